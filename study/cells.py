@@ -1,0 +1,86 @@
+"""The grid as plain data: a cell is (model, loss, split, seed), a trial is a cell and its index."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, cast
+
+from study.definition import Definition
+from study.errors import StudyError
+from trainers.recipe import LossName, ModelName
+
+SplitKind = Literal["random", "rotation"]
+
+_TRIAL_ID = re.compile(r"([a-z_]+)-([a-z_]+)-((?:random|rot)_\d+)-s(\d+)-t(\d{2,})")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One search: a network, a loss, a split and a seed."""
+
+    model: ModelName
+    loss: LossName
+    split: str
+    seed: int
+
+    @cached_property
+    def id(self) -> str:
+        return f"{self.model}-{self.loss}-{self.split}-s{self.seed}"
+
+    @property
+    def configuration(self) -> str:
+        """What is compared across splits, e.g. `icnet ce_dice`."""
+        return f"{self.model} {self.loss}"
+
+
+@dataclass(frozen=True, order=True)
+class Trial:
+    """The `index`-th training of a cell; its id, e.g. `icnet-ce-random_3-s0-t04`, is its identity everywhere."""
+
+    cell: Cell
+    index: int
+
+    @cached_property
+    def id(self) -> str:
+        return f"{self.cell.id}-t{self.index:02d}"
+
+
+class Point(NamedTuple):
+    """What the search chooses: the network's width multiplier and the augmentation strength."""
+
+    width: float
+    strength: float
+
+
+class Outcome(NamedTuple):
+    """What the search learns of a finished trial; the objective is None where it diverged."""
+
+    point: Point
+    objective: float | None
+
+
+def split_kind(split: str) -> SplitKind:
+    return "random" if split.startswith("random_") else "rotation"
+
+
+def cells(definition: Definition) -> tuple[Cell, ...]:
+    """Every cell of the grid, in the order of the definition."""
+    grid = definition.grid
+    return tuple(Cell(*factors) for factors in itertools.product(grid.models, grid.losses, grid.splits, grid.seeds))
+
+
+def trials(definition: Definition) -> tuple[Trial, ...]:
+    """Every trial of the study, cell by cell."""
+    return tuple(Trial(cell, index) for cell in cells(definition) for index in range(definition.search.trials))
+
+
+def parse_trial(trial_id: str) -> Trial:
+    """The trial that an id names. Raises StudyError if it names none."""
+    match = _TRIAL_ID.fullmatch(trial_id)
+    if not match:
+        raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
+    model, loss, split, seed, index = match.groups()
+    return Trial(Cell(cast(ModelName, model), cast(LossName, loss), split, int(seed)), int(index))

@@ -1,0 +1,272 @@
+"""The command `study`: every subcommand is a thin shell over one public function."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from study.cells import cells
+from study.cost import readable
+from study.definition import PRESETS, Definition, load
+from study.errors import StudyError
+from study.progress import STALE_AFTER_SECONDS
+
+DONE, NEGATIVE, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
+
+_EPILOG = f"""\
+exit status: {DONE} done, {NEGATIVE} a negative finding (trials that could not be run, a trial that is not reproduced,
+bad data), {IMPOSSIBLE} the command could not be carried out, {INTERRUPTED} interrupted.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace, Console], int] = options.command
+    console = Console(highlight=False)
+    try:
+        return command(options, console)
+    except StudyError as error:
+        print(f"study {options.name}: {error}", file=sys.stderr)
+        return IMPOSSIBLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="study",
+        description="Train {networks} x {losses} x {splits} and keep what comes out as Parquet. "
+        "Running a study again continues it; a larger definition adds to it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    run = _add(commands, "run", _run, "run what is missing of a study, and show its scores")
+    _takes_definition(run)
+    run.add_argument("--address", help="a Ray cluster, e.g. auto or ray://head:10001 (default: this machine alone)")
+    plan = _add(commands, "plan", _plan, "list every cell and trial, done or missing, and estimate the cost")
+    _takes_definition(plan)
+    status = _add(commands, "status", _status, "what is done, failed, missing and running at OUT")
+    status.add_argument("out", metavar="OUT", help="where a study keeps its results")
+    trial = _add(commands, "trial", _trial, "run one trial here, in this process, without Ray")
+    trial.add_argument("trial", metavar="TRIAL", help="e.g. icnet-ce-random_3-s0-t00")
+    _takes_definition(trial, out="keep the trial there; if it is there already, compare bit for bit")
+    data = _add(commands, "data", _data, "check and describe a data set, and draw a contact sheet of it")
+    data.add_argument("path", metavar="PATH", nargs="?", default="standin", help="a folder (default: the shipped set)")
+    data.add_argument(
+        "--definition",
+        default="paper",
+        help="whose splits the data must allow: a preset or a TOML file (default: paper)",
+    )
+    data.add_argument("--sheet", metavar="FILE", default="contact_sheet.png", help="default: %(default)s")
+    for sub in (plan, status, trial, data):
+        sub.add_argument("--json", action="store_true", help="answer in JSON")
+    return parser
+
+
+def _add(commands: Any, name: str, function: Callable[..., int], summary: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _takes_definition(parser: argparse.ArgumentParser, out: str = "where the results are kept") -> None:
+    parser.add_argument(
+        "definition",
+        metavar="DEFINITION",
+        nargs="?",
+        default="demo",
+        help=f"a TOML file, or a preset: {', '.join(PRESETS)} (default: demo)",
+    )
+    parser.add_argument("--out", metavar="OUT", help=f"{out} (a directory or a URI such as s3://bucket/prefix)")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="put one value into the definition, e.g. --set search.trials=20 --set grid.models=icnet,unet",
+    )
+
+
+def _definition(options: argparse.Namespace) -> Definition:
+    return load(options.definition, options.set)
+
+
+def _out(options: argparse.Namespace, definition: Definition) -> str:
+    return options.out or f"results/{definition.name}"
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    from study.run import run
+    from study.view import RunView, scores_table
+
+    definition = _definition(options)
+    out = _out(options, definition)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop cleanly
+    try:
+        with RunView(console) as view:
+            done = run(definition, out, view, options.address)
+    except KeyboardInterrupt:
+        from study.results import Results
+
+        kept = len(Results(out).trials())
+        console.print(f"Interrupted. {kept} trials are committed in {out}; the same command goes on from there.")
+        return INTERRUPTED
+    console.print("Mean example-wise Dice over the object classes, test images:")
+    console.print(scores_table(done.scores))
+    for trial, reason in done.failed.items():
+        console.print(f"failed: {trial}: {reason}", markup=False)
+    for cell, reason in done.resting.items():
+        console.print(f"not run: {cell}: {reason}", markup=False)
+    console.print(f"Results: {out}\nNext:    study status {out}", soft_wrap=True, markup=False)
+    if done.resting:
+        console.print("Run the same command again to try the cells that could not be run.")
+    return NEGATIVE if done.resting else DONE
+
+
+def _plan(options: argparse.Namespace, console: Console) -> int:
+    from study.run import plan
+
+    definition = _definition(options)
+    out = _out(options, definition)
+    planned = plan(definition, out)
+    committed = {trial.id for trial in planned.committed}
+    seconds, measured = planned.estimate.seconds, planned.estimate.measured
+    if options.json:
+        trials = [{"trial": t.id, "state": "done" if t.id in committed else "missing"} for t in planned.trials]
+        print(json.dumps({"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}))
+        return DONE
+    table = Table(box=None, pad_edge=False)
+    for column in ("cell", *(f"t{index:02d}" for index in range(min(definition.search.trials, 12)))):
+        table.add_column(column)
+    for cell in cells(definition):
+        states = ["done" if t.id in committed else "missing" for t in planned.trials if t.cell == cell]
+        table.add_row(cell.id, *states[:12])
+    console.print(table)
+    basis = "by the speed of the trials that are done" if measured else "roughly, by the speed of another machine"
+    console.print(
+        f"{len(cells(definition))} cells, {len(planned.trials)} trials: {len(planned.trials) - len(planned.missing)} "
+        f"done, {len(planned.missing)} missing in {out}.\n"
+        f"The missing ones take {readable(seconds)} of one worker ({basis}).",
+        soft_wrap=True,
+    )
+    return DONE
+
+
+def _status(options: argparse.Namespace, console: Console) -> int:
+    import time
+
+    from study.run import status
+    from study.view import live_picture
+
+    now = status(options.out)
+    progress = now.progress
+    alive = (
+        progress is not None and progress.state == "running" and time.time() - progress.updated < STALE_AFTER_SECONDS
+    )
+    done = len(now.trials) - len(now.missing)
+    if options.json:
+        answer = {
+            "done": done,
+            "total": len(now.trials),
+            "failed": {trial.id: reason for trial, reason in now.failed.items()},
+            "missing": [trial.id for trial in now.missing],
+            "alive": alive,
+            "run": json.loads(progress.to_json()) if progress else None,
+        }
+        print(json.dumps(answer))
+        return DONE if not now.missing else NEGATIVE
+    console.print(f"{options.out}: {done} of {len(now.trials)} trials done, {len(now.failed)} of them failed.")
+    for trial, reason in now.failed.items():
+        console.print(f"failed: {trial.id}: {reason}", markup=False)
+    if now.missing:
+        console.print(
+            "missing: " + ", ".join(trial.id for trial in now.missing[:6]) + (" ..." * (len(now.missing) > 6))
+        )
+    if progress and alive:
+        console.print(f"Running on {progress.host} (pid {progress.pid}):")
+        console.print(live_picture(progress))
+    elif progress:
+        ago = readable(time.time() - progress.updated)
+        state = "was lost without a word" if progress.state == "running" else f"ended {progress.state}"
+        console.print(f"Nothing is running; the last run, on {progress.host}, {state} {ago} ago.")
+        for cell, reason in progress.resting.items():
+            console.print(f"not run: {cell}: {reason}", markup=False)
+    return DONE if not now.missing else NEGATIVE
+
+
+def _trial(options: argparse.Namespace, console: Console) -> int:
+    from study.run import trial
+
+    definition = _definition(options)
+
+    def show(epoch: Any) -> None:
+        objective = "undefined" if epoch.objective is None else f"{epoch.objective:.3f}"
+        console.print(
+            f"epoch {epoch.epoch} of {definition.training.epochs}: training loss {epoch.train_loss:.4f}, "
+            f"validation loss {epoch.val_loss:.4f}, validation Dice {objective}, {epoch.seconds:.1f} s"
+        )
+
+    done = trial(options.trial, definition, options.out, (lambda epoch: None) if options.json else show)
+    row = done.tables["trials"].to_pylist()[0]
+    scores = done.tables["dice"].to_pylist() if "dice" in done.tables else []
+    test = [score for score in scores if score["partition"] == "test"]
+    if options.json:
+        print(
+            json.dumps({"outcome": done.outcome, "differing": done.differing, "trial": row, "test": test}, default=str)
+        )
+    else:
+        _print_trial(console, row, test)
+        console.print(
+            {
+                "committed": f"Committed to {options.out}.",
+                "not kept": "Nothing was written (no --out).",
+                "reproduced": f"{options.out} holds this trial already; this run gave the same tables, bit for bit.",
+                "differs": f"{options.out} holds this trial already, and it DIFFERS in {', '.join(done.differing)}.",
+            }[done.outcome],
+            soft_wrap=True,
+        )
+    return NEGATIVE if done.outcome == "differs" or row["status"] == "failed" else DONE
+
+
+def _print_trial(console: Console, row: dict[str, Any], test: list[dict[str, Any]]) -> None:
+    if row["status"] == "failed":
+        console.print(f"{row['trial']} failed: {row['error']}", markup=False)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("test Dice", *(score["class"] for score in test)):
+        table.add_column(column)
+    for name in ("pw", "ew", "pooled"):
+        values = [score[f"dice_{name}"] for score in test]
+        table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+    console.print(
+        f"{row['trial']}: width {row['width']:g}, strength {row['strength']:g}, {row['parameters']:,} parameters, "
+        f"{row['gflops']:.2f} GFLOP an image, {row['latency_ms_median']:.1f} ms an image; weights of epoch "
+        f"{row['selected_epoch']}, the lowest validation loss; {row['train_seconds']:.0f} s."
+    )
+    console.print(table)
+
+
+def _data(options: argparse.Namespace, console: Console) -> int:
+    from study.data_report import describe_data
+
+    definition = load(options.definition, [f"data.path={json.dumps(options.path)}"])
+    report = describe_data(definition, options.sheet)
+    if options.json:
+        print(json.dumps(report.to_json()))
+    else:
+        console.print(report.text, markup=False, soft_wrap=True)
+    return NEGATIVE if report.problems else DONE

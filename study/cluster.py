@@ -1,0 +1,204 @@
+"""All of Ray: a schedule's trials, run by the workers of a cluster (or of this machine) through Ray Tune."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ray
+import ray.tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.search import Searcher
+
+from study.cells import Point, Trial, parse_trial
+from study.definition import Definition
+from study.prepare import Prepared
+from study.progress import Progress, epoch_work
+from study.results import Results
+from study.schedule import Schedule
+from study.trial import run_trial
+from trainers.train import Epoch
+
+Watch = Callable[[Progress, str | None], None]
+"""Called with the run's state on every turn of the driver's loop, and with a line when something happened."""
+
+
+class CellSearcher(Searcher):  # type: ignore[misc]
+    """Hands Tune the next trial of whichever cell may go on; None while all must wait."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__()
+        self._schedule = schedule
+        self._handed_out: dict[str, Trial] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._schedule.exhausted:
+            return str(Searcher.FINISHED)
+        handed_out = self._schedule.next()
+        if handed_out is None:
+            return None
+        trial, point = handed_out
+        self._handed_out[trial_id] = trial
+        return {"trial": trial.id, **point._asdict()}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        trial = self._handed_out.pop(trial_id)
+        if error or not result or not result.get("committed"):
+            self._schedule.rest(trial.cell, f"{trial.id} could not be run")
+        else:
+            self._schedule.complete(trial, result["objective"])
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the Parquet on disk is the only state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a study is resumed by running it again")
+
+
+class _Reporter(ray.tune.Callback):  # type: ignore[misc]
+    """Tune's events -> the run's progress."""
+
+    def __init__(self, study: Prepared, progress: Progress, watch: Watch) -> None:
+        self._study, self._progress, self._watch = study, progress, watch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks to restore an experiment, which we never do; and a screen cannot be pickled."""
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        self._progress.updated = time.time()
+        self._watch(self._progress, None)
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        self._progress.start(parse_trial(trial.config["trial"]), trial.node_ip or "?", self._epochs)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
+    ) -> None:
+        ours = parse_trial(trial.config["trial"])
+        if result.get("committed"):
+            self._progress.finish(ours, result["objective"])
+            self._watch(self._progress, result["line"])
+        else:
+            num_train = len(self._study.splits[ours.cell.split].train)
+            work = epoch_work(self._study.definition, ours, trial.config["width"], num_train)
+            self._progress.epoch(ours, result["epoch"], num_train / result["seconds"], work)
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        ours = parse_trial(trial.config["trial"])
+        reason = _last_line(trial)
+        self._progress.give_up(ours, reason)
+        attempts = self._study.definition.resources.attempts
+        self._watch(self._progress, f"{ours.id} could not be run in {attempts} attempts, its cell rests: {reason}")
+
+    @property
+    def _epochs(self) -> int:
+        return self._study.definition.training.epochs
+
+
+def run_schedule(
+    study: Prepared, schedule: Schedule, results: Results, progress: Progress, watch: Watch, address: str | None = None
+) -> None:
+    """Run every trial of the schedule that can be run. Returns when none is left, also if some cells rest."""
+    resources = study.definition.resources
+    with _connected(study.definition, address):
+        trainable = ray.tune.with_resources(
+            ray.tune.with_parameters(_train, study=study, out=results.out), _trial_resources(study.definition)
+        )
+        tuner = ray.tune.Tuner(
+            trainable,
+            tune_config=ray.tune.TuneConfig(
+                search_alg=CellSearcher(schedule),
+                num_samples=-1,
+                max_concurrent_trials=_workers(study.definition),
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.config["trial"],
+                trial_dirname_creator=lambda trial: trial.config["trial"],
+            ),
+            run_config=ray.tune.RunConfig(
+                name=time.strftime("run-%Y%m%d-%H%M%S"),
+                storage_path=_join(results.out, "ray"),
+                failure_config=ray.tune.FailureConfig(max_failures=resources.attempts - 1),
+                callbacks=[_Reporter(study, progress, watch)],
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+
+
+def _train(config: dict[str, Any], study: Prepared, out: str) -> None:
+    """What a worker does: one trial, committed by the worker itself."""
+    trial, results = parse_trial(config["trial"]), Results(out)
+    if not results.has("trials", trial.id):  # it is there if a node died between the commit and its report
+        results.commit(run_trial(study, trial, Point(config["width"], config["strength"]), _report))
+    row = results.read_trial("trials", trial.id).to_pylist()[0]
+    ray.tune.report({"committed": True, "objective": row["objective"], "line": _line(row)})
+
+
+def _report(epoch: Epoch) -> None:
+    ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
+
+
+def _line(row: dict[str, Any]) -> str:
+    point = f"width {row['width']:.2f} strength {row['strength']:.2f}"
+    if row["status"] == "failed":
+        return f"{row['trial']}  {point}  failed: {row['error']}"
+    objective = "undefined" if row["objective"] is None else f"{row['objective']:.3f}"
+    return (
+        f"{row['trial']}  {point}  validation Dice {objective} at epoch {row['selected_epoch']}  "
+        f"{row['train_seconds']:.0f} s, {row['images_per_second']:.0f} images/s"
+    )
+
+
+@contextlib.contextmanager
+def _connected(definition: Definition, address: str | None) -> Iterator[None]:
+    """A Ray of our own on loopback, or the cluster at `address`; quiet, and left as it was found."""
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # our tables are the record
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new output prints a banner even when silent
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C reaches us as KeyboardInterrupt
+    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # snapshots of Tune's state: we never read them
+    os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        options |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    else:
+        options |= {"address": address}
+    ray.init(**options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _workers(definition: Definition) -> int:
+    """Trials at once: what the cluster holds, or the definition's limit if that is lower."""
+    total = ray.cluster_resources()
+    if total.get("GPU"):
+        most = total["GPU"] / min(definition.resources.gpus.get(m, 1.0) for m in definition.grid.models)
+    else:
+        most = total.get("CPU", 1) / definition.training.threads
+    return max(1, min(int(most), definition.resources.workers or int(most)))
+
+
+def _trial_resources(definition: Definition) -> Any:
+    """Tune's `config -> resources` of a trial: CPUs, and the model's share of a GPU where there are any."""
+    if not ray.cluster_resources().get("GPU"):
+        return {"cpu": definition.training.threads}
+    shares = definition.resources.gpus
+    return lambda config: {
+        "cpu": definition.training.threads,
+        "gpu": shares.get(parse_trial(config["trial"]).cell.model, 1.0),
+    }
+
+
+def _join(out: str, name: str) -> str:
+    return f"{out.rstrip('/')}/{name}" if "://" in out else os.path.join(os.path.abspath(out), name)  # noqa: PTH100, PTH118
+
+
+def _last_line(trial: TuneTrial) -> str:
+    text = str(trial.get_error() or "the worker was lost")
+    return [line.strip() for line in text.splitlines() if line.strip()][-1]

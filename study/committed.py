@@ -1,0 +1,59 @@
+"""What OUT already holds, and whether it belongs to the study at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from study.cells import Outcome, Point, Trial, parse_trial
+from study.definition import Definition
+from study.errors import StudyError
+from study.prepare import Prepared
+from study.results import Results
+
+Row = dict[str, Any]
+
+
+def read_committed(results: Results, definition: Definition) -> dict[Trial, Row]:
+    """The committed trials of OUT. Raises StudyError, naming the differing keys, if one was run with another recipe."""
+    rows = results.trials()
+    digest = definition.recipe_digest()
+    for row in rows:
+        if row["recipe_digest"] != digest:
+            raise StudyError(_other_recipe(results, row["trial"], definition))
+    return {parse_trial(row["trial"]): row for row in rows}
+
+
+def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Trial, Row]) -> None:
+    """Raises StudyError if a committed trial saw another data set, or other images under a split's name."""
+    for trial, row in committed.items():
+        if row["data_fingerprint"] != study.data_fingerprint:
+            raise StudyError(
+                f"{results.out} holds trials of another data set (fingerprint {row['data_fingerprint']}; "
+                f"{study.definition.data.path} has {study.data_fingerprint}). Use another --out, or that data set."
+            )
+        split = study.splits.get(trial.cell.split)
+        if split is not None and row["split_fingerprint"] != split.fingerprint:
+            raise StudyError(
+                f"{results.out} holds trials of another split called {split.name}: splits.rotations.{split.name} or "
+                "seed has changed. Use another --out, or another name for the new split."
+            )
+
+
+def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
+    """What the search is told of each trial: its point, and its objective unless it failed."""
+    return {t: Outcome(Point(row["width"], row["strength"]), row["objective"]) for t, row in committed.items()}
+
+
+def missing(trials: Iterable[Trial], committed: Mapping[Trial, Row]) -> list[Trial]:
+    return [trial for trial in trials if trial not in committed]
+
+
+def _other_recipe(results: Results, trial_id: str, definition: Definition) -> str:
+    theirs, ours = results.recipe_of(trial_id), definition.recipe()
+    differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+    lines = [f"  {key}: {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in differing]
+    return (
+        f"{results.out} holds trials of another recipe ({trial_id}, for one). Numbers of two recipes do not belong in "
+        "one study: use another --out, or the recipe that is there. What differs:\n" + "\n".join(lines)
+    )

@@ -1,0 +1,80 @@
+"""Everything the trials of a study share, made and checked once, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from study.definition import Definition
+from study.errors import StudyError
+from study.splits import make_splits
+from trainers.catalogue import Catalogue, DataError, locate, read_catalogue
+from trainers.data import Dataset, fingerprint, load
+from trainers.split import Split
+
+_PACKAGES = ("torch", "ray", "optuna", "albumentations", "opencv-python-headless", "numpy")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which code computed a trial."""
+
+    git_commit: str | None  # of the checkout that the project runs from; "-dirty" behind it where files differ
+    versions: str  # JSON: package -> version
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study ready to run: its definition, its images, its splits, and what they are called by."""
+
+    definition: Definition
+    dataset: Dataset
+    splits: dict[str, Split]
+    data_fingerprint: str
+    provenance: Provenance
+
+
+def catalogue_of(definition: Definition) -> Catalogue:
+    """The names of the data set's files. Raises StudyError if there is no such data set."""
+    try:
+        return read_catalogue(locate(definition.data.path))
+    except DataError as error:
+        raise StudyError(str(error)) from None
+
+
+def prepare(definition: Definition) -> Prepared:
+    """Check and load the data, and make the splits. Raises StudyError with every problem found."""
+    catalogue = catalogue_of(definition)
+    try:
+        dataset = load(catalogue, definition.training.image_size)
+    except DataError as error:
+        raise StudyError(str(error)) from None
+    return Prepared(definition, dataset, make_splits(definition, catalogue), fingerprint(catalogue), provenance())
+
+
+def provenance() -> Provenance:
+    """The code's commit, if it runs from a checkout, and the versions of what its numbers depend on."""
+    versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES}
+    return Provenance(_git_commit(Path(__file__).parent), json.dumps(versions))
+
+
+def _git_commit(folder: Path) -> str | None:
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+        tracked = subprocess.run(
+            ["git", "-C", str(folder), "ls-files", "--error-unmatch", Path(__file__).name],
+            capture_output=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return described.stdout.strip() if described.returncode == 0 and tracked.returncode == 0 else None

@@ -1,0 +1,127 @@
+"""Where a run stands: told by the driver as it goes, kept in OUT/run.json so that others can see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from study.cells import Trial, cells, trials
+from study.cost import seconds_at
+from study.definition import Definition
+
+SECONDS_BETWEEN_HEARTBEATS = 5.0
+STALE_AFTER_SECONDS = 60.0
+
+
+@dataclass
+class Running:
+    """A trial that is being trained."""
+
+    trial: str
+    host: str
+    epochs: int
+    epoch: int = 0
+    images_per_second: float | None = None
+
+
+@dataclass
+class Progress:
+    """The state of one run of one study."""
+
+    total: int
+    done: int
+    failed: int
+    running: dict[str, Running] = field(default_factory=dict)
+    resting: dict[str, str] = field(default_factory=dict)  # cell -> why it was given up for this run
+    best: dict[str, float] = field(default_factory=dict)  # configuration -> best validation objective
+    trials_of: dict[str, tuple[int, int]] = field(default_factory=dict)  # configuration -> done, total
+    state: str = "running"  # or finished, interrupted, incomplete
+    host: str = field(default_factory=platform.node)
+    pid: int = field(default_factory=os.getpid)
+    started: float = field(default_factory=time.time)
+    updated: float = field(default_factory=time.time)
+    work_total: float = 0.0  # estimated worker-seconds of what this run has to do
+    work_done: float = 0.0
+
+    @classmethod
+    def of(cls, definition: Definition, committed: Mapping[Trial, Mapping[str, Any]], num_train: int) -> Progress:
+        """The state before a run's first trial."""
+        planned = trials(definition)
+        done = [trial for trial in planned if trial in committed]
+        progress = cls(
+            total=len(planned),
+            done=len(done),
+            failed=sum(committed[trial]["status"] == "failed" for trial in done),
+            trials_of={cell.configuration: (0, 0) for cell in cells(definition)},
+        )
+        for trial in planned:
+            progress._count(trial, done=trial in committed)
+            if trial in committed:
+                progress._note_best(trial, committed[trial]["objective"])
+            else:
+                progress.work_total += epoch_work(definition, trial, None, num_train) * definition.training.epochs
+        return progress
+
+    def start(self, trial: Trial, host: str, epochs: int) -> None:
+        self.running[trial.id] = Running(trial.id, host, epochs)
+
+    def epoch(self, trial: Trial, epoch: int, images_per_second: float, work: float) -> None:
+        running = self.running[trial.id]
+        if epoch > running.epoch:  # a trial that is tried again repeats its first epochs
+            self.work_done += work
+        running.epoch, running.images_per_second = epoch, images_per_second
+
+    def finish(self, trial: Trial, objective: float | None) -> None:
+        self.running.pop(trial.id, None)
+        self.done += 1
+        self.failed += objective is None
+        done, total = self.trials_of[trial.cell.configuration]
+        self.trials_of[trial.cell.configuration] = done + 1, total
+        self._note_best(trial, objective)
+
+    def give_up(self, trial: Trial, reason: str) -> None:
+        self.running.pop(trial.id, None)
+        self.resting[trial.cell.id] = f"{trial.id}: {reason}"
+
+    @property
+    def images_per_second(self) -> float:
+        return sum(running.images_per_second or 0.0 for running in self.running.values())
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the estimated work done since the start; None before the first epoch."""
+        if not self.work_done:
+            return None
+        left = max(self.work_total - self.work_done, 0.0)
+        return left * (self.updated - self.started) / self.work_done
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"seconds_left": self.seconds_left}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Progress:
+        """Raises ValueError if the text is no progress of a run."""
+        plain = json.loads(text)
+        derived = {"seconds_left"}
+        return TypeAdapter(cls).validate_python({key: value for key, value in plain.items() if key not in derived})
+
+    def _count(self, trial: Trial, done: bool) -> None:
+        finished, total = self.trials_of[trial.cell.configuration]
+        self.trials_of[trial.cell.configuration] = finished + done, total + 1
+
+    def _note_best(self, trial: Trial, objective: float | None) -> None:
+        if objective is not None:
+            configuration = trial.cell.configuration
+            self.best[configuration] = max(objective, self.best.get(configuration, objective))
+
+
+def epoch_work(definition: Definition, trial: Trial, width: float | None, num_train: int) -> float:
+    """Estimated worker-seconds of one epoch; at the default width where the trial's own is not known yet."""
+    return seconds_at(definition, trial.cell.model, width or definition.search.default_width, num_train)

@@ -1,0 +1,233 @@
+"""The tables on disk: their schemas, the atomic commit, and reading them back. Imports neither torch nor ray.
+
+OUT is a directory or a URI that pyarrow or fsspec understands. A trial's tables are one small Parquet file each; the
+file in `trials/` is written last and is the commit: rows of the other tables without it are to be ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from study.errors import StudyError
+
+
+def _schema(*columns: tuple[str, str]) -> pa.Schema:
+    types = {
+        "string": pa.string(),
+        "int": pa.int32(),
+        "long": pa.int64(),
+        "double": pa.float64(),
+        "bytes": pa.binary(),
+        "time": pa.timestamp("us", tz="UTC"),
+    }
+    return pa.schema([(name, types[kind]) for name, kind in columns])
+
+
+_FACTORS = (
+    ("trial", "string"),
+    ("model", "string"),
+    ("loss", "string"),
+    ("split", "string"),
+    ("split_kind", "string"),
+    ("seed", "int"),
+    ("index", "int"),
+    ("width", "double"),
+    ("strength", "double"),
+)
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "dice": _schema(
+        *_FACTORS,
+        ("partition", "string"),
+        ("class", "string"),
+        ("dice_pw", "double"),
+        ("dice_ew", "double"),
+        ("dice_pooled", "double"),
+        ("num_images", "int"),
+        ("false_images", "int"),
+    ),
+    "confusion": _schema(
+        ("trial", "string"),
+        ("partition", "string"),
+        ("image", "string"),
+        ("truth", "string"),
+        ("predicted", "string"),
+        ("pixels", "long"),
+    ),
+    "history": _schema(
+        ("trial", "string"),
+        ("epoch", "int"),
+        ("train_loss", "double"),
+        ("val_loss", "double"),
+        ("objective", "double"),
+        ("learning_rate", "double"),
+        ("seconds", "double"),
+    ),
+    "masks": _schema(("trial", "string"), ("image", "string"), ("mask", "bytes")),
+    "trials": _schema(
+        *_FACTORS,
+        ("status", "string"),
+        ("error", "string"),
+        ("selected_epoch", "int"),
+        ("objective", "double"),
+        ("num_train", "int"),
+        ("num_val", "int"),
+        ("num_test", "int"),
+        ("parameters", "long"),
+        ("gflops", "double"),
+        ("latency_ms_median", "double"),
+        ("latency_ms_p95", "double"),
+        ("train_seconds", "double"),
+        ("images_per_second", "double"),
+        ("device", "string"),
+        ("precision", "string"),
+        ("host", "string"),
+        ("started", "time"),
+        ("finished", "time"),
+        ("recipe_digest", "string"),
+        ("data_fingerprint", "string"),
+        ("split_fingerprint", "string"),
+        ("git_commit", "string"),
+        ("versions", "string"),
+    ),
+}
+"""In the order in which a trial's tables are written: `trials`, the commit, comes last."""
+
+CIRCUMSTANCES: dict[str, tuple[str, ...]] = {
+    "trials": (
+        *("latency_ms_median", "latency_ms_p95", "train_seconds", "images_per_second"),
+        *("host", "started", "finished", "git_commit", "versions"),
+    ),
+    "history": ("seconds",),
+}
+"""Columns that say where and how fast, not what came out: two runs of a trial agree in all the others, bit for bit."""
+
+DEFINITION_FILE = "study.toml"
+RUN_FILE = "run.json"
+
+
+class Results:
+    """What a study leaves at OUT."""
+
+    def __init__(self, out: str | os.PathLike[str]) -> None:
+        self.out = os.fspath(out)
+        self._files, self._root = _open(self.out)
+
+    def commit(self, tables: Mapping[str, pa.Table]) -> None:
+        """Write the tables of one trial; it counts as done when, and only when, its row in `trials` is there."""
+        for name in SCHEMAS:
+            if name in tables:
+                trial = tables[name]["trial"][0].as_py()
+                self._write(f"{name}/{trial}.parquet", _parquet_bytes(tables[name]))
+
+    def trials(self) -> list[dict[str, Any]]:
+        """The rows of all committed trials, by trial id. Raises StudyError for a file that is none of ours."""
+        return sorted(self.read("trials").to_pylist(), key=lambda row: str(row["trial"]))
+
+    def read(self, name: str) -> pa.Table:
+        """A whole table, of committed and uncommitted trials."""
+        paths = self._list(name)
+        if not paths:
+            return SCHEMAS[name].empty_table()
+        try:
+            dataset = pyarrow.dataset.dataset(paths, filesystem=self._files, format="parquet", schema=SCHEMAS[name])
+            return dataset.to_table()
+        except (pa.ArrowException, OSError) as error:
+            raise StudyError(f"{self._first_unreadable(paths) or self.out}: cannot be read: {error}") from None
+
+    def read_trial(self, name: str, trial_id: str) -> pa.Table:
+        """One trial's rows of a table."""
+        with self._files.open_input_file(self._path(f"{name}/{trial_id}.parquet")) as file:
+            return pq.read_table(file)
+
+    def recipe_of(self, trial_id: str) -> dict[str, Any]:
+        """The recipe that a committed trial was run with, as its file's metadata keeps it."""
+        with self._files.open_input_file(self._path(f"trials/{trial_id}.parquet")) as file:
+            metadata = pq.read_schema(file).metadata or {}
+        recipe: dict[str, Any] = json.loads(metadata.get(b"recipe", b"{}"))
+        return recipe
+
+    def read_text(self, name: str) -> str | None:
+        """A small text file directly in OUT, or None where there is none."""
+        if self._files.get_file_info(self._path(name)).type != pyarrow.fs.FileType.File:
+            return None
+        with self._files.open_input_stream(self._path(name)) as stream:
+            return bytes(stream.read()).decode()
+
+    def write_text(self, name: str, text: str) -> None:
+        self._write(name, text.encode())
+
+    def has(self, table: str, trial_id: str) -> bool:
+        kind = self._files.get_file_info(self._path(f"{table}/{trial_id}.parquet")).type
+        return bool(kind == pyarrow.fs.FileType.File)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _list(self, table: str) -> list[str]:
+        selector = pyarrow.fs.FileSelector(self._path(table), allow_not_found=True)
+        names = (info.path for info in self._files.get_file_info(selector) if info.type == pyarrow.fs.FileType.File)
+        return sorted(p for p in names if p.endswith(".parquet") and not p.rpartition("/")[2].startswith((".", "_")))
+
+    def _first_unreadable(self, paths: list[str]) -> str | None:
+        for path in paths:
+            try:
+                pq.read_schema(path, filesystem=self._files)
+            except (pa.ArrowException, OSError):
+                return f"{path} (no Parquet file of a study; move it away and run again)"
+        return None
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Whole or not at all: on disks by an atomic rename, in object stores by the upload's completion."""
+        path = self._path(name)
+        if not isinstance(self._files, pyarrow.fs.LocalFileSystem):
+            self._files.create_dir(path.rpartition("/")[0], recursive=True)
+            with self._files.open_output_stream(path) as stream:
+                stream.write(content)
+            return
+        final = Path(path)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        # The leading dot hides an unfinished file from every reader; the random part keeps two writers apart.
+        unfinished = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            with unfinished.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(final)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def table_of(name: str, rows: list[dict[str, Any]], recipe: Mapping[str, Any] | None = None) -> pa.Table:
+    """Rows as a table of the named schema; the recipe, if given, goes into the file's metadata."""
+    schema = SCHEMAS[name]
+    if recipe is not None:
+        schema = schema.with_metadata({"recipe": json.dumps(recipe, sort_keys=True)})
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _parquet_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _open(out: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    if "://" not in out:
+        return pyarrow.fs.LocalFileSystem(), str(Path(out).expanduser().absolute())
+    try:
+        files, root = pyarrow.fs.FileSystem.from_uri(out)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StudyError(f"{out}: no place to keep results: {error}") from None
+    return files, root.rstrip("/")

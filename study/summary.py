@@ -1,0 +1,84 @@
+"""The scores of a study at a glance: per configuration, default and tuned, on random and on rotation splits."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from study.cells import Cell, Trial, split_kind
+from study.committed import Row
+
+NOT_OBJECTS = ("bg", "all")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Mean example-wise test Dice over the object classes, by split; several seeds of a split are averaged."""
+
+    configuration: str
+    selection: str  # default (trial 0) or tuned (the best trial by validation)
+    random: dict[str, float]
+    rotation: dict[str, float]
+    missing: int  # cells without such a score
+
+    @property
+    def mean(self) -> float | None:
+        return statistics.fmean(self.random.values()) if self.random else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over the random splits (ddof 1); undefined below two."""
+        return statistics.stdev(self.random.values()) if len(self.random) > 1 else None
+
+
+def object_dice(dice: pa.Table) -> dict[str, float]:
+    """Per trial, the mean of the example-wise test Dice over the object classes; undefined classes are left out."""
+    test = dice.filter((pc.field("partition") == "test") & ~pc.field("class").isin(NOT_OBJECTS))
+    means = test.group_by("trial").aggregate([("dice_ew", "mean")])
+    pairs = zip(means["trial"].to_pylist(), means["dice_ew_mean"].to_pylist(), strict=True)
+    return {trial: score for trial, score in pairs if score is not None}
+
+
+def summarise(cells: Iterable[Cell], committed: Mapping[Trial, Row], dice: pa.Table) -> list[Scores]:
+    """Default and tuned scores of every configuration among the cells, in their order."""
+    scores = object_dice(dice)
+    by_configuration: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_configuration[cell.configuration].append(cell)
+    table = []
+    for configuration, members in by_configuration.items():
+        for selection in ("default", "tuned"):
+            chosen = {cell: _chosen(cell, selection, committed) for cell in members}
+            table.append(_scores(configuration, selection, chosen, scores))
+    return table
+
+
+def _chosen(cell: Cell, selection: str, committed: Mapping[Trial, Row]) -> Trial | None:
+    if selection == "default":
+        return Trial(cell, 0)
+    rows: dict[Trial, Any] = {trial: row for trial, row in committed.items() if trial.cell == cell}
+    completed = [trial for trial, row in rows.items() if row["objective"] is not None]
+    return max(completed, key=lambda trial: (rows[trial]["objective"], -trial.index), default=None)
+
+
+def _scores(
+    configuration: str, selection: str, chosen: Mapping[Cell, Trial | None], scores: Mapping[str, float]
+) -> Scores:
+    found: dict[str, list[float]] = defaultdict(list)
+    for cell, trial in chosen.items():
+        if trial is not None and trial.id in scores:
+            found[cell.split].append(scores[trial.id])
+    means = {split: statistics.fmean(values) for split, values in found.items()}
+    return Scores(
+        configuration,
+        selection,
+        random={split: mean for split, mean in means.items() if split_kind(split) == "random"},
+        rotation={split: mean for split, mean in means.items() if split_kind(split) == "rotation"},
+        missing=len(chosen) - sum(map(len, found.values())),
+    )

@@ -1,0 +1,134 @@
+"""What a person sees: the live view of a run, its plain lines, and the tables at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from study.cost import readable
+from study.progress import Progress
+from study.summary import Scores
+
+_SECONDS_BETWEEN_PLAIN_LINES = 60.0
+_RUNNING_SHOWN = 8
+
+
+class RunView:
+    """Shows a run as it goes: one live picture on a terminal, a line for every event elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+        self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, progress: Progress, line: str | None) -> None:
+        self._progress = progress
+        if self._console.is_terminal:
+            if line:
+                self._console.print(Text(line))  # above the live picture
+        elif line or time.monotonic() - self._last_line > _SECONDS_BETWEEN_PLAIN_LINES:
+            self._last_line = time.monotonic()
+            self._console.print(Text(_counted(progress, line)), soft_wrap=True)
+
+    def _picture(self) -> RenderableType:
+        return live_picture(self._progress) if self._progress else Text("Starting Ray ...")
+
+
+def live_picture(progress: Progress) -> RenderableType:
+    """Trials done of all, the trials that run, and the best score of each configuration."""
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(
+        ProgressBar(total=progress.total, completed=progress.done, width=30),
+        Text(_head(progress)),
+    )
+    return Group(bar, _running_table(progress), _configuration_table(progress))
+
+
+def _head(progress: Progress) -> str:
+    parts = [f"{progress.done} of {progress.total} trials"]
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    if progress.resting:
+        parts.append(f"{len(progress.resting)} cells at rest")
+    parts.append(f"{progress.images_per_second:.0f} images/s")
+    left = progress.seconds_left
+    parts.append("time left unknown yet" if left is None else f"about {readable(left)} left")
+    return "  ".join(parts)
+
+
+def _running_table(progress: Progress) -> Table:
+    table = Table(box=None, pad_edge=False, title_justify="left")
+    for column in ("running", "epoch", "images/s", "host"):
+        table.add_column(column, style="dim" if column == "host" else "", justify="left")
+    running = list(progress.running.values())
+    for trial in running[:_RUNNING_SHOWN]:
+        speed = "" if trial.images_per_second is None else f"{trial.images_per_second:.0f}"
+        table.add_row(trial.trial, f"{trial.epoch} of {trial.epochs}", speed, trial.host)
+    if len(running) > _RUNNING_SHOWN:
+        table.add_row(f"and {len(running) - _RUNNING_SHOWN} more", "", "", "")
+    return table
+
+
+def _configuration_table(progress: Progress) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("configuration", "trials", "best validation Dice"):
+        table.add_column(column)
+    for configuration, (done, total) in progress.trials_of.items():
+        best = progress.best.get(configuration)
+        table.add_row(configuration, f"{done} of {total}", "" if best is None else f"{best:.3f}")
+    return table
+
+
+def _counted(progress: Progress, line: str | None) -> str:
+    left = progress.seconds_left
+    remaining = "" if left is None else f", about {readable(left)} left"
+    return f"[{progress.done}/{progress.total}{remaining}] {line or f'{len(progress.running)} running'}"
+
+
+def scores_table(scores: Iterable[Scores]) -> Table:
+    """Default and tuned scores, one row each: mean and SD over the random splits, and every rotation split."""
+    scores = list(scores)
+    rotations = sorted({split for row in scores for split in row.rotation})
+    table = Table(box=None, pad_edge=False)
+    table.add_column("configuration")
+    table.add_column("selection")
+    table.add_column("random splits: mean, SD (n)", justify="right")
+    for split in rotations:
+        table.add_column(split, justify="right")
+    table.add_column("missing", justify="right")
+    for row in scores:
+        table.add_row(
+            row.configuration,
+            row.selection,
+            _mean_and_sd(row),
+            *(f"{row.rotation[split]:.3f}" if split in row.rotation else "-" for split in rotations),
+            str(row.missing) if row.missing else "",
+        )
+    return table
+
+
+def _mean_and_sd(row: Scores) -> str:
+    if row.mean is None:
+        return "-"
+    spread = "" if row.sd is None else f", {row.sd:.3f}"
+    return f"{row.mean:.3f}{spread} ({len(row.random)})"

@@ -1,0 +1,167 @@
+"""The authors' chain: the identity at 0, monotone in strength, labels stay labels, image and mask move together."""
+
+import albumentations as A
+import numpy as np
+import pytest
+
+from trainers.augment import MAX_STRENGTH, OPERATIONS, augmentation
+
+GEOMETRIC = ("HorizontalFlip", "VerticalFlip", "Rotate", "ShiftScaleRotate", "OpticalDistortion")
+
+
+def an_image(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """A disc of label 3 and a square of label 5 on noise."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
+    labels = np.zeros((size, size), np.uint8)
+    rows, columns = np.mgrid[:size, :size]
+    labels[(rows - size / 3) ** 2 + (columns - size / 3) ** 2 < (size / 5) ** 2] = 3
+    labels[size // 2 : -size // 8, size // 2 : -size // 4] = 5
+    return image, labels
+
+
+def only(name: str, strength: float = 1.0, size: int = 64) -> A.Compose:
+    (operation,) = (operation for operation in OPERATIONS if operation.name == name)
+    magnitude, _ = operation.at(strength, size)
+    return A.Compose([operation.make(magnitude, 1.0)])
+
+
+def test_the_authors_probabilities() -> None:
+    table = {operation.name: operation.probability for operation in OPERATIONS}
+    assert len(table) == 23
+    assert table == {
+        "HorizontalFlip": 0.1,
+        "VerticalFlip": 0.1,
+        "Blur": 0.1,
+        "RandomGamma": 0.1,
+        "Rotate": 0.15,
+        "ShiftScaleRotate": 0.2,
+        "OpticalDistortion": 0.2,
+        "HueSaturationValue": 0.2,
+        "RGBShift": 0.15,
+        "RandomBrightnessContrast": 0.2,
+        "MotionBlur": 0.2,
+        "GaussianBlur": 0.15,
+        "CLAHE": 0.05,
+        "ChannelShuffle": 0.05,
+        "ToGray": 0.1,
+        "ImageCompression": 0.15,
+        "CoarseDropout": 0.05,
+        "Downscale": 0.3,
+        "FancyPCA": 0.1,
+        "Posterize": 0.03,
+        "Equalize": 0.05,
+        "ISONoise": 0.07,
+        "RandomFog": 0.03,
+    }
+
+
+def test_strength_one_is_theirs() -> None:
+    made = {operation.name: operation.make(*operation.at(1.0, 128)) for operation in OPERATIONS}
+    assert made["Blur"].blur_limit == (3, 15)  # odd kernels up to 16
+    assert made["RandomGamma"].gamma_limit == (60, 140)
+    assert made["Rotate"].limit == (-35, 35)
+    assert made["MotionBlur"].blur_limit == (3, 7)
+    assert made["ImageCompression"].quality_range == (10, 100)
+    assert made["Downscale"].scale_range == (0.25, 0.25)
+    assert made["CoarseDropout"].num_holes_range == (32, 32)
+    assert made["CoarseDropout"].hole_height_range == (12 / 128, 12 / 128)
+    assert made["FancyPCA"].alpha == 0.4
+    assert made["Posterize"].num_bits == (4, 4)
+    assert made["ISONoise"].color_shift == (0.1, 0.5)
+    assert made["CLAHE"].clip_limit == (1, 4)
+    assert made["HueSaturationValue"].sat_shift_limit == (-30, 30)
+    assert made["ShiftScaleRotate"].scale == {"x": (0.9, 1.1), "y": (0.9, 1.1)}
+    assert made["RandomFog"].fog_coef_range == (0.3, 1)
+    assert {name: op.p for name, op in made.items()} == {op.name: op.probability for op in OPERATIONS}
+
+
+def test_strength_zero_is_the_identity_bitwise() -> None:
+    image, labels = an_image()
+    chain = augmentation(0.0, 64)
+    for seed in range(20):
+        chain.set_random_seed(seed)
+        done = chain(image=image, mask=labels)
+        assert np.array_equal(done["image"], image)
+        assert np.array_equal(done["mask"], labels)
+
+
+@pytest.mark.parametrize("size", [48, 128])
+def test_probabilities_and_magnitudes_grow_with_strength(size: int) -> None:
+    strengths = np.linspace(0, MAX_STRENGTH, 31)
+    for operation in OPERATIONS:
+        magnitudes, probabilities = zip(*(operation.at(strength, size) for strength in strengths), strict=True)
+        assert (np.diff(probabilities) > 0).all()
+        assert (np.diff(magnitudes) > 0).all() == bool(operation.magnitude)
+        assert probabilities[0] == magnitudes[0] == 0
+        assert max(probabilities) <= 1
+
+
+def test_stronger_changes_more_pixels() -> None:
+    image, labels = an_image()
+    changes = []
+    for strength in (0.0, 0.25, 0.5, 1.0, 1.5):
+        chain, total = augmentation(strength, 64), 0.0
+        for seed in range(150):
+            chain.set_random_seed(seed)
+            total += np.abs(chain(image=image, mask=labels)["image"].astype(float) - image).mean()
+        changes.append(total)
+    assert changes == sorted(changes)
+    assert changes[0] == 0
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("strength", [0.02, 1.0, 1.5])
+def test_every_operation_runs_and_keeps_labels_labels(operation, strength: float) -> None:
+    for size in (48, 128):
+        image, labels = an_image(size)
+        chain = only(operation.name, strength, size)
+        chain.set_random_seed(1)
+        done = chain(image=image, mask=labels)
+        assert done["image"].shape == image.shape
+        assert done["image"].dtype == done["mask"].dtype == np.uint8
+        assert set(np.unique(done["mask"])) <= {0, 3, 5}
+        if operation.name not in GEOMETRIC:
+            assert np.array_equal(done["mask"], labels)
+
+
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_image_and_mask_move_together(name: str) -> None:
+    """An image whose colour is its label: after the move both still say the same, but for mixed colours at edges."""
+    _, labels = an_image()
+    image = np.repeat(labels[..., None] * 40, 3, axis=2)
+    moved = 0
+    for seed in range(10):
+        chain = only(name)
+        chain.set_random_seed(seed)
+        done = chain(image=image, mask=labels)
+        pure = np.isin(done["image"][..., 0], (0, 120, 200))
+        # A pixel may be pure and its nearest label the neighbour's, in a seam one pixel wide.
+        assert (done["image"][..., 0][pure] == done["mask"][pure] * 40).mean() > 0.98
+        assert pure.mean() > 0.8
+        moved += not np.array_equal(done["mask"], labels)
+    assert moved >= 9
+
+
+def test_seeds_decide_everything_and_no_global_generator_is_touched() -> None:
+    import random
+
+    image, labels = an_image()
+    before = np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002 - that nothing uses it is what is tested
+    for seed in range(60):
+        outcomes = []
+        for _ in range(2):
+            chain = augmentation(1.5, 64)
+            chain.set_random_seed(seed)
+            outcomes.append([chain(image=image, mask=labels) for _ in range(3)])
+        for a, b in zip(*outcomes, strict=True):
+            assert np.array_equal(a["image"], b["image"])
+            assert np.array_equal(a["mask"], b["mask"])
+    assert np.array_equal(before[0], np.random.get_state()[1])  # noqa: NPY002
+    assert before[1] == random.getstate()
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.51, float("nan")])
+def test_other_strengths_are_refused(strength: float) -> None:
+    with pytest.raises(ValueError, match=str(strength)):
+        augmentation(strength)

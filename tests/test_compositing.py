@@ -1,0 +1,168 @@
+"""Compositing: identities, a naive reference at the native size, and what resizing may change."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from trainers.compositing import Pixels, background_crop, composite, cut_out, object_mask, resized, whole_background
+
+SIDES = st.integers(1, 12)
+
+
+def images(*channels: int) -> st.SearchStrategy[Pixels]:
+    return st.tuples(SIDES, SIDES).flatmap(lambda sides: arrays(np.uint8, (*sides, *channels)))
+
+
+def noise(*shape: int, seed: int = 0) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def disc(side: int, seed: int = 0) -> Pixels:
+    """A noisy disc with straight alpha of 0 or 255 and noise hidden beneath alpha 0."""
+    rgba = noise(side, side, 4, seed=seed)
+    rows, columns = np.indices((side, side)) - side / 2 + 0.5
+    rgba[..., 3] = np.where(np.hypot(rows, columns) < side / 3, 255, 0)
+    return rgba
+
+
+@given(images(3))
+def test_no_coverage_leaves_the_background(background: Pixels) -> None:
+    nothing = np.zeros_like(background)
+    np.testing.assert_array_equal(composite(nothing, nothing[..., 0], background), background)
+
+
+@given(images(3))
+def test_full_coverage_is_the_object(image: Pixels) -> None:
+    covered = np.full(image.shape[:2], 255, np.uint8)
+    np.testing.assert_array_equal(composite(image, covered, noise(*image.shape)), image)
+
+
+@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
+def test_rounding_is_exact(coverage: int, colour: int, behind: int) -> None:
+    colour = min(colour, coverage)
+    got = composite(
+        np.full((1, 1, 3), colour, np.uint8), np.full((1, 1), coverage, np.uint8), np.full((1, 1, 3), behind, np.uint8)
+    )
+    exact = colour + round(Fraction(behind * (255 - coverage), 255))
+    assert exact <= 255
+    assert (got == exact).all()
+
+
+@given(images(4))
+def test_native_size_is_the_hard_paste_bit_for_bit(rgba: Pixels) -> None:
+    side = min(rgba.shape[:2])
+    rgba = rgba[:side, :side]
+    background = noise(side, side, 3)
+    expected = background.copy()
+    for row in range(side):
+        for column in range(side):
+            if rgba[row, column, 3] >= 128:
+                expected[row, column] = rgba[row, column, :3]
+    cut, coverage, mask = cut_out(rgba, side)
+    np.testing.assert_array_equal(composite(cut, coverage, whole_background(background, side)), expected)
+    np.testing.assert_array_equal(mask, rgba[..., 3] >= 128)
+
+
+@settings(max_examples=50)
+@given(images(4), SIDES)
+def test_no_colour_exceeds_its_coverage_at_any_size(rgba: Pixels, size: int) -> None:
+    cut, coverage, mask = cut_out(rgba, size)
+    assert cut.shape == (size, size, 3)
+    assert coverage.shape == mask.shape == (size, size)
+    assert (cut <= coverage[..., None]).all()
+
+
+@pytest.mark.parametrize(("native", "size"), [(96, 32), (100, 64), (32, 80)])
+def test_pasting_at_the_working_size_equals_resizing_the_paste_away_from_the_outline(native: int, size: int) -> None:
+    rgba, background = disc(native), noise(native, native, 3, seed=1)
+    pasted = np.where(object_mask(rgba)[..., None], rgba[..., :3], background)
+    cut, coverage, _ = cut_out(rgba, size)
+    difference = np.abs(
+        composite(cut, coverage, whole_background(background, size)) - resized(pasted, size, size).astype(int)
+    )
+    whole = (coverage == 0) | (coverage == 255)
+    assert 0.8 < whole.mean() < 1
+    assert difference[whole].max() <= 1
+
+
+def test_pasting_at_the_working_size_equals_resizing_the_paste_on_an_even_background() -> None:
+    rgba, background = disc(96), np.full((96, 96, 3), (200, 90, 10), np.uint8)
+    pasted = np.where(object_mask(rgba)[..., None], rgba[..., :3], background)
+    cut, coverage, _ = cut_out(rgba, 40)
+    difference = composite(cut, coverage, whole_background(background, 40)) - resized(pasted, 40, 40).astype(int)
+    assert np.abs(difference).max() <= 2
+
+
+def test_the_mask_threshold_is_128_and_hidden_colours_do_not_leak() -> None:
+    rgba = noise(8, 8, 4)
+    rgba[..., 3] = 127
+    rgba[2:6, 2:6, 3] = 128
+    assert object_mask(rgba).sum() == 16
+    cut, _, mask = cut_out(rgba, 8)
+    assert not cut[~mask].any()
+
+
+def test_the_mask_is_resized_by_nearest_pixel_without_shift() -> None:
+    rgba = np.zeros((9, 9, 4), np.uint8)
+    rgba[3:6, :3, 3] = 255
+    rgba[6:, 6:, 3] = 255
+    rgba[7, 7, 3] = 0  # most of the footprint, but not its middle
+    np.testing.assert_array_equal(cut_out(rgba, 3)[2], [[0, 0, 0], [1, 0, 0], [0, 0, 0]])
+
+
+def test_aspect_is_not_kept() -> None:
+    rgba = np.full((10, 40, 4), 255, np.uint8)
+    rgba[:, 20:, 3] = 0
+    _, coverage, mask = cut_out(rgba, 16)
+    np.testing.assert_array_equal(mask, np.indices((16, 16))[1] < 8)
+    assert coverage[:, :7].min() == 255
+
+
+def test_a_batch_broadcasts() -> None:
+    cuts = [cut_out(disc(24, seed), 16) for seed in range(3)]
+    objects = np.stack([cut for cut, _, _ in cuts])
+    coverage = np.stack([coverage for _, coverage, _ in cuts])
+    backgrounds = noise(3, 16, 16, 3)
+    each = [composite(*parts) for parts in zip(objects, coverage, backgrounds, strict=True)]
+    np.testing.assert_array_equal(composite(objects, coverage, backgrounds), each)
+
+
+@pytest.mark.parametrize("shape", [(200, 60, 3), (1, 1, 3), (7, 400, 3)])
+def test_crops_span_ten_to_a_hundred_percent_of_each_side(shape: tuple[int, int, int]) -> None:
+    # The colours hold the row and half the column, so a crop tells where it was taken.
+    rows, columns = np.indices(shape[:2])
+    background = np.dstack([rows, columns // 2, np.zeros_like(rows)]).astype(np.uint8)
+    generator = np.random.default_rng(0)
+    crops = [background_crop(background, generator, 16) for _ in range(300)]
+    assert all(crop.shape == (16, 16, 3) and crop.dtype == np.uint8 for crop in crops)
+    heights = np.array([float(crop[-1, 0, 0]) - float(crop[0, 0, 0]) for crop in crops]) / shape[0]
+    assert heights.max() <= 1
+    if shape[0] == 200:
+        assert heights.min() < 0.2
+        assert heights.max() > 0.9
+        lefts = np.array([crop[0, 0, 1] for crop in crops]) * 2 / shape[1]
+        assert lefts.min() < 0.1
+        assert lefts.max() > 0.7
+        assert abs(np.corrcoef(heights, lefts)[0, 1]) < 0.3
+
+
+def test_crops_come_from_the_generator_alone() -> None:
+    background = noise(50, 70, 3)
+    first, again = (background_crop(background, np.random.default_rng(7), 32) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (background_crop(background, np.random.default_rng(8), 32) != first).any()
+
+
+def test_the_whole_background_is_whole() -> None:
+    background = np.zeros((60, 90, 3), np.uint8)
+    background[:, 45:] = 255
+    whole = whole_background(background, 30)
+    assert whole.shape == (30, 30, 3)
+    assert whole[:, :14].max() == 0
+    assert whole[:, 16:].min() == 255

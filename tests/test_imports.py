@@ -1,0 +1,84 @@
+"""The borders between the packages, held by reading the imports of every module, and by counting what gets loaded."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FORBIDDEN = {
+    "trainers": {"ray", "optuna", "pandas", "study", "analysis"},
+    "study": {"analysis", "pandas"},
+    "analysis": {"torch", "ray", "albumentations"},
+}
+ONLY_IN = {"ray": {"study/cluster.py"}, "optuna": {"study/search.py", "analysis/search.py"}}
+
+
+def imported(source: str) -> Iterator[str]:
+    """The top-level packages that a module's text imports, anywhere in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").partition(".")[0]
+
+
+def violations(place: str, source: str) -> list[str]:
+    package, found = place.partition("/")[0], set(imported(source))
+    crossed = [f"{place} imports {name}" for name in sorted(found & FORBIDDEN[package])]
+    strayed = [f"{place} imports {name}" for name, homes in ONLY_IN.items() if name in found and place not in homes]
+    return [*crossed, *strayed]
+
+
+def modules() -> list[Path]:
+    return [path for package in FORBIDDEN for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def test_imports_go_one_way() -> None:
+    assert len(modules()) > 20
+    found = [each for path in modules() for each in violations(path.relative_to(ROOT).as_posix(), path.read_text())]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("place", "source"),
+    [
+        ("trainers/train.py", "import ray"),
+        ("trainers/train.py", "from study.cells import Cell"),
+        ("study/view.py", "def f():\n    import analysis.load"),
+        ("study/trial.py", "import ray.tune as t"),
+        ("study/cluster.py", "from optuna import Study"),
+        ("analysis/load.py", "from torch import nn"),
+    ],
+)
+def test_this_test_can_fail(place: str, source: str) -> None:
+    assert violations(place, source)
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import study.cli, study.run, study.view", {"torch", "ray", "optuna", "albumentations", "scipy", "cv2"}),
+        (
+            "from study.run import plan; from study.definition import load; plan(load('paper'), '/nowhere')",
+            {"torch", "ray"},
+        ),
+        ("import study.data_report", {"torch", "ray", "albumentations"}),
+        ("import trainers.dice, trainers.recipe, trainers.data, trainers.split", {"torch", "ray", "albumentations"}),
+        ("import study.results", {"torch", "ray"}),
+    ],
+)
+def test_light_modules_load_nothing_heavy(statement: str, unwanted: set[str]) -> None:
+    code = f"{statement}\nimport sys\nprint(*sorted({unwanted!r} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout.split() == []
+
+
+def test_nothing_uses_a_global_random_generator() -> None:
+    banned = ("np.random.seed", "np.random.rand", "torch.manual_seed", "torch.rand", "import random", "random.seed")
+    found = [f"{path.name}: {word}" for path in modules() for word in banned if word in path.read_text()]
+    assert found == []

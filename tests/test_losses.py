@@ -1,0 +1,78 @@
+"""The losses against PyTorch's own, and against sums written out."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from trainers.losses import LOSSES, cross_entropy, cross_entropy_dice, total_loss
+
+
+def drawn(batch: int = 2, classes: int = 4, side: int = 6, dtype: torch.dtype = torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(batch, classes, side, side, generator=generator, dtype=torch.float64)
+    target = torch.randint(classes, (batch, side, side), generator=generator)
+    return logits.to(dtype).requires_grad_(), target
+
+
+def test_cross_entropy_is_pytorchs() -> None:
+    logits, target = drawn()
+    torch.testing.assert_close(cross_entropy(logits, target), F.cross_entropy(logits, target))
+
+
+def test_the_soft_dice_is_one_sum_over_everything() -> None:
+    logits, target = drawn()
+    overlap = total = 0.0
+    for image, labels in zip(logits.tolist(), target.tolist(), strict=True):
+        for y, row in enumerate(labels):
+            for x, label in enumerate(row):
+                exponentials = [math.exp(channel[y][x]) for channel in image]
+                overlap += exponentials[label] / sum(exponentials)
+                total += 2  # the probabilities of a pixel sum to 1, and so does its one-hot truth
+    expected = F.cross_entropy(logits, target).item() + 1 - (2 * overlap + 1) / (total + 1)
+    assert cross_entropy_dice(logits, target).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_are_right(name: str) -> None:
+    logits, target = drawn(batch=1, side=3)
+    assert torch.autograd.gradcheck(lambda values: LOSSES[name](values, target), (logits,))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_bf16_logits_are_computed_in_float32(name: str) -> None:
+    logits, target = drawn(side=16)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = LOSSES[name](logits.bfloat16(), target)
+    assert loss.dtype == torch.float32
+    exact = LOSSES[name](logits.bfloat16().double(), target)
+    assert loss.item() == pytest.approx(exact.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_perfect_prediction_costs_nothing(name: str) -> None:
+    _, target = drawn()
+    perfect = 1000 * F.one_hot(target, 4).permute(0, 3, 1, 2).double()
+    assert LOSSES[name](perfect, target).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_not_finite_stays_so(value: float) -> None:
+    logits, target = drawn()
+    broken = logits.detach().clone()
+    broken[0, 0, 0, 0] = value
+    assert not np.isfinite(cross_entropy_dice(broken, target).item())
+
+
+def test_coarser_outputs_are_guided_by_the_nearest_labels() -> None:
+    logits, target = drawn(side=8)
+    half = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    expected = 1.0 * F.cross_entropy(logits, target) + 0.4 * F.cross_entropy(half, target[:, 1::2, 1::2])
+    torch.testing.assert_close(total_loss("ce", (logits, half), target, (1.0, 0.4, 0.16)), expected)
+
+
+def test_a_single_output_takes_the_first_weight() -> None:
+    logits, target = drawn()
+    torch.testing.assert_close(total_loss("ce", (logits,), target, (2.0, 0.4)), 2 * cross_entropy(logits, target))

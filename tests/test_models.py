@@ -1,0 +1,175 @@
+"""The networks against what is known of them, and their parts against other implementations."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from trainers.models import MODELS, build, gflops, num_parameters
+from trainers.models.blocks import SameConv, average_pool, resize_bilinear, upsample_nearest
+
+NAMES = tuple(MODELS)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def made(name: str, width: float = 0.25, num_classes: int = 7, seed: int = 0) -> nn.Module:
+    return build(name, num_classes, width, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "trainable"), [("icnet", 961_783, 960_055), ("unet", 24_049_237, 24_043_689)]
+)
+def test_the_authors_networks_to_the_parameter(name: str, total: int, trainable: int) -> None:
+    model = made(name, width=1.0)
+    assert num_parameters(model) == total
+    assert sum(weight.numel() for weight in model.parameters()) == trainable
+
+
+def test_the_cascade_has_under_a_million_parameters() -> None:
+    assert 500_000 < num_parameters(made("icnet_cascade", width=1.0)) < 1_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_width_is_monotone(name: str) -> None:
+    with torch.device("meta"):
+        sizes = [num_parameters(MODELS[name](7, width)) for width in np.arange(0.1, 2.01, 0.1)]  # type: ignore[arg-type]
+    assert all(a < b for a, b in pairwise(sizes))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(16, 16), (48, 32), (64, 112)])
+def test_any_size_that_is_a_multiple_of_16(name: str, size: tuple[int, int]) -> None:
+    model = made(name, num_classes=5)
+    images = torch.zeros(2, 3, *size)
+    outputs = model(images)
+    assert outputs[0].shape == (2, 5, *size)
+    assert [logits.shape[2] for logits in outputs[1:]] == ([size[0] // 8, size[0] // 16] if "cascade" in name else [])
+    assert len(model.eval()(images)) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_weight_learns(name: str) -> None:
+    model = made(name)
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    torch.stack([logits.square().mean() for logits in model(images)]).sum().backward()
+    still = [
+        name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.abs().sum() > 0
+    ]
+    # A bias before a batch norm has no effect (original order); those of the authors' order do.
+    assert [name for name in still if not name.endswith("bias")] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_come_from_the_generator_alone(name: str) -> None:
+    before = torch.random.get_rng_state()
+    first, again, other = made(name, seed=3), made(name, seed=3), made(name, seed=4)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    pairs = [(a, b, c) for a, b, c in zip(first.parameters(), again.parameters(), other.parameters(), strict=True)]
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert any(not torch.equal(a, c) for a, _, c in pairs)
+    assert all(torch.isfinite(a).all() for a, _, _ in pairs)
+
+
+@pytest.mark.parametrize("name", ["icnet", "unet"])
+def test_kernels_start_uniform_after_glorot(name: str) -> None:
+    for module in made(name, width=0.5).modules():
+        if isinstance(module, nn.Conv2d):
+            outputs, inputs, height, width = module.weight.shape
+            bound = (6 / ((inputs + outputs) * height * width)) ** 0.5
+            assert module.weight.abs().max() <= bound
+            assert module.weight.abs().max() > 0.8 * bound
+            assert module.bias is not None
+            assert not module.bias.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prediction_does_not_depend_on_the_batch(name: str) -> None:
+    model = made(name).eval().double()
+    images = torch.randn(3, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        torch.testing.assert_close(model(images)[0][1:2], model(images[1:2])[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bf16_keeps_the_channels_last_order(name: str) -> None:
+    model = made(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = torch.zeros(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        (logits, *_) = model(images)
+    assert logits.dtype == torch.bfloat16
+    assert logits.is_contiguous(memory_format=torch.channels_last)
+
+
+def naive_same_convolution(image_CHW, kernel_OCkk, stride: int, dilation: int):
+    """Keras's "same" by its documented rule: the output has ceil(n / stride) pixels, the odd pad goes to the end."""
+    channels, *size = image_CHW.shape
+    outputs, _, side, _ = kernel_OCkk.shape
+    reach = dilation * (side - 1) + 1
+    out = [-(-n // stride) for n in size]
+    pads = [max((o - 1) * stride + reach - n, 0) for o, n in zip(out, size, strict=True)]
+    padded = np.zeros((channels, size[0] + pads[0], size[1] + pads[1]))
+    padded[:, pads[0] // 2 : pads[0] // 2 + size[0], pads[1] // 2 : pads[1] // 2 + size[1]] = image_CHW
+    result = np.zeros((outputs, *out))
+    for o in range(outputs):
+        for y in range(out[0]):
+            for x in range(out[1]):
+                for i in range(side):
+                    for j in range(side):
+                        pixel = padded[:, y * stride + i * dilation, x * stride + j * dilation]
+                        result[o, y, x] += (pixel * kernel_OCkk[o, :, i, j]).sum()
+    return result
+
+
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (2, 1, 1), (3, 1, 2), (1, 1, 1)])
+def test_padding_is_kerass(kernel: int, stride: int, dilation: int) -> None:
+    rng = np.random.default_rng(0)
+    layer = SameConv(2, 3, kernel, stride, dilation).double()
+    image, weights = rng.normal(size=(2, 6, 8)), rng.normal(size=(3, 2, kernel, kernel))
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weights))
+        assert layer.bias is not None
+        layer.bias.zero_()
+        ours = layer(torch.from_numpy(image)[None])[0].numpy()
+    np.testing.assert_allclose(ours, naive_same_convolution(image, weights, stride, dilation), atol=1e-12)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 13), st.integers(1, 13), st.integers(1, 17), st.integers(1, 17))
+def test_bilinear_resizing_is_torchs(height: int, width: int, rows: int, columns: int) -> None:
+    images = torch.arange(2.0 * 3 * height * width, dtype=torch.float64).sin().reshape(2, 3, height, width)
+    expected = F.interpolate(images, size=(rows, columns), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(resize_bilinear(images, rows, columns), expected)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 13), st.integers(1, 13), st.sampled_from([1, 2, 3, 6]))
+def test_pyramid_pooling_is_torchs(height: int, width: int, bins: int) -> None:
+    images = torch.arange(2.0 * 3 * height * width, dtype=torch.float64).cos().reshape(2, 3, height, width)
+    torch.testing.assert_close(average_pool(images, bins), F.adaptive_avg_pool2d(images, bins))
+
+
+def test_nearest_upsampling_repeats_pixels() -> None:
+    images = torch.arange(4.0).reshape(1, 1, 2, 2)
+    assert upsample_nearest(images)[0, 0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
+
+
+def test_gflops_are_those_of_the_convolutions() -> None:
+    """ICNet's first full-resolution layers by hand: 2 x 9 x 3 x 16 FLOP a pixel, and so on; the total is known."""
+    assert gflops("icnet", 7, 1.0, 128) == pytest.approx(13.2 / 3, rel=0.01)
+    assert gflops("unet", 7, 1.0, 128) == pytest.approx(80.3 / 3, rel=0.01)
+    assert gflops("icnet", 7, 1.0, 64) == pytest.approx(gflops("icnet", 7, 1.0, 128) / 4)
+    pixels = 128 * 128
+    full = pixels * 2 * 9 * (3 * 16 + 16 * 16 + 16 * 32)
+    half = pixels / 4 * 2 * 9 * (3 * 16 + 16 * 64 + 64 * 64 + 64 * 64)
+    quarter = pixels / 16 * 2 * 9 * (64 * 128 + 128 * 128 + 128 * 128 + 128 * 256)
+    fusion = pixels / 4 * 2 * 9 * (256 * 64 + 64 * 64) + pixels * 2 * (9 * 64 * 32 + 32 * 7)
+    assert gflops("icnet", 7, 1.0, 128) * 1e9 == full + half + quarter + fusion

@@ -1,0 +1,144 @@
+"""What a run says of itself: counts, the time left, the heartbeat file, and how it looks on a screen."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from study.cells import parse_trial, trials
+from study.cost import estimate, readable, trial_seconds
+from study.definition import load
+from study.progress import Progress, epoch_work
+from study.summary import Scores
+from study.view import RunView, live_picture, scores_table
+
+DEFINITION = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=2"])
+TRIAL = parse_trial("icnet-ce-random_0-s0-t01")
+
+
+def row(status: str = "completed", objective: float | None = 0.5, **more: object) -> dict[str, object]:
+    return {"status": status, "objective": objective, "width": 0.5, "num_train": 100, "train_seconds": 10.0} | more
+
+
+def a_run() -> Progress:
+    committed = {
+        parse_trial("icnet-ce-random_0-s0-t00"): row(objective=0.31),
+        parse_trial("icnet-ce_dice-random_0-s0-t00"): row("failed", None),
+    }
+    return Progress.of(DEFINITION, committed, num_train=100)
+
+
+def test_a_run_starts_where_the_last_one_ended() -> None:
+    progress = a_run()
+    assert (progress.total, progress.done, progress.failed) == (8, 2, 1)
+    assert progress.trials_of == {"icnet ce": (1, 4), "icnet ce_dice": (1, 4)}
+    assert progress.best == {"icnet ce": 0.31}
+    assert progress.seconds_left is None
+
+
+def test_a_trial_from_start_to_end() -> None:
+    progress = a_run()
+    progress.start(TRIAL, "10.0.0.7", epochs=20)
+    progress.epoch(TRIAL, 1, 300.0, work=2.0)
+    assert progress.images_per_second == 300.0
+    progress.finish(TRIAL, 0.42)
+    assert (progress.done, progress.failed, progress.running) == (3, 1, {})
+    assert progress.best["icnet ce"] == 0.42
+    assert progress.trials_of["icnet ce"] == (2, 4)
+
+
+def test_time_left_is_by_the_work_done() -> None:
+    progress = a_run()
+    progress.work_total, progress.started = 100.0, 1000.0
+    progress.start(TRIAL, "here", epochs=20)
+    progress.epoch(TRIAL, 1, 300.0, work=20.0)
+    progress.updated = 1010.0
+    assert progress.seconds_left == pytest.approx(40.0)
+
+
+def test_epochs_repeated_by_another_attempt_count_once() -> None:
+    progress = a_run()
+    progress.start(TRIAL, "here", epochs=20)
+    progress.epoch(TRIAL, 1, 300.0, work=2.0)
+    progress.epoch(TRIAL, 2, 300.0, work=2.0)
+    progress.epoch(TRIAL, 1, 300.0, work=2.0)
+    assert progress.work_done == 4.0
+
+
+def test_a_cell_given_up_is_kept_with_its_reason() -> None:
+    progress = a_run()
+    progress.start(TRIAL, "here", epochs=20)
+    progress.give_up(TRIAL, "node died")
+    assert progress.running == {}
+    assert progress.resting == {"icnet-ce-random_0-s0": "icnet-ce-random_0-s0-t01: node died"}
+
+
+def test_the_heartbeat_goes_both_ways() -> None:
+    progress = a_run()
+    progress.start(TRIAL, "here", epochs=20)
+    progress.epoch(TRIAL, 3, 123.0, work=1.0)
+    assert Progress.from_json(progress.to_json()) == progress
+
+
+def shown(renderable: object, **options: object) -> str:
+    console = Console(file=io.StringIO(), width=100, **options)  # type: ignore[arg-type]
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_the_live_picture_names_what_matters() -> None:
+    progress = a_run()
+    progress.start(TRIAL, "10.0.0.7", epochs=20)
+    progress.epoch(TRIAL, 3, 123.4, work=progress.work_total / 2)
+    progress.started, progress.updated = 0.0, 100.0
+    text = shown(live_picture(progress))
+    for word in (
+        "2 of 8 trials",
+        "1 failed",
+        "123 images/s",
+        "about 2 min left",
+        TRIAL.id,
+        "3 of 20",
+        "10.0.0.7",
+        "0.310",
+    ):
+        assert word in text, text
+
+
+def test_plain_lines_where_there_is_no_terminal() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with RunView(console) as view:
+        view(a_run(), "icnet-ce-random_0-s0-t01  done " + "x" * 100)
+        view(a_run(), None)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1, "one line an event, however long, and none where nothing happened"
+    assert lines[0].startswith("[2/8] icnet-ce-random_0-s0-t01  done")
+
+
+def test_the_scores_table_shows_spread_rotations_and_what_is_missing() -> None:
+    scores = [
+        Scores("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {"rot_0": 0.25}, 0),
+        Scores("unet ce", "tuned", {"random_0": 0.5}, {}, 2),
+    ]
+    text = shown(scores_table(scores))
+    assert "0.600, 0.141 (2)" in text
+    assert "0.500 (1)" in text
+    assert "0.250" in text
+
+
+def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:
+    planned = trials(DEFINITION)
+    rough = estimate(DEFINITION, planned, {}, num_train=400)
+    assert not rough.measured
+    assert rough.seconds == pytest.approx(sum(trial_seconds(DEFINITION, trial, 400) for trial in planned))
+    expected = epoch_work(DEFINITION, planned[0], 0.5, 100) * DEFINITION.training.epochs
+    slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=400)
+    assert slow.measured
+    assert slow.seconds == pytest.approx(3 * rough.seconds * 7 / 8)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(7, "7 s"), (99, "99 s"), (300, "5 min"), (9000, "2 h 30 min"), (180000, "2 d 2 h")]
+)
+def test_readable_times(seconds: float, text: str) -> None:
+    assert readable(seconds) == text

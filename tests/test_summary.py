@@ -1,0 +1,43 @@
+"""The scores at the end of a run, against sums by hand."""
+
+import pytest
+
+from study.cells import Cell, parse_trial
+from study.results import table_of
+from study.summary import object_dice, summarise
+
+
+def dice_rows(trial: str, *ew: float | None, partition: str = "test") -> list[dict[str, object]]:
+    scores = dict(zip(("bx", "cl"), ew, strict=True)) | {"bg": 0.99, "all": 0.9}
+    return [{"trial": trial, "partition": partition, "class": name, "dice_ew": value} for name, value in scores.items()]
+
+
+def test_object_dice_is_the_mean_over_object_classes_that_are_defined() -> None:
+    rows = dice_rows("a", 0.2, 0.4) + dice_rows("a", 0.9, 0.9, partition="val") + dice_rows("b", 0.5, None)
+    assert object_dice(table_of("dice", rows)) == {"a": pytest.approx(0.3), "b": 0.5}
+
+
+def test_tuned_is_the_best_by_validation_not_by_test() -> None:
+    cells = [Cell("icnet", "ce", split, 0) for split in ("random_0", "random_1", "rot_0")]
+    validation = {0: 0.5, 1: 0.6, 2: None}
+    test = {0: 0.9, 1: 0.1, 2: 0.95}
+    committed, rows = {}, []
+    for cell in cells:
+        for index in range(3):
+            trial = f"{cell.id}-t0{index}"
+            committed[parse_trial(trial)] = {"objective": validation[index], "status": "completed"}
+            rows += dice_rows(trial, test[index], test[index])
+    default, tuned = summarise(cells, committed, table_of("dice", rows))
+    assert (default.selection, default.mean, default.sd) == ("default", pytest.approx(0.9), pytest.approx(0.0))
+    assert (tuned.selection, tuned.mean) == ("tuned", pytest.approx(0.1))
+    assert tuned.rotation == {"rot_0": pytest.approx(0.1)}
+
+
+def test_a_tie_goes_to_the_earlier_trial_and_a_missing_cell_is_counted() -> None:
+    cells = [Cell("icnet", "ce", "random_0", 0), Cell("icnet", "ce", "random_1", 0)]
+    committed = {parse_trial(f"{cells[0].id}-t0{index}"): {"objective": 0.5} for index in (1, 0)}
+    rows = dice_rows(f"{cells[0].id}-t00", 0.3, 0.3) + dice_rows(f"{cells[0].id}-t01", 0.7, 0.7)
+    _, tuned = summarise(cells, committed, table_of("dice", rows))
+    assert tuned.mean == pytest.approx(0.3)
+    assert tuned.missing == 1
+    assert tuned.sd is None

@@ -1,0 +1,1 @@
+"""What one trial computes: images, augmentation, networks, losses, one training, its evaluation."""

@@ -1,0 +1,298 @@
+"""The data set's catalogue: what lies in its folder, and whether the names make sense. No image is opened.
+
+The layout is that of VISAPP (the paper's section 3.2 and Table 1), with any class names and angles:
+
+    <class>/<angle>/<name>.png      an object without background: alpha >= 128 is the object; the angle is in degrees
+    backgrounds/<name>.jpg          a background, a group of its own
+    backgrounds/<group>/<name>.jpg  views of one scene: a group, held out together
+
+Passed over: hidden files, README and LICENSE files, `annotations` folders, and `<name>_mask.png` beside an image
+`<name>`. Whatever else is there is a problem, reported by name. An id is a file's place in the data set without its
+suffix, so neither an id nor the fingerprint knows where the data set lies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+STANDIN = "standin"
+"""The word that names the data set shipped with this package (a folder of that name is `./standin`)."""
+BACKGROUNDS = "backgrounds"
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+MAX_CLASSES = 255
+"""A label is one byte, and 0 is the background."""
+MAX_PROBLEMS_PRINTED = 50
+RESERVED_NAMES = frozenset({"all", "background", "backgrounds", "bg"})
+ABBREVIATIONS = {
+    "background": "bg",
+    "box": "bx",
+    "clamp": "cl",
+    "drill": "dr",
+    "duck": "du",
+    "adapter": "ad",
+    "bottle": "bo",
+}
+"""The paper's abbreviations (section 3.4)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong (one line) with a file or folder, given relative to the data set."""
+
+    place: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}"
+
+
+class DataError(Exception):
+    """The data set cannot be used. `problems` holds every reason; the message has a line for each of the first 50."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        lines = [f"{count} problem{'s' * (count != 1)} in the data set:"]
+        lines += [f"  {problem}" for problem in self.problems[:MAX_PROBLEMS_PRINTED]]
+        if count > MAX_PROBLEMS_PRINTED:
+            lines.append(f"  and {count - MAX_PROBLEMS_PRINTED} more")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An object's image; id `<class>/<angle>/<stem>`, angle in degrees as written in the folder's name."""
+
+    id: str
+    class_name: str
+    angle: int | float
+    path: Path
+
+
+@dataclass(frozen=True)
+class BackgroundFile:
+    """A background; id `backgrounds/<stem>` or `backgrounds/<group>/<stem>`. A group is never divided between parts."""
+
+    id: str
+    group: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The files of a data set: images by class, angle and id; backgrounds by id; problems seen in the names alone."""
+
+    root: Path
+    classes: tuple[str, ...]
+    """The object classes by name. The class id is the position + 1; 0 is the background."""
+    images: tuple[ImageFile, ...]
+    backgrounds: tuple[BackgroundFile, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def files(self) -> tuple[ImageFile | BackgroundFile, ...]:
+        """Every image, then every background."""
+        return (*self.images, *self.backgrounds)
+
+    def place(self, file: ImageFile | BackgroundFile) -> str:
+        """The file's path relative to the data set, as problems name it."""
+        return _place(file.path, self.root)
+
+
+def locate(path: str) -> Path:
+    """The folder of a data set: the shipped one for the word `standin`, else the path (`~` is the home folder)."""
+    return Path(__file__).parent / STANDIN if path == STANDIN else Path(path).expanduser()
+
+
+def abbreviation(class_name: str) -> str:
+    """The paper's abbreviation of a class (section 3.4); a class that the paper lacks keeps its name."""
+    return ABBREVIATIONS.get(class_name, class_name)
+
+
+def read_catalogue(path: str | Path) -> Catalogue:
+    """List a data set's files, opening none; a string may be the word `standin`.
+
+    Problems in the names are kept in the catalogue; `check` opens the images too. Raises DataError without a folder.
+    """
+    root = locate(path) if isinstance(path, str) else path
+    if not root.is_dir():
+        remedy = f"give the folder that holds the class folders and {BACKGROUNDS}/, or the word {STANDIN}"
+        raise DataError([Problem(str(path), f"no such folder: {remedy}")])
+    walk = _Walk(root)
+    images: list[ImageFile] = []
+    backgrounds: list[BackgroundFile] = []
+    classes = []
+    for entry in walk.entries(root):
+        if not entry.is_dir():
+            walk.report(entry, f"a file where only class folders and {BACKGROUNDS}/ are expected: remove it")
+        elif entry.name == BACKGROUNDS:
+            backgrounds = walk.backgrounds(entry)
+        else:
+            classes.append(entry.name)
+            images += walk.class_images(entry)
+    if not backgrounds:
+        walk.report(root / BACKGROUNDS, "no backgrounds: put at least one image there to paste the objects on")
+    return Catalogue(
+        root=root,
+        classes=tuple(classes),
+        images=tuple(sorted(images, key=lambda image: (image.class_name, image.angle, image.id))),
+        backgrounds=tuple(sorted(backgrounds, key=lambda background: background.id)),
+        problems=(*_class_problems(classes), *walk.problems),
+    )
+
+
+class _Walk:
+    """A walk through a data set's folders that gathers the problems on its way."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+
+    def report(self, path: Path, what: str) -> None:
+        self.problems.append(Problem(_place(path, self.root), what))
+
+    def entries(self, folder: Path) -> list[Path]:
+        """What a folder holds, by name, without what is passed over; reports what must not be followed."""
+        kept = []
+        try:
+            for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+                if _passed_over(entry):
+                    continue
+                if entry.is_symlink() and not entry.exists():
+                    self.report(entry, "a link to nothing: restore what it points to, or remove it")
+                elif entry.is_symlink() and not entry.resolve().is_relative_to(self.root.resolve()):
+                    self.report(entry, "a link that leaves the data set: replace it by what it points to")
+                elif not entry.name.isprintable():
+                    self.report(entry, "the name holds characters that cannot be printed: rename it")
+                else:
+                    kept.append(entry)
+        except OSError as error:
+            self.report(folder, f"cannot be listed: {error.strerror}")
+        return kept
+
+    def image_files(self, entries: list[Path]) -> dict[str, Path]:
+        """The images among a folder's entries by id, without generated masks; reports every other entry."""
+        images: dict[str, Path] = {}
+        stems = {entry.stem for entry in entries if entry.suffix.lower() in SUFFIXES}
+        for entry in entries:
+            name = entry.relative_to(self.root).with_suffix("").as_posix()
+            if entry.is_dir():
+                self.report(entry, "a folder where only images are expected: move its images up, or remove it")
+            elif entry.suffix.lower() not in SUFFIXES or not entry.is_file():
+                self.report(entry, f"not an image file ({', '.join(sorted(SUFFIXES))}): remove it")
+            elif entry.name.endswith("_mask.png") and entry.stem.removesuffix("_mask") in stems:
+                continue
+            elif name in images:
+                self.report(entry, f"has the same id as {images[name].name}: rename one")
+            else:
+                images[name] = entry
+        return images
+
+    def images_in(self, folder: Path) -> dict[str, Path]:
+        """The images of an angle or a group, by id."""
+        entries = self.entries(folder)
+        if not entries:
+            self.report(folder, "no image in this folder: add some, or remove it")
+        return self.image_files(entries)
+
+    def class_images(self, class_folder: Path) -> list[ImageFile]:
+        """The images of a class; reports what is not an angle folder."""
+        images = []
+        folders = self.entries(class_folder)
+        for folder in folders:
+            angle = _angle(folder.name)
+            if not folder.is_dir():
+                self.report(folder, "a file where only angle folders are expected: move it into that of its angle")
+            elif angle is None:
+                self.report(folder, "the angle is no number of degrees: name the folder 0, 30 or 22.5, up to 360")
+            else:
+                files = self.images_in(folder)
+                images += [ImageFile(name, class_folder.name, angle, path) for name, path in files.items()]
+        if not folders:
+            self.report(class_folder, "no angle folder in this class folder: add some, or remove it")
+        return images
+
+    def backgrounds(self, folder: Path) -> list[BackgroundFile]:
+        """The backgrounds: single files first, then the groups."""
+        entries = self.entries(folder)
+        loose = self.image_files([entry for entry in entries if not entry.is_dir()])
+        backgrounds = [BackgroundFile(name, path.stem, path) for name, path in loose.items()]
+        for scene in (entry for entry in entries if entry.is_dir()):
+            files = self.images_in(scene)
+            backgrounds += [BackgroundFile(name, scene.name, path) for name, path in files.items()]
+        return backgrounds
+
+
+def _place(path: Path, root: Path) -> str:
+    """A path relative to the data set, printable on one line whatever bytes it holds."""
+    name = path.relative_to(root).as_posix()
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def _passed_over(entry: Path) -> bool:
+    """Whether an entry is no data and may lie there without a complaint."""
+    if not entry.is_dir():
+        document = entry.name.upper().startswith(("README", "LICENSE")) and entry.suffix.lower() not in SUFFIXES
+        return document or entry.name.startswith(".")
+    # A hidden folder such as .git is no data; one that holds an angle is a class, which must not be lost in silence.
+    hidden = entry.name.startswith(".") and all(_angle(child.name) is None for child in entry.iterdir())
+    return hidden or entry.name == "annotations"
+
+
+def _angle(name: str) -> int | float | None:
+    """The degrees that a folder's name gives, or None: also for nan, inf, 1e3 and 1_0, which `float` would read."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]+)?", name) or abs(float(name)) > 360:
+        return None
+    return float(name) if "." in name else int(name)
+
+
+def _class_problems(classes: list[str]) -> list[Problem]:
+    problems = []
+    for name in classes:
+        if name.casefold() in RESERVED_NAMES:
+            problems.append(Problem(name, f"a reserved name ({', '.join(sorted(RESERVED_NAMES))}): rename the class"))
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+            what = "a class name holds only A-Z, a-z, 0-9, _, - and ., and does not begin with .: rename it"
+            problems.append(Problem(name, what))
+    for relation, key in (("differs only by case from", str.casefold), ("is abbreviated like", abbreviation)):
+        seen: dict[str, str] = {}
+        for name in classes:
+            twin = seen.setdefault(key(name), name)
+            if twin != name:
+                problems.append(Problem(name, f"{relation} the class {twin}: rename one"))
+    if not classes:
+        problems.append(Problem(".", "no class folder: the images belong into <class>/<angle>/"))
+    if len(classes) > MAX_CLASSES:
+        problems.append(Problem(".", f"{len(classes)} classes: at most {MAX_CLASSES} can be told apart"))
+    return problems
+
+
+def describe(catalogue: Catalogue) -> dict[str, dict[int | float, int]]:
+    """The number of images by class and angle (degrees): every class with every angle of the set, zeros included."""
+    angles = sorted({image.angle for image in catalogue.images})
+    counts: dict[str, dict[int | float, int]] = {name: dict.fromkeys(angles, 0) for name in catalogue.classes}
+    for image in catalogue.images:
+        counts[image.class_name][image.angle] += 1
+    return counts
+
+
+def distribution_table(catalogue: Catalogue) -> str:
+    """The paper's Table 1 of this data set as plain text: images by class and angle, with totals, and backgrounds."""
+    counts = describe(catalogue)
+    angles = sorted({image.angle for image in catalogue.images})
+    totals = [sum(row[angle] for row in counts.values()) for angle in angles]
+    names = ["class", *counts, "total"]
+    numbers = [*(list(row.values()) for row in counts.values()), totals]
+    cells = [[*(f"{angle:g}" for angle in angles), "total"], *([*map(str, row), str(sum(row))] for row in numbers)]
+    columns = [[name.ljust(max(map(len, names))) for name in names], *zip(*cells, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    rows = zip(*columns, strict=True)
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    groups = {background.group for background in catalogue.backgrounds}
+    return "\n".join([*lines, f"{len(catalogue.backgrounds)} backgrounds in {len(groups)} groups"])

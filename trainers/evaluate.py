@@ -1,0 +1,65 @@
+"""A trained network's facts: predictions, confusion counts of every image, and what it costs to run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trainers.data import Dataset
+from trainers.dice import confusion
+from trainers.images import fixed_images
+from trainers.recipe import TrainingRecipe
+from trainers.split import Partition
+from trainers.train import Job, Trained, to_input, validate
+
+_WARM_UP_RUNS = 3
+_TIMED_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Of the images of one partition, in its order: the predicted label maps and the confusion counts."""
+
+    predicted_NHW: NDArray[np.uint8]
+    confusion_NKK: NDArray[np.int64]  # [image, truth, predicted], pixels
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds for one image on the device it was trained on, from pixels in memory to logits."""
+
+    median: float
+    p95: float
+
+
+def evaluate(trained: Trained, job: Job, recipe: TrainingRecipe, dataset: Dataset, partition: Partition) -> Evaluation:
+    """Predict every image of the partition (argmax over the classes) and count."""
+    images, labels = fixed_images(dataset, partition)
+    _, predicted = validate(trained.model, job.loss, recipe, images, labels, trained.device, trained.precision)
+    return Evaluation(predicted, confusion(labels, predicted, len(dataset.classes) + 1))
+
+
+@torch.no_grad()
+def latency(trained: Trained, image_size: int) -> Latency:
+    """Median and 95th percentile over repeated runs of one image, after a warm-up."""
+    image = to_input(np.zeros((1, image_size, image_size, 3), np.uint8), trained.device)
+    trained.model.eval()
+    milliseconds = []
+    for _ in range(_WARM_UP_RUNS + _TIMED_RUNS):
+        _wait_for(trained.device)
+        began = time.perf_counter()
+        with torch.autocast(trained.device.type, trained.precision, enabled=trained.precision != torch.float32):
+            trained.model(image)
+        _wait_for(trained.device)
+        milliseconds.append(1000 * (time.perf_counter() - began))
+    median, p95 = np.quantile(milliseconds[_WARM_UP_RUNS:], (0.5, 0.95))
+    return Latency(float(median), float(p95))
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

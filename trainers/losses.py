@@ -1,0 +1,66 @@
+"""The paper's two losses, and the sum over the outputs of a network with cascade label guidance.
+
+Shapes: B batch, K classes, H and W pixels. Computed in float32 (in float64 if the logits are), whatever autocast says.
+Written with one-hot labels, as the backward passes of gathering by label are not deterministic on CUDA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SMOOTHING = 1.0
+
+
+def cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
+    """Categorical cross-entropy, the mean over all pixels."""
+    return _cross_entropy(_log_probabilities(logits_BKHW), _one_hot(target_BHW, logits_BKHW))
+
+
+def cross_entropy_dice(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
+    """Cross-entropy + (1 - D), where D = (2 sum(y p) + 1) / (sum(y) + sum(p) + 1) is one soft Dice over the batch, all
+    its pixels and all classes together: "naive and unconstrained" (section 3.4)."""
+    log_probabilities, truth = _log_probabilities(logits_BKHW), _one_hot(target_BHW, logits_BKHW)
+    probabilities = log_probabilities.exp()
+    overlap = (truth * probabilities).sum()
+    soft_dice = (2 * overlap + SMOOTHING) / (truth.sum() + probabilities.sum() + SMOOTHING)
+    return _cross_entropy(log_probabilities, truth) + (1 - soft_dice)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"ce": cross_entropy, "ce_dice": cross_entropy_dice}
+
+
+def total_loss(name: str, outputs: Sequence[Tensor], target_BHW: Tensor, weights: Sequence[float]) -> Tensor:
+    """The loss of every output, weighted. The first output is at full size; a coarser one is compared with the labels
+    of every n-th row and column, the one in the middle of the n (nearest resizing)."""
+    loss = LOSSES[name]
+    losses = [
+        weight * loss(logits, _resized(target_BHW, logits)) for logits, weight in zip(outputs, weights, strict=False)
+    ]
+    return torch.stack(losses).sum()
+
+
+def _resized(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
+    rows, columns = (target_BHW.shape[axis] // logits_BKHW.shape[axis + 1] for axis in (1, 2))
+    return target_BHW[:, rows // 2 :: rows, columns // 2 :: columns]
+
+
+def _log_probabilities(logits_BKHW: Tensor) -> Tensor:
+    with torch.autocast(logits_BKHW.device.type, enabled=False):
+        exact = logits_BKHW if logits_BKHW.dtype == torch.float64 else logits_BKHW.float()
+        return F.log_softmax(exact, dim=1)
+
+
+def _one_hot(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
+    classes = torch.arange(logits_BKHW.shape[1], device=target_BHW.device)
+    truth_BHWK = target_BHW.unsqueeze(-1) == classes  # the layout of channels-last logits
+    dtype = torch.float64 if logits_BKHW.dtype == torch.float64 else torch.float32
+    return truth_BHWK.to(dtype).permute(0, 3, 1, 2)
+
+
+def _cross_entropy(log_probabilities_BKHW: Tensor, truth_BKHW: Tensor) -> Tensor:
+    num_pixels = truth_BKHW[:, 0].numel()
+    return -(truth_BKHW * log_probabilities_BKHW).sum() / num_pixels

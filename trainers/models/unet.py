@@ -1,0 +1,54 @@
+"""The paper's "adjusted U-Net" as its authors built it: 24,049,237 parameters at width 1.0 with 7 classes.
+
+Shapes: B batch, H and W pixels of the image, K classes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.models.blocks import batch_norm, conv_relu, scaled, upsample_nearest
+
+
+class UNet(nn.Module):
+    """Four levels down, a bottleneck, four levels up; the skip connections carry the batch norms' outputs."""
+
+    def __init__(self, num_classes: int, width: float = 1.0) -> None:
+        super().__init__()
+        levels = [scaled(channels, width) for channels in (64, 128, 256, 512)]
+        below, bottleneck = levels[-1], scaled(1024, width)
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                conv_relu(inputs, outputs),
+                conv_relu(outputs, outputs),
+                conv_relu(outputs, outputs),
+                batch_norm(outputs),
+            )
+            for inputs, outputs in zip([3, *levels], levels, strict=False)
+        )
+        self.bottleneck = nn.Sequential(
+            conv_relu(below, bottleneck), batch_norm(bottleneck), conv_relu(bottleneck, below)
+        )
+        self.halve, self.up = nn.ModuleList(), nn.ModuleList()
+        for skip in reversed(levels):
+            halved = below // 2
+            outputs = (halved + skip) // 2
+            self.halve.append(conv_relu(below, halved, kernel=2))
+            self.up.append(
+                nn.Sequential(conv_relu(halved + skip, outputs), conv_relu(outputs, outputs), batch_norm(outputs))
+            )
+            below = outputs
+        self.classify = nn.Conv2d(below, num_classes, 1)
+
+    def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
+        """(logits_BKHW,); H and W must be multiples of 16."""
+        features, skips = images_BCHW, []
+        for level in self.down:
+            skips.append(level(features))
+            features = F.max_pool2d(skips[-1], 2)
+        features = self.bottleneck(features)
+        for halve, up, skip in zip(self.halve, self.up, reversed(skips), strict=True):
+            features = up(torch.cat([halve(upsample_nearest(features)), skip], dim=1))
+        return (self.classify(features),)

@@ -1,0 +1,61 @@
+"""What decides one training, apart from the trial's own width and strength. Imports no heavy library."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+NUMERICS = 1
+"""Goes up with every change of the code that gives the same trial other numbers; part of every recipe."""
+
+ModelName = Literal["icnet", "unet", "icnet_cascade"]
+LossName = Literal["ce", "ce_dice"]
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+class Section(BaseModel):
+    """A table of a TOML file: immutable, no unknown key, no silent conversion (a list is read as a tuple)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+
+
+class TrainingRecipe(Section):
+    """The defaults are the recipe of the paper's authors (Adam as in Keras, no schedule, no weight decay)."""
+
+    image_size: Annotated[int, Field(ge=16, le=1024)] = 128
+    """Side of the square working image, pixels; a multiple of 16, as every network halves it up to four times."""
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 32
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
+    """Training images a step; an incomplete last batch of an epoch is dropped."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
+    cascade_weights: Annotated[tuple[float, ...], Field(min_length=3, max_length=3)] = (1.0, 0.4, 0.16)
+    """Cascade label guidance of icnet_cascade: weights of the losses at 1/4, 1/8 and 1/16 (arXiv 1704.08545)."""
+    epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0015
+    """Noise tolerance of the Dice (section 3.4): share of the pixels that a class absent from an image may be given."""
+    precision: Precision = "auto"
+    """auto: bfloat16 where the hardware multiplies it natively, else float32."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """CPU threads of a trial. They change the order of sums, hence the bits, so they belong to the recipe."""
+
+    @field_validator("image_size")
+    @classmethod
+    def _multiple_of_16(cls, image_size: int) -> int:
+        if image_size % 16:
+            raise ValueError(f"must be a multiple of 16 (the nearest is {max(16, round(image_size / 16) * 16)})")
+        return image_size
+
+    @field_validator("cascade_weights")
+    @classmethod
+    def _first_output_counts(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
+        if weights[0] <= 0 or min(weights) < 0:
+            raise ValueError("the first weight must be positive and none may be negative")
+        return weights

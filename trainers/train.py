@@ -1,0 +1,196 @@
+"""One training, from a seed to the weights of its best epoch by validation loss.
+
+Shapes: B batch, C colours (RGB), H and W pixels, K classes with the background first.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trainers.data import Dataset
+from trainers.dice import confusion, dice, macro
+from trainers.images import fixed_images, training_batches
+from trainers.losses import total_loss
+from trainers.models import build
+from trainers.recipe import LossName, ModelName, TrainingRecipe
+from trainers.seeds import seed_of
+from trainers.split import Split
+
+# Of ImageNet, on a scale of 0 to 255, as the paper's authors normalise.
+MEAN_RGB = (123.675, 116.28, 103.53)
+SD_RGB = (58.395, 57.12, 57.375)
+
+
+class Diverged(Exception):
+    """The loss became NaN or infinite: a property of the trial, hence a result. The message names epoch and step."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What sets one training apart from the others of the same recipe."""
+
+    model: ModelName
+    loss: LossName
+    width: float
+    strength: float
+    purpose: tuple[str | int, ...]
+    """The words that seed every draw, e.g. (study seed, trial id)."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training history."""
+
+    epoch: int  # from 1
+    train_loss: float
+    val_loss: float
+    objective: float | None  # what the search maximises: mean example-wise Dice over the object classes on validation
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network with the weights of `selected_epoch`, the one with the lowest validation loss."""
+
+    model: nn.Module
+    history: tuple[Epoch, ...]
+    selected_epoch: int
+    device: torch.device
+    precision: torch.dtype
+    train_seconds: float  # all of it: training steps, validation, images
+    images_per_second: float  # training images over the time in training steps and their input
+
+
+def train(
+    job: Job,
+    recipe: TrainingRecipe,
+    dataset: Dataset,
+    split: Split,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Trained:
+    """Train `job` on the split's training images. Neither its test images nor their backgrounds are looked at.
+
+    The same arguments on the same kind of hardware give the same weights, bit for bit. Raises Diverged.
+    """
+    began = time.perf_counter()
+    device, precision = prepare_process(recipe)
+    num_classes = len(dataset.classes) + 1
+    weights_generator = torch.Generator().manual_seed(seed_of(*job.purpose, "weights"))
+    model = build(job.model, num_classes, job.width, weights_generator).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, eps=recipe.adam_epsilon, fused=True)
+    val_images, val_labels = fixed_images(dataset, split.val)
+
+    history: list[Epoch] = []
+    best_loss, best_weights, selected_epoch = float("inf"), model.state_dict(), 0
+    steps_seconds, num_images = 0.0, 0
+    for epoch in range(1, recipe.epochs + 1):
+        epoch_began = time.perf_counter()
+        model.train()
+        losses: list[Tensor] = []
+        for images, labels in training_batches(dataset, split, recipe, job.strength, job.purpose, epoch):
+            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                outputs = model(to_input(images, device))
+            loss = total_loss(job.loss, outputs, to_target(labels, device), recipe.cascade_weights)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses.append(loss.detach())
+            num_images += len(images)
+        step_losses = torch.stack(losses).tolist()  # the epoch's only wait for the device
+        steps_seconds += time.perf_counter() - epoch_began
+        for step, step_loss in enumerate(step_losses, start=1):
+            if not np.isfinite(step_loss):
+                raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {step}")
+
+        val_loss, predicted = validate(model, job.loss, recipe, val_images, val_labels, device, precision)
+        if not np.isfinite(val_loss):
+            raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
+        if val_loss < best_loss:
+            best_loss, best_weights, selected_epoch = val_loss, copy.deepcopy(model.state_dict()), epoch
+        val_scores = dice(confusion(val_labels, predicted, num_classes), recipe.epsilon)
+        objective, _ = macro(val_scores.ew)
+        history.append(
+            Epoch(
+                epoch=epoch,
+                train_loss=float(np.mean(step_losses)),
+                val_loss=val_loss,
+                objective=None if np.isnan(objective) else float(objective),
+                learning_rate=recipe.learning_rate,
+                seconds=time.perf_counter() - epoch_began,
+            )
+        )
+        on_epoch(history[-1])
+
+    model.load_state_dict(best_weights)
+    return Trained(
+        model=model,
+        history=tuple(history),
+        selected_epoch=selected_epoch,
+        device=device,
+        precision=precision,
+        train_seconds=time.perf_counter() - began,
+        images_per_second=num_images / steps_seconds,
+    )
+
+
+def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
+    """Make this process compute the same bits every time; the device and the precision it computes in."""
+    torch.set_num_threads(recipe.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False  # the fastest algorithm differs from one run to the next
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return device, _precision(recipe, device)
+
+
+def _precision(recipe: TrainingRecipe, device: torch.device) -> torch.dtype:
+    if recipe.precision != "auto":
+        return {"bf16": torch.bfloat16, "fp32": torch.float32}[recipe.precision]
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def to_input(images_BHWC: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Normalised images_BCHW, float32 in channels-last order (so the bytes keep their order)."""
+    pixels = torch.from_numpy(images_BHWC).to(device, non_blocking=True).float()
+    mean, sd = (torch.tensor(values, device=device) for values in (MEAN_RGB, SD_RGB))
+    return ((pixels - mean) / sd).permute(0, 3, 1, 2)
+
+
+def to_target(labels_BHW: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Class ids as int64."""
+    return torch.from_numpy(labels_BHW).to(device, non_blocking=True).long()
+
+
+@torch.no_grad()
+def validate(
+    model: nn.Module,
+    loss: LossName,
+    recipe: TrainingRecipe,
+    images_NHWC: NDArray[np.uint8],
+    labels_NHW: NDArray[np.uint8],
+    device: torch.device,
+    precision: torch.dtype,
+) -> tuple[float, NDArray[np.uint8]]:
+    """The loss of the main output and the predicted labels_NHW. The soft Dice is taken batch by batch, as in training;
+    the mean over batches is weighted by their images."""
+    model.eval()
+    total, predicted = torch.zeros((), dtype=torch.float64, device=device), []
+    for first in range(0, len(images_NHWC), recipe.batch_size):
+        images, labels = (array[first : first + recipe.batch_size] for array in (images_NHWC, labels_NHW))
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            outputs = model(to_input(images, device))
+        total += total_loss(loss, outputs, to_target(labels, device), recipe.cascade_weights) * len(images)
+        predicted.append(outputs[0].argmax(1).to(torch.uint8))
+    return float(total) / len(images_NHWC), torch.cat(predicted).cpu().numpy()
