@@ -141,7 +141,7 @@ def _plain(value: Any) -> Any:
     """A Python value; undefined (NaN) is null."""
     if isinstance(value, str):
         return value
-    return None if np.isnan(value) else value.item()
+    return None if np.isnan(value) else np.asarray(value).item()
 
 
 def _confusion_table(study: Prepared, trial: Trial, evaluations: Mapping[str, Evaluation]) -> pa.Table:
