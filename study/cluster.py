@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,9 +16,10 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
 from study.cells import Point, Trial, parse_trial
+from study.cost import seconds_at
 from study.definition import Definition
 from study.prepare import Prepared
-from study.progress import Progress, epoch_work
+from study.progress import Progress
 from study.results import Results
 from study.schedule import Schedule
 from study.trial import run_trial
@@ -74,7 +76,10 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._watch(self._progress, None)
 
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
-        self._progress.start(parse_trial(trial.config["trial"]), trial.node_ip or "?", self._epochs)
+        ours = parse_trial(trial.config["trial"])
+        definition = self._study.definition
+        work = seconds_at(definition, ours.cell.model, trial.config["width"], self._num_train(ours))
+        self._progress.start(ours, trial.node_ip or "?", definition.training.epochs, work)
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
@@ -84,9 +89,7 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
             self._progress.finish(ours, result["objective"])
             self._watch(self._progress, result["line"])
         else:
-            num_train = len(self._study.splits[ours.cell.split].train)
-            work = epoch_work(self._study.definition, ours, trial.config["width"], num_train)
-            self._progress.epoch(ours, result["epoch"], num_train / result["seconds"], work)
+            self._progress.epoch(ours, result["epoch"], self._num_train(ours) / result["seconds"])
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         ours = parse_trial(trial.config["trial"])
@@ -95,9 +98,8 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
         attempts = self._study.definition.resources.attempts
         self._watch(self._progress, f"{ours.id} could not be run in {attempts} attempts, its cell rests: {reason}")
 
-    @property
-    def _epochs(self) -> int:
-        return self._study.definition.training.epochs
+    def _num_train(self, trial: Trial) -> int:
+        return len(self._study.splits[trial.cell.split].train)
 
 
 def run_schedule(
@@ -167,7 +169,9 @@ def _connected(definition: Definition, address: str | None) -> Iterator[None]:
         options |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
         options |= {"address": address}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     ray.init(**options)
+    signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own there, which ends the process on the spot
     try:
         yield
     finally:

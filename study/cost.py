@@ -8,6 +8,7 @@ from typing import Any
 
 from study.cells import Trial
 from study.definition import Definition
+from study.search import expected_width
 
 # Forward pass of one 128 x 128 image at width 1.0, 2 FLOP per multiply-add.
 GFLOPS = {"icnet": 4.4, "unet": 26.8, "icnet_cascade": 1.0}
@@ -26,16 +27,18 @@ class Estimate:
 
 
 def trial_seconds(definition: Definition, trial: Trial, num_train: int) -> float:
-    """Seconds that one CPU core of the reference machine needs for a trial at the default width."""
-    training, width = definition.training, definition.search.default_width
-    return seconds_at(definition, trial.cell.model, width, num_train) * training.epochs + SECONDS_PER_TRIAL
+    """Seconds that one CPU core of the reference machine needs for a trial that is still to be run."""
+    width = expected_width(definition.search, definition.seed, trial.index)
+    return seconds_at(definition, trial.cell.model, width, num_train)
 
 
 def seconds_at(definition: Definition, model: str, width: float, num_train: int) -> float:
-    """Seconds of one epoch: forward and backward pass (three forward passes' worth), and the images."""
-    area = (definition.training.image_size / 128) ** 2
-    arithmetic = 3 * GFLOPS[model] * width**2 * area / GFLOPS_PER_SECOND / definition.training.threads
-    return num_train * (arithmetic + SECONDS_PER_AUGMENTED_IMAGE)
+    """The same for a trial of known width: forward and backward passes (worth three forward ones), and the images."""
+    training = definition.training
+    area = (training.image_size / 128) ** 2
+    arithmetic = 3 * GFLOPS[model] * width**2 * area / GFLOPS_PER_SECOND / training.threads
+    image = arithmetic + SECONDS_PER_AUGMENTED_IMAGE * area
+    return image * num_train * training.epochs + SECONDS_PER_TRIAL
 
 
 def estimate(
@@ -47,8 +50,7 @@ def estimate(
     if not done:
         return Estimate(predicted, measured=False)
     expected = sum(
-        seconds_at(definition, trial.cell.model, row["width"], row["num_train"]) * definition.training.epochs
-        for trial, row in done
+        seconds_at(definition, trial.cell.model, row["width"], row["num_train"]) for trial, row in done
     )
     return Estimate(predicted * sum(row["train_seconds"] for _, row in done) / expected, measured=True)
 

@@ -17,7 +17,7 @@ import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import StudyError
-from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
+from trainers.recipe import NUMERICS, LossName, ModelName, PositiveFloat, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
 Angle = int | float
@@ -33,7 +33,6 @@ PAPER_ROTATIONS: dict[str, dict[str, tuple[Angle, ...]]] = {
 PAPER_SPLITS = (*(f"random_{i}" for i in range(8)), *PAPER_ROTATIONS)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-PositiveFloat = Annotated[float, Field(gt=0)]
 
 
 class Data(Section):

@@ -13,11 +13,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from study.cells import Trial, cells, trials
-from study.cost import seconds_at
+from study.cost import trial_seconds
 from study.definition import Definition
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
 STALE_AFTER_SECONDS = 60.0
+_TELLING_SHARE = 0.005
 
 
 @dataclass
@@ -27,7 +28,9 @@ class Running:
     trial: str
     host: str
     epochs: int
+    work: float  # estimated worker-seconds
     epoch: int = 0
+    work_done: float = 0.0
     images_per_second: float | None = None
 
 
@@ -66,20 +69,21 @@ class Progress:
             if trial in committed:
                 progress._note_best(trial, committed[trial]["objective"])
             else:
-                progress.work_total += epoch_work(definition, trial, None, num_train) * definition.training.epochs
+                progress.work_total += trial_seconds(definition, trial, num_train)
         return progress
 
-    def start(self, trial: Trial, host: str, epochs: int) -> None:
-        self.running[trial.id] = Running(trial.id, host, epochs)
+    def start(self, trial: Trial, host: str, epochs: int, work: float) -> None:
+        self.running[trial.id] = Running(trial.id, host, epochs, work)
 
-    def epoch(self, trial: Trial, epoch: int, images_per_second: float, work: float) -> None:
+    def epoch(self, trial: Trial, epoch: int, images_per_second: float) -> None:
         running = self.running[trial.id]
-        if epoch > running.epoch:  # a trial that is tried again repeats its first epochs
-            self.work_done += work
-        running.epoch, running.images_per_second = epoch, images_per_second
+        work_done = running.work * epoch / running.epochs
+        self.work_done += work_done - running.work_done  # less, where a trial that is tried again starts over
+        running.epoch, running.work_done, running.images_per_second = epoch, work_done, images_per_second
 
     def finish(self, trial: Trial, objective: float | None) -> None:
-        self.running.pop(trial.id, None)
+        running = self.running.pop(trial.id)
+        self.work_done += running.work - running.work_done
         self.done += 1
         self.failed += objective is None
         done, total = self.trials_of[trial.cell.configuration]
@@ -87,7 +91,7 @@ class Progress:
         self._note_best(trial, objective)
 
     def give_up(self, trial: Trial, reason: str) -> None:
-        self.running.pop(trial.id, None)
+        self.work_done -= self.running.pop(trial.id).work_done
         self.resting[trial.cell.id] = f"{trial.id}: {reason}"
 
     @property
@@ -96,8 +100,8 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """By the estimated work done since the start; None before the first epoch."""
-        if not self.work_done:
+        """By the estimated work done since the start; None before there is enough of it to tell."""
+        if self.work_done < _TELLING_SHARE * self.work_total or not self.work_done:
             return None
         left = max(self.work_total - self.work_done, 0.0)
         return left * (self.updated - self.started) / self.work_done
@@ -121,7 +125,3 @@ class Progress:
             configuration = trial.cell.configuration
             self.best[configuration] = max(objective, self.best.get(configuration, objective))
 
-
-def epoch_work(definition: Definition, trial: Trial, width: float | None, num_train: int) -> float:
-    """Estimated worker-seconds of one epoch; at the default width where the trial's own is not known yet."""
-    return seconds_at(definition, trial.cell.model, width or definition.search.default_width, num_train)

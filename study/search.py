@@ -9,14 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
-
 from study.cells import Cell, Outcome, Point
 from study.definition import Search
 from trainers.seeds import generator_for, seed_of
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 _HALTON_BASES = (2, 3)  # of width and of strength
 
@@ -31,16 +26,28 @@ def suggest(search: Search, study_seed: int, cell: Cell, index: int, earlier: Se
 
     Start-up points are the same in every cell: the default point, then quasi-random ones. From then on TPE decides.
     """
-    if index == 0:
-        return Point(search.default_width, search.default_strength)
     if not needs_results(search, index):
-        return _quasi_random_point(search, study_seed, index)
+        return _start_up_point(search, study_seed, index)
     assert len(earlier) == index, f"{cell.id}: suggestion {index} is given {len(earlier)} outcomes"
     return _ask_tpe(search, seed_of(study_seed, cell.id, "suggestion", index), earlier)
 
 
-def _quasi_random_point(search: Search, study_seed: int, index: int) -> Point:
-    """Point `index` of a Halton sequence, shifted on the torus by a draw of the study's own; width on a log scale."""
+def expected_width(search: Search, study_seed: int, index: int) -> float:
+    """The width of a cell's trial `index`, as far as it is known before the search: for planning only.
+
+    For what TPE will choose, the root mean square over the searched range: cost grows with the square of the width.
+    """
+    if not needs_results(search, index):
+        return _start_up_point(search, study_seed, index).width
+    low, high = search.width
+    return math.sqrt((high**2 - low**2) / (2 * math.log(high / low)))
+
+
+def _start_up_point(search: Search, study_seed: int, index: int) -> Point:
+    """The default point, then points of a Halton sequence, shifted on the torus by a draw of the study's own; width on
+    a log scale."""
+    if index == 0:
+        return Point(search.default_width, search.default_strength)
     shift = generator_for(study_seed, "start-up points").random(len(_HALTON_BASES))
     u, v = ((_radical_inverse(index, base) + s) % 1.0 for base, s in zip(_HALTON_BASES, shift, strict=True))
     low, high = (math.log(bound) for bound in search.width)
@@ -61,6 +68,10 @@ def _radical_inverse(index: int, base: int) -> float:
 
 
 def _ask_tpe(search: Search, seed: int, earlier: Sequence[Outcome]) -> Point:
+    import optuna  # here, as it takes a while and start-up points do without it
+    from optuna.distributions import BaseDistribution, FloatDistribution
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     space: dict[str, BaseDistribution] = {
         "width": FloatDistribution(*search.width, log=True),
         "strength": FloatDistribution(*search.strength),

@@ -4,7 +4,7 @@ import albumentations as A
 import numpy as np
 import pytest
 
-from trainers.augment import MAX_STRENGTH, OPERATIONS, augmentation
+from trainers.augment import CHAIN_PROBABILITY, MAX_STRENGTH, OPERATIONS, augmentation
 
 GEOMETRIC = ("HorizontalFlip", "VerticalFlip", "Rotate", "ShiftScaleRotate", "OpticalDistortion")
 
@@ -165,3 +165,76 @@ def test_seeds_decide_everything_and_no_global_generator_is_touched() -> None:
 def test_other_strengths_are_refused(strength: float) -> None:
     with pytest.raises(ValueError, match=str(strength)):
         augmentation(strength)
+
+
+def names_applied(chain: A.Compose, image: np.ndarray, labels: np.ndarray) -> list[str]:
+    return [name for name, _ in chain(image=image, mask=labels).get("applied_transforms", [])]
+
+
+def test_every_operation_tosses_a_coin_of_its_own() -> None:
+    """Just after seeding, too: equally seeded operations would all be applied to an image, or none."""
+    image, labels = an_image(16)
+    chain = augmentation(1.0, 16)
+    chain.save_applied_params = True
+    applied = []
+    for seed in range(600):
+        chain.set_random_seed(seed)
+        applied.append(names_applied(chain, image, labels))
+    expected = CHAIN_PROBABILITY * sum(operation.probability for operation in OPERATIONS)
+    assert np.mean([len(names) for names in applied]) == pytest.approx(expected, abs=0.3)  # 4 standard errors
+    assert max(map(len, applied)) < 12
+    both_flips = sum({"HorizontalFlip", "VerticalFlip"} <= set(names) for names in applied)
+    assert both_flips < 20  # 0.6 % of 600 expected; with one coin for both 36
+
+
+def numbers(value: object) -> list[float]:
+    """All numbers of a transform's arguments, in order."""
+    if isinstance(value, dict):
+        return [number for each in value.values() for number in numbers(each)]
+    if isinstance(value, tuple | list):
+        return [number for each in value for number in numbers(each)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_what_the_library_is_given_is_monotone_too(operation, size: int) -> None:
+    made = [operation.make(operation.at(s, size)[0], 1.0) for s in np.linspace(0.05, MAX_STRENGTH, 30).tolist()]
+    steps = np.diff([numbers(each.get_transform_init_args()) for each in made], axis=0)
+    assert ((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)).all()
+    assert (steps != 0).any() == bool(operation.magnitude)
+
+
+@pytest.mark.parametrize(
+    "name", ["RGBShift", "RandomGamma", "RandomBrightnessContrast", "HueSaturationValue", "Rotate"]
+)
+def test_a_weak_operation_does_little(name: str) -> None:
+    image, labels = an_image()
+    smooth = np.full_like(image, 100) + labels[..., None]
+    for seed in range(10):
+        chain = only(name, 0.02)
+        chain.set_random_seed(seed)
+        done = chain(image=smooth, mask=labels)["image"]
+        assert np.abs(done.astype(int) - smooth).max() <= 5
+
+
+def test_weak_fog_costs_no_more_than_strong_fog() -> None:
+    particles = {}
+    for strength in (0.02, 1.5):
+        fog = only("RandomFog", strength).transforms[0]
+        fog.set_random_seed(0)
+        shape = {"shape": (64, 64, 3)}
+        particles[strength] = len(fog.get_params_dependent_on_data(shape, {})["particle_positions"])
+    assert particles[0.02] == particles[1.5]
+
+
+def test_read_only_input_stays_as_it_is() -> None:
+    image, labels = an_image()
+    image.flags.writeable = labels.flags.writeable = False
+    before = image.copy(), labels.copy()
+    chain = augmentation(1.5, 64)
+    chain.set_random_seed(0)
+    for _ in range(100):
+        chain(image=image, mask=labels)
+    assert np.array_equal(image, before[0])
+    assert np.array_equal(labels, before[1])

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from study.cells import parse_trial, trials
-from study.cost import estimate, readable, trial_seconds
+from study.cost import estimate, readable, seconds_at, trial_seconds
 from study.definition import load
-from study.progress import Progress, epoch_work
+from study.progress import Progress
 from study.summary import Scores
 from study.view import RunView, live_picture, scores_table
 
@@ -38,8 +38,8 @@ def test_a_run_starts_where_the_last_one_ended() -> None:
 
 def test_a_trial_from_start_to_end() -> None:
     progress = a_run()
-    progress.start(TRIAL, "10.0.0.7", epochs=20)
-    progress.epoch(TRIAL, 1, 300.0, work=2.0)
+    progress.start(TRIAL, "10.0.0.7", epochs=20, work=10.0)
+    progress.epoch(TRIAL, 1, 300.0)
     assert progress.images_per_second == 300.0
     progress.finish(TRIAL, 0.42)
     assert (progress.done, progress.failed, progress.running) == (3, 1, {})
@@ -50,24 +50,25 @@ def test_a_trial_from_start_to_end() -> None:
 def test_time_left_is_by_the_work_done() -> None:
     progress = a_run()
     progress.work_total, progress.started = 100.0, 1000.0
-    progress.start(TRIAL, "here", epochs=20)
-    progress.epoch(TRIAL, 1, 300.0, work=20.0)
+    progress.start(TRIAL, "here", epochs=20, work=40.0)
+    progress.epoch(TRIAL, 10, 300.0)
     progress.updated = 1010.0
     assert progress.seconds_left == pytest.approx(40.0)
+    progress.finish(TRIAL, 0.4)
+    assert progress.seconds_left == pytest.approx(15.0)
 
 
 def test_epochs_repeated_by_another_attempt_count_once() -> None:
     progress = a_run()
-    progress.start(TRIAL, "here", epochs=20)
-    progress.epoch(TRIAL, 1, 300.0, work=2.0)
-    progress.epoch(TRIAL, 2, 300.0, work=2.0)
-    progress.epoch(TRIAL, 1, 300.0, work=2.0)
-    assert progress.work_done == 4.0
+    progress.start(TRIAL, "here", epochs=20, work=10.0)
+    for epoch in (1, 2, 1):
+        progress.epoch(TRIAL, epoch, 300.0)
+    assert progress.work_done == 0.5
 
 
 def test_a_cell_given_up_is_kept_with_its_reason() -> None:
     progress = a_run()
-    progress.start(TRIAL, "here", epochs=20)
+    progress.start(TRIAL, "here", epochs=20, work=10.0)
     progress.give_up(TRIAL, "node died")
     assert progress.running == {}
     assert progress.resting == {"icnet-ce-random_0-s0": "icnet-ce-random_0-s0-t01: node died"}
@@ -75,8 +76,8 @@ def test_a_cell_given_up_is_kept_with_its_reason() -> None:
 
 def test_the_heartbeat_goes_both_ways() -> None:
     progress = a_run()
-    progress.start(TRIAL, "here", epochs=20)
-    progress.epoch(TRIAL, 3, 123.0, work=1.0)
+    progress.start(TRIAL, "here", epochs=20, work=10.0)
+    progress.epoch(TRIAL, 3, 123.0)
     assert Progress.from_json(progress.to_json()) == progress
 
 
@@ -88,9 +89,9 @@ def shown(renderable: object, **options: object) -> str:
 
 def test_the_live_picture_names_what_matters() -> None:
     progress = a_run()
-    progress.start(TRIAL, "10.0.0.7", epochs=20)
-    progress.epoch(TRIAL, 3, 123.4, work=progress.work_total / 2)
-    progress.started, progress.updated = 0.0, 100.0
+    progress.start(TRIAL, "10.0.0.7", epochs=20, work=10.0)
+    progress.epoch(TRIAL, 3, 123.4)
+    progress.work_total, progress.started, progress.updated = 3.0, 0.0, 100.0
     text = shown(live_picture(progress))
     for word in (
         "2 of 8 trials",
@@ -131,10 +132,10 @@ def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:
     rough = estimate(DEFINITION, planned, {}, num_train=400)
     assert not rough.measured
     assert rough.seconds == pytest.approx(sum(trial_seconds(DEFINITION, trial, 400) for trial in planned))
-    expected = epoch_work(DEFINITION, planned[0], 0.5, 100) * DEFINITION.training.epochs
+    expected = seconds_at(DEFINITION, "icnet", 0.5, 100)
     slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=400)
     assert slow.measured
-    assert slow.seconds == pytest.approx(3 * rough.seconds * 7 / 8)
+    assert slow.seconds == pytest.approx(3 * sum(trial_seconds(DEFINITION, trial, 400) for trial in planned[1:]))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from study.cells import Cell, Outcome, Point, Trial, cells
 from study.definition import Definition, Search, load
 from study.schedule import Schedule
-from study.search import needs_results, suggest
+from study.search import expected_width, needs_results, suggest
 
 SEARCH = Search(trials=12, startup=4)
 CELL = Cell("icnet", "ce", "random_0", 0)
@@ -92,6 +92,13 @@ def test_points_stay_in_the_box(study_seed: int, index: int) -> None:
     point = suggest(Search(startup=1000), study_seed, CELL, index, [])
     assert 0.25 <= point.width <= 1.5
     assert 0.0 <= point.strength <= 1.5
+
+
+def test_expected_widths_are_exact_for_startup_points_and_a_mean_for_the_rest() -> None:
+    for index in range(SEARCH.startup):
+        assert expected_width(SEARCH, 5, index) == suggest(SEARCH, 5, CELL, index, []).width
+    widths = np.exp(np.linspace(math.log(0.25), math.log(1.5), 100_001))
+    assert expected_width(SEARCH, 5, SEARCH.startup) == pytest.approx(np.sqrt((widths**2).mean()), rel=1e-4)
 
 
 def test_tpe_depends_on_seed_cell_index_and_results() -> None:

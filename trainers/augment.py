@@ -79,7 +79,8 @@ OPERATIONS: tuple[Operation, ...] = (
         1,
         lambda m, p: A.HueSaturationValue((-20 * m, 20 * m), (-30 * m, 30 * m), (-20 * m, 20 * m), p=p),
     ),
-    Operation("RGBShift", 0.15, 20, lambda m, p: A.RGBShift((-m, m), (-m, m), (-m, m), p=p)),
+    # As a share of white: a limit of up to 1 is taken for one, so 1 level of 255 would be the whole range.
+    Operation("RGBShift", 0.15, 20 / 255, lambda m, p: A.RGBShift((-m, m), (-m, m), (-m, m), p=p)),
     Operation("RandomBrightnessContrast", 0.2, 0.2, lambda m, p: A.RandomBrightnessContrast((-m, m), (-m, m), p=p)),
     Operation("MotionBlur", 0.2, 7, lambda m, p: A.MotionBlur((SHORTEST_BLUR, _odd(m)), p=p), in_pixels=True),
     # A kernel of 3 to 7 pixels is a sigma of 0.8 to 1.4 in OpenCV's rule; sigma scales without steps.
@@ -96,12 +97,25 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("Posterize", 0.03, 4, lambda dropped_bits, p: A.Posterize(min(7, max(1, 8 - round(dropped_bits))), p=p)),
     Operation("Equalize", 0.05, 0, lambda _, p: A.Equalize(p=p)),
     Operation("ISONoise", 0.07, 1, _iso_noise),
-    Operation("RandomFog", 0.03, 1, lambda m, p: A.RandomFog(0.08 * min(m, 1), (0.3 * min(m, 1), min(m, 1)), p=p)),
+    # By its opacity: a lower fog coefficient means more and smaller particles, up to thousands.
+    Operation("RandomFog", 0.03, 0.08, lambda m, p: A.RandomFog(m, (0.3, 1.0), p=p)),
 )
 """The authors' chain, in their order."""
 
 
-def augmentation(strength: float, image_size: int = AUTHORS_SIZE) -> A.Compose:
+class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types that mypy is shown
+    """A Compose whose operations draw one after another from one seeded generator.
+
+    Compose itself gives every operation a generator of its own with the same seed, so that all of them toss the same
+    number: the first image after seeding goes through every operation at once, or through none.
+    """
+
+    def set_random_seed(self, seed: int | None) -> None:
+        super().set_random_seed(seed)
+        self.set_random_state(self.random_generator, self.py_random)
+
+
+def augmentation(strength: float, image_size: int = AUTHORS_SIZE) -> Chain:
     """The chain at a strength: 0 is the identity, 1 the authors', up to 1.5.
 
     Call it as `chain(image=image_HWC, mask=labels_HW)`, both uint8, after `chain.set_random_seed(seed)`.
@@ -110,6 +124,6 @@ def augmentation(strength: float, image_size: int = AUTHORS_SIZE) -> A.Compose:
     if not 0 <= strength <= MAX_STRENGTH:
         raise ValueError(f"augmentation strength {strength} is outside of 0 to {MAX_STRENGTH}")
     if strength == 0:
-        return A.Compose([])
+        return Chain([])
     operations = [operation.make(*operation.at(strength, image_size)) for operation in OPERATIONS]
-    return A.Compose(operations, p=CHAIN_PROBABILITY)
+    return Chain(operations, p=CHAIN_PROBABILITY)

@@ -17,17 +17,19 @@ SMOOTHING = 1.0
 
 def cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     """Categorical cross-entropy, the mean over all pixels."""
-    return _cross_entropy(_log_probabilities(logits_BKHW), _one_hot(target_BHW, logits_BKHW))
+    return -_log_probability_of_truth(logits_BKHW, target_BHW).mean()
 
 
 def cross_entropy_dice(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     """Cross-entropy + (1 - D), where D = (2 sum(y p) + 1) / (sum(y) + sum(p) + 1) is one soft Dice over the batch, all
-    its pixels and all classes together: "naive and unconstrained" (section 3.4)."""
-    log_probabilities, truth = _log_probabilities(logits_BKHW), _one_hot(target_BHW, logits_BKHW)
-    probabilities = log_probabilities.exp()
-    overlap = (truth * probabilities).sum()
-    soft_dice = (2 * overlap + SMOOTHING) / (truth.sum() + probabilities.sum() + SMOOTHING)
-    return _cross_entropy(log_probabilities, truth) + (1 - soft_dice)
+    its pixels and all classes together: "naive and unconstrained" (section 3.4).
+
+    At every pixel y and p sum to 1 over the classes, so sum(y) and sum(p) are both the number of pixels.
+    """
+    log_probability_BHW = _log_probability_of_truth(logits_BKHW, target_BHW)
+    overlap = log_probability_BHW.exp().sum()
+    soft_dice = (2 * overlap + SMOOTHING) / (2 * target_BHW.numel() + SMOOTHING)
+    return -log_probability_BHW.mean() + (1 - soft_dice)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"ce": cross_entropy, "ce_dice": cross_entropy_dice}
@@ -48,19 +50,10 @@ def _resized(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
     return target_BHW[:, rows // 2 :: rows, columns // 2 :: columns]
 
 
-def _log_probabilities(logits_BKHW: Tensor) -> Tensor:
-    with torch.autocast(logits_BKHW.device.type, enabled=False):
-        exact = logits_BKHW if logits_BKHW.dtype == torch.float64 else logits_BKHW.float()
-        return F.log_softmax(exact, dim=1)
-
-
-def _one_hot(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
-    classes = torch.arange(logits_BKHW.shape[1], device=target_BHW.device)
-    truth_BHWK = target_BHW.unsqueeze(-1) == classes  # the layout of channels-last logits
-    dtype = torch.float64 if logits_BKHW.dtype == torch.float64 else torch.float32
-    return truth_BHWK.to(dtype).permute(0, 3, 1, 2)
-
-
-def _cross_entropy(log_probabilities_BKHW: Tensor, truth_BKHW: Tensor) -> Tensor:
-    num_pixels = truth_BKHW[:, 0].numel()
-    return -(truth_BKHW * log_probabilities_BKHW).sum() / num_pixels
+def _log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
+    """log p of every pixel's own class, shape (B, H, W)."""
+    exact = logits_BKHW if logits_BKHW.dtype == torch.float64 else logits_BKHW.float()
+    classes = torch.arange(exact.shape[1], device=target_BHW.device)
+    truth_BKHW = (target_BHW.unsqueeze(-1) == classes).permute(0, 3, 1, 2)  # the layout of channels-last logits
+    with torch.autocast(exact.device.type, enabled=False):
+        return (F.log_softmax(exact, dim=1) * truth_BKHW.to(exact.dtype)).sum(1)

@@ -11,6 +11,7 @@ NUMERICS = 1
 
 ModelName = Literal["icnet", "unet", "icnet_cascade"]
 LossName = Literal["ce", "ce_dice"]
+PositiveFloat = Annotated[float, Field(gt=0)]
 Precision = Literal["auto", "bf16", "fp32"]
 
 
@@ -35,8 +36,8 @@ class TrainingRecipe(Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 32
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
     """Training images a step; an incomplete last batch of an epoch is dropped."""
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
+    learning_rate: PositiveFloat = 1e-3
+    adam_epsilon: PositiveFloat = 1e-7
     cascade_weights: Annotated[tuple[float, ...], Field(min_length=3, max_length=3)] = (1.0, 0.4, 0.16)
     """Cascade label guidance of icnet_cascade: weights of the losses at 1/4, 1/8 and 1/16 (arXiv 1704.08545)."""
     epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0015

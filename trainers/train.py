@@ -6,6 +6,7 @@ Shapes: B batch, C colours (RGB), H and W pixels, K classes with the background 
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,7 +146,9 @@ def train(
 def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
     """Make this process compute the same bits every time; the device and the precision it computes in."""
     torch.set_num_threads(recipe.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products refuse to be
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it, and filling it takes time
     torch.backends.cudnn.benchmark = False  # the fastest algorithm differs from one run to the next
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return device, _precision(recipe, device)

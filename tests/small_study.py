@@ -1,0 +1,97 @@
+"""A study small enough to be run many times: two classes of 24-pixel images, sixteen trials of under a second."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from study.results import CIRCUMSTANCES, SCHEMAS, Results
+
+ROOT = Path(__file__).parent.parent
+COLOURS = {"mug": (220, 40, 40), "pen": (40, 60, 220)}
+
+DEFINITION = """
+name = "small"
+data.path = "{data}"
+grid = {{ models = ["icnet"], losses = ["ce", "ce_dice"], splits = ["random_0", "rot_0"] }}
+splits.rotations.rot_0 = {{ "*" = [30] }}
+training = {{ image_size = 16, epochs = 2, batch_size = 4 }}
+search = {{ trials = 4, startup = 2, width = [0.2, 0.4], default_width = 0.25 }}
+"""
+
+
+def write_data(folder: Path) -> Path:
+    """Coloured blobs at three angles, in the layout of a data set."""
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        for angle in (0, 30, 60):
+            for number in range(6):
+                pixels = np.zeros((24, 24, 4), np.uint8)
+                top, left = rng.integers(2, 8, 2)
+                pixels[top : top + 12, left : left + 10] = (*colour, 255)
+                path = folder / name / str(angle) / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path)
+    (folder / "backgrounds").mkdir()
+    for number in range(5):
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(folder / f"backgrounds/{number}.png")
+    return folder
+
+
+def write_definition(folder: Path) -> Path:
+    path = folder / "small.toml"
+    path.write_text(DEFINITION.format(data=write_data(folder / "data")))
+    return path
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+
+
+def study(*arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """The command `study`, as a user runs it."""
+    command = [sys.executable, "-m", "study", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), cwd=ROOT)
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """The command `study`, in the background, in a process group of its own."""
+    command = [sys.executable, "-m", "study", *map(str, arguments)]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+        cwd=ROOT,
+        start_new_session=True,
+    )
+
+
+def num_committed(out: Path) -> int:
+    return len(list((out / "trials").glob("[!.]*.parquet"))) if (out / "trials").exists() else 0
+
+
+def facts(out: Path) -> dict[str, pa.Table]:
+    """All tables of a study, sorted, without the columns that say where and how fast: what a pure function returns."""
+    tables = {}
+    for name in SCHEMAS:
+        table = Results(out).read(name)
+        columns = [column for column in table.column_names if column not in CIRCUMSTANCES.get(name, ())]
+        table = table.select(columns)
+        tables[name] = table.sort_by([(column, "ascending") for column in columns if column != "mask"])
+    return tables
+
+
+def assert_same_facts(out: Path, other: Path) -> None:
+    ours, theirs = facts(out), facts(other)
+    for name in SCHEMAS:
+        assert ours[name].num_rows == theirs[name].num_rows > 0, name
+        differing = [c for c in ours[name].column_names if not ours[name][c].equals(theirs[name][c])]
+        assert differing == [], f"{name}: {differing}"
