@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     run = _add(commands, "run", _run, "run what is missing of a study, and show its scores")
     _takes_definition(run)
     run.add_argument("--address", help="a Ray cluster, e.g. auto or ray://head:10001 (default: this machine alone)")
+    run.add_argument("--ray-log", action="store_true", help="show Ray's own messages, and what its workers print")
     plan = _add(commands, "plan", _plan, "list every cell and trial, done or missing, and estimate the cost")
     _takes_definition(plan)
     status = _add(commands, "status", _status, "what is done, failed, missing and running at OUT")
@@ -118,7 +119,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop cleanly
     try:
         with RunView(console) as view:
-            done = run(definition, out, view, options.address)
+            done = run(definition, out, view, options.address, options.ray_log)
     except KeyboardInterrupt:
         from study.results import Results
 

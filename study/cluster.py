@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -79,7 +80,7 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
         ours = parse_trial(trial.config["trial"])
         definition = self._study.definition
         work = seconds_at(definition, ours.cell.model, trial.config["width"], self._num_train(ours))
-        self._progress.start(ours, trial.node_ip or "?", definition.training.epochs, work)
+        self._progress.start(ours, definition.training.epochs, work)
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
@@ -89,7 +90,11 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
             self._progress.finish(ours, result["objective"])
             self._watch(self._progress, result["line"])
         else:
-            self._progress.epoch(ours, result["epoch"], self._num_train(ours) / result["seconds"])
+            speed = self._num_train(ours) / result["seconds"]
+            self._progress.epoch(ours, result["epoch"], speed, result["hostname"])
+
+    def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        self._watch(self._progress, f"{trial.config['trial']} is tried again: {_last_line(trial)}")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         ours = parse_trial(trial.config["trial"])
@@ -103,11 +108,17 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
 
 
 def run_schedule(
-    study: Prepared, schedule: Schedule, results: Results, progress: Progress, watch: Watch, address: str | None = None
+    study: Prepared,
+    schedule: Schedule,
+    results: Results,
+    progress: Progress,
+    watch: Watch,
+    address: str | None = None,
+    ray_log: bool = False,
 ) -> None:
     """Run every trial of the schedule that can be run. Returns when none is left, also if some cells rest."""
     resources = study.definition.resources
-    with _connected(study.definition, address):
+    with _connected(address, ray_log):
         trainable = ray.tune.with_resources(
             ray.tune.with_parameters(_train, study=study, out=results.out), _trial_resources(study.definition)
         )
@@ -157,14 +168,16 @@ def _line(row: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _connected(definition: Definition, address: str | None) -> Iterator[None]:
+def _connected(address: str | None, ray_log: bool) -> Iterator[None]:
     """A Ray of our own on loopback, or the cluster at `address`; quiet, and left as it was found."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # our tables are the record
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new output prints a banner even when silent
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C reaches us as KeyboardInterrupt
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # snapshots of Tune's state: we never read them
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    level = logging.INFO if ray_log else logging.CRITICAL
+    options: dict[str, Any] = {"logging_level": level, "log_to_driver": ray_log}
+    logging.getLogger("ray.tune").setLevel(level)
     if address is None:
         options |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
@@ -204,5 +217,7 @@ def _join(out: str, name: str) -> str:
 
 
 def _last_line(trial: TuneTrial) -> str:
-    text = str(trial.get_error() or "the worker was lost")
-    return [line.strip() for line in text.splitlines() if line.strip()][-1]
+    """The last line of the trial's newest error, as Tune keeps it on the driver's disk: what was raised."""
+    path = Path(trial.error_file or "")
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    return ([line.strip() for line in text.splitlines() if line.strip()] or ["the worker was lost"])[-1]

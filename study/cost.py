@@ -10,10 +10,8 @@ from study.cells import Trial
 from study.definition import Definition
 from study.search import expected_width
 
-# Forward pass of one 128 x 128 image at width 1.0, 2 FLOP per multiply-add.
-GFLOPS = {"icnet": 4.4, "unet": 26.8, "icnet_cascade": 1.0}
-# One core of an AMX Xeon (2026): training arithmetic, and augmenting a 128 x 128 image.
-GFLOPS_PER_SECOND = 300.0
+# One core of an AMX Xeon, bf16 (November 2026): training steps of 128 x 128 images at width 1.0, and their augmentation.
+IMAGES_PER_SECOND = {"icnet": 45.0, "unet": 7.0, "icnet_cascade": 170.0}
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007
 SECONDS_PER_TRIAL = 1.0
 
@@ -33,12 +31,11 @@ def trial_seconds(definition: Definition, trial: Trial, num_train: int) -> float
 
 
 def seconds_at(definition: Definition, model: str, width: float, num_train: int) -> float:
-    """The same for a trial of known width: forward and backward passes (worth three forward ones), and the images."""
+    """The same for a trial of known width: arithmetic grows with its square, both with the image's area."""
     training = definition.training
     area = (training.image_size / 128) ** 2
-    arithmetic = 3 * GFLOPS[model] * width**2 * area / GFLOPS_PER_SECOND / training.threads
-    image = arithmetic + SECONDS_PER_AUGMENTED_IMAGE * area
-    return image * num_train * training.epochs + SECONDS_PER_TRIAL
+    step = width**2 / IMAGES_PER_SECOND[model] / training.threads
+    return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * training.epochs + SECONDS_PER_TRIAL
 
 
 def estimate(
@@ -49,9 +46,7 @@ def estimate(
     done = [(trial, row) for trial, row in committed.items() if row["status"] == "completed"]
     if not done:
         return Estimate(predicted, measured=False)
-    expected = sum(
-        seconds_at(definition, trial.cell.model, row["width"], row["num_train"]) for trial, row in done
-    )
+    expected = sum(seconds_at(definition, trial.cell.model, row["width"], row["num_train"]) for trial, row in done)
     return Estimate(predicted * sum(row["train_seconds"] for _, row in done) / expected, measured=True)
 
 

@@ -26,9 +26,9 @@ class Running:
     """A trial that is being trained."""
 
     trial: str
-    host: str
     epochs: int
     work: float  # estimated worker-seconds
+    host: str = ""
     epoch: int = 0
     work_done: float = 0.0
     images_per_second: float | None = None
@@ -72,11 +72,12 @@ class Progress:
                 progress.work_total += trial_seconds(definition, trial, num_train)
         return progress
 
-    def start(self, trial: Trial, host: str, epochs: int, work: float) -> None:
-        self.running[trial.id] = Running(trial.id, host, epochs, work)
+    def start(self, trial: Trial, epochs: int, work: float) -> None:
+        self.running[trial.id] = Running(trial.id, epochs, work)
 
-    def epoch(self, trial: Trial, epoch: int, images_per_second: float) -> None:
+    def epoch(self, trial: Trial, epoch: int, images_per_second: float, host: str) -> None:
         running = self.running[trial.id]
+        running.host = host
         work_done = running.work * epoch / running.epochs
         self.work_done += work_done - running.work_done  # less, where a trial that is tried again starts over
         running.epoch, running.work_done, running.images_per_second = epoch, work_done, images_per_second
@@ -91,7 +92,8 @@ class Progress:
         self._note_best(trial, objective)
 
     def give_up(self, trial: Trial, reason: str) -> None:
-        self.work_done -= self.running.pop(trial.id).work_done
+        running = self.running.pop(trial.id, None)  # None if it was lost before it started
+        self.work_done -= running.work_done if running else 0.0
         self.resting[trial.cell.id] = f"{trial.id}: {reason}"
 
     @property
@@ -124,4 +126,3 @@ class Progress:
         if objective is not None:
             configuration = trial.cell.configuration
             self.best[configuration] = max(objective, self.best.get(configuration, objective))
-

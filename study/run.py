@@ -58,7 +58,7 @@ def plan(definition: Definition, out: str) -> Plan:
     return Plan(definition, planned, committed, estimate(definition, missing(planned, committed), committed, num_train))
 
 
-def run(definition: Definition, out: str, watch: Watch, address: str | None = None) -> Finished:
+def run(definition: Definition, out: str, watch: Watch, address: str | None = None, ray_log: bool = False) -> Finished:
     """Run what is missing of the study at OUT, on the cluster at `address` or on this machine.
 
     Raises StudyError before anything is written if the data, the definition or OUT do not allow it.
@@ -75,7 +75,7 @@ def run(definition: Definition, out: str, watch: Watch, address: str | None = No
 
         watch = _with_heartbeat(watch, results)
         try:
-            run_schedule(study, Schedule(definition, outcomes(committed)), results, progress, watch, address)
+            run_schedule(study, Schedule(definition, outcomes(committed)), results, progress, watch, address, ray_log)
         except BaseException:
             progress.state = "interrupted"
             raise

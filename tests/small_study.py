@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -60,18 +62,17 @@ def study(*arguments: str | Path, timeout: float = 240) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), cwd=ROOT)
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """The command `study`, in the background, in a process group of its own."""
+@contextmanager
+def started(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """The command `study`, in the background; killed at the end of the block if it still runs."""
     command = [sys.executable, "-m", "study", *map(str, arguments)]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment(),
-        cwd=ROOT,
-        start_new_session=True,
-    )
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), cwd=ROOT
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def num_committed(out: Path) -> int:

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.models import MODELS, build, gflops, num_parameters
-from trainers.models.blocks import SameConv, average_pool, resize_bilinear, upsample_nearest
+from trainers.models.blocks import SameConv, average_pool, resize_bilinear, scaled, upsample_nearest
 
 NAMES = tuple(MODELS)
 
@@ -39,10 +40,44 @@ def test_the_cascade_has_under_a_million_parameters() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_width_is_monotone(name: str) -> None:
+def test_more_width_is_more_parameters(name: str) -> None:
     with torch.device("meta"):
-        sizes = [num_parameters(MODELS[name](7, width)) for width in np.arange(0.1, 2.01, 0.1)]  # type: ignore[arg-type]
+        sizes = [num_parameters(MODELS[name](7, percent / 100)) for percent in range(10, 201, 5)]  # type: ignore[arg-type]
     assert all(a < b for a, b in pairwise(sizes))
+
+
+@given(st.floats(0.05, 4), st.floats(0.05, 4), st.sampled_from([16, 32, 64, 128, 256, 512, 1024]))
+def test_channels_grow_with_width(one: float, other: float, channels: int) -> None:
+    few, many = (scaled(channels, width) for width in sorted((one, other)))
+    assert 8 <= few <= many
+    assert few % 8 == many % 8 == 0
+    assert scaled(channels, 1.0) == channels
+
+
+def shapes(model: nn.Module, side: int) -> dict[str, tuple[int, ...]]:
+    """What every module puts out, without the batch axis."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, module in model.named_modules():
+        module.register_forward_hook(
+            lambda _module, _images, output, name=name: found.update({name: tuple(output[0].shape)})
+        )
+    model(torch.empty(1, 3, side, side, device="meta"))
+    return found
+
+
+def test_the_authors_feature_maps() -> None:
+    with torch.device("meta"):
+        icnet, unet = shapes(MODELS["icnet"](7, 1.0), 128), shapes(MODELS["unet"](7, 1.0), 128)  # type: ignore[arg-type]
+    assert [icnet[branch] for branch in ("full", "halved", "quartered")] == [
+        (32, 128, 128),
+        (64, 64, 64),
+        (256, 32, 32),
+    ]
+    assert (icnet["after_half"], icnet["after_full"]) == ((64, 64, 64), (32, 128, 128))
+    assert [unet[f"down.{i}"] for i in range(4)] == [(64, 128, 128), (128, 64, 64), (256, 32, 32), (512, 16, 16)]
+    assert unet["bottleneck"] == (512, 8, 8)
+    assert [unet[f"halve.{i}"] for i in range(4)] == [(256, 16, 16), (192, 32, 32), (112, 64, 64), (60, 128, 128)]
+    assert [unet[f"up.{i}"] for i in range(4)] == [(384, 16, 16), (224, 32, 32), (120, 64, 64), (62, 128, 128)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,15 +92,28 @@ def test_any_size_that_is_a_multiple_of_16(name: str, size: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_weight_learns(name: str) -> None:
+def test_every_parameter_learns(name: str) -> None:
     model = made(name)
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     torch.stack([logits.square().mean() for logits in model(images)]).sum().backward()
-    still = [
-        name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.abs().sum() > 0
-    ]
-    # A bias before a batch norm has no effect (original order); those of the authors' order do.
-    assert [name for name in still if not name.endswith("bias")] == []
+    still = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert still == []
+
+
+def test_all_of_the_cascade_speaks_through_its_main_output() -> None:
+    model = made("icnet_cascade")
+    images = torch.randn(2, 3, 48, 32, generator=torch.Generator().manual_seed(1))
+    model(images)[0].square().mean().backward()
+    silent = {name.partition(".")[0] for name, weight in model.named_parameters() if weight.grad is None}
+    assert silent == {"classify_8", "classify_16"}
+
+
+@pytest.mark.parametrize(("name", "sees_all"), [("icnet", False), ("icnet_cascade", True)])
+def test_pyramid_pooling_carries_the_whole_image_everywhere(name: str, sees_all: bool) -> None:
+    images = torch.randn(1, 3, 32, 1024, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    made(name).eval()(images)[0][..., -1].sum().backward()
+    assert images.grad is not None
+    assert bool(images.grad[..., 0].any()) == sees_all
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,11 +150,59 @@ def test_prediction_does_not_depend_on_the_batch(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_bf16_keeps_the_channels_last_order(name: str) -> None:
     model = made(name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = torch.zeros(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    outputs: dict[str, torch.Tensor] = {}
+    for part, module in model.named_modules():
+        if part:
+            module.register_forward_hook(lambda _module, _images, output, part=part: outputs.update({part: output}))
+    images = torch.zeros(2, 3, 32, 48).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        (logits, *_) = model(images)
-    assert logits.dtype == torch.bfloat16
-    assert logits.is_contiguous(memory_format=torch.channels_last)
+        outputs.update({f"logits {i}": logits for i, logits in enumerate(model(images))})
+    assert {output.dtype for output in outputs.values()} == {torch.bfloat16}
+    flipped = [k for k, output in outputs.items() if not output.is_contiguous(memory_format=torch.channels_last)]
+    assert flipped == []
+
+
+class Operations(TorchDispatchMode):
+    """Collects the names of what torch computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_left_to_chance_on_a_gpu(name: str) -> None:
+    """None of the operations whose gradient torch documents as nondeterministic on CUDA."""
+    with Operations() as operations:
+        torch.stack([logits.mean() for logits in made(name)(torch.ones(2, 3, 32, 32))]).sum().backward()
+    assert "convolution_backward" in operations.names
+    banned = ("adaptive", "linear2d", "bicubic", "reflection_pad", "replication_pad", "index", "gather", "scatter")
+    assert [
+        op for op in operations.names if any(word in op for word in banned) and not op.startswith("max_pool2d")
+    ] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prediction_repeats_bit_for_bit_and_changes_nothing(name: str) -> None:
+    model = made(name).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    images = torch.randn(1, 3, 48, 32, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        assert torch.equal(model(images)[0], model(images)[0])
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_a_first_use_under_inference_mode_does_not_spoil_training() -> None:
+    model = made("icnet_cascade")
+    images = torch.ones(2, 3, 80, 32)  # sizes that no other test uses
+    with torch.inference_mode():
+        model(images)
+    model(images)[0].sum().backward()
+    assert not [key for key in model.state_dict() if "matrix" in key]
 
 
 def naive_same_convolution(image_CHW, kernel_OCkk, stride: int, dilation: int):
@@ -157,6 +253,13 @@ def test_pyramid_pooling_is_torchs(height: int, width: int, bins: int) -> None:
     torch.testing.assert_close(average_pool(images, bins), F.adaptive_avg_pool2d(images, bins))
 
 
+def test_a_dilated_convolution_of_repeated_pixels_is_a_repeated_convolution() -> None:
+    images = torch.randn(2, 4, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    dilated, plain = SameConv(4, 3, dilation=2).double(), SameConv(4, 3).double()
+    plain.load_state_dict(dilated.state_dict())
+    torch.testing.assert_close(upsample_nearest(plain(images)), dilated(upsample_nearest(images)))
+
+
 def test_nearest_upsampling_repeats_pixels() -> None:
     images = torch.arange(4.0).reshape(1, 1, 2, 2)
     assert upsample_nearest(images)[0, 0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
@@ -164,12 +267,14 @@ def test_nearest_upsampling_repeats_pixels() -> None:
 
 def test_gflops_are_those_of_the_convolutions() -> None:
     """ICNet's first full-resolution layers by hand: 2 x 9 x 3 x 16 FLOP a pixel, and so on; the total is known."""
-    assert gflops("icnet", 7, 1.0, 128) == pytest.approx(13.2 / 3, rel=0.01)
     assert gflops("unet", 7, 1.0, 128) == pytest.approx(80.3 / 3, rel=0.01)
     assert gflops("icnet", 7, 1.0, 64) == pytest.approx(gflops("icnet", 7, 1.0, 128) / 4)
     pixels = 128 * 128
     full = pixels * 2 * 9 * (3 * 16 + 16 * 16 + 16 * 32)
     half = pixels / 4 * 2 * 9 * (3 * 16 + 16 * 64 + 64 * 64 + 64 * 64)
     quarter = pixels / 16 * 2 * 9 * (64 * 128 + 128 * 128 + 128 * 128 + 128 * 256)
-    fusion = pixels / 4 * 2 * 9 * (256 * 64 + 64 * 64) + pixels * 2 * (9 * 64 * 32 + 32 * 7)
-    assert gflops("icnet", 7, 1.0, 128) * 1e9 == full + half + quarter + fusion
+    before_half, before_full = pixels / 4 * 2 * 9 * 256 * 64, pixels * 2 * 9 * 64 * 32
+    after = pixels / 4 * 2 * 9 * 64 * 64 + pixels * 2 * 32 * 7
+    assert full + half + quarter + before_half + before_full + after == pytest.approx(13.2e9 / 3, rel=0.01)  # theirs
+    ours = full + half + quarter + (before_half + before_full) / 4 + after  # these two before upsampling
+    assert gflops("icnet", 7, 1.0, 128) * 1e9 == ours

@@ -38,8 +38,8 @@ def test_a_run_starts_where_the_last_one_ended() -> None:
 
 def test_a_trial_from_start_to_end() -> None:
     progress = a_run()
-    progress.start(TRIAL, "10.0.0.7", epochs=20, work=10.0)
-    progress.epoch(TRIAL, 1, 300.0)
+    progress.start(TRIAL, epochs=20, work=10.0)
+    progress.epoch(TRIAL, 1, 300.0, "10.0.0.7")
     assert progress.images_per_second == 300.0
     progress.finish(TRIAL, 0.42)
     assert (progress.done, progress.failed, progress.running) == (3, 1, {})
@@ -50,8 +50,8 @@ def test_a_trial_from_start_to_end() -> None:
 def test_time_left_is_by_the_work_done() -> None:
     progress = a_run()
     progress.work_total, progress.started = 100.0, 1000.0
-    progress.start(TRIAL, "here", epochs=20, work=40.0)
-    progress.epoch(TRIAL, 10, 300.0)
+    progress.start(TRIAL, epochs=20, work=40.0)
+    progress.epoch(TRIAL, 10, 300.0, "10.0.0.7")
     progress.updated = 1010.0
     assert progress.seconds_left == pytest.approx(40.0)
     progress.finish(TRIAL, 0.4)
@@ -60,15 +60,15 @@ def test_time_left_is_by_the_work_done() -> None:
 
 def test_epochs_repeated_by_another_attempt_count_once() -> None:
     progress = a_run()
-    progress.start(TRIAL, "here", epochs=20, work=10.0)
+    progress.start(TRIAL, epochs=20, work=10.0)
     for epoch in (1, 2, 1):
-        progress.epoch(TRIAL, epoch, 300.0)
+        progress.epoch(TRIAL, epoch, 300.0, "10.0.0.7")
     assert progress.work_done == 0.5
 
 
 def test_a_cell_given_up_is_kept_with_its_reason() -> None:
     progress = a_run()
-    progress.start(TRIAL, "here", epochs=20, work=10.0)
+    progress.start(TRIAL, epochs=20, work=10.0)
     progress.give_up(TRIAL, "node died")
     assert progress.running == {}
     assert progress.resting == {"icnet-ce-random_0-s0": "icnet-ce-random_0-s0-t01: node died"}
@@ -76,8 +76,8 @@ def test_a_cell_given_up_is_kept_with_its_reason() -> None:
 
 def test_the_heartbeat_goes_both_ways() -> None:
     progress = a_run()
-    progress.start(TRIAL, "here", epochs=20, work=10.0)
-    progress.epoch(TRIAL, 3, 123.0)
+    progress.start(TRIAL, epochs=20, work=10.0)
+    progress.epoch(TRIAL, 3, 123.0, "10.0.0.7")
     assert Progress.from_json(progress.to_json()) == progress
 
 
@@ -89,8 +89,8 @@ def shown(renderable: object, **options: object) -> str:
 
 def test_the_live_picture_names_what_matters() -> None:
     progress = a_run()
-    progress.start(TRIAL, "10.0.0.7", epochs=20, work=10.0)
-    progress.epoch(TRIAL, 3, 123.4)
+    progress.start(TRIAL, epochs=20, work=10.0)
+    progress.epoch(TRIAL, 3, 123.4, "10.0.0.7")
     progress.work_total, progress.started, progress.updated = 3.0, 0.0, 100.0
     text = shown(live_picture(progress))
     for word in (

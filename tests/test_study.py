@@ -20,7 +20,7 @@ import psutil
 import pyarrow.parquet as pq
 import pyte
 import pytest
-from small_study import ROOT, assert_same_facts, environment, facts, num_committed, start, study, write_definition
+from small_study import ROOT, assert_same_facts, environment, facts, num_committed, started, study, write_definition
 
 from study.results import SCHEMAS, Results
 from trainers.catalogue import abbreviation
@@ -121,13 +121,11 @@ def test_sigkill_of_the_driver_three_times(draw: int, definition: Path, undistur
     out, moments = tmp_path / "out", random.Random(draw)
     kill_at = sorted(moments.sample(range(1, TRIALS), 3))
     for committed in kill_at:
-        driver = start("run", definition, "--out", out)
-        wait_for(
-            lambda committed=committed, driver=driver: num_committed(out) >= committed or driver.poll() is not None
-        )
-        time.sleep(moments.uniform(0, 0.5))
-        driver.kill()
-        driver.communicate(timeout=60)
+        with started("run", definition, "--out", out) as driver:
+            wait_for(lambda n=committed, driver=driver: num_committed(out) >= n or driver.poll() is not None)
+            time.sleep(moments.uniform(0, 0.5))
+            driver.kill()
+            driver.communicate(timeout=60)
     done = study("run", definition, "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
     assert_same_facts(out, undisturbed)
@@ -138,11 +136,11 @@ def test_a_polite_stop_says_what_is_kept_and_how_to_go_on(
     number: signal.Signals, definition: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    driver = start("run", definition, "--out", out)
-    wait_for(lambda: num_committed(out) >= 2)
-    children = psutil.Process(driver.pid).children(recursive=True)
-    driver.send_signal(number)
-    output, _ = driver.communicate(timeout=60)
+    with started("run", definition, "--out", out) as driver:
+        wait_for(lambda: num_committed(out) >= 2)
+        children = psutil.Process(driver.pid).children(recursive=True)
+        driver.send_signal(number)
+        output, _ = driver.communicate(timeout=60)
     assert driver.returncode == 130, output
     kept = int(re.search(r"Interrupted\. (\d+) trials are committed", output)[1])  # type: ignore[index]
     assert 2 <= kept <= num_committed(out)
@@ -156,17 +154,19 @@ def test_a_polite_stop_says_what_is_kept_and_how_to_go_on(
 
 def test_sigkill_of_a_worker_is_made_good_in_the_same_run(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    driver = start("run", definition, "--out", out)
-    wait_for(lambda: num_committed(out) >= 3)
-    workers = [
-        child
-        for child in psutil.Process(driver.pid).children(recursive=True)
-        if child.cmdline() and child.cmdline()[0].startswith("ray::") and "IDLE" not in child.cmdline()[0]
-    ]
-    assert workers
-    workers[0].kill()
-    output, _ = driver.communicate(timeout=120)
+    with started("run", definition, "--out", out) as driver:
+        wait_for(lambda: num_committed(out) >= 3)
+        workers = [
+            child
+            for child in psutil.Process(driver.pid).children(recursive=True)
+            if child.cmdline()
+            and child.cmdline()[0].startswith("ray::ImplicitFunc")  # Tune's name for our trial's actor
+        ]
+        assert workers
+        workers[0].kill()
+        output, _ = driver.communicate(timeout=120)
     assert driver.returncode == 0, output
+    assert "is tried again: " in output
     assert_same_facts(out, undisturbed)
 
 
@@ -298,7 +298,7 @@ def test_plain_output_has_a_line_a_trial_and_nothing_of_rays(definition: Path, t
 
 
 def test_the_live_view_on_a_terminal(definition: Path, tmp_path: Path) -> None:
-    """In a real pseudo-terminal, as an emulator draws it: counts, running trials, speed; and a clean screen at the end."""
+    """In a real pseudo-terminal, as an emulator draws it: counts, running trials, speed; a clean screen at the end."""
     screen = pyte.Screen(110, 40)
     stream = pyte.ByteStream(screen)
     child, terminal = pty.fork()

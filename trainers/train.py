@@ -148,7 +148,7 @@ def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
     torch.set_num_threads(recipe.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products refuse to be
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it, and filling it takes time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it, and filling it takes time
     torch.backends.cudnn.benchmark = False  # the fastest algorithm differs from one run to the next
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return device, _precision(recipe, device)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,8 +19,9 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
 
 
 def scaled(channels: int, width: float) -> int:
-    """A hidden layer's channels at a width multiplier: the nearest multiple of 4, hence exact at 1.0; at least 4."""
-    return max(4, 4 * round(channels * width / 4))
+    """A hidden layer's channels at a width multiplier: the nearest multiple of 8 (which matrix units want), at least 8;
+    exact at 1.0, as the published counts are such multiples."""
+    return max(8, 8 * round(channels * width / 8))
 
 
 class SameConv(nn.Conv2d):
@@ -52,40 +55,45 @@ def upsample_nearest(images_BCHW: Tensor) -> Tensor:
     return F.interpolate(images_BCHW, scale_factor=2.0, mode="nearest")
 
 
-def resample(images_BCHW: Tensor, rows_YH: Tensor, columns_XW: Tensor) -> Tensor:
-    """Rows and columns resampled by one matrix each, (B, C, H, W) -> (B, C, Y, X); products are deterministic."""
-    rows, columns = (matrix.to(images_BCHW.device, images_BCHW.dtype) for matrix in (rows_YH, columns_XW))
-    resampled = torch.einsum("yh,bchw,xw->bcyx", rows, images_BCHW, columns)
-    return resampled.contiguous(memory_format=torch.channels_last)
+# Interpolation and pooling are linear along each axis. As products with fixed matrices they have gradients that are the
+# same in every run on CUDA; those of torch's own bilinear interpolation and adaptive pooling are not.
+
+Matrix = Callable[[int, int, torch.dtype, torch.device], Tensor]
 
 
 def resize_bilinear(images_BCHW: Tensor, height: int, width: int) -> Tensor:
     """Bilinear, half-pixel centres, edges repeated: `F.interpolate(..., align_corners=False)`."""
-    return resample(images_BCHW, *_matrices(_bilinear_matrix, images_BCHW, height, width))
+    return _resample(images_BCHW, height, width, _bilinear_matrix)
 
 
 def average_pool(images_BCHW: Tensor, bins: int) -> Tensor:
     """Means over bins x bins regions that may overlap by a pixel: `F.adaptive_avg_pool2d`."""
-    return resample(images_BCHW, *_matrices(_pooling_matrix, images_BCHW, bins, bins))
+    return _resample(images_BCHW, bins, bins, _pooling_matrix)
 
 
-def _matrices(
-    matrix: Callable[[int, int], Tensor], images_BCHW: Tensor, height: int, width: int
-) -> tuple[Tensor, Tensor]:
-    return matrix(height, images_BCHW.shape[2]), matrix(width, images_BCHW.shape[3])
+def _resample(images_BCHW: Tensor, height: int, width: int, matrix: Matrix) -> Tensor:
+    """(B, C, H, W) -> (B, C, height, width), channels last: `matrix` along both axes."""
+    images_BHWC = images_BCHW.permute(0, 2, 3, 1)
+    for size in (height, width):  # each pass maps the first of the two axes and swaps them
+        B, H, W, C = images_BHWC.shape
+        weights_YH = matrix(size, H, images_BHWC.dtype, images_BHWC.device)
+        images_BHWC = (weights_YH @ images_BHWC.reshape(B, H, W * C)).view(B, size, W, C).transpose(1, 2)
+    return images_BHWC.contiguous().permute(0, 3, 1, 2)
 
 
-def _bilinear_matrix(outputs: int, inputs: int) -> Tensor:
+@cache  # else every use would wait for a copy to the device
+@torch.inference_mode(False)  # or a matrix first used under inference mode could take no part in training
+def _bilinear_matrix(outputs: int, inputs: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(outputs, inputs): the weights of each input in each output along one axis; rows sum to 1."""
-    centres = (torch.arange(outputs, dtype=torch.float64) + 0.5) * inputs / outputs - 0.5
-    centres = centres.clamp(0, inputs - 1)
-    return (1 - (centres[:, None] - torch.arange(inputs)).abs()).clamp(min=0)
+    centres = ((np.arange(outputs) + 0.5) * inputs / outputs - 0.5).clip(0, inputs - 1)
+    weights = (1 - abs(centres[:, None] - np.arange(inputs))).clip(0)
+    return torch.tensor(weights, dtype=dtype, device=device)
 
 
-def _pooling_matrix(bins: int, inputs: int) -> Tensor:
+@cache
+@torch.inference_mode(False)
+def _pooling_matrix(bins: int, inputs: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(bins, inputs): bin b averages the inputs from floor(b n / bins) to ceil((b + 1) n / bins)."""
-    matrix = torch.zeros(bins, inputs, dtype=torch.float64)
-    for b in range(bins):
-        first, behind = b * inputs // bins, -(-(b + 1) * inputs // bins)
-        matrix[b, first:behind] = 1 / (behind - first)
-    return matrix
+    region, pixel = np.arange(bins)[:, None], np.arange(inputs)
+    inside = (pixel >= region * inputs // bins) & (pixel < -(-(region + 1) * inputs // bins))
+    return torch.tensor(inside / inside.sum(1, keepdims=True), dtype=dtype, device=device)

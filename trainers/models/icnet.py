@@ -23,9 +23,11 @@ class ICNet(nn.Module):
         self.quartered = nn.Sequential(
             conv_relu(c64, c128, stride=2), conv_relu_bn(c128, c128), conv_relu_bn(c128, c128), conv_relu_bn(c128, c256)
         )
-        self.before_half = conv_relu(c256, c64, dilation=2)
+        # The authors upsample first and dilate by 2. Between repeated pixels that is this convolution, repeated: the
+        # same function of the same weights, for a quarter of the arithmetic.
+        self.before_half = conv_relu(c256, c64)
         self.after_half = nn.Sequential(conv_relu(c64, c64, dilation=2), batch_norm(c64))
-        self.before_full = conv_relu(c64, c32, dilation=2)
+        self.before_full = conv_relu(c64, c32)
         self.after_full = batch_norm(c32)
         self.classify = nn.Conv2d(c32, num_classes, 1)
 
@@ -34,6 +36,6 @@ class ICNet(nn.Module):
         full = self.full(images_BCHW)
         half = self.halved(images_BCHW)
         quarter = self.quartered(half)
-        fused = self.after_half(self.before_half(upsample_nearest(quarter)) + half)
-        fused = self.after_full(self.before_full(upsample_nearest(fused)) + full)
+        fused = self.after_half(upsample_nearest(self.before_half(quarter)) + half)
+        fused = self.after_full(upsample_nearest(self.before_full(fused)) + full)
         return (self.classify(fused),)

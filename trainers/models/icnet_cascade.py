@@ -6,90 +6,97 @@ width 1.0. Shapes: B batch, C channels, H and W pixels of the image, K classes.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from trainers.models.blocks import SameConv, average_pool, batch_norm, resize_bilinear, scaled
+from trainers.models.blocks import average_pool, resize_bilinear, scaled
 
 PYRAMID_BINS = (1, 2, 3, 6)
 
 
 class ICNetCascade(nn.Module):
-    """The low branch is deep and sees much, the high one is shallow and sees detail; each fusion doubles the scale."""
+    """The low branch is deep and sees much, the high one is shallow and sees detail; each fusion doubles the scale.
+
+    The low branch, the quarter image's, goes on from the middle one's features at half their size, as in the original:
+    so the two images share the early weights, which run once, and their batch norms keep the statistics of one scale.
+    """
 
     def __init__(self, num_classes: int, width: float = 1.0) -> None:
         super().__init__()
-        c32, c64, c96, c128 = (scaled(channels, width) for channels in (32, 64, 96, 128))
-        self.high = nn.Sequential(_conv_bn_relu(3, c32, stride=2), _conv_bn_relu(c32, c64, stride=2))
-        # Shared by the half and the quarter image: up to 1/8 of the image that goes in.
-        self.shared = nn.Sequential(
+        c32, c64, c128, c256 = (scaled(channels, width) for channels in (32, 64, 128, 256))
+        self.high = nn.Sequential(  # of the image, to 1/8 of its size
+            _conv_bn_relu(3, c32, stride=2), _conv_bn_relu(c32, c32, stride=2), _conv_bn_relu(c32, c64, stride=2)
+        )
+        self.middle = nn.Sequential(  # of the half image, to 1/16
             _conv_bn_relu(3, c32, stride=2),
             _conv_bn_relu(c32, c32),
-            _conv_bn_relu(c32, c64, stride=2),
-            ResidualBlock(c64, c64),
+            _conv_bn_relu(c32, c64),
+            ResidualBlock(c64, c128, stride=2),
+            ResidualBlock(c128, c128),
+            ResidualBlock(c128, c256, stride=2),
         )
-        self.low = nn.Sequential(
-            ResidualBlock(c64, c96, dilation=2),
-            ResidualBlock(c96, c128, dilation=2),
-            ResidualBlock(c128, c128, dilation=4),
-        )
-        self.reduce = _conv_bn_relu(c128, c64, kernel=1)
-        self.fuse_half = CascadeFeatureFusion(c64, c64, c64)
-        self.fuse_full = CascadeFeatureFusion(c64, c64, c64)
-        self.classify_16, self.classify_8, self.classify_4 = (nn.Conv2d(c64, num_classes, 1) for _ in range(3))
+        # Onwards at 1/32. The original also dilates by 4: in the 4 x 4 features of a 128-pixel image, that is padding.
+        self.low = nn.Sequential(ResidualBlock(c256, c256), *(ResidualBlock(c256, c256, dilation=2) for _ in range(4)))
+        self.reduce = _conv_bn_relu(c256, c128, kernel=1)
+        self.fuse_16 = CascadeFeatureFusion(c128, c256, c128)
+        self.fuse_8 = CascadeFeatureFusion(c128, c64, c128)
+        self.classify_16, self.classify_8, self.classify_4 = (nn.Conv2d(c128, num_classes, 1) for _ in range(3))
 
     def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
         """logits_BKHW; in training also those of 1/8 and 1/16 resolution. H and W must be multiples of 16."""
         height, width = images_BCHW.shape[2:]
-        half_image = resize_bilinear(images_BCHW, height // 2, width // 2)
-        quarter_image = resize_bilinear(images_BCHW, height // 4, width // 4)
-        low = self.low(self.shared(quarter_image))
-        low = self.reduce(low + sum(resize_bilinear(average_pool(low, bins), *low.shape[2:]) for bins in PYRAMID_BINS))
-        middle = self.fuse_half(low, self.shared(half_image))
-        high = self.fuse_full(middle, self.high(images_BCHW))
-        logits = resize_bilinear(self.classify_4(high), height, width)
+        high = self.high(images_BCHW)
+        middle = self.middle(resize_bilinear(images_BCHW, height // 2, width // 2))
+        low = self.low(resize_bilinear(middle, -(-height // 32), -(-width // 32)))
+        low = low + sum(resize_bilinear(average_pool(low, bins), *low.shape[2:]) for bins in PYRAMID_BINS)
+
+        at_16 = resize_bilinear(self.reduce(low), height // 16, width // 16)
+        at_8 = resize_bilinear(self.fuse_16(at_16, middle), height // 8, width // 8)
+        at_4 = resize_bilinear(self.fuse_8(at_8, high), height // 4, width // 4)
+        logits = resize_bilinear(self.classify_4(at_4), height, width)
         if not self.training:
             return (logits,)
-        # The guidance: predictions made before each fusion doubles the scale, as wide as the features they come from.
-        return logits, self.classify_8(middle), self.classify_16(low)
+        # The guidance: a prediction from what each branch has been upsampled to.
+        return logits, self.classify_8(at_8), self.classify_16(at_16)
 
 
 class CascadeFeatureFusion(nn.Module):
-    """Low features, upsampled bilinearly and convolved with dilation, plus the high ones."""
+    """Low features, upsampled bilinearly and convolved with dilation, plus the high ones of that size."""
 
     def __init__(self, low: int, high: int, outputs: int) -> None:
         super().__init__()
-        self.low = nn.Sequential(SameConv(low, outputs, dilation=2), batch_norm(outputs))
-        self.high = nn.Sequential(nn.Conv2d(high, outputs, 1), batch_norm(outputs))
-        self.relu = nn.ReLU(inplace=True)
+        self.low, self.high = _conv_bn(low, outputs, dilation=2), _conv_bn(high, outputs, kernel=1)
 
     def forward(self, low_BCHW: Tensor, high_BCHW: Tensor) -> Tensor:
-        upsampled = resize_bilinear(low_BCHW, *high_BCHW.shape[2:])
-        fused: Tensor = self.relu(self.low(upsampled) + self.high(high_BCHW))
-        return fused
+        return torch.relu_(self.low(low_BCHW) + self.high(high_BCHW))
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, dilated, beside the identity (or a 1x1 convolution where the channels change)."""
+    """A bottleneck: 1x1 convolution to a quarter of the channels, 3x3, 1x1 back; beside the identity, or a 1x1
+    convolution where the shape changes."""
 
-    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
+        inner = scaled(outputs, 0.25)
         self.body = nn.Sequential(
-            _conv_bn_relu(inputs, outputs, dilation=dilation),
-            SameConv(outputs, outputs, dilation=dilation),
-            batch_norm(outputs),
+            _conv_bn_relu(inputs, inner, kernel=1),
+            _conv_bn_relu(inner, inner, stride=stride, dilation=dilation),
+            _conv_bn(inner, outputs, kernel=1),
         )
-        self.skip = (
-            nn.Identity() if inputs == outputs else nn.Sequential(nn.Conv2d(inputs, outputs, 1), batch_norm(outputs))
-        )
-        self.relu = nn.ReLU(inplace=True)
+        same_shape = inputs == outputs and stride == 1
+        self.skip = nn.Identity() if same_shape else _conv_bn(inputs, outputs, kernel=1, stride=stride)
 
     def forward(self, features_BCHW: Tensor) -> Tensor:
-        features: Tensor = self.relu(self.body(features_BCHW) + self.skip(features_BCHW))
-        return features
+        return torch.relu_(self.body(features_BCHW) + self.skip(features_BCHW))
+
+
+def _conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """No bias, as the batch norm has one. Its momentum and epsilon are torch's own, not those of the authors' Keras."""
+    padding = dilation * (kernel // 2)
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
 
 def _conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
     """The order of the original, unlike that of the paper's authors."""
-    return nn.Sequential(
-        SameConv(inputs, outputs, kernel, stride, dilation), batch_norm(outputs), nn.ReLU(inplace=True)
-    )
+    return _conv_bn(inputs, outputs, kernel, stride, dilation).append(nn.ReLU(inplace=True))
