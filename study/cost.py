@@ -10,7 +10,7 @@ from study.cells import Trial
 from study.definition import Definition
 from study.search import expected_width
 
-# One core of an AMX Xeon, bf16 (November 2026): training steps of 128 x 128 images at width 1.0, and their augmentation.
+# One core of an AMX Xeon, bf16, November 2026: training steps of 128 x 128 images at width 1.0; their augmentation.
 IMAGES_PER_SECOND = {"icnet": 45.0, "unet": 7.0, "icnet_cascade": 170.0}
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007
 SECONDS_PER_TRIAL = 1.0

@@ -1,0 +1,181 @@
+"""One training, on a tiny data set: pure, honest about test images, and clear about divergence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_study import write_data
+
+from study.definition import Definition, parse
+from study.prepare import Prepared, prepare
+from trainers import train as train_module
+from trainers.compositing import composite
+from trainers.evaluate import evaluate, latency
+from trainers.images import fixed_images, training_batches
+from trainers.train import Diverged, Job, Trained, train
+
+JOB = Job("icnet", "ce_dice", width=0.25, strength=1.0, purpose=(0, "a trial"))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(small_definition(write_data(tmp_path_factory.mktemp("set"))))
+
+
+def small_definition(data: Path) -> Definition:
+    return parse(
+        {
+            "data": {"path": str(data)},
+            "grid": {"splits": ["random_0"]},
+            "training": {"image_size": 16, "epochs": 4, "batch_size": 4, "learning_rate": 0.01},
+        }
+    )
+
+
+def trained(study: Prepared, job: Job = JOB, dataset=None, **recipe: object) -> Trained:
+    return train(
+        job,
+        study.definition.training.model_copy(update=recipe),
+        dataset or study.dataset,
+        study.splits["random_0"],
+    )
+
+
+def bits(done: Trained) -> list[bytes]:
+    return [tensor.numpy().tobytes() for tensor in done.model.state_dict().values()]
+
+
+def without_seconds(done: Trained) -> list[object]:
+    return [replace(epoch, seconds=0.0) for epoch in done.history]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["icnet", "unet", "icnet_cascade"])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_the_same_training_twice_is_the_same_bits(study: Prepared, model, precision: str) -> None:
+    job = replace(JOB, model=model)
+    size = 16 if model == "icnet" else 32  # a batch norm needs more than one value a channel
+    dataset = prepare(
+        study.definition.model_copy(
+            update={"training": study.definition.training.model_copy(update={"image_size": size})}
+        )
+    ).dataset
+    first, again = (trained(study, job, dataset, precision=precision, epochs=2, image_size=size) for _ in range(2))
+    assert bits(first) == bits(again)
+    assert without_seconds(first) == without_seconds(again)
+    assert first.selected_epoch == again.selected_epoch
+
+
+@pytest.mark.slow
+def test_another_purpose_is_another_training(study: Prepared) -> None:
+    assert bits(trained(study)) != bits(trained(study, replace(JOB, purpose=(1, "a trial"))))
+
+
+@pytest.mark.slow
+def test_test_images_are_not_looked_at(study: Prepared) -> None:
+    """With other pixels in every test image and its background, training gives the same bits; with others in training
+    images it does not."""
+    split = study.splits["random_0"]
+
+    def spoilt(images: tuple[str, ...], backgrounds: tuple[str, ...]):
+        objects = study.dataset.objects_NHWC.copy()
+        objects[[study.dataset.index[image] for image in images]] //= 2
+        pixels = [
+            255 - background if name in backgrounds else background
+            for name, background in zip(study.dataset.background_ids, study.dataset.backgrounds, strict=True)
+        ]
+        return replace(study.dataset, objects_NHWC=objects, backgrounds=tuple(pixels))
+
+    expected = trained(study)
+    for_test = trained(study, dataset=spoilt(split.test.images, split.test.backgrounds))
+    assert bits(for_test) == bits(expected)
+    assert without_seconds(for_test) == without_seconds(expected)
+    assert bits(trained(study, dataset=spoilt(split.train, ()))) != bits(expected)
+
+
+@pytest.mark.slow
+def test_the_weights_kept_are_those_of_the_lowest_validation_loss(study: Prepared) -> None:
+    done = trained(study, epochs=6)
+    losses = [epoch.val_loss for epoch in done.history]
+    assert done.selected_epoch == 1 + int(np.argmin(losses))
+    assert [epoch.epoch for epoch in done.history] == list(range(1, 7))
+    shorter = trained(study, epochs=done.selected_epoch)
+    assert bits(shorter) == bits(done), "what came after the selected epoch left no trace"
+
+
+@pytest.mark.slow
+def test_divergence_names_epoch_and_step(study: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps_an_epoch, true_loss, calls = len(study.splits["random_0"].train) // 4, train_module.total_loss, []
+
+    def nan_at_the_third_step_of_the_second_epoch(name, outputs, target, weights):
+        loss = true_loss(name, outputs, target, weights)
+        if outputs[0].requires_grad:  # a training step, not validation
+            calls.append(loss)
+        return loss * float("nan") if len(calls) == steps_an_epoch + 3 else loss
+
+    monkeypatch.setattr(train_module, "total_loss", nan_at_the_third_step_of_the_second_epoch)
+    with pytest.raises(Diverged, match="the training loss became nan at epoch 2, step 3"):
+        trained(study)
+
+
+@pytest.mark.slow
+def test_an_absurd_learning_rate_diverges(study: Prepared) -> None:
+    with pytest.raises(Diverged, match="at epoch 1, "):
+        trained(study, learning_rate=1e38)
+
+
+@pytest.mark.slow
+def test_evaluation_counts_every_pixel_of_every_image(study: Prepared) -> None:
+    recipe, split, done = study.definition.training, study.splits["random_0"], trained(study)
+    counted = evaluate(done, JOB, recipe, study.dataset, split.test)
+    assert counted.confusion_NKK.shape == (len(split.test.images), 3, 3)
+    assert (counted.confusion_NKK.sum((1, 2)) == 16 * 16).all()
+    _, labels = fixed_images(study.dataset, split.test)
+    assert (counted.confusion_NKK.sum(2)[:, 0] == (labels == 0).sum((1, 2))).all()
+    assert (counted.confusion_NKK.sum(1)[:, 1] == (counted.predicted_NHW == 1).sum((1, 2))).all()
+    cost = latency(done, recipe.image_size)
+    assert 0 < cost.median <= cost.p95
+
+
+def batches(study: Prepared, strength: float = 1.0, epoch: int = 1):
+    split = study.splits["random_0"]
+    return list(training_batches(study.dataset, split, study.definition.training, strength, ("a trial",), epoch))
+
+
+def test_an_epoch_is_drawn_by_its_name(study: Prepared) -> None:
+    for (a, la), (b, lb) in zip(batches(study), batches(study), strict=True):
+        assert np.array_equal(a, b)
+        assert np.array_equal(la, lb)
+    assert not np.array_equal(batches(study, epoch=1)[0][0], batches(study, epoch=2)[0][0])
+
+
+def test_an_epoch_shows_every_image_once_less_the_incomplete_batch(study: Prepared) -> None:
+    """At strength 0 the labels are the untouched label maps, so the images can be told by them."""
+    split = study.splits["random_0"]
+    shown = np.concatenate([labels for _, labels in batches(study, strength=0.0)])
+    assert len(shown) == len(split.train) // 4 * 4
+    known = [study.dataset.labels_NHW[study.dataset.index[image]].tobytes() for image in split.train]
+    counts = [known.count(labels.tobytes()) for labels in shown]
+    assert min(counts) >= 1
+
+
+def test_validation_and_test_images_stay_the_same(study: Prepared) -> None:
+    split = study.splits["random_0"]
+    first, again = (fixed_images(study.dataset, split.test) for _ in range(2))
+    assert np.array_equal(first[0], again[0])
+    row = study.dataset.index[split.test.images[0]]
+    mask = study.dataset.coverage_NHW[row] == 255
+    plain = composite(study.dataset.objects_NHWC[row], study.dataset.coverage_NHW[row], np.zeros((16, 16, 3), np.uint8))
+    assert np.array_equal(first[0][0][mask], plain[mask])
+
+
+def test_precision_follows_the_recipe() -> None:
+    recipe = Definition().training
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        assert train_module.prepare_process(recipe.model_copy(update={"precision": name}))[1] == dtype
+    assert torch.get_num_threads() == recipe.threads
+    assert torch.are_deterministic_algorithms_enabled()
