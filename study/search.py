@@ -53,7 +53,7 @@ def _start_up_point(search: Search, study_seed: int, index: int) -> Point:
     low, high = (math.log(bound) for bound in search.width)
     return Point(
         width=min(max(math.exp(low + u * (high - low)), search.width[0]), search.width[1]),
-        strength=search.strength[0] + v * (search.strength[1] - search.strength[0]),
+        strength=float(search.strength[0] + v * (search.strength[1] - search.strength[0])),
     )
 
 
