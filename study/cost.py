@@ -24,10 +24,14 @@ class Estimate:
     measured: bool  # scaled by trials that were run, not by the constants of another machine alone
 
 
-def trial_seconds(definition: Definition, trial: Trial, num_train: int) -> float:
+NumTrain = Mapping[str, int]
+"""Split -> its number of training images."""
+
+
+def trial_seconds(definition: Definition, trial: Trial, num_train: NumTrain) -> float:
     """Seconds that one CPU core of the reference machine needs for a trial that is still to be run."""
     width = expected_width(definition.search, definition.seed, trial.index)
-    return seconds_at(definition, trial.cell.model, width, num_train)
+    return seconds_at(definition, trial.cell.model, width, num_train[trial.cell.split])
 
 
 def seconds_at(definition: Definition, model: str, width: float, num_train: int) -> float:
@@ -39,7 +43,7 @@ def seconds_at(definition: Definition, model: str, width: float, num_train: int)
 
 
 def estimate(
-    definition: Definition, missing: Iterable[Trial], committed: Mapping[Trial, Mapping[str, Any]], num_train: int
+    definition: Definition, missing: Iterable[Trial], committed: Mapping[Trial, Mapping[str, Any]], num_train: NumTrain
 ) -> Estimate:
     """Worker-seconds for the missing trials, scaled by what the committed ones took, if there are any."""
     predicted = sum(trial_seconds(definition, trial, num_train) for trial in missing)

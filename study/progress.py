@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from study.cells import Trial, cells, trials
-from study.cost import trial_seconds
+from study.cost import NumTrain, trial_seconds
 from study.definition import Definition
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
@@ -54,7 +54,7 @@ class Progress:
     work_done: float = 0.0
 
     @classmethod
-    def of(cls, definition: Definition, committed: Mapping[Trial, Mapping[str, Any]], num_train: int) -> Progress:
+    def of(cls, definition: Definition, committed: Mapping[Trial, Mapping[str, Any]], num_train: NumTrain) -> Progress:
         """The state before a run's first trial."""
         planned = trials(definition)
         done = [trial for trial in planned if trial in committed]

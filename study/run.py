@@ -19,6 +19,7 @@ from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import CIRCUMSTANCES, DEFINITION_FILE, RUN_FILE, Results
 from study.splits import make_splits
 from study.summary import Scores, summarise
+from trainers.split import Split
 
 if TYPE_CHECKING:
     from study.cluster import Watch
@@ -54,8 +55,12 @@ def plan(definition: Definition, out: str) -> Plan:
     splits = make_splits(definition, catalogue)
     committed = read_committed(Results(out), definition)
     planned = trials(definition)
-    num_train = max(len(split.train) for split in splits.values())
-    return Plan(definition, planned, committed, estimate(definition, missing(planned, committed), committed, num_train))
+    cost = estimate(definition, missing(planned, committed), committed, _num_train(splits))
+    return Plan(definition, planned, committed, cost)
+
+
+def _num_train(splits: Mapping[str, Split]) -> dict[str, int]:
+    return {name: len(split.train) for name, split in splits.items()}
 
 
 def run(definition: Definition, out: str, watch: Watch, address: str | None = None, ray_log: bool = False) -> Finished:
@@ -68,7 +73,7 @@ def run(definition: Definition, out: str, watch: Watch, address: str | None = No
     committed = read_committed(results, definition)
     check_same_inputs(results, study, committed)
     results.write_text(DEFINITION_FILE, definition.to_toml())
-    progress = Progress.of(definition, committed, max(len(split.train) for split in study.splits.values()))
+    progress = Progress.of(definition, committed, _num_train(study.splits))
     if missing(trials(definition), committed):
         from study.cluster import run_schedule  # ray and torch take seconds to import: not before they are needed
         from study.schedule import Schedule

@@ -14,6 +14,7 @@ from study.view import RunView, live_picture, scores_table
 
 DEFINITION = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=2"])
 TRIAL = parse_trial("icnet-ce-random_0-s0-t01")
+IMAGES = {"random_0": 400, "rot_0": 350}
 
 
 def row(status: str = "completed", objective: float | None = 0.5, **more: object) -> dict[str, object]:
@@ -25,7 +26,7 @@ def a_run() -> Progress:
         parse_trial("icnet-ce-random_0-s0-t00"): row(objective=0.31),
         parse_trial("icnet-ce_dice-random_0-s0-t00"): row("failed", None),
     }
-    return Progress.of(DEFINITION, committed, num_train=100)
+    return Progress.of(DEFINITION, committed, num_train={"random_0": 100, "rot_0": 100})
 
 
 def test_a_run_starts_where_the_last_one_ended() -> None:
@@ -129,13 +130,13 @@ def test_the_scores_table_shows_spread_rotations_and_what_is_missing() -> None:
 
 def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:
     planned = trials(DEFINITION)
-    rough = estimate(DEFINITION, planned, {}, num_train=400)
+    rough = estimate(DEFINITION, planned, {}, num_train=IMAGES)
     assert not rough.measured
-    assert rough.seconds == pytest.approx(sum(trial_seconds(DEFINITION, trial, 400) for trial in planned))
+    assert rough.seconds == pytest.approx(sum(trial_seconds(DEFINITION, trial, IMAGES) for trial in planned))
     expected = seconds_at(DEFINITION, "icnet", 0.5, 100)
-    slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=400)
+    slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=IMAGES)
     assert slow.measured
-    assert slow.seconds == pytest.approx(3 * sum(trial_seconds(DEFINITION, trial, 400) for trial in planned[1:]))
+    assert slow.seconds == pytest.approx(3 * sum(trial_seconds(DEFINITION, trial, IMAGES) for trial in planned[1:]))
 
 
 @pytest.mark.parametrize(
