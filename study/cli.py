@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StudyError as error:
         print(f"study {options.name}: {error}", file=sys.stderr)
         return IMPOSSIBLE
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+import ray.exceptions
 import ray.tune
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
@@ -19,6 +20,7 @@ from ray.tune.search import Searcher
 from study.cells import Point, Trial, parse_trial
 from study.cost import seconds_at
 from study.definition import Definition
+from study.errors import StudyError
 from study.prepare import Prepared
 from study.progress import Progress
 from study.results import Results
@@ -183,7 +185,10 @@ def _connected(address: str | None, ray_log: bool) -> Iterator[None]:
     else:
         options |= {"address": address}
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    ray.init(**options)
+    try:
+        ray.init(**options)
+    except (ConnectionError, ValueError, ray.exceptions.RaySystemError) as error:
+        raise StudyError(f"no Ray cluster can be reached at {address or 'this machine'}: {error}") from None
     signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own there, which ends the process on the spot
     try:
         yield
@@ -203,13 +208,15 @@ def _workers(definition: Definition) -> int:
 
 def _trial_resources(definition: Definition) -> Any:
     """Tune's `config -> resources` of a trial: CPUs, and the model's share of a GPU where there are any."""
+    cpus, shares = {"CPU": definition.training.threads}, definition.resources.gpus
     if not ray.cluster_resources().get("GPU"):
-        return {"cpu": definition.training.threads}
-    shares = definition.resources.gpus
-    return lambda config: {
-        "cpu": definition.training.threads,
-        "gpu": shares.get(parse_trial(config["trial"]).cell.model, 1.0),
-    }
+        return ray.tune.PlacementGroupFactory([cpus])
+
+    def of_trial(config: dict[str, Any]) -> ray.tune.PlacementGroupFactory:
+        share = shares.get(parse_trial(config["trial"]).cell.model, 1.0)
+        return ray.tune.PlacementGroupFactory([cpus | {"GPU": share}])
+
+    return of_trial
 
 
 def _join(out: str, name: str) -> str:

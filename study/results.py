@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,6 +113,9 @@ CIRCUMSTANCES: dict[str, tuple[str, ...]] = {
 }
 """Columns that say where and how fast, not what came out: two runs of a trial agree in all the others, bit for bit."""
 
+_UNFINISHED = ".unfinished-"
+_ABANDONED_AFTER_SECONDS = 3600.0
+
 DEFINITION_FILE = "study.toml"
 RUN_FILE = "run.json"
 
@@ -165,7 +169,20 @@ class Results:
             return bytes(stream.read()).decode()
 
     def write_text(self, name: str, text: str) -> None:
-        self._write(name, text.encode())
+        """Raises StudyError if OUT cannot be written to."""
+        try:
+            self._write(name, text.encode())
+        except OSError as error:
+            raise StudyError(f"{self.out}: {name} cannot be written there: {error}") from None
+
+    def sweep(self) -> None:
+        """Remove what killed writers left unfinished. Only on disks: object stores keep nothing unfinished."""
+        if not isinstance(self._files, pyarrow.fs.LocalFileSystem):
+            return
+        for folder in ("", *SCHEMAS):
+            for unfinished in Path(self._path(folder)).glob(f".*{_UNFINISHED}*"):
+                if time.time() - unfinished.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
+                    unfinished.unlink(missing_ok=True)
 
     def has(self, table: str, trial_id: str) -> bool:
         kind = self._files.get_file_info(self._path(f"{table}/{trial_id}.parquet")).type
@@ -198,7 +215,7 @@ class Results:
         final = Path(path)
         final.parent.mkdir(parents=True, exist_ok=True)
         # The leading dot hides an unfinished file from every reader; the random part keeps two writers apart.
-        unfinished = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}")
+        unfinished = final.with_name(f".{final.name}{_UNFINISHED}{uuid.uuid4().hex[:8]}")
         try:
             with unfinished.open("xb") as file:
                 file.write(content)

@@ -73,6 +73,7 @@ def run(definition: Definition, out: str, watch: Watch, address: str | None = No
     committed = read_committed(results, definition)
     check_same_inputs(results, study, committed)
     results.write_text(DEFINITION_FILE, definition.to_toml())
+    results.sweep()
     progress = Progress.of(definition, committed, _num_train(study.splits))
     if missing(trials(definition), committed):
         from study.cluster import run_schedule  # ray and torch take seconds to import: not before they are needed

@@ -101,9 +101,21 @@ def test_a_failed_write_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StudyError, match=r"study\.toml cannot be written there: .*No space left"):
         Results(tmp_path).write_text("study.toml", "x")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_killed_writers_left_is_swept_after_a_while(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    results.commit(tables("icnet-ce-random_0-s0-t00"))
+    old, new = (tmp_path / "dice" / f".x.parquet.unfinished-{age}" for age in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    before = set(tmp_path.rglob("*"))
+    results.sweep()
+    assert before - set(tmp_path.rglob("*")) == {old}
 
 
 def test_a_torn_file_is_named(tmp_path: Path) -> None:
