@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from study.cells import Outcome, Point, Trial, cells, parse_trial, trials
+from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
 from study.committed import Row, check_same_inputs, missing, outcomes, read_committed
 from study.cost import Estimate, estimate
 from study.definition import Definition, parse
@@ -172,8 +172,7 @@ def trial(
     Raises StudyError if the search needs earlier trials of its cell and OUT does not have them.
     """
     wanted = parse_trial(trial_id)
-    grid = definition.grid.model_copy(update={"splits": (wanted.cell.split,)})
-    study = prepare(parse(definition.model_copy(update={"grid": grid}).model_dump(exclude_none=True)))
+    study = prepare(_definition_of_one(wanted.cell, definition, trial_id))
     results = Results(out) if out else None
     committed = read_committed(results, definition) if results else {}
     if results:
@@ -192,6 +191,12 @@ def trial(
         results.write_text(DEFINITION_FILE, definition.to_toml())
     results.commit(tables)
     return TrialRun(tables, "committed", [])
+
+
+def _definition_of_one(cell: Cell, definition: Definition, source: str) -> Definition:
+    """The definition with a grid of this cell alone. Raises StudyError if it names a network, loss or split amiss."""
+    grid = {"models": (cell.model,), "losses": (cell.loss,), "splits": (cell.split,), "seeds": (cell.seed,)}
+    return parse(definition.model_dump(exclude_none=True) | {"grid": grid}, source)
 
 
 def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outcome]) -> Point:

@@ -1,0 +1,109 @@
+"""The commands, as far as they neither train nor start Ray."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from small_study import ROOT, write_data
+
+from study.cli import main
+
+COMMANDS = ("run", "plan", "status", "trial", "data")
+
+
+def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    overview = capsys.readouterr().out
+    listed = re.findall(r"^    ([a-z]+) ", overview, re.MULTILINE)
+    assert tuple(listed) == COMMANDS
+    readme = (ROOT / "README.md").read_text()
+    for command in listed:
+        assert f"study {command}" in readme
+        with pytest.raises(SystemExit) as caught:
+            main([command, "--help"])
+        assert caught.value.code == 0
+        assert "exit status: 0 done" in capsys.readouterr().out
+
+
+def test_the_readme_lists_every_module() -> None:
+    readme = (ROOT / "README.md").read_text()
+    small = {"__init__.py", "__main__.py", "errors.py"}
+    for package in ("study", "trainers"):
+        for path in (ROOT / package).glob("*.py"):
+            assert path.name in readme or path.name in small, path
+
+
+def test_plan_of_the_paper(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["plan", "paper", "--out", str(tmp_path / "none")]) == 0
+    shown = capsys.readouterr().out
+    assert "44 cells, 44 trials: 0 done, 44 missing" in shown
+    assert "unet-ce_dice-rot_2-s0" in shown
+    assert not (tmp_path / "none").exists(), "a plan writes nothing"
+
+
+def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["plan", "demo", "--out", str(tmp_path), "--json", "--set", "search.trials=3"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["cells"], len(plan["trials"]), plan["measured"]) == (12, 36, False)
+    assert plan["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["run", "demo", "--set", "training.epocs=3"],
+            ["study run:", "training.epocs", "did you mean training.epochs?"],
+        ),
+        (["plan", "papr"], ["did you mean paper?"]),
+        (["plan", "--set", "data.path=/no/such/folder"], ["/no/such/folder", "no such folder"]),
+        (["status", "/no/such/study"], ["/no/such/study holds no study"]),
+        (["trial", "icnt-ce-random_0-s0-t00"], ["icnt-ce-random_0-s0-t00", "did you mean icnet?"]),
+        (["trial", "icnet-ce-rot_7-s0-t00"], ["'rot_7'", "splits.rotations"]),
+        (["trial", "icnet"], ["'icnet' is no trial's id"]),
+        (["data", "/no/such/folder"], ["/no/such/folder", "no such folder"]),
+    ],
+)
+def test_what_cannot_be_done_is_one_message_and_status_2(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert all(word in said.err for word in words), said.err
+
+
+def test_a_sound_data_set_is_described(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    assert main(["data", "--sheet", str(sheet)]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"box +12 +34 +14 +0 +60", shown)
+    assert "72 backgrounds in 18 groups" in shown
+    assert "No problems." in shown
+    assert sheet.stat().st_size < 3_000_000
+
+
+def test_all_problems_of_a_data_set_come_in_one_list(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Image problems by file and split problems by class, together; a negative finding."""
+    data = write_data(tmp_path / "set")
+    (data / "mug" / "0" / "0.png").write_bytes((data / "mug" / "0" / "0.png").read_bytes()[:60])
+    for path in (data / "pen" / "60").iterdir():
+        path.unlink()
+    definition = tmp_path / "mine.toml"
+    definition.write_text(
+        'grid.splits = ["random_0", "rot_1"]\nsplits.rotations.rot_1 = { "*" = [60] }\ntraining.batch_size = 4\n'
+    )
+    arguments = ["data", str(data), "--definition", str(definition), "--sheet", str(tmp_path / "s.png")]
+    assert main(arguments) == 1
+    shown = capsys.readouterr().out
+    assert "mug/0/0.png: " in shown
+    assert "pen/60: no image in this folder" in shown
+    assert "rot_1: class pen has no test image (its angles: 0, 30)" in shown
+    assert main([*arguments, "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["problems"]) == 3
+    assert report["counts"]["mug"]["0"] == 6
