@@ -122,7 +122,7 @@ def run_schedule(
     resources = study.definition.resources
     with _connected(address, ray_log):
         trainable = ray.tune.with_resources(
-            ray.tune.with_parameters(_train, study=study, out=results.out), _trial_resources(study.definition)
+            ray.tune.with_parameters(_train, study=study, out=results.place()), _trial_resources(study.definition)
         )
         tuner = ray.tune.Tuner(
             trainable,
@@ -136,7 +136,7 @@ def run_schedule(
             ),
             run_config=ray.tune.RunConfig(
                 name=time.strftime("run-%Y%m%d-%H%M%S"),
-                storage_path=_join(results.out, "ray"),
+                storage_path=results.place("ray"),
                 failure_config=ray.tune.FailureConfig(max_failures=resources.attempts - 1),
                 callbacks=[_Reporter(study, progress, watch)],
                 verbose=0,
@@ -198,12 +198,18 @@ def _connected(address: str | None, ray_log: bool) -> Iterator[None]:
 
 def _workers(definition: Definition) -> int:
     """Trials at once: what the cluster holds, or the definition's limit if that is lower."""
-    total = ray.cluster_resources()
+    total, threads = ray.cluster_resources(), definition.training.threads
+    roomiest = max(node["Resources"].get("CPU", 0) for node in ray.nodes())
+    if roomiest < threads:  # Tune would wait for ever
+        raise StudyError(
+            f"a trial takes {threads} CPUs (training.threads), and no node has more than {roomiest:g}; "
+            "lower training.threads, or add a larger node"
+        )
     if total.get("GPU"):
-        most = total["GPU"] / min(definition.resources.gpus.get(m, 1.0) for m in definition.grid.models)
+        most = int(total["GPU"] / min(definition.resources.gpus.get(m, 1.0) for m in definition.grid.models))
     else:
-        most = total.get("CPU", 1) / definition.training.threads
-    return max(1, min(int(most), definition.resources.workers or int(most)))
+        most = int(total["CPU"] / threads)
+    return min(most, definition.resources.workers or most)
 
 
 def _trial_resources(definition: Definition) -> Any:
@@ -217,10 +223,6 @@ def _trial_resources(definition: Definition) -> Any:
         return ray.tune.PlacementGroupFactory([cpus | {"GPU": share}])
 
     return of_trial
-
-
-def _join(out: str, name: str) -> str:
-    return f"{out.rstrip('/')}/{name}" if "://" in out else os.path.join(os.path.abspath(out), name)  # noqa: PTH100, PTH118
 
 
 def _last_line(trial: TuneTrial) -> str:

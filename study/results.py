@@ -127,6 +127,11 @@ class Results:
         self.out = os.fspath(out)
         self._files, self._root = _open(self.out)
 
+    def place(self, name: str = "") -> str:
+        """OUT, or something in it, as any process can find it: an absolute path or a URI."""
+        base = self.out.rstrip("/") if "://" in self.out else self._root
+        return f"{base}/{name}" if name else base
+
     def commit(self, tables: Mapping[str, pa.Table]) -> None:
         """Write the tables of one trial; it counts as done when, and only when, its row in `trials` is there."""
         for name in SCHEMAS:

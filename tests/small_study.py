@@ -56,10 +56,10 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 
-def study(*arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    """The command `study`, as a user runs it."""
+def study(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The command `study`, as a user runs it in a folder."""
     command = [sys.executable, "-m", "study", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), cwd=ROOT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment(), cwd=folder)
 
 
 @contextmanager

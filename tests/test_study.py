@@ -100,9 +100,17 @@ def test_masks_agree_with_the_confusions(undisturbed: Path) -> None:
 
 
 def test_one_worker_gives_the_same_tables(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
-    done = study("run", definition, "--out", tmp_path / "out", "--set", "resources.workers=1")
+    """Started where a user would, without --out: in a folder of the definition's name under results/."""
+    done = study("run", definition, "--set", "resources.workers=1", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert_same_facts(tmp_path / "out", undisturbed)
+    assert_same_facts(tmp_path / "results" / "small", undisturbed)
+
+
+def test_a_trial_that_no_node_can_hold_is_refused(definition: Path, tmp_path: Path) -> None:
+    done = study("run", definition, "--out", tmp_path / "out", "--set", "training.threads=200")
+    assert done.returncode == 2
+    assert "a trial takes 200 CPUs" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_growing_gives_the_same_tables(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
