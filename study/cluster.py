@@ -22,7 +22,7 @@ from study.cost import seconds_at
 from study.definition import Definition
 from study.errors import StudyError
 from study.prepare import Prepared
-from study.progress import Progress
+from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import Results
 from study.schedule import Schedule
 from study.trial import run_trial
@@ -69,6 +69,7 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
 
     def __init__(self, study: Prepared, progress: Progress, watch: Watch) -> None:
         self._study, self._progress, self._watch = study, progress, watch
+        self._nodes_seen = time.time()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks to restore an experiment, which we never do; and a screen cannot be pickled."""
@@ -76,7 +77,15 @@ class _Reporter(ray.tune.Callback):  # type: ignore[misc]
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         self._progress.updated = time.time()
+        self._refuse_to_wait_for_no_node()
         self._watch(self._progress, None)
+
+    def _refuse_to_wait_for_no_node(self) -> None:
+        """Tune itself would wait for ever for a cluster that is gone."""
+        if self._progress.updated - self._nodes_seen > SECONDS_BETWEEN_HEARTBEATS:
+            self._nodes_seen = self._progress.updated
+            if not any(node["Alive"] for node in ray.nodes()):
+                raise StudyError("Ray has lost its last node. What is committed stays: run the same command again.")
 
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         ours = parse_trial(trial.config["trial"])

@@ -178,6 +178,21 @@ def test_sigkill_of_a_worker_is_made_good_in_the_same_run(definition: Path, undi
     assert_same_facts(out, undisturbed)
 
 
+def test_the_loss_of_the_last_node_ends_the_run_and_loses_nothing(
+    definition: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """Ray itself may end the driver when its raylet is gone; what must not be is that it waits for ever."""
+    out = tmp_path / "out"
+    with started("run", definition, "--out", out) as driver:
+        wait_for(lambda: num_committed(out) >= 3)
+        (raylet,) = [c for c in psutil.Process(driver.pid).children(recursive=True) if c.name() == "raylet"]
+        raylet.kill()
+        driver.communicate(timeout=120)
+    assert driver.returncode in (1, 2)
+    assert study("run", definition, "--out", out).returncode == 0
+    assert_same_facts(out, undisturbed)
+
+
 def test_what_the_machinery_cannot_run_is_reported_and_tried_again(
     definition: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
