@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -153,11 +154,14 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         print(json.dumps({"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}))
         return DONE
     table = Table(box=None, pad_edge=False)
-    for column in ("cell", *(f"t{index:02d}" for index in range(min(definition.search.trials, 12)))):
+    for column in ("cell", "done", "missing"):
         table.add_column(column)
     for cell in cells(definition):
-        states = ["done" if t.id in committed else "missing" for t in planned.trials if t.cell == cell]
-        table.add_row(cell.id, *states[:12])
+        done, missing = (
+            [t.index for t in planned.trials if t.cell == cell and (t.id in committed) == is_done]
+            for is_done in (True, False)
+        )
+        table.add_row(cell.id, _ranges(done), _ranges(missing))
     console.print(table)
     basis = "by the speed of the trials that are done" if measured else "roughly, by the speed of another machine"
     console.print(
@@ -169,9 +173,18 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     return DONE
 
 
-def _status(options: argparse.Namespace, console: Console) -> int:
-    import time
+def _ranges(indices: Sequence[int]) -> str:
+    """Trial indices as `t00-t07, t09`."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return ", ".join(f"t{run[0]:02d}" + (f"-t{run[-1]:02d}" if len(run) > 1 else "") for run in runs)
 
+
+def _status(options: argparse.Namespace, console: Console) -> int:
     from study.run import status
     from study.view import live_picture
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_study import ROOT, write_data
 
-from study.cli import main
+from study.cli import _ranges, main
 
 COMMANDS = ("run", "plan", "status", "trial", "data")
 
@@ -41,8 +41,16 @@ def test_plan_of_the_paper(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert main(["plan", "paper", "--out", str(tmp_path / "none")]) == 0
     shown = capsys.readouterr().out
     assert "44 cells, 44 trials: 0 done, 44 missing" in shown
-    assert "unet-ce_dice-rot_2-s0" in shown
+    assert re.search(r"unet-ce_dice-rot_2-s0 +t00", shown)
     assert not (tmp_path / "none").exists(), "a plan writes nothing"
+
+
+@pytest.mark.parametrize(
+    ("indices", "text"),
+    [([], ""), ([3], "t03"), ([0, 1, 2, 7, 9, 10], "t00-t02, t07, t09-t10"), ([99, 100], "t99-t100")],
+)
+def test_indices_are_shown_as_ranges(indices: list[int], text: str) -> None:
+    assert _ranges(indices) == text
 
 
 def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
