@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     run = _add(commands, "run", _run, "run what is missing of a study, and show its scores")
     _takes_definition(run)
-    run.add_argument("--address", help="a Ray cluster, e.g. auto or ray://head:10001 (default: this machine alone)")
+    run.add_argument("--address", help="a Ray cluster, e.g. auto or 10.0.0.1:6379 (default: this machine alone)")
     run.add_argument("--ray-log", action="store_true", help="show Ray's own messages, and what its workers print")
     plan = _add(commands, "plan", _plan, "list every cell and trial, done or missing, and estimate the cost")
     _takes_definition(plan)
@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("out", metavar="OUT", help="where a study keeps its results")
     trial = _add(commands, "trial", _trial, "run one trial here, in this process, without Ray")
     trial.add_argument("trial", metavar="TRIAL", help="e.g. icnet-ce-random_3-s0-t00")
-    _takes_definition(trial, out="keep the trial there; if it is there already, compare bit for bit")
+    _takes_definition(
+        trial, out="keep the trial there, or, if it is there already, compare bit for bit (default: keep nothing)"
+    )
     data = _add(commands, "data", _data, "check and describe a data set, and draw a contact sheet of it")
     data.add_argument("path", metavar="PATH", nargs="?", default="standin", help="a folder (default: the shipped set)")
     data.add_argument(
@@ -87,7 +89,10 @@ def _add(commands: Any, name: str, function: Callable[..., int], summary: str) -
     return parser
 
 
-def _takes_definition(parser: argparse.ArgumentParser, out: str = "where the results are kept") -> None:
+_WHERE = "where the results are kept (default: results/NAME, NAME being the definition's)"
+
+
+def _takes_definition(parser: argparse.ArgumentParser, out: str = _WHERE) -> None:
     parser.add_argument(
         "definition",
         metavar="DEFINITION",
@@ -95,7 +100,7 @@ def _takes_definition(parser: argparse.ArgumentParser, out: str = "where the res
         default="demo",
         help=f"a TOML file, or a preset: {', '.join(PRESETS)} (default: demo)",
     )
-    parser.add_argument("--out", metavar="OUT", help=f"{out} (a directory or a URI such as s3://bucket/prefix)")
+    parser.add_argument("--out", metavar="OUT", help=f"{out}: a directory or a URI such as s3://bucket/prefix")
     parser.add_argument(
         "--set",
         metavar="KEY=VALUE",
