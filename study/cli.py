@@ -140,7 +140,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"failed: {trial}: {reason}", markup=False)
     for cell, reason in done.resting.items():
         console.print(f"not run: {cell}: {reason}", markup=False)
-    console.print(f"Results: {out}\nNext:    study status {out}", soft_wrap=True, markup=False)
+    console.print(f"Results: {out}\nNext:    analysis tables {out}", soft_wrap=True, markup=False)
     if done.resting:
         console.print("Run the same command again to try the cells that could not be run.")
     return NEGATIVE if done.resting else DONE

@@ -32,7 +32,7 @@ def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.Captu
 def test_the_readme_lists_every_module() -> None:
     readme = (ROOT / "README.md").read_text()
     small = {"__init__.py", "__main__.py", "errors.py"}
-    for package in ("study", "trainers"):
+    for package in ("study", "trainers", "analysis"):
         for path in (ROOT / package).glob("*.py"):
             assert path.name in readme or path.name in small, path
 

@@ -1,0 +1,285 @@
+"""Is rotation harder, and is one configuration better than another? Tests that a handful of splits can carry.
+
+The functions of a table take the one that `analysis.stability` describes. Tests are exact where all relabellings can be
+enumerated, else they draw from a generator with the given seed. Where even the most extreme data could not reach ALPHA,
+there is a sentence instead of a p-value.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from analysis.stability import CONFIGURATION, ROUNDING, Floats, Refusal, by_split, objects_of, of_kind
+
+ALPHA = 0.05
+MAX_ENUMERATED = 70_000  # relabellings; 2^16 sign flips are still exact
+NUM_DRAWN = 20_000
+
+
+def num_labelings(num_random: int, num_rotation: int) -> int:
+    """Rows of `labelings`: one over it is the smallest p-value."""
+    every = math.comb(num_random + num_rotation, num_rotation)
+    return every if every <= MAX_ENUMERATED else NUM_DRAWN + 1
+
+
+def labelings(chosen: ArrayLike, seed: int = 0) -> NDArray[np.bool_]:
+    """Every way to choose as many of n as `chosen` (n booleans) does; or, beyond MAX_ENUMERATED, that one and random
+    ones, so that a share over the rows is a valid p-value either way (Phipson & Smyth 2010)."""
+    observed = np.asarray(chosen, bool)
+    n, k = observed.size, int(observed.sum())
+    if num_labelings(n - k, k) < math.comb(n, k):
+        drawn = np.random.default_rng(seed).permuted(np.tile(observed, (NUM_DRAWN, 1)), axis=1)
+        return np.vstack([observed, drawn])
+    members = np.array(list(itertools.combinations(range(n), k)), int)
+    result = np.zeros((len(members), n), bool)
+    np.put_along_axis(result, members, True, axis=1)
+    return result
+
+
+def sign_flips(n: int, seed: int = 0) -> Floats:
+    """All 2^n rows of signs, or no flip and NUM_DRAWN random rows where that exceeds MAX_ENUMERATED."""
+    if 2**n > MAX_ENUMERATED:
+        drawn = np.random.default_rng(seed).choice([-1.0, 1.0], size=(NUM_DRAWN, n))
+        return np.vstack([np.ones(n), drawn])
+    bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    return np.where(bits, -1.0, 1.0)
+
+
+def relabelling_p(scores: ArrayLike, is_rotation: ArrayLike, seed: int = 0, *, two_sided: bool = False) -> Floats:
+    """One-sided p of mean(random) - mean(rotation) along the last axis: the share of all labelings that reach it.
+
+    Exact permutation test (Fisher 1935; Pitman 1937); two-sided by the absolute difference. The scores must be
+    defined, with splits of both kinds.
+    """
+    values = np.asarray(scores, float)
+    rotation = labelings(is_rotation, seed).astype(float)
+    num_rotation = rotation[0].sum()
+    weights = (1 - rotation) / (values.shape[-1] - num_rotation) - rotation / num_rotation
+    shifted, observed = values @ weights.T, mean_shift(values, is_rotation)
+    if two_sided:
+        shifted, observed = np.abs(shifted), np.abs(observed)
+    return np.asarray(np.mean(shifted >= observed[..., None] - ROUNDING, axis=-1))
+
+
+def mean_shift(scores: ArrayLike, is_rotation: ArrayLike) -> Floats:
+    """mean(random) - mean(rotation) along the last axis."""
+    values, rotation = np.asarray(scores, float), np.asarray(is_rotation, bool)
+    return np.asarray(values[..., ~rotation].mean(axis=-1) - values[..., rotation].mean(axis=-1))
+
+
+def sign_flip_p(differences: ArrayLike, seed: int = 0) -> float:
+    """Exact two-sided p of a mean of paired differences: the share of the 2^n sign changes that reach |mean|.
+
+    It takes the differences as independent. Random splits of one data set share training images, so it is optimistic.
+    """
+    d = np.asarray(differences, float)
+    return float(np.mean(np.abs(sign_flips(d.size, seed) @ d) >= abs(d.sum()) - ROUNDING))
+
+
+def sign_flip_refusal(n: int, what: str = "splits") -> Refusal | None:
+    """Why n paired differences cannot give a p-value below ALPHA: the smallest two-sided one is 2 / 2^n."""
+    smallest = min(1.0, 2.0 ** (1 - n))
+    if smallest <= ALPHA:
+        return None
+    return Refusal(f"no p-value: with {n} {what} the smallest possible one is {smallest:.3g}")
+
+
+def relabelling_refusal(num_random: int, num_rotation: int) -> Refusal | None:
+    """Why so few splits cannot give a p-value below ALPHA: the smallest is one over the number of labelings."""
+    if not (num_random and num_rotation):
+        return Refusal(f"no p-value: {num_random} random and {num_rotation} rotation splits")
+    smallest = 1 / num_labelings(num_random, num_rotation)
+    if smallest <= ALPHA:
+        return None
+    return Refusal(
+        f"no p-value: with {num_random} random and {num_rotation} rotation splits the smallest possible one "
+        f"is {smallest:.3g}"
+    )
+
+
+def holm(pvalues: ArrayLike) -> Floats:
+    """Adjusted p-values that control the family-wise error: max over j <= i of (m - j + 1) p_(j), at most 1.
+
+    Holm 1979. NaNs stay NaN and do not count in m.
+    """
+    p = np.asarray(pvalues, float)
+    adjusted, known = np.full(p.shape, np.nan), np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = np.arange(order.size, 0, -1) * p[order]
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
+    return adjusted
+
+
+def holm_refusal(num_tests: int, smallest_p: float, alpha: float = ALPHA) -> Refusal | None:
+    """Why Holm cannot reject any of these tests: even the smallest attainable p exceeds alpha / m."""
+    if num_tests * smallest_p <= alpha:
+        return None
+    return Refusal(
+        f"nothing can survive Holm over {num_tests} columns: the smallest attainable p is {smallest_p:.4f}, "
+        f"above {alpha:g} / {num_tests} = {alpha / num_tests:.4f}"
+    )
+
+
+def random_against_rotation(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Are rotation splits harder? One row per averaging (all configurations), then per configuration (all averagings).
+
+    The statistic is global: per split, the mean over configurations and object classes. Columns without a score on
+    some of the row's splits would make these incomparable: they are left out, and counted in num_left_out.
+    """
+    wide = objects_of(by_split(table))
+    rows = [_shift_row(rows, "", "", str(name), seed) for name, rows in wide.groupby("averaging", sort=False)]
+    both = "+".join(dict.fromkeys(wide.index.get_level_values("averaging")))
+    for (model, loss), columns in wide.groupby(CONFIGURATION, sort=False):
+        rows.append(_shift_row(columns, model, loss, both, seed))
+    return pd.DataFrame(rows)
+
+
+def _shift_row(columns: pd.DataFrame, model: str, loss: str, averaging: str, seed: int) -> dict[str, Any]:
+    columns = columns.dropna(axis=1, how="all")
+    complete = columns.dropna()
+    is_rotation = columns.columns.get_level_values("split_kind") == "rotation"
+    sizes = _sizes(is_rotation)
+    refusal = relabelling_refusal(*sizes)
+    if complete.empty:
+        refusal = Refusal("no p-value: no class has a score on every split")
+    scores = complete.mean(axis=0).to_numpy(float)
+    return {
+        "model": model,
+        "loss": loss,
+        "averaging": averaging,
+        "difference": float(mean_shift(scores, is_rotation)) if all(sizes) else np.nan,
+        "p": np.nan if refusal else float(relabelling_p(scores, is_rotation, seed)),
+        "num_labelings": num_labelings(*sizes),
+        "num_columns": len(complete),
+        "num_left_out": len(columns) - len(complete),
+        "note": refusal.reason if refusal else "",
+    }
+
+
+def _sizes(is_rotation: NDArray[np.bool_]) -> tuple[int, int]:
+    return int((~is_rotation).sum()), int(is_rotation.sum())
+
+
+def columns_against_rotation(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """The same test for every object class on its own: exploratory, with Holm over all columns where it can reject."""
+    wide = objects_of(by_split(table))
+    is_rotation = wide.columns.get_level_values("split_kind") == "rotation"
+    num_random, num_rotation = _sizes(is_rotation)
+    refusal = relabelling_refusal(num_random, num_rotation)
+    complete = wide.notna().all(axis=1).to_numpy()
+    difference, p, adjusted = np.full((3, len(wide)), np.nan)
+    if refusal is None:
+        difference[complete] = mean_shift(wide[complete], is_rotation)
+        p[complete] = relabelling_p(wide[complete], is_rotation, seed)
+        refusal = holm_refusal(int(complete.sum()), 1 / num_labelings(num_random, num_rotation))
+    if refusal is None:
+        adjusted = holm(p)
+    result = pd.DataFrame({"difference": difference, "p": p, "holm": adjusted}, index=wide.index)
+    result["note"] = np.where(complete, refusal.reason if refusal else "", "no p-value: not defined on every split")
+    return result.reset_index()
+
+
+def nadeau_bengio(differences: ArrayLike, test_to_train: float) -> tuple[Floats, Floats, int]:
+    """Mean, standard error and degrees of freedom of paired differences over J random splits (the last axis).
+
+    se^2 = s^2 (1 / J + n_test / n_train), df = J - 1 (Nadeau & Bengio 2003): the splits share training images, so their
+    differences are correlated and s^2 / J is too small. The ratio is the caller's; 0 gives the naive t test.
+    """
+    d = np.asarray(differences, float)
+    variance = d.var(axis=-1, ddof=1) * (1 / d.shape[-1] + test_to_train)
+    return d.mean(axis=-1), np.sqrt(variance), d.shape[-1] - 1
+
+
+def nadeau_bengio_interval(differences: ArrayLike, test_to_train: float, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Student's interval with the error of `nadeau_bengio`."""
+    mean, se, df = nadeau_bengio(differences, test_to_train)
+    half = stats.t.ppf((1 + level) / 2, df) * se
+    return mean - half, mean + half
+
+
+def compare(
+    table: pd.DataFrame,
+    a: tuple[str, str],
+    b: tuple[str, str],
+    *,
+    test_to_train: float,
+    rope: float,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Is configuration a = (model, loss) better than b? One row per averaging and class, "all" and "macro" included.
+
+    The differences a - b are paired by split. On random splits: num_pairs, wins, losses and ties of a, mean difference
+    with its Nadeau-Bengio interval (low, high), the p-values naive_p (t test as if splits were independent), nb_p and
+    sign_flip_p (exact, and optimistic too), and p_better, p_equal, p_worse: Student's posterior of the difference with
+    the Nadeau-Bengio variance above, within and below -+rope (Corani & Benavoli 2015). On rotation splits: only the
+    differences, one column per split; and interaction, their mean less that on random splits, with the two-sided
+    interaction_p of `relabelling_p`. The p-values are per column; a family of them needs `holm`.
+
+    Raises KeyError for a configuration that the table lacks.
+    """
+    wide = by_split(table)
+    known = list(dict.fromkeys(zip(*(wide.index.get_level_values(name) for name in CONFIGURATION), strict=True)))
+    for each in (a, b):
+        if each not in known:
+            raise KeyError(f"no configuration {each} in the table; it has {known}")
+    rows_a, rows_b = (_of_configuration(wide, *each) for each in (a, b))
+    differences = rows_a - rows_b.reindex(rows_a.index)
+    random, rotation = of_kind(differences, "random"), of_kind(differences, "rotation")
+    rows = [_paired(row[~np.isnan(row)], test_to_train, rope, level, seed) for row in random.to_numpy(float)]
+    found = pd.DataFrame(rows, index=differences.index)
+    refusal = sign_flip_refusal(rotation.shape[1], "rotation splits")
+    notes = found.pop("note")
+    found[rotation.columns.tolist()] = rotation
+    found["interaction"], found["interaction_p"] = _interaction(differences, seed)
+    on_rotation = "" if refusal is None else refusal.reason
+    found["note"] = ["; ".join(filter(None, (note, on_rotation))) for note in notes]
+    return found.reset_index()
+
+
+def _interaction(differences: pd.DataFrame, seed: int) -> tuple[Floats, Floats]:
+    """What rotation adds to each row's difference, and its two-sided p; NaN where a split lacks the difference."""
+    is_rotation = differences.columns.get_level_values("split_kind") == "rotation"
+    complete = differences.notna().all(axis=1).to_numpy()
+    added, p = np.full((2, len(differences)), np.nan)
+    if 0 < is_rotation.sum() < is_rotation.size:
+        added[complete] = -mean_shift(differences[complete], is_rotation)
+    if not relabelling_refusal(*_sizes(is_rotation)):
+        p[complete] = relabelling_p(differences[complete], is_rotation, seed, two_sided=True)
+    return added, p
+
+
+def _of_configuration(wide: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:
+    names = wide.index
+    chosen = (names.get_level_values("model") == model) & (names.get_level_values("loss") == loss)
+    return wide[chosen].droplevel(CONFIGURATION)
+
+
+def _paired(d: Floats, test_to_train: float, rope: float, level: float, seed: int) -> dict[str, Any]:
+    """The columns of `compare` for one column's differences on random splits."""
+    wins, losses = int(np.sum(d > ROUNDING)), int(np.sum(d < -ROUNDING))
+    row: dict[str, Any] = {"num_pairs": d.size, "wins": wins, "losses": losses, "ties": d.size - wins - losses}
+    row["difference"] = d.mean() if d.size else np.nan
+    numbers = ["low", "high", "naive_p", "nb_p", "sign_flip_p", "p_better", "p_equal", "p_worse"]
+    row |= dict.fromkeys(numbers, np.nan)
+    if d.size < 2:
+        return row | {"note": "no interval: fewer than two differences on random splits"}
+    if np.ptp(d) < ROUNDING:
+        return row | {"note": f"no interval: all {d.size} differences on random splits are equal"}
+    row["low"], row["high"] = nadeau_bengio_interval(d, test_to_train, level)
+    refusal = sign_flip_refusal(d.size, "random splits")
+    if refusal:
+        return row | {"note": refusal.reason}
+    mean, se, df = nadeau_bengio(d, test_to_train)
+    _, naive_se, _ = nadeau_bengio(d, 0)
+    row["naive_p"], row["nb_p"] = (2 * stats.t.sf(abs(mean) / error, df) for error in (naive_se, se))
+    row["sign_flip_p"] = sign_flip_p(d, seed)
+    better, worse = stats.t.sf((rope - mean) / se, df), stats.t.cdf((-rope - mean) / se, df)
+    return row | {"p_better": better, "p_equal": 1 - better - worse, "p_worse": worse, "note": ""}

@@ -1,0 +1,212 @@
+"""The paper's Tables 2-5 from any scores: split x class under each averaging, and the worst value of every column.
+
+Scores arrive as a tidy table with the columns model, loss, split, split_kind (random or rotation), seed, averaging,
+class and dice. The paper marked its worst values by hand; here they are computed, and `audit` compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import pandas as pd
+
+AVERAGINGS = ("pw", "ew")  # shown unless others are asked for
+CLASSES = ("bg", "bx", "cl", "dr", "du", "ad", "bo", "all")  # the paper's order
+NAMES = ["model", "loss", "split", "averaging", "class"]
+KEYS = [*NAMES, "seed"]
+UNDEFINED, MISSING = "-", "?"  # in print
+
+Tables = dict[tuple[str, str], pd.DataFrame]
+
+
+def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None) -> Tables:
+    """One frame per (model, loss): rows are splits, columns (averaging, class), values Dice.
+
+    Several seeds of a split are averaged. A cell is NaN where any of these scores is undefined, and where a seed that
+    the split has elsewhere is missing: nothing is averaged around. All frames share rows and columns, so what one
+    model lacks shows as missing. Each frame's `attrs` hold, by split, its `kinds` and the number of `seeds`, and as
+    (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined.
+
+    :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, where there.
+    :raises ValueError: columns or averagings are missing, or a score is given twice.
+    """
+    chosen = _chosen(table, averagings)
+    kinds = {str(split): str(kind) for split, kind in zip(chosen["split"], chosen["split_kind"], strict=True)}
+    rows = pd.Index(sorted(kinds, key=lambda split: _split_order(kinds[split], split)), name="split")
+    pairs = set(zip(chosen["averaging"], chosen["class"], strict=True))
+    order = list(averagings or AVERAGINGS)
+    columns = pd.MultiIndex.from_tuples(
+        sorted(pairs, key=lambda pair: (order.index(pair[0]), _class_order(pair[1]))), names=["averaging", "class"]
+    )
+    frames = {}
+    for (model, loss), part in chosen.groupby(["model", "loss"], observed=True):
+        frames[str(model), str(loss)] = _layout(part, rows, columns)
+        frames[str(model), str(loss)].attrs["kinds"] = {split: kinds[split] for split in rows}
+    return frames
+
+
+def _chosen(table: pd.DataFrame, averagings: Sequence[str] | None) -> pd.DataFrame:
+    """The rows of the averagings wanted, once they are known to be there, and there once."""
+    if absent := [name for name in [*KEYS, "split_kind", "dice"] if name not in table.columns]:
+        raise ValueError(f"the scores lack the column(s) {', '.join(absent)}")
+    available = sorted(map(str, table["averaging"].unique()))
+    unknown = [name for name in averagings or () if name not in available]
+    if unknown or not set(averagings or AVERAGINGS) & set(available):
+        wanted = ", ".join(unknown) or " or ".join(AVERAGINGS)
+        raise ValueError(f"no scores under the averaging {wanted}; available: {', '.join(available) or 'none'}")
+    chosen = table[table["averaging"].isin(averagings or AVERAGINGS)].astype(dict.fromkeys(NAMES, str))
+    twice = chosen[chosen.duplicated(KEYS)]
+    if len(twice):
+        first = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)
+        raise ValueError(f"{len(twice)} score(s) given twice, first {first}; choose one trial per cell")
+    return chosen
+
+
+def _layout(part: pd.DataFrame, rows: pd.Index[str], columns: pd.MultiIndex) -> pd.DataFrame:
+    """The scores of one (model, loss) in the given rows and columns, with what is missing noted."""
+    cells = part.assign(dice=part["dice"].astype(float)).groupby(["split", "averaging", "class"], observed=True)["dice"]
+    given = cells.size().unstack(["averaging", "class"]).reindex(index=rows, columns=columns).fillna(0)
+    mean = cells.mean().where(cells.count() == cells.size())
+    seeds = part.groupby("split", observed=True)["seed"].nunique(dropna=False).reindex(rows, fill_value=0)
+    missing = given.lt(seeds.clip(lower=1), axis=0)
+    frame = mean.unstack(["averaging", "class"]).reindex(index=rows, columns=columns).mask(missing)
+    frame.attrs["seeds"] = {str(split): int(number) for split, number in seeds.items()}
+    frame.attrs["missing"] = [(split, *column) for column in columns for split in rows if missing.loc[split, column]]
+    return frame
+
+
+def _split_order(kind: str, split: str) -> tuple[bool, str, list[str | int]]:
+    """Random splits first; numbers within a name count as numbers, so random_10 follows random_9."""
+    parts = re.split(r"([0-9]+)", split)
+    return kind != "random", kind, [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def _class_order(name: str) -> tuple[int, str]:
+    """The paper's classes in the paper's order, then others by name, and "all" last."""
+    if name == "all":
+        return len(CLASSES) + 1, name
+    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
+
+
+def worst(frame: pd.DataFrame, decimals: int | None = None) -> pd.DataFrame:
+    """Where the lowest value of each column stands; ties are all marked, NaN never.
+
+    :param decimals: compare the values as they print with so many decimals; None compares them at full precision.
+    """
+    values = frame if decimals is None else frame.map(lambda value: float(f"{value:.{decimals}f}"))
+    return values.eq(values.min())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value as printed."""
+
+    text: str
+    worst: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One table, ready to be set: names are printable, but not yet escaped."""
+
+    title: str
+    notes: list[str]
+    groups: list[tuple[str, int]]  # each averaging and its number of columns
+    columns: list[tuple[str, str]]  # (averaging, class)
+    blocks: list[list[tuple[str, list[Cell]]]]  # random rows, then rotation rows: (split, cells); a rule between
+
+    @classmethod
+    def of(cls, key: tuple[str, str], frame: pd.DataFrame, decimals: int, exact: bool) -> Layout:
+        missing, kinds = set(frame.attrs.get("missing", ())), frame.attrs.get("kinds", {})
+        marks = worst(frame, None if exact else decimals)
+        rows = []
+        for split in frame.index:
+            absent = [(split, *column) in missing for column in frame.columns]
+            texts = [_print(value, decimals, gone) for value, gone in zip(frame.loc[split], absent, strict=True)]
+            cells = [Cell(text, bool(mark)) for text, mark in zip(texts, marks.loc[split], strict=True)]
+            rows.append((kinds.get(split), (printable(split), cells)))
+        columns = [(printable(averaging), printable(name)) for averaging, name in frame.columns]
+        return cls(
+            title=f"Dice of {printable(key[0])} trained with {printable(key[1])}, by split and class",
+            notes=_notes(frame),
+            groups=[(name, len(list(members))) for name, members in groupby(averaging for averaging, _ in columns)],
+            columns=columns,
+            blocks=[[row for _, row in members] for _, members in groupby(rows, key=lambda row: row[0])],
+        )
+
+
+def printable(name: object) -> str:
+    """The name with control characters, line ends and broken characters spelled out, such as \\x1b."""
+    characters = str(name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in characters)
+
+
+def _print(value: float, decimals: int, missing: bool) -> str:
+    if pd.notna(value):
+        return f"{value:.{decimals}f}"
+    return MISSING if missing else UNDEFINED
+
+
+def _notes(frame: pd.DataFrame) -> list[str]:
+    """What a reader must know beside the numbers: seeds, undefined and missing cells."""
+    seeds, missing = frame.attrs.get("seeds", {}), frame.attrs.get("missing", [])
+    notes = []
+    if max(seeds.values(), default=1) > 1:
+        each = ", ".join(f"{printable(split)} {number}" for split, number in seeds.items())
+        notes.append(f"Values are means over seeds; number of seeds by split: {each}.")
+    if num_undefined := int(frame.isna().to_numpy().sum()) - len(missing):
+        notes.append(f"{UNDEFINED} marks {num_undefined} undefined value(s): at least one seed has no such score.")
+    if missing:
+        splits = ", ".join(printable(split) for split in dict.fromkeys(split for split, *_ in missing))
+        notes.append(f"{MISSING} marks {len(missing)} missing value(s), in {splits}.")
+    return notes
+
+
+def audit(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns whose printed marks (`bold`, 0 or 1, beside every score) are not at their lowest values.
+
+    One row for each: model, loss, averaging, class; the marked splits, their values; the worst splits, their value.
+    """
+    found = []
+    for (model, loss), (frame, marked) in _marked(table).items():
+        lowest = worst(frame)
+        for averaging, name in frame.columns[(marked != lowest).any()]:
+            column, marks = frame[averaging, name], marked[averaging, name]
+            true = column[lowest[averaging, name]]
+            found.append(
+                {"model": model, "loss": loss, "averaging": averaging, "class": name}
+                | {"marked": tuple(column[marks].index), "marked_dice": tuple(column[marks])}
+                | {"worst": tuple(true.index), "worst_dice": true.min()}
+            )
+    names = ["model", "loss", "averaging", "class", "marked", "marked_dice", "worst", "worst_dice"]
+    return pd.DataFrame(found, columns=names)
+
+
+def audit_summary(table: pd.DataFrame) -> str:
+    """One line: how many cells are marked and how many should be, and which columns are marked wrongly."""
+    frames = _marked(table)
+    marks = _count({key: marked for key, (_, marked) in frames.items()}, table)
+    minima = _count({key: worst(frame) for key, (frame, _) in frames.items()}, table)
+    wrong = audit(table)
+    where = [" ".join(row) for row in wrong[["model", "loss", "averaging", "class"]].itertuples(index=False)]
+    num_columns = sum(len(frame.columns) for frame, _ in frames.values())
+    ending = f": {', '.join(where)}" if where else ""
+    return f"{marks} marked, {minima} worst; marks wrong in {len(wrong)} of {num_columns} columns{ending}"
+
+
+def _marked(table: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]:
+    """The tables, each with where its values are printed as worst."""
+    if "bold" not in table.columns:
+        raise ValueError("the scores carry no printed marks (column bold); only the paper's own tables do")
+    marks = tables(table.assign(dice=table["bold"].astype(float)))
+    return {key: (frame, marks[key].eq(1)) for key, frame in tables(table).items()}
+
+
+def _count(marks: Mapping[tuple[str, str], pd.DataFrame], table: pd.DataFrame) -> str:
+    rotation = set(table.loc[table["split_kind"] == "rotation", "split"])
+    total = sum(int(marked.to_numpy().sum()) for marked in marks.values())
+    rotated = sum(int(marked[marked.index.isin(rotation)].to_numpy().sum()) for marked in marks.values())
+    return f"{total} cells ({rotated} on rotation splits)"

@@ -1,0 +1,104 @@
+"""A tidy table of scores, checked at the door: CSV or Parquet, one row a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from analysis.errors import AnalysisError
+from study.cells import split_kind
+from study.definition import RANDOM_SPLIT, ROTATION_SPLIT
+
+COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
+"""What a tidy file must have; `seed` may be there too (0 without it), and whatever else is there is passed over."""
+TABLE_COLUMNS = ("model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice")
+AVERAGINGS = ("pw", "ew", "pooled")
+UNDEFINED = ("", "nan", "na", "null", "none")
+"""How a CSV may write an undefined score, in any case."""
+
+
+def read_tidy(path: str) -> pd.DataFrame:
+    """A tidy file's scores, with the columns of `TABLE_COLUMNS`. Raises AnalysisError with every kind of problem."""
+    table = read_table(path, COLUMNS, optional=("seed",))
+    problems: list[str] = []
+    for column in ("model", "loss", "split", "averaging", "class"):
+        empty = table[column].isna() | (table[column].astype(str) == "")
+        problems += _rows(table, empty, column, "is empty")
+        table[column] = table[column].astype(str)
+    known = table["split"].map(lambda name: bool(RANDOM_SPLIT.fullmatch(name) or ROTATION_SPLIT.fullmatch(name)))
+    problems += _rows(table, ~known & (table["split"] != ""), "split", "must be random_<number> or rot_<number>")
+    odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
+    problems += _rows(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
+    score, is_score = _numbers(table["dice"])
+    problems += _rows(table, ~is_score, "dice", "is no number; leave an undefined score empty")
+    problems += _rows(table, is_score & ~score.isna() & ~score.between(0, 1), "dice", "must be from 0 to 1")
+    seed, _ = _numbers(table["seed"] if "seed" in table else pd.Series(0, index=table.index))
+    odd_seed = ~((seed >= 0) & (seed % 1 == 0) & (seed < 2**53))
+    problems += _rows(table, odd_seed, "seed", "must be a whole number, 0 or more")
+    if problems:
+        raise AnalysisError("\n".join([f"{path}: no table of scores; mend or remove these rows", *problems]))
+    kinds = table["split"].map(split_kind)
+    return check(table.assign(dice=score, seed=seed.astype(np.int64), split_kind=kinds), path)
+
+
+def check(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The columns of `TABLE_COLUMNS`, each key once. Raises AnalysisError for a score given twice."""
+    table = table[list(TABLE_COLUMNS)].reset_index(drop=True).astype({"dice": float, "seed": np.int64})
+    keys = [column for column in TABLE_COLUMNS if column != "dice"]
+    repeated = table.duplicated(keys)
+    if repeated.any():
+        first = ", ".join(f"{key} {table.loc[repeated, key].iloc[0]}" for key in keys if key != "split_kind")
+        raise AnalysisError(f"{source}: {repeated.sum()} scores given twice ({first}, for one); keep one of each")
+    return table
+
+
+def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Columns of a CSV (as text) or Parquet file. Raises AnalysisError if it cannot be read, or lacks one."""
+    try:
+        table = _read(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise AnalysisError(f"{path}: cannot be read as a CSV or Parquet file: {error}") from None
+    names = table.column_names
+    if lacking := [name for name in columns if name not in names]:
+        raise AnalysisError(f"{path}: no column {', '.join(lacking)}; a table of scores has {', '.join(COLUMNS)}")
+    kept = [*columns, *(name for name in optional if name in names)]
+    if twice := [name for name in kept if names.count(name) > 1]:
+        raise AnalysisError(f"{path}: two columns {', '.join(twice)}; keep one of each")
+    if not len(table):
+        raise AnalysisError(f"{path}: no rows; a table of scores has one for every score")
+    frame: pd.DataFrame = table.select(kept).to_pandas(ignore_metadata=True)
+    return frame
+
+
+def _read(path: str) -> pa.Table:
+    if Path(path).suffix.lower() == ".parquet":
+        return pq.read_table(path, partitioning=None)
+    as_text = {name: pa.string() for name in (*COLUMNS, "seed", "bold")}
+    return pyarrow.csv.read_csv(
+        path,
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=as_text),
+    )
+
+
+def _numbers(values: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Values as floats, and whether each was a number or a word for undefined (NaN)."""
+    text = values.map(lambda value: "" if value is None else str(value).strip().lower())
+    undefined = text.isin(UNDEFINED)
+    numbers = pd.to_numeric(text.mask(undefined), errors="coerce").astype(float)
+    return numbers, undefined | ~numbers.isna()
+
+
+def _rows(table: pd.DataFrame, wrong: pd.Series[Any], column: str, what: str) -> list[str]:
+    """One line for the rows in which a column is wrong, with the first of them (rows count from 1)."""
+    if not wrong.any():
+        return []
+    first = int(np.argmax(wrong.to_numpy()))
+    return [f"  {column} {what}: {table[column].iloc[first]!r} in row {first + 1} ({wrong.sum()} such rows)"]

@@ -1,0 +1,105 @@
+"""The command `analysis`, from the outside."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_study import ROOT
+
+from analysis.cli import main
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    assert main(arguments) == status
+    captured = capsys.readouterr()
+    return captured.out if status == 0 else captured.err
+
+
+def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
+    assert listed == ["tables", "stability", "compare"]
+    for command in listed:
+        assert f"analysis {command}" in (ROOT / "README.md").read_text()
+        with pytest.raises(SystemExit) as caught:
+            main([command, "--help"])
+        assert caught.value.code == 0
+        capsys.readouterr()
+
+
+def test_the_papers_own_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, "tables", "paper")
+    assert shown.count("random_7") == 4
+    assert re.search(r"rot_1 +0\.98\* 0\.42\* 0\.78", shown)
+    rows = list(csv.DictReader(io.StringIO(said(capsys, "tables", "paper", "--format", "csv"))))
+    assert len(rows) == 704
+
+
+def test_the_audit_names_the_four_wrong_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, "tables", "paper", "--audit")
+    assert "marks wrong in 4 of 64 columns" in shown
+
+
+def test_stability_leads_with_the_answer_and_its_chance_level(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, "stability", "paper")
+    assert shown.startswith("The worst of 53 of 64 columns (82.8%) is on a rotation split; by chance 27.3% would be")
+    assert "exact p 0.0061" in shown
+    assert "note: nothing can survive Holm over 48 columns" in shown
+
+
+def test_compare_corrects_for_overlapping_training_sets(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, "compare", "paper", "icnet-ce_dice", "icnet-ce")
+    assert "test/train ratio 0.254" in shown
+    assert re.search(r"pw +all +8 +4 +0 +4 +0\.005 -0\.003 0\.013 +0\.033 0\.173 +0\.125", shown)
+
+
+def test_what_is_missing_is_said_beside_the_numbers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from test_results import DEFINITION, tables
+
+    from study.results import Results
+
+    results = Results(tmp_path / "out")
+    results.write_text("study.toml", DEFINITION.to_toml())
+    results.commit(tables("icnet-ce-random_0-s0-t00", status="failed", objective=None, error="the loss became nan"))
+    assert main(["tables", str(tmp_path / "out")]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tables", "/no/such/study"], ["/no/such/study", "is no study"]),
+        (["tables", "paper", "--averaging", "xx"], ["xx", "pw"]),
+        (["tables", "paper", "--select", "tuned"], ["paper", "tuned"]),
+        (["compare", "paper", "icnet", "unet-ce"], ["'icnet' is no configuration"]),
+        (["compare", "paper", "icnet-ce", "unet-x"], ["unet"]),
+    ],
+)
+def test_what_cannot_be_done_is_one_message_and_status_2(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = said(capsys, *arguments, status=2)
+    assert message.startswith(f"analysis {arguments[0]}: ")
+    assert all(word in message for word in words), message
+
+
+def test_a_comparison_needs_the_sizes_of_the_splits(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = [("icnet", loss, f"random_{i}", "ew", "bx", 0.1 * i) for loss in ("ce", "ce_dice") for i in range(3)]
+    pd.DataFrame(rows, columns=["model", "loss", "split", "averaging", "class", "dice"]).to_csv(tmp_path / "t.csv")
+    assert "does not say how many images" in said(
+        capsys, "compare", str(tmp_path / "t.csv"), "icnet-ce", "icnet-ce_dice", status=2
+    )
+
+
+def test_the_command_loads_neither_torch_nor_ray() -> None:
+    code = "import analysis.cli, sys; print(*{'torch', 'ray', 'albumentations', 'matplotlib'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []

@@ -1,0 +1,332 @@
+"""Scores from the paper, from studies and from tables: whole, from one study, chosen by validation alone."""
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.errors import AnalysisError
+from analysis.load import Scores, load, objects, reference_marks
+from study import definition
+from study.cells import parse_trial, split_kind
+from study.results import Results, table_of
+from trainers.dice import dice
+
+CLASSES = ["bg", "bx", "cl"]
+ROOT = Path(__file__).parent.parent
+KEYS = ["model", "loss", "split", "seed", "averaging", "class"]
+GRID = ("grid.models=icnet,unet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3")
+DEFINITION = definition.load("demo", GRID)
+
+
+def confusion_of(trial_id: str) -> np.ndarray[Any, Any]:
+    """Counts of four test images of 100 x 100 pixels, other ones for every trial; class cl in no image's truth."""
+    generator = np.random.default_rng(list(trial_id.encode()))
+    counts = np.zeros((4, 3, 3), dtype=np.int64)
+    counts[:, 1, :2] = generator.integers(100, 1000, (4, 2))
+    counts[:, 0, 1:] = generator.integers(0, 60, (4, 2))
+    counts[:, 0, 0] = 10_000 - counts.sum((1, 2))
+    return counts
+
+
+def commit(out: Path, trial_id: str, kept: Iterable[str] = ("dice", "confusion", "trials"), **changes: object) -> None:
+    trial = parse_trial(trial_id)
+    cell = trial.cell
+    factors = {"trial": trial_id, "index": trial.index, "width": 1.0, "strength": 1.0}
+    factors |= {"model": cell.model, "loss": cell.loss, "split": cell.split, "seed": cell.seed}
+    factors |= {"split_kind": split_kind(cell.split)}
+    row = factors | {"status": "completed", "objective": 0.5, "num_train": 10, "num_val": 2, "num_test": 4}
+    row |= {"recipe_digest": DEFINITION.recipe_digest(), "data_fingerprint": "d", "split_fingerprint": cell.split}
+    counts = confusion_of(trial_id)
+    scores = dice(counts, DEFINITION.training.epsilon)
+    names, pw, ew = [*CLASSES, "all"], [*scores.pw, scores.all_pw], [*scores.ew, scores.all_ew]
+    pooled = [*scores.pooled, scores.all_pooled]
+    per_class = [
+        {"class": name} | {f"dice_{k}": None if math.isnan(v) else v for k, v in values.items()}
+        for name, *abc in zip(names, pw, ew, pooled, strict=True)
+        for values in [dict(zip(("pw", "ew", "pooled"), abc, strict=True))]
+    ]
+    test = {"partition": "test"}
+    val = [factors | {"partition": "val", "class": name, "dice_ew": 0.123} for name in names]
+    pixels = [
+        {
+            "trial": trial_id,
+            "image": f"i{7 - n}",
+            "truth": CLASSES[t],
+            "predicted": CLASSES[p],
+            "pixels": counts[n, t, p],
+        }
+        for n, t, p in np.argwhere(counts)
+    ]
+    tables = {
+        "dice": table_of("dice", [*val, *(factors | test | scored for scored in per_class)]),
+        "confusion": table_of("confusion", [pixel | {"partition": p} for p in ("val", "test") for pixel in pixels]),
+        "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe()),
+    }
+    Results(out).commit({name: table for name, table in tables.items() if name in kept})
+
+
+CELLS = [f"{model}-ce-{split}-s0" for model in ("icnet", "unet") for split in ("random_0", "rot_0")]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A study of four cells, with the default trial of each."""
+    Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
+    for cell in CELLS:
+        commit(tmp_path, f"{cell}-t00")
+    return tmp_path
+
+
+def score(scores: Scores, averaging: str, name: str, model: str = "icnet", split: str = "random_0") -> float:
+    table = scores.table
+    row = table[(table.model == model) & (table.loss == "ce") & (table.split == split) & (table.averaging == averaging)]
+    (value,) = row.loc[row["class"] == name, "dice"]
+    return float(value)
+
+
+def test_the_paper() -> None:
+    scores = load("paper")
+    assert len(scores.table) == 704
+    assert len(scores.table.groupby(["model", "loss", "split"])) == 44
+    assert len(scores.table.groupby(["model", "loss", "averaging", "class"])) == 64
+    assert set(scores.table["split_kind"]) == {"random", "rotation"}
+    assert score(scores, "pw", "cl") == 0.86
+    assert (scores.source, scores.selection, scores.missing, scores.failed) == ("paper", "as given", (), {})
+    assert (scores.num_train["random_7"], scores.num_test["random_7"]) == (515, 131)
+    assert (scores.num_train["rot_1"], scores.num_test["rot_1"]) == (409, 238)
+    assert set(reference_marks(scores)["bold"]) == {0, 1}
+    assert set(objects(scores.table)["class"]) == {"bx", "cl", "dr", "du", "ad", "bo"}
+
+
+def test_default_trials_of_a_study(out: Path) -> None:
+    scores = load(out)
+    assert list(scores.table.columns) == ["model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice"]
+    assert len(scores.table) == 4 * 3 * 4
+    assert not scores.table.duplicated(KEYS).any()
+    assert (scores.source, scores.selection, scores.missing, scores.failed) == (str(out), "default", (), {})
+    assert scores.num_train == {"random_0": 12, "rot_0": 12}
+    assert scores.num_test == {"random_0": 4, "rot_0": 4}
+    expected = dice(confusion_of("icnet-ce-random_0-s0-t00"))
+    assert score(scores, "ew", "bx") == expected.ew[1]
+    assert score(scores, "pooled", "all") == expected.all_pooled
+    pd.testing.assert_frame_equal(load(f"file://{out}").table, scores.table)
+
+
+def test_an_undefined_score_stays_undefined(out: Path) -> None:
+    assert math.isnan(score(load(out, epsilon=0.5), "ew", "cl"))
+    assert not math.isnan(score(load(out, epsilon=0.5), "pooled", "cl"))
+
+
+def test_tuned_is_chosen_by_validation(out: Path) -> None:
+    """The test scores of trial 0 are the best by construction; validation says trial 1; trial 2 ties with it."""
+    for cell in CELLS:
+        commit(out, f"{cell}-t01", objective=0.9)
+        commit(out, f"{cell}-t02", objective=0.9)
+    tuned = load(out, "tuned")
+    assert tuned.selection == "tuned"
+    assert tuned.missing == ()
+    assert score(tuned, "ew", "bx") == dice(confusion_of("icnet-ce-random_0-s0-t01")).ew[1]
+    best = max(range(3), key=lambda index: dice(confusion_of(f"{CELLS[0]}-t0{index}")).ew[1])
+    for index in range(3):
+        commit(out, f"{CELLS[0]}-t0{index}", objective=0.1 + (index != best) * (0.1 + index / 10))
+    assert score(load(out, "tuned"), "ew", "bx") < dice(confusion_of(f"{CELLS[0]}-t0{best}")).ew[1]
+    assert score(load(out), "ew", "bx") == dice(confusion_of(f"{CELLS[0]}-t00")).ew[1]
+
+
+def test_what_is_missing_or_failed_is_named(out: Path) -> None:
+    (out / "trials" / f"{CELLS[0]}-t00.parquet").unlink()  # leaves rows that nobody committed
+    commit(out, f"{CELLS[1]}-t00", status="failed", objective=None, error="loss is NaN in epoch 3")
+    scores = load(out)
+    assert scores.missing == (f"{CELLS[0]}-t00",)
+    assert scores.failed == {f"{CELLS[1]}-t00": "loss is NaN in epoch 3"}
+    assert set(scores.table["model"]) == {"unet"}
+    tuned = load(out, "tuned")
+    assert len(tuned.missing) == 4 * 3 - 3
+    assert tuned.failed == scores.failed
+
+
+def test_trials_without_scores_or_objective_are_missing(out: Path) -> None:
+    (out / "dice" / f"{CELLS[0]}-t00.parquet").unlink()
+    assert load(out).missing == (f"{CELLS[0]}-t00",)
+    for index in range(3):
+        commit(out, f"{CELLS[3]}-t0{index}", objective=None)
+    assert CELLS[3] in load(out, "tuned").missing
+    assert set(load(out, "tuned").table["split"]) == {"random_0", "rot_0"}
+
+
+def test_an_empty_study_has_everything_missing(tmp_path: Path) -> None:
+    Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
+    for epsilon in (None, 0.01):
+        scores = load(tmp_path, epsilon=epsilon)
+        assert len(scores.table) == 0
+        assert len(scores.missing) == 4
+
+
+def test_seeds_stay_a_factor(tmp_path: Path) -> None:
+    several = definition.load("demo", [*GRID, "grid.seeds=[0, 1]"])
+    Results(tmp_path).write_text("study.toml", several.to_toml())
+    for seed in (0, 1):
+        commit(tmp_path, f"icnet-ce-rot_0-s{seed}-t00")
+    table = load(tmp_path).table
+    assert sorted(set(table["seed"])) == [0, 1]
+    assert len(table) == 2 * 3 * 4
+
+
+def test_trials_beyond_the_definition_are_no_part_of_it(out: Path) -> None:
+    commit(out, "icnet-ce-random_5-s0-t00")
+    commit(out, f"{CELLS[0]}-t07", objective=1.0)
+    pd.testing.assert_frame_equal(load(out, "tuned").table, load(out).table)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipe_digest": "other"}, "another recipe"),
+        ({"data_fingerprint": "e"}, "mixes two data sets: icnet-ce-random_0-s0-t00 has fingerprint d, .* has e"),
+        ({"split_fingerprint": "s"}, "mixes two splits called rot_0"),
+    ],
+)
+def test_two_studies_in_one_are_refused(out: Path, changes: dict[str, str], message: str) -> None:
+    commit(out, f"{CELLS[3]}-t00", **changes)
+    with pytest.raises(AnalysisError, match=message):
+        load(out)
+
+
+def test_recomputed_scores(out: Path) -> None:
+    stored, same = load(out), load(out, epsilon=DEFINITION.training.epsilon)
+    pd.testing.assert_frame_equal(stored.table, same.table, check_exact=True)
+    trial = "unet-ce-rot_0-s0-t00"
+    strict, by_hand = load(out, epsilon=0), dice(confusion_of(trial), 0)
+    for name, value in zip(CLASSES, by_hand.pw, strict=True):
+        assert score(strict, "pw", name, "unet", "rot_0") == value
+    assert score(strict, "ew", "all", "unet", "rot_0") == by_hand.all_ew
+    assert not strict.table.equals(stored.table)
+
+
+def test_recomputing_needs_the_counts(out: Path) -> None:
+    (out / "confusion" / f"{CELLS[2]}-t00.parquet").unlink()
+    with pytest.raises(AnalysisError, match=f"{CELLS[2]}-t00 has no pixel counts"):
+        load(out, epsilon=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere",), r"nowhere is no study \(no study.toml in it\), nor a CSV"),
+        (("nowhere.csv",), r"nowhere\.csv: cannot be read as a CSV"),
+        (("paper", "best"), "'best' is no selection; choose one of default, tuned"),
+        (("paper", "tuned"), "paper holds scores only"),
+        (("paper", "default", 0.01), "paper holds scores only"),
+        (("paper", "default", math.nan), "nan is no noise tolerance"),
+        (("odd://place",), "no place to keep results"),
+    ],
+)
+def test_what_cannot_be_answered(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(AnalysisError, match=message):
+        load(*arguments)
+
+
+def test_a_torn_study_is_named(out: Path) -> None:
+    (out / "dice" / f"{CELLS[0]}-t00.parquet").write_bytes(b"torn")
+    with pytest.raises(AnalysisError, match=f"{CELLS[0]}-t00.parquet"):
+        load(out)
+
+
+GOOD = "model,loss,split,averaging,class,dice\nicnet,ce,random_0,pw,bx,0.5\nicnet,ce,rot_0,pw,NA,\n"
+
+
+def test_a_tidy_csv(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("\ufeff" + GOOD, encoding="utf-8")
+    scores = load(path)
+    assert list(scores.table["class"]) == ["bx", "NA"]
+    assert list(scores.table["split_kind"]) == ["random", "rotation"]
+    assert list(scores.table["seed"]) == [0, 0]
+    assert scores.table["dice"].iloc[0] == 0.5
+    assert math.isnan(scores.table["dice"].iloc[1])
+    assert (scores.source, scores.selection, scores.num_test) == (str(path), "as given", {})
+    with pytest.raises(AnalysisError, match="no printed marks"):
+        reference_marks(scores)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "cannot be read"),
+        ("\x00\xff\xfe", "cannot be read|no column"),
+        (GOOD.partition("\n")[0] + "\n", "no rows"),
+        (GOOD.replace("averaging,", "", 1), "cannot be read"),
+        (GOOD.replace("averaging", "mean"), "no column averaging; a table of scores has model, loss,"),
+        (GOOD.replace("averaging", "dice"), "no column averaging"),
+        (GOOD.replace("dice", "dice,dice").replace("0.5", "0.5,0.5").replace("NA,", "NA,,"), "two columns dice"),
+        (GOOD.replace("0.5", "50"), r"dice must be from 0 to 1: '50' in row 1 \(1 such rows\)"),
+        (GOOD.replace("0.5", "-0.1"), "dice must be from 0 to 1"),
+        (GOOD.replace("0.5", "inf"), "dice must be from 0 to 1"),
+        (GOOD.replace("0.5", "good"), "dice is no number; leave an undefined score empty: 'good' in row 1"),
+        (GOOD.replace("icnet", ""), "model is empty"),
+        (GOOD.replace("rot_0", "fold3"), "split must be random_<number> or rot_<number>: 'fold3' in row 2"),
+        (GOOD.replace("pw", "macro"), "averaging must be one of pw, ew, pooled"),
+        (
+            GOOD.replace("dice", "dice,seed").replace("0.5", "0.5,1.5").replace("NA,", "NA,,0"),
+            "seed must be a whole",
+        ),
+        (GOOD + "icnet,ce,random_0,pw,bx,0.6\n", "1 scores given twice .model icnet, .*class bx, for one"),
+    ],
+)
+def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(AnalysisError, match=message) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_bad_parquet_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scores.parquet"
+    path.write_bytes(b"PAR1 torn")
+    with pytest.raises(AnalysisError, match="cannot be read as a CSV or Parquet file"):
+        load(path)
+    frame = load("paper").table
+    frame[:0].to_parquet(path)
+    with pytest.raises(AnalysisError, match="no rows"):
+        load(path)
+    frame.assign(model=frame["model"].where(frame.index != 3)).to_parquet(path)
+    with pytest.raises(AnalysisError, match=r"model is empty: .* in row 4"):
+        load(path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_comes_back_as_it_was(tmp_path: Path, suffix: str) -> None:
+    table = load("paper").table.assign(note="mine")
+    table.loc[5, "dice"] = np.nan
+    path = tmp_path / f"scores.{suffix}"
+    table.to_csv(path, index=False) if suffix == "csv" else table.set_index(KEYS).to_parquet(path)
+    pd.testing.assert_frame_equal(load(path).table, table.drop(columns="note"))
+
+
+names = st.text("abzNA_,\"' ", min_size=1).filter(lambda name: not name.isspace())
+keys = st.tuples(names, names, st.sampled_from(["random_0", "random_12", "rot_3"]), st.integers(0, 9))
+
+
+@given(st.dictionaries(st.tuples(keys, st.sampled_from(["pw", "ew", "pooled"]), names), st.floats(0, 1), min_size=1))
+def test_any_table_comes_back(tmp_path_factory: pytest.TempPathFactory, scores: dict[Any, float]) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    rows = [(*key, averaging, name, value) for (key, averaging, name), value in scores.items()]
+    table = pd.DataFrame(rows, columns=[*KEYS, "dice"])
+    table.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(load(path).table[[*KEYS, "dice"]], table)
+
+
+def test_loading_needs_no_network_library() -> None:
+    code = "import analysis.load, sys; print(*{'torch', 'ray', 'albumentations', 'optuna'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
