@@ -1,5 +1,6 @@
 """Shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,13 @@ from hypothesis import HealthCheck, settings
 from odd_data import cut_out_image
 
 # A machine with other work on it is no failure; and a green suite stays green on the same code.
-settings.register_profile("project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "project",
+    deadline=None,
+    derandomize=True,
+    max_examples=100 if os.environ.get("CI") else 20,  # on every save a glance, in CI a good look
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("project")
 
 
