@@ -28,7 +28,6 @@ from trainers.dice import DiceScores, dice
 PAPER = "paper"
 """The word that names the paper's own tables (a file or directory of that name is `./paper`)."""
 SELECTIONS = ("default", "tuned")
-NOT_OBJECTS = ("bg", "all")
 WIDE = {"pw": "dice_pw", "ew": "dice_ew", "pooled": "dice_pooled"}
 
 _REFERENCE = Path(__file__).parent / "reference" / "paper_tables.csv"
@@ -80,11 +79,6 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
         return _of_study(Results(source), select, epsilon)
     except (StudyError, OSError) as error:
         raise AnalysisError(str(error)) from None
-
-
-def objects(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the object classes: neither the background nor all classes together."""
-    return table[~table["class"].isin(NOT_OBJECTS)]
 
 
 def reference_marks(scores: Scores) -> pd.DataFrame:

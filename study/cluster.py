@@ -53,7 +53,7 @@ class CellSearcher(Searcher):  # type: ignore[misc]
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self._handed_out.pop(trial_id)
         if error or not result or not result.get("committed"):
-            self._schedule.rest(trial.cell, f"{trial.id} could not be run")
+            self._schedule.rest(trial.cell)
         else:
             self._schedule.complete(trial, result["objective"])
 

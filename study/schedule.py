@@ -25,7 +25,8 @@ class Schedule:
             if trial.cell in self._outcomes:
                 self._outcomes[trial.cell][trial.index] = outcome
         self._waiting = sorted(self._missing(), key=_start_order)
-        self._resting: dict[Cell, str] = {}
+        self._handed_out: dict[Trial, Point] = {}
+        self._resting: set[Cell] = set()
 
     def _missing(self) -> Iterable[Trial]:
         for cell, outcomes in self._outcomes.items():
@@ -39,11 +40,6 @@ class Schedule:
         return tuple(trial for trial in self._waiting if trial.cell not in self._resting)
 
     @property
-    def resting(self) -> Mapping[Cell, str]:
-        """Cells given up for this run, and why."""
-        return self._resting
-
-    @property
     def exhausted(self) -> bool:
         """Nothing is left to hand out, now or later."""
         return not self.waiting
@@ -54,16 +50,17 @@ class Schedule:
             if trial.cell in self._resting or not self._ready(trial):
                 continue
             self._waiting.remove(trial)
-            return trial, self._suggest(trial)
+            self._handed_out[trial] = self._suggest(trial)
+            return trial, self._handed_out[trial]
         return None
 
     def complete(self, trial: Trial, objective: float | None) -> None:
         """The trial has a result: its objective, or None where it diverged."""
-        self._outcomes[trial.cell][trial.index] = Outcome(self._suggest(trial), objective)
+        self._outcomes[trial.cell][trial.index] = Outcome(self._handed_out.pop(trial), objective)
 
-    def rest(self, cell: Cell, reason: str) -> None:
+    def rest(self, cell: Cell) -> None:
         """The machinery could not run a trial of this cell: none of its further trials is handed out in this run."""
-        self._resting[cell] = reason
+        self._resting.add(cell)
 
     def _ready(self, trial: Trial) -> bool:
         if not needs_results(self._definition.search, trial.index):

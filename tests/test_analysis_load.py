@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load, objects, reference_marks
+from analysis.load import Scores, load, reference_marks
 from study import definition
 from study.cells import parse_trial, split_kind
 from study.results import Results, table_of
@@ -104,7 +104,6 @@ def test_the_paper() -> None:
     assert (scores.num_train["random_7"], scores.num_test["random_7"]) == (515, 131)
     assert (scores.num_train["rot_1"], scores.num_test["rot_1"]) == (409, 238)
     assert set(reference_marks(scores)["bold"]) == {0, 1}
-    assert set(objects(scores.table)["class"]) == {"bx", "cl", "dr", "du", "ad", "bo"}
 
 
 def test_default_trials_of_a_study(out: Path) -> None:
