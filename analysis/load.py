@@ -6,29 +6,26 @@ Whatever they come from, they are one tidy table: one row per (model, loss, spli
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from analysis.errors import AnalysisError
+from analysis.facts import Facts
 from analysis.tidy import COLUMNS, check, read_table, read_tidy
 from study.cells import Cell, Trial, cells, split_kind, trials
 from study.committed import Row, missing, read_committed
 from study.definition import Definition
 from study.errors import StudyError
-from study.results import DEFINITION_FILE, Results
+from study.results import DEFINITION_FILE, SCHEMAS, Results
 from study.run import kept_definition
-from trainers.dice import DiceScores, dice
 
 PAPER = "paper"
 """The word that names the paper's own tables (a file or directory of that name is `./paper`)."""
 SELECTIONS = ("default", "tuned")
-WIDE = {"pw": "dice_pw", "ew": "dice_ew", "pooled": "dice_pooled"}
 
 _REFERENCE = Path(__file__).parent / "reference" / "paper_tables.csv"
 _REFERENCE_TRAIN = {**{f"random_{i}": 515 for i in range(8)}, "rot_0": 440, "rot_1": 409, "rot_2": 530}
@@ -54,6 +51,22 @@ class Scores:
     """Split -> images left to training, those kept for validation included; empty where unknown."""
     num_test: dict[str, int] = field(default_factory=dict)
     """Split -> images tested; empty where unknown."""
+    facts: Facts | None = None
+    """What the study keeps beside its scores; None where there is no study."""
+
+    @property
+    def test_to_train(self) -> float | None:
+        """Images tested over images left to training, over the random splits; None where unknown."""
+        random = [split for split in self.num_test if split_kind(split) == "random"]
+        if not random:
+            return None
+        return sum(self.num_test[split] for split in random) / sum(self.num_train[split] for split in random)
+
+    def study_facts(self, question: str) -> Facts:
+        """Raises AnalysisError, naming the question, where there is no study to answer it."""
+        if self.facts is None:
+            raise AnalysisError(f"{self.source} holds scores only: {question} needs a study's directory")
+        return self.facts
 
 
 def load(results: str | os.PathLike[str], select: str = "default", epsilon: float | None = None) -> Scores:
@@ -111,13 +124,12 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     rows = {trial: committed[trial] for trial in wanted if trial in committed}
     completed = {trial: row for trial, row in rows.items() if row["status"] == "completed"}
     chosen = _best(cells(definition), completed) if select == "tuned" else list(completed)
-    scored = _stored(results, chosen)
-    without = [trial.id for trial in chosen if trial.id not in set(scored["trial"])]
+    facts = Facts(results, definition, _frame(definition, committed), tuple(trial.id for trial in chosen), epsilon)
+    scored = facts.test_scores(facts.chosen)
+    without = sorted(set(facts.chosen) - set(scored["trial"]))
     undecided = {trial.cell for trial in completed} - {trial.cell for trial in chosen}
-    if epsilon is not None:
-        scored = _recomputed(results, scored, epsilon)
     return Scores(
-        table=check(_tidy(scored, chosen), results.out),
+        table=check(scored, results.out),
         source=results.out,
         selection=select,
         missing=(*(t.id for t in missing(wanted, committed)), *without, *sorted(cell.id for cell in undecided)),
@@ -126,7 +138,14 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
             t.cell.split: row["num_train"] + (row["num_val"] or 0) for t, row in rows.items() if row["num_train"]
         },
         num_test={t.cell.split: row["num_test"] for t, row in rows.items() if row["num_test"]},
+        facts=facts,
     )
+
+
+def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFrame:
+    """The committed trials of the definition, one row each, in its order."""
+    rows = [committed[trial] for trial in trials(definition) if trial in committed]
+    return pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
 
 
 def _considered(definition: Definition, select: str) -> list[Trial]:
@@ -161,62 +180,3 @@ def _check_one_study(out: str, committed: Mapping[Trial, Row]) -> None:
                     f"{out} mixes two {what}: {other} has fingerprint {theirs}, {trial.id} has {fingerprint}. Their "
                     "scores cannot be compared: keep the files of one of them and move the other's to another directory"
                 )
-
-
-def _stored(results: Results, chosen: Sequence[Trial]) -> pd.DataFrame:
-    """The stored test scores of the trials: trial, class, dice_pw, dice_ew, dice_pooled."""
-    test = _test_rows(results, "dice", [trial.id for trial in chosen])
-    return test.select(["trial", "class", *WIDE.values()]).to_pandas()
-
-
-def _test_rows(results: Results, name: str, trial_ids: Sequence[str]) -> pa.Table:
-    wanted = pc.field("trial").isin(pa.array(trial_ids, pa.string()))
-    return results.read(name).filter((pc.field("partition") == "test") & wanted)
-
-
-def _recomputed(results: Results, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
-    """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
-    trial_ids = list(dict.fromkeys(stored["trial"]))
-    factors = ["trial", "image", "truth", "predicted"]
-    counts = _test_rows(results, "confusion", trial_ids).to_pandas(categories=factors)
-    of_trial = {str(trial): frame for trial, frame in counts.groupby("trial", observed=True, sort=False)}
-    if lacking := [trial for trial in trial_ids if trial not in of_trial]:
-        raise AnalysisError(
-            f"{results.out}: {lacking[0]} has no pixel counts in confusion/, from which scores are recomputed: bring "
-            "that table back, or leave epsilon out to take the stored scores"
-        )
-    classes = [name for name in dict.fromkeys(stored["class"]) if name != "all"]
-    frames = [_scores_of(trial, dice(_confusion(of_trial[trial], classes), epsilon), classes) for trial in trial_ids]
-    return pd.concat(frames, ignore_index=True) if frames else stored
-
-
-def _confusion(counts: pd.DataFrame, classes: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Pixel counts [image, truth, predicted] of one trial, shape (N, K, K), images in the order of the rows."""
-    image, names = pd.factorize(counts["image"].cat.codes)
-    truth, predicted = (pd.Index(classes).get_indexer(counts[side].astype(str)) for side in ("truth", "predicted"))
-    if min(truth.min(), predicted.min()) < 0:
-        raise AnalysisError(
-            f"{counts['trial'].iloc[0]}: its pixel counts in confusion/ name a class that its scores in dice/ lack; "
-            "move that trial's files away and run the study again"
-        )
-    confusion = np.zeros((len(names), len(classes), len(classes)), dtype=np.int64)
-    np.add.at(confusion, (image, truth, predicted), counts["pixels"].to_numpy())
-    return confusion
-
-
-def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.DataFrame:
-    columns = {
-        "dice_pw": [*scores.pw, scores.all_pw],
-        "dice_ew": [*scores.ew, scores.all_ew],
-        "dice_pooled": [*scores.pooled, scores.all_pooled],
-    }
-    return pd.DataFrame({"trial": trial, "class": [*classes, "all"], **columns})
-
-
-def _tidy(scored: pd.DataFrame, chosen: Sequence[Trial]) -> pd.DataFrame:
-    """Scores with a column an averaging -> a row an averaging, with the trials' factors, in the trials' order."""
-    long = scored.rename(columns={wide: name for name, wide in WIDE.items()})
-    long = long.melt(["trial", "class"], list(WIDE), var_name="averaging", value_name="dice")
-    cells_ = [(t.id, t.cell.model, t.cell.loss, t.cell.split, split_kind(t.cell.split), t.cell.seed) for t in chosen]
-    factors = pd.DataFrame(cells_, columns=["trial", "model", "loss", "split", "split_kind", "seed"])
-    return factors.merge(long, on="trial").drop(columns="trial")

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -143,14 +143,17 @@ class Results:
         """The rows of all committed trials, by trial id. Raises StudyError for a file that is none of ours."""
         return sorted(self.read("trials").to_pylist(), key=lambda row: str(row["trial"]))
 
-    def read(self, name: str) -> pa.Table:
-        """A whole table, of committed and uncommitted trials."""
+    def read(self, name: str, trial_ids: Collection[str] | None = None, columns: list[str] | None = None) -> pa.Table:
+        """A table: of all trials, committed or not, or of those named that are there; all columns, or some."""
         paths = self._list(name)
+        if trial_ids is not None:
+            wanted = {f"{trial_id}.parquet" for trial_id in trial_ids}
+            paths = [path for path in paths if path.rpartition("/")[2] in wanted]
         if not paths:
-            return SCHEMAS[name].empty_table()
+            return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
         try:
             dataset = pyarrow.dataset.dataset(paths, filesystem=self._files, format="parquet", schema=SCHEMAS[name])
-            return dataset.to_table()
+            return dataset.to_table(columns=columns)
         except (pa.ArrowException, OSError) as error:
             raise StudyError(f"{self._first_unreadable(paths) or self.out}: cannot be read: {error}") from None
 

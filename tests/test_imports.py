@@ -67,7 +67,10 @@ def test_this_test_can_fail(place: str, source: str) -> None:
             {"torch", "ray"},
         ),
         ("import study.data_report", {"torch", "ray", "albumentations"}),
-        ("import trainers.dice, trainers.recipe, trainers.data, trainers.split", {"torch", "ray", "albumentations"}),
+        (
+            "import trainers.dice, trainers.recipe, trainers.data, trainers.split, trainers.images",
+            {"torch", "ray", "albumentations"},
+        ),
         ("import study.results", {"torch", "ray"}),
     ],
 )

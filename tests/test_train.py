@@ -13,9 +13,10 @@ from small_study import write_data
 from study.definition import Definition, parse
 from study.prepare import Prepared, prepare
 from trainers import train as train_module
+from trainers.batches import training_batches
 from trainers.compositing import composite
 from trainers.evaluate import evaluate, latency
-from trainers.images import fixed_images, training_batches
+from trainers.images import fixed_images
 from trainers.train import Diverged, Job, Trained, train
 
 JOB = Job("icnet", "ce_dice", width=0.25, strength=1.0, purpose=(0, "a trial"))

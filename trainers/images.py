@@ -1,27 +1,19 @@
-"""Split -> images: what a trial sees, drawn by seeds named after what they are for.
-
-Shapes: N images, B batch, H and W pixels, C = 3 colours (RGB).
-"""
+"""Split -> the images of a validation or test partition, the same for every model. Imports nothing that is heavy."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.augment import augmentation
-from trainers.compositing import background_crop, composite, whole_background
+from trainers.compositing import composite, whole_background
 from trainers.data import Dataset
-from trainers.recipe import TrainingRecipe
-from trainers.seeds import generator_for, seed_of
-from trainers.split import Partition, Split
+from trainers.split import Partition
 
 Pixels = NDArray[np.uint8]
 
 
 def fixed_images(dataset: Dataset, partition: Partition) -> tuple[Pixels, Pixels]:
-    """The composited images_NHWC and labels_NHW of a validation or test partition."""
+    """The composited images_NHWC and labels_NHW of a partition: N images of H x W pixels, C = 3 colours (RGB)."""
     size = dataset.labels_NHW.shape[1]
     rows = [dataset.index[image] for image in partition.images]
     backgrounds = dict(zip(dataset.background_ids, dataset.backgrounds, strict=True))
@@ -31,29 +23,3 @@ def fixed_images(dataset: Dataset, partition: Partition) -> tuple[Pixels, Pixels
         for row, background in zip(rows, partition.backgrounds, strict=True)
     ]
     return np.stack(images), dataset.labels_NHW[rows]
-
-
-def training_batches(
-    dataset: Dataset, split: Split, recipe: TrainingRecipe, strength: float, purpose: tuple[str | int, ...], epoch: int
-) -> Iterator[tuple[Pixels, Pixels]]:
-    """One epoch of composited, augmented images_BHWC and labels_BHW, shuffled; an incomplete last batch is dropped.
-
-    `purpose` names whose images they are (study seed, trial). Every batch has draws of its own, so the batches can be
-    made in any order, by any number of processes, and are the same.
-    """
-    backgrounds = dict(zip(dataset.background_ids, dataset.backgrounds, strict=True))
-    pool = [backgrounds[name] for name in split.train_backgrounds]
-    rows = np.array([dataset.index[image] for image in split.train])
-    order = generator_for(*purpose, "order", epoch).permutation(rows)
-    chain = augmentation(strength, recipe.image_size)
-    for batch in range(len(rows) // recipe.batch_size):
-        draws = generator_for(*purpose, "backgrounds", epoch, batch)
-        chain.set_random_seed(seed_of(*purpose, "augmentation", epoch, batch) % 2**32)
-        images, labels = [], []
-        for row in order[batch * recipe.batch_size : (batch + 1) * recipe.batch_size]:
-            background = background_crop(pool[draws.integers(len(pool))], draws, recipe.image_size)
-            image = composite(dataset.objects_NHWC[row], dataset.coverage_NHW[row], background)
-            augmented = chain(image=image, mask=dataset.labels_NHW[row])
-            images.append(augmented["image"])
-            labels.append(augmented["mask"])
-        yield np.stack(images), np.stack(labels)

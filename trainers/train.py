@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainers.batches import training_batches
 from trainers.data import Dataset
 from trainers.dice import confusion, dice, macro
-from trainers.images import fixed_images, training_batches
+from trainers.images import fixed_images
 from trainers.losses import total_loss
 from trainers.models import build
 from trainers.recipe import LossName, ModelName, TrainingRecipe

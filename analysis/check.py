@@ -1,0 +1,266 @@
+"""The gate: are the scores as steady as asked? Decided by intervals, so that it errs at a stated rate.
+
+Every limit on every (configuration, averaging, class) is one check of a true value: the mean, or the standard
+deviation, over re-splits of this data set, or the gap of means to these rotation splits. Scores are taken as normal.
+
+* A check has *failed* when a one-sided bound of level 1 - ALPHA / m, for m checks (Bonferroni), lies beyond the limit:
+  if all limits truly hold, the gate says "not stable" with probability ALPHA at most.
+* A check is *met* when a one-sided bound of level 1 - ALPHA lies within the limit: if some limit truly does not hold,
+  the gate says "stable" with probability ALPHA at most (intersection-union test, Berger 1982), whatever m is.
+* Otherwise the data cannot tell, and the check is *open*.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.comparison import ALPHA
+from analysis.errors import AnalysisError
+from analysis.load import Scores
+from analysis.stability import MACRO, MIN_SPLITS_FOR_SD, NOT_OBJECTS, Floats, by_split, of_kind, sd_refusal
+from study.cells import parse_trial
+
+MET, FAILED, OPEN = "met", "failed", "open"
+STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 2
+MOST_SPLITS = 1000  # beyond it, "how many would decide" has no useful answer
+_VERDICTS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
+_WHAT = {"max-gap": "gap random - rotation", "max-sd": "SD over random splits", "min-dice": "mean over random splits"}
+
+Bound = Callable[[Floats, int, float], float]
+"""(random scores, number of rotation splits, level) -> the distance of a one-sided bound from the value."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate decided, and every check behind it."""
+
+    status: int
+    """0 stable: every check met. 1 not stable: at least one failed. 2 cannot tell: none failed, but some are open."""
+    checks: pd.DataFrame
+    """limit, model, loss, averaging, class, value, low, high (see the module), bound (the limit's value), decision
+    (met, failed, open), splits_needed (random splits that would decide at the same value and spread; NaN: none would),
+    note."""
+
+    @property
+    def headline(self) -> str:
+        counts = self.checks["decision"].value_counts()
+        told = ", ".join(f"{counts.get(name, 0)} {name}" for name in (FAILED, OPEN, MET))
+        return f"{_VERDICTS[self.status]}: of {len(self.checks)} checks, {told}."
+
+    def text(self) -> str:
+        """The headline, a line for every check that is not met, and how it was decided."""
+        lines = [_line(row) for name in (FAILED, OPEN) for row in _rows(self.checks, name)]
+        return "\n".join([self.headline, *lines, HOW])
+
+    def _repr_html_(self) -> str:
+        return f"<p><strong>{html.escape(self.headline)}</strong> {html.escape(HOW)}</p>{self.checks._repr_html_()}"
+
+
+HOW = (
+    "Decided by one-sided intervals, not by the values: failed where even the nearer end is beyond the limit "
+    f"({1 - ALPHA:.0%} over all checks together), met where even the farther end is within it ({1 - ALPHA:.0%} each), "
+    "open where neither."
+)
+
+
+def check(
+    scores: Scores,
+    *,
+    max_gap: float | None = None,
+    max_sd: float | None = None,
+    min_dice: float | None = None,
+    model: str | None = None,
+    loss: str | None = None,
+    class_: str | None = None,
+    averaging: str | None = None,
+) -> Verdict:
+    """Whether scores keep within limits, for every configuration, averaging (pw and ew), object class, and macro.
+
+    :param max_gap: of the mean over random splits less the mean over rotation splits.
+    :param max_sd: of the standard deviation over random splits.
+    :param min_dice: of the mean over random splits.
+    :param model, loss, class_, averaging: check these only; `all`, `bg` and `pooled` are checked only if named.
+    :raises AnalysisError: no limit, an impossible one, or a name that the scores do not have.
+    """
+    limits = {"max-gap": max_gap, "max-sd": max_sd, "min-dice": min_dice}
+    asked = {name: _sound(name, value) for name, value in limits.items() if value is not None}
+    if not asked:
+        raise AnalysisError("no limit to check: give at least one of --max-gap, --max-sd, --min-dice")
+    wide = _chosen(scores, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
+    excuses = _excuses(scores, wide)
+    num_checks = len(wide) * len(asked)
+    checks = [
+        {"limit": name} | _checked(name, limit, row, num_checks, excuses)
+        for name, limit in asked.items()
+        for _, row in wide.iterrows()
+    ]
+    frame = pd.DataFrame([*_divergences(scores, wide), *checks])
+    return Verdict(_status(frame["decision"]), frame)
+
+
+def _sound(name: str, value: float) -> float:
+    if not math.isfinite(value) or not 0 <= value <= 1:
+        raise AnalysisError(f"--{name} {value:g} is no limit of a Dice score: give a number from 0 to 1")
+    return value
+
+
+def _chosen(scores: Scores, wanted: Mapping[str, str | None]) -> pd.DataFrame:
+    """The rows of `by_split` to be checked. Raises AnalysisError for a name that is not there."""
+    wide = by_split(scores.table)
+    levels = {name: wide.index.get_level_values(name) for name in wanted}
+    for name, value in wanted.items():
+        if value is not None and value not in levels[name]:
+            there = ", ".join(dict.fromkeys(map(str, levels[name])))
+            raise AnalysisError(f"{scores.source} has no {name} {value!r}; it has {there}")
+    usual = ~levels["class"].isin([name for name in NOT_OBJECTS if name != MACRO]) | (wanted["class"] is not None)
+    usual &= levels["averaging"].isin(("pw", "ew")) | (wanted["averaging"] is not None)
+    for name, value in wanted.items():
+        usual &= (levels[name] == value) | (value is None)
+    if not usual.any():
+        raise AnalysisError(f"{scores.source} has no scores to check: it has no pw or ew scores of object classes")
+    return wide[usual]
+
+
+def _excuses(scores: Scores, wide: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(model, loss) -> why its scores are not all there; nothing is averaged around."""
+    found: dict[tuple[str, str], str] = {}
+    for model, loss in dict.fromkeys(zip(*(wide.index.get_level_values(n) for n in ("model", "loss")), strict=True)):
+        missing = [name for name in scores.missing if name.startswith(f"{model}-{loss}-")]
+        diverged = _diverged(scores, model, loss)
+        if missing:
+            found[model, loss] = f"{len(missing)} missing, {missing[0]} for one: run the study again"
+        elif diverged:
+            found[model, loss] = f"{len(diverged)} diverged, so its scores are not of all splits"
+    return found
+
+
+def _diverged(scores: Scores, model: str, loss: str) -> list[str]:
+    """The failed trials of a configuration in whose place the cell has no score."""
+    scored = set(scores.table[["model", "loss", "split", "seed"]].drop_duplicates().itertuples(index=False, name=None))
+    cells = {trial: parse_trial(trial).cell for trial in scores.failed}
+    ours = {trial: cell for trial, cell in cells.items() if (cell.model, cell.loss) == (model, loss)}
+    return [trial for trial, c in ours.items() if (c.model, c.loss, c.split, c.seed) not in scored]
+
+
+def _divergences(scores: Scores, wide: pd.DataFrame) -> list[dict[str, Any]]:
+    """A training that diverged is unsteady by any limit: one failed check for each configuration that has such."""
+    rows = []
+    for model, loss in dict.fromkeys(zip(*(wide.index.get_level_values(n) for n in ("model", "loss")), strict=True)):
+        if diverged := _diverged(scores, model, loss):
+            note = "; ".join(f"{trial}: {scores.failed[trial]}" for trial in diverged)
+            place = {"model": model, "loss": loss, "averaging": "", "class": "", "splits_needed": np.nan}
+            number = float(len(diverged))
+            value = {"value": number, "low": number, "high": number, "bound": 0.0, "decision": FAILED, "note": note}
+            rows.append({"limit": "diverged"} | place | value)
+    return rows
+
+
+def _checked(
+    name: str, limit: float, row: pd.Series[float], num_checks: int, excuses: Mapping[tuple[str, str], str]
+) -> dict[str, Any]:
+    place = dict(zip(("model", "loss", "averaging", "class"), map(str, row.name), strict=True))
+    found = place | dict.fromkeys(("value", "low", "high"), np.nan) | {"bound": limit, "decision": OPEN}
+    random = of_kind(row.to_frame().T, "random").to_numpy(float)[0]
+    rotation = of_kind(row.to_frame().T, "rotation").to_numpy(float)[0]
+    excuse = excuses.get((place["model"], place["loss"])) or _unanswerable(name, random, rotation)
+    if excuse:
+        return found | {"splits_needed": np.nan, "note": excuse}
+    value = {"max-gap": random.mean() - rotation.mean() if rotation.size else 0.0, "max-sd": random.std(ddof=1)}.get(
+        name, random.mean()
+    )
+    low, high, decision = _decide(name, limit, value, random.std(ddof=1), random.size, rotation.size, num_checks)
+    needed = np.nan
+    if decision == OPEN:
+        needed = _splits_needed(name, limit, value, random.std(ddof=1), rotation.size, num_checks)
+    return found | {"value": value, "low": low, "high": high, "decision": decision, "splits_needed": needed, "note": ""}
+
+
+def _unanswerable(name: str, random: Floats, rotation: Floats) -> str:
+    """Why the scores at hand cannot answer the question at all; empty if they can."""
+    needed = [*random, *rotation] if name == "max-gap" else random
+    if np.isnan(needed).any():
+        return f"{int(np.isnan(needed).sum())} of {len(needed)} splits have no score"
+    if name == "max-gap" and not rotation.size:
+        return "no rotation splits"
+    if name == "max-sd":
+        refusal = sd_refusal(random.size, "random splits")
+        return refusal.reason if refusal else ""
+    return "" if random.size >= 2 else f"no interval: {random.size} random splits"
+
+
+def _decide(
+    name: str, limit: float, value: float, sd: float, num_random: int, num_rotation: int, num_checks: int
+) -> tuple[float, float, str]:
+    """The two one-sided bounds of the value, and what they say of the limit.
+
+    The bound towards failing is of level 1 - ALPHA / num_checks, the one towards passing of level 1 - ALPHA.
+    """
+    strict, plain = 1 - ALPHA / num_checks, 1 - ALPHA
+    if name == "min-dice":
+        low, high = _bounds(name, value, sd, num_random, num_rotation, plain, strict)
+        return low, high, MET if low >= limit else FAILED if high < limit else OPEN
+    low, high = _bounds(name, value, sd, num_random, num_rotation, strict, plain)
+    return low, high, MET if high <= limit else FAILED if low > limit else OPEN
+
+
+def _bounds(
+    name: str, value: float, sd: float, num_random: int, num_rotation: int, level_low: float, level_high: float
+) -> tuple[float, float]:
+    """One-sided lower and upper bounds. A rotation split's noise is taken to be that of a random split: it can only be
+    less, as its images do not change; the rotation splits themselves are fixed, no sample of more."""
+    df = num_random - 1
+    if name == "max-sd":
+        low, high = (sd * math.sqrt(df / stats.chi2.ppf(p, df)) for p in (level_low, 1 - level_high))
+    else:
+        error = sd * math.sqrt(1 / num_random + (1 / num_rotation if name == "max-gap" else 0))
+        low, high = value - stats.t.ppf(level_low, df) * error, value + stats.t.ppf(level_high, df) * error
+    # What no Dice can be is cut off; that leaves the coverage as it is.
+    return max(float(low), -1.0 if name == "max-gap" else 0.0), min(float(high), 1.0)
+
+
+def _splits_needed(name: str, limit: float, value: float, sd: float, num_rotation: int, num_checks: int) -> float:
+    """The fewest random splits that would decide, if value and SD stayed as they are; NaN beyond MOST_SPLITS."""
+
+    def decided(n: int) -> bool:
+        return _decide(name, limit, value, sd, n, num_rotation, num_checks)[2] != OPEN
+
+    if not decided(MOST_SPLITS):
+        return math.nan
+    few, many = MIN_SPLITS_FOR_SD, MOST_SPLITS  # more splits never undo a decision
+    while few < many:
+        middle = (few + many) // 2
+        few, many = (few, middle) if decided(middle) else (middle + 1, many)
+    return float(few)
+
+
+def _status(decisions: pd.Series[Any]) -> int:
+    if (decisions == FAILED).any():
+        return UNSTABLE
+    return CANNOT_TELL if (decisions == OPEN).any() else STABLE
+
+
+def _rows(checks: pd.DataFrame, decision: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = checks[checks["decision"] == decision].to_dict("records")
+    return rows
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    place = " ".join(filter(None, (row["model"], row["loss"], row["averaging"], row["class"])))
+    if row["limit"] == "diverged":
+        return f"failed: {place}: training diverged ({row['note']})"
+    if math.isnan(row["value"]):
+        return f"open: {row['limit']} {row['bound']:g}, {place}: {row['note']}"
+    told = f"{_WHAT[row['limit']]} {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    if row["decision"] == FAILED:
+        return f"failed: {row['limit']} {row['bound']:g}, {place}: {told}"
+    needed = row["splits_needed"]
+    more = "more random splits alone would not decide" if math.isnan(needed) else f"{needed:.0f} random splits would"
+    return f"open: {row['limit']} {row['bound']:g}, {place}: {told}; {more}"

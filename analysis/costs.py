@@ -1,0 +1,79 @@
+"""Accuracy against cost: what a better score costs in parameters, arithmetic, latency and training time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.facts import Facts
+from analysis.stability import CONFIGURATION, MIN_SPLITS_FOR_SD, mean_interval, with_macro
+
+COSTS = {
+    "parameters": "parameters",
+    "gflops": "GFLOPs an image",
+    "latency_ms": "latency of an image, ms",
+    "train_seconds": "training time of a trial, s",
+}
+"""Column -> what it is. The last two are times, comparable only on one device."""
+TIMES = ("latency_ms", "train_seconds")
+_CANDIDATE = [*CONFIGURATION, "index"]
+
+
+def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
+    """One row for each configuration at each point that all cells have in common: the default one, and start-up points.
+
+    label               e.g. "icnet ce t00": the trial's index names the point; width and strength are the point
+    num_splits          random splits on which it was trained; mean, low, high: macro Dice over them (seeds averaged),
+                        with Student's interval from four splits on; rotation_mean: over the rotation splits
+    parameters, gflops  of the network; latency_ms, train_seconds: medians over the trials on the named device, with
+                        their extremes in <cost>_low and <cost>_high
+    device              the one on which most trials ran; times of other devices are left out
+    non_dominated       no other row is as accurate and as cheap in all four costs, and better in one of them
+    note                what the comparison lacks
+    """
+    trials, runs = facts.completed, facts.runs()
+    trials = trials[trials["index"] < facts.definition.search.startup]
+    runs = runs[(runs["averaging"] == averaging) & runs["trial"].isin(trials["trial"])]
+    if runs.empty:
+        return pd.DataFrame(columns=[*_CANDIDATE, "label", "mean", *COSTS, "device", "non_dominated", "note"])
+    device = str(trials["device"].mode()[0])
+    rows = [
+        _candidate(key, part, runs[runs["trial"].isin(part["trial"])], device)
+        for key, part in trials.groupby(_CANDIDATE, sort=False)
+    ]
+    found = pd.DataFrame(rows)
+    fewest, most = found["num_splits"].min(), found["num_splits"].max()
+    note = "" if fewest == most else f"the means are over {fewest} to {most} random splits: not all over the same"
+    ascending = [-found["mean"], *(found[cost] for cost in COSTS)]
+    return found.assign(device=device, non_dominated=non_dominated(np.column_stack(ascending)), note=note)
+
+
+def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
+    """Which rows (N candidates x M costs, less is better) no other row equals or beats in all and beats in one.
+
+    A row with an unknown cost (NaN) neither dominates nor belongs to the set.
+    """
+    values = np.asarray(costs, float)
+    no_worse = (values[:, None] <= values[None]).all(axis=2)
+    better = (values[:, None] < values[None]).any(axis=2)
+    dominated = (no_worse & better).any(axis=0)
+    return np.asarray(~dominated & ~np.isnan(values).any(axis=1))
+
+
+def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFrame, device: str) -> dict[str, object]:
+    model, loss, index = key
+    macro = with_macro(runs).query("`class` == 'macro'")
+    by_split = macro.groupby(["split_kind", "split"])["dice"].mean()
+    random, rotation = (by_split[by_split.index.get_level_values(0) == kind] for kind in ("random", "rotation"))
+    n = random.count()
+    low, high = mean_interval(random.mean(), random.std(), n) if n >= MIN_SPLITS_FOR_SD else (np.nan, np.nan)
+    row = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
+    row |= {"width": trials["width"].iloc[0], "strength": trials["strength"].iloc[0], "num_splits": n}
+    row |= {"mean": random.mean(), "low": float(low), "high": float(high), "rotation_mean": rotation.mean()}
+    row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
+    here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})
+    for cost in TIMES:
+        values = here[cost].astype(float)
+        row |= {cost: values.median(), f"{cost}_low": values.min(), f"{cost}_high": values.max()}
+    return row

@@ -1,0 +1,144 @@
+"""What a study keeps beside its scores: trials, pixel counts of every image, training curves, predicted masks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from PIL import Image
+
+from analysis.errors import AnalysisError
+from study.cells import parse_trial, split_kind
+from study.definition import Definition
+from study.results import Results
+from trainers.dice import DiceScores, dice
+
+WIDE = {"pw": "dice_pw", "ew": "dice_ew", "pooled": "dice_pooled"}
+FACTORS = ["trial", "model", "loss", "split", "split_kind", "seed"]
+MAX_MASK_PIXELS = 8192 * 8192
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The rows of a study at OUT. Tables are read when asked for, and only the trials that are asked for."""
+
+    results: Results
+    definition: Definition
+    trials: pd.DataFrame
+    """A row for each committed trial of the definition, with the columns of OUT/trials."""
+    chosen: tuple[str, ...]
+    """The trials whose scores were selected, by id."""
+    epsilon: float | None = None
+    """The noise tolerance to recompute scores under; None takes the stored ones."""
+
+    @property
+    def completed(self) -> pd.DataFrame:
+        return self.trials[self.trials["status"] == "completed"]
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The rows of `trials` that were selected."""
+        return self.trials[self.trials["trial"].isin(self.chosen)]
+
+    def test_scores(self, trial_ids: Collection[str]) -> pd.DataFrame:
+        """Test Dice of these trials, tidy: columns of `FACTORS`, averaging, class, dice; in the order of the ids."""
+        names = ["trial", "partition", "class", *WIDE.values()]
+        stored = self.results.read("dice", trial_ids, names).filter(pc.field("partition") == "test")
+        wide = stored.select(["trial", "class", *WIDE.values()]).to_pandas()
+        if self.epsilon is not None:
+            wide = self._recomputed(wide, self.epsilon)
+        long = wide.rename(columns={name: averaging for averaging, name in WIDE.items()})
+        long = long.melt(["trial", "class"], list(WIDE), var_name="averaging", value_name="dice")
+        return _factors(trial_ids).merge(long, on="trial")
+
+    def runs(self) -> pd.DataFrame:
+        """Test Dice of every completed trial: `test_scores` with index, width, strength and validation objective."""
+        points = self.completed[["trial", "index", "width", "strength", "objective"]]
+        return self.test_scores(list(points["trial"])).merge(points, on="trial")
+
+    def counts(self, trial_ids: Collection[str]) -> dict[str, tuple[list[str], list[str], Counts]]:
+        """Trial -> its test images, its classes ("bg" first), and pixel counts [image, truth, predicted].
+
+        Raises AnalysisError for a trial that has none.
+        """
+        columns = ["trial", "partition", "image", "truth", "predicted", "pixels"]
+        rows = self.results.read("confusion", trial_ids, columns).filter(pc.field("partition") == "test")
+        frame = rows.to_pandas(categories=["trial", "image", "truth", "predicted"])
+        of_trial = {str(trial): part for trial, part in frame.groupby("trial", observed=True, sort=False)}
+        if lacking := [trial for trial in trial_ids if trial not in of_trial]:
+            raise AnalysisError(
+                f"{self.results.out}: {lacking[0]} has no pixel counts in confusion/: bring that table back, or ask "
+                "for what needs the scores alone"
+            )
+        scored = self.results.read("dice", trial_ids, ["trial", "class"]).to_pandas()
+        classes = {
+            str(t): [c for c in dict.fromkeys(part) if c != "all"] for t, part in scored.groupby("trial")["class"]
+        }
+        return {trial: _confusion(of_trial[trial], classes[trial]) for trial in trial_ids}
+
+    def history(self, trial_ids: Collection[str]) -> pd.DataFrame:
+        """The trials' epochs: the columns of OUT/history, the trials' factors, and the epoch that was selected."""
+        epochs: pd.DataFrame = self.results.read("history", trial_ids).to_pandas()
+        selected = self.trials[["trial", "selected_epoch"]]
+        return _factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
+
+    def masks(self, trial_id: str, images: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
+        """The trial's predicted label maps of these test images, shape (H, W)."""
+        rows = self.results.read("masks", [trial_id]).filter(pc.field("image").isin(pa.array(images, pa.string())))
+        return {row["image"]: _label_map(row["mask"]) for row in rows.to_pylist()}
+
+    def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
+        """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
+        counts = self.counts(list(dict.fromkeys(stored["trial"])))
+        frames = [_scores_of(trial, dice(kept, epsilon), classes) for trial, (_, classes, kept) in counts.items()]
+        return pd.concat(frames, ignore_index=True) if frames else stored
+
+
+def _factors(trial_ids: Collection[str]) -> pd.DataFrame:
+    cells = [(trial_id, parse_trial(trial_id).cell) for trial_id in trial_ids]
+    rows = [(trial_id, c.model, c.loss, c.split, split_kind(c.split), c.seed) for trial_id, c in cells]
+    return pd.DataFrame(rows, columns=FACTORS)
+
+
+def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:
+    """One trial's images in the order of the rows, its classes, and its counts, shape (N, K, K)."""
+    image, codes = pd.factorize(rows["image"].cat.codes)
+    names = [str(name) for name in rows["image"].cat.categories[codes]]
+    truth, predicted = (pd.Index(classes).get_indexer(rows[side].astype(str)) for side in ("truth", "predicted"))
+    if min(truth.min(), predicted.min()) < 0:
+        raise AnalysisError(
+            f"{rows['trial'].iloc[0]}: its pixel counts in confusion/ name a class that its scores in dice/ lack; "
+            "move that trial's files away and run the study again"
+        )
+    counts = np.zeros((len(names), len(classes), len(classes)), dtype=np.int64)
+    np.add.at(counts, (image, truth, predicted), rows["pixels"].to_numpy())
+    return names, classes, counts
+
+
+def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.DataFrame:
+    columns: dict[str, Any] = {
+        "dice_pw": [*scores.pw, scores.all_pw],
+        "dice_ew": [*scores.ew, scores.all_ew],
+        "dice_pooled": [*scores.pooled, scores.all_pooled],
+    }
+    return pd.DataFrame({"trial": trial, "class": [*classes, "all"], **columns})
+
+
+def _label_map(png: bytes) -> NDArray[np.uint8]:
+    """Decode a predicted mask: one byte a pixel. Raises AnalysisError if it is no such image."""
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            if image.mode != "L" or image.width * image.height > MAX_MASK_PIXELS:
+                raise AnalysisError(f"a predicted mask is no label map: mode {image.mode}, size {image.size}")
+            return np.asarray(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise AnalysisError(f"a predicted mask cannot be decoded: {error}") from None
