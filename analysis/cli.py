@@ -1,26 +1,30 @@
-"""The command `analysis`: every subcommand is a thin shell over the package's public functions."""
+"""The command `analysis`: every subcommand is a thin shell over the function of its name in `analysis.commands`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pandas as pd
-
-from analysis.comparison import columns_against_rotation, compare, random_against_rotation
+from analysis.answer import Answer, frame_text, records
+from analysis.check import check
 from analysis.errors import AnalysisError
 from analysis.load import Scores, load, reference_marks
-from analysis.ranks import class_agreement, configuration_ranks, extreme_classes, worst_of_columns
-from analysis.stability import Refusal, stability, variance_shares
-from analysis.tables import audit, audit_summary, tables
+from analysis.tables import audit, audit_summary
 from analysis.tables_output import FORMATS
+from analysis.verdict import ROPE, lacking
 
-Command = Callable[[argparse.Namespace, Scores], str]
+Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
+"""What to print, and the exit status."""
 
 DONE, IMPOSSIBLE = 0, 2
 _EPILOG = f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out."
+_CHECK_EPILOG = (
+    "exit status: 0 stable: every limit is met; 1 not stable: some limit has failed, by name; 2 cannot tell: too few "
+    "splits for what is asked, trials missing, or the command could not be carried out."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,15 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = options.command
     try:
         scores = load(options.results, options.select, options.epsilon)
-        text = command(options, scores)
-    except (AnalysisError, ValueError, KeyError) as error:
-        message = error.args[0] if isinstance(error, KeyError) else error
-        print(f"analysis {options.name}: {message}", file=sys.stderr)
+        text, status = command(options, scores)
+    except (AnalysisError, ValueError) as error:
+        print(f"analysis {options.name}: {error}", file=sys.stderr)
         return IMPOSSIBLE
-    for line in _incomplete(scores):
+    for line in lacking(scores):
         print(line, file=sys.stderr)
     print(text)
-    return DONE
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,16 +54,28 @@ def _parser() -> argparse.ArgumentParser:
     shown = _add(commands, "tables", _tables, "split x class as in the paper's Tables 2-5, the worst marked")
     shown.add_argument("--averaging", help="which, in order, e.g. pw,ew,pooled (default: pw,ew)")
     shown.add_argument("--format", choices=tuple(FORMATS), default="text", help="default: %(default)s")
+    shown.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     shown.add_argument("--decimals", type=int, default=2, help="default: %(default)s")
     shown.add_argument("--exact", action="store_true", help="mark by full precision, not by what is printed")
     shown.add_argument("--audit", action="store_true", help="where printed marks are wrong (RESULTS: paper)")
-    _add(commands, "stability", _stability, "how far scores move over random splits, and under rotation")
+    moved = _add(commands, "stability", _stability, "how far scores move over random splits, and under rotation")
+    _add_json(moved)
     paired = _add(commands, "compare", _compare, "two configurations, paired by split")
     paired.add_argument("a", metavar="A", help="a configuration, e.g. icnet-ce_dice")
     paired.add_argument("b", metavar="B", help="the other, e.g. icnet-ce")
-    paired.add_argument(
-        "--rope", type=float, default=0.01, help="differences within it are equal (default: %(default)s)"
-    )
+    _add_rope(paired)
+    _add_json(paired)
+    page = _add(commands, "report", _report, "one self-contained HTML file, and its tables as JSON beside it")
+    page.add_argument("--out", metavar="FILE", default="report.html", help="default: %(default)s")
+    _add_rope(page)
+    gate = _add(commands, "check", _check, "the gate: whether the scores keep within limits, decided by intervals")
+    gate.epilog = _CHECK_EPILOG
+    gate.add_argument("--max-gap", type=float, metavar="X", help="of the mean on random less on rotation splits")
+    gate.add_argument("--max-sd", type=float, metavar="X", help="of the standard deviation over random splits")
+    gate.add_argument("--min-dice", type=float, metavar="X", help="of the mean over random splits")
+    for name in ("model", "loss", "class", "averaging"):
+        gate.add_argument(f"--{name}", dest=f"{name}_", help="check this one only")
+    _add_json(gate)
     return parser
 
 
@@ -74,46 +89,61 @@ def _add(commands: Any, name: str, command: Command, summary: str) -> argparse.A
     return parser
 
 
-def _tables(options: argparse.Namespace, scores: Scores) -> str:
+def _add_rope(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rope", type=float, default=ROPE, help="differences of Dice within it count as none (default: %(default)s)"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _tables(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     if options.audit:
         marked = reference_marks(scores)
-        return "\n".join([_frame(audit(marked)), "", audit_summary(marked)])
+        return "\n".join([frame_text(audit(marked)), "", audit_summary(marked)]), DONE
+    from analysis.commands import tables
+
     averagings = options.averaging.split(",") if options.averaging else None
-    return FORMATS[options.format](tables(scores.table, averagings), options.decimals, options.exact)
+    return FORMATS[options.format](tables(scores, averagings), options.decimals, options.exact), DONE
 
 
-def _stability(options: argparse.Namespace, scores: Scores) -> str:
-    # The paper's two averagings: pooling a third with them in one statistic would weigh some scores twice.
-    table = scores.table[scores.table["averaging"].isin(("pw", "ew"))]
-    worst = worst_of_columns(table)
-    p = worst.p.reason if isinstance(worst.p, Refusal) else f"exact p {worst.p:.4f}"
-    headline = (
-        f"The worst of {worst.rotation_columns:g} of {worst.num_columns} columns ({worst.column_share:.1%}) is on a "
-        f"rotation split; by chance {worst.chance:.1%} would be ({p})."
-    )
-    parts = {
-        "Is rotation harder? Mean over object classes, random minus rotation": random_against_rotation(table),
-        "The same by column: exploratory": columns_against_rotation(table),
-        "Scores over random splits, and on each rotation split": stability(table),
-        "What moves the scores on random splits": variance_shares(table),
-        "Do splits agree on the order of the classes?": class_agreement(table),
-        "The order of the configurations": configuration_ranks(table),
-        "Share of runs in which a class is the hardest, and the easiest": extreme_classes(table),
-    }
-    return "\n\n".join([headline, *(f"{title}\n{_frame(frame)}" for title, frame in parts.items())])
+def _stability(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
+    from analysis.commands import stability
+
+    return _shown(stability(scores), options), DONE
 
 
-def _compare(options: argparse.Namespace, scores: Scores) -> str:
+def _compare(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
+    from analysis.commands import compare
+
     a, b = (_configuration(text) for text in (options.a, options.b))
-    random = [split for split in scores.num_test if split.startswith("random_")]
-    if not random:
-        raise AnalysisError(
-            f"{scores.source} does not say how many images its splits train on and test, which the interval needs: "
-            "compare on a study's directory"
-        )
-    ratio = sum(scores.num_test[split] for split in random) / sum(scores.num_train[split] for split in random)
-    frame = compare(scores.table, a, b, test_to_train=ratio, rope=options.rope)
-    return f"{options.a} - {options.b}, test/train ratio {ratio:.3f}, equal within {options.rope:g}\n{_frame(frame)}"
+    return _shown(compare(scores, a, b, options.rope), options), DONE
+
+
+def _report(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
+    from analysis.report import report  # here, as drawing takes a second to import
+
+    page = report(scores, options.out, options.rope)
+    return f"{page}\n{page.with_suffix('.json')}", DONE
+
+
+def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
+    verdict = check(
+        scores,
+        max_gap=options.max_gap,
+        max_sd=options.max_sd,
+        min_dice=options.min_dice,
+        model=options.model_,
+        loss=options.loss_,
+        class_=options.class_,
+        averaging=options.averaging_,
+    )
+    if not options.json:
+        return verdict.text(), verdict.status
+    plain = {"status": verdict.status, "verdict": verdict.headline, "checks": records(verdict.checks)}
+    return json.dumps(plain, indent=1, allow_nan=False), verdict.status
 
 
 def _configuration(text: str) -> tuple[str, str]:
@@ -123,15 +153,5 @@ def _configuration(text: str) -> tuple[str, str]:
     return model, loss
 
 
-def _incomplete(scores: Scores) -> list[str]:
-    """What is missing or failed, which no number above makes up for."""
-    missing = [f"missing: {name}" for name in scores.missing]
-    return [*missing, *(f"failed: {trial}: {reason}" for trial, reason in scores.failed.items())]
-
-
-def _frame(frame: pd.DataFrame) -> str:
-    """A frame as text; what stands in every `note` alike is said once, below."""
-    notes = list(dict.fromkeys(note for note in frame.get("note", ()) if note))
-    shown = frame.drop(columns="note", errors="ignore")
-    text = shown.to_string(index=False, float_format=lambda value: f"{value:.3f}", na_rep="-")
-    return "\n".join([text, *(f"note: {note}" for note in notes)])
+def _shown(answer: Answer, options: argparse.Namespace) -> str:
+    return json.dumps(answer.records(), indent=1, allow_nan=False) if options.json else answer.text()

@@ -88,6 +88,7 @@ def sign_flip_refusal(n: int, what: str = "splits") -> Refusal | None:
     smallest = min(1.0, 2.0 ** (1 - n))
     if smallest <= ALPHA:
         return None
+    what = what.removesuffix("s") if n == 1 else what
     return Refusal(f"no p-value: with {n} {what} the smallest possible one is {smallest:.3g}")
 
 
@@ -98,10 +99,8 @@ def relabelling_refusal(num_random: int, num_rotation: int) -> Refusal | None:
     smallest = 1 / num_labelings(num_random, num_rotation)
     if smallest <= ALPHA:
         return None
-    return Refusal(
-        f"no p-value: with {num_random} random and {num_rotation} rotation splits the smallest possible one "
-        f"is {smallest:.3g}"
-    )
+    splits = f"{num_random} random and {num_rotation} rotation split{'s' * (num_rotation > 1)}"
+    return Refusal(f"no p-value: with {splits} the smallest possible one is {smallest:.3g}")
 
 
 def holm(pvalues: ArrayLike) -> Floats:

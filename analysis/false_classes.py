@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.facts import Counts, Facts
 from analysis.stability import CONFIGURATION
+from analysis.tables import class_order
 from trainers.dice import tolerance
 
 IMAGE = ["image", "class"]
@@ -100,7 +101,7 @@ def false_class_matrices(facts: Facts) -> dict[tuple[str, str, str], pd.DataFram
             np.divide(false, possible, out=np.full(false.shape, np.nan), where=possible > 0),
             index=pd.Index(classes, name="true"),
             columns=pd.Index(classes, name="falsely predicted"),
-        )
+        ).loc[sorted(classes, key=class_order), sorted(classes, key=class_order)]
         for key, (classes, false, possible) in sums.items()
     }
 

@@ -23,6 +23,7 @@ from analysis.stability import (
     Floats,
     Refusal,
     by_split,
+    is_object,
     objects_of,
     of_kind,
 )
@@ -204,3 +205,9 @@ def _share_of_rows(scores: Floats) -> Floats:
         return np.full(scores.shape[1], np.nan)
     lowest = is_minimum(scores)
     return np.asarray((lowest / lowest.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+def worst_cells(table: pd.DataFrame, number: int = 10) -> pd.DataFrame:
+    """The lowest scores of object classes, under any averaging: their rows, the lowest first; equals in their order."""
+    objects = table[is_object(table["class"])].dropna(subset="dice")
+    return objects.sort_values("dice", kind="stable").head(number).reset_index(drop=True)

@@ -74,6 +74,13 @@ def of_kind(wide: pd.DataFrame, kind: str) -> pd.DataFrame:
     return wide.loc[:, wide.columns.get_level_values("split_kind") == kind].droplevel("split_kind", axis=1)
 
 
+def two_averagings(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows under "pw" and "ew" where there are any: a third averaging of the same counts, in one statistic over all
+    columns, would weigh some scores twice."""
+    both = table[table["averaging"].isin(("pw", "ew"))]
+    return both if len(both) else table
+
+
 def objects_of(wide: pd.DataFrame) -> pd.DataFrame:
     """The rows of `by_split` that are object classes."""
     return wide[~wide.index.get_level_values("class").isin(NOT_OBJECTS)]
@@ -100,6 +107,7 @@ def sd_refusal(n: int, what: str = "values") -> Refusal | None:
     """The sentence that stands where an SD of so few values would; None where the SD can be given."""
     if n >= MIN_SPLITS_FOR_SD:
         return None
+    what = what.removesuffix("s") if n == 1 else what
     if n < 2:
         return Refusal(f"no SD: {n} {what}")
     low, high = sd_interval(1, n)
@@ -183,11 +191,11 @@ def variance_shares(table: pd.DataFrame) -> pd.DataFrame:
     rows = with_macro(table)
     rows = rows[rows["split_kind"] == "random"]
     groups = rows.groupby(["averaging", "class"], sort=False, observed=True)
-    found = [{"averaging": key[0], "class": key[1], **_components(_balanced(group))} for key, group in groups]
+    found = [{"averaging": key[0], "class": key[1], **components(balanced(group))} for key, group in groups]
     return pd.DataFrame(found)
 
 
-def _balanced(rows: pd.DataFrame) -> Floats | Refusal:
+def balanced(rows: pd.DataFrame) -> Floats | Refusal:
     """The scores of one class as configuration x split x seed, or why that is not possible."""
     place = [*CONFIGURATION, "split"]
     defined = rows.dropna(subset="dice").sort_values([*place, "seed"])
@@ -203,7 +211,7 @@ def _balanced(rows: pd.DataFrame) -> Floats | Refusal:
     return scores.reshape(num_configurations, num_splits, -1)
 
 
-def _components(scores_CSR: Floats | Refusal) -> dict[str, Any]:
+def components(scores_CSR: Floats | Refusal) -> dict[str, Any]:
     shares = ["share_split", "share_configuration", "share_residual", "share_seed"]
     names = ["num_configurations", "num_splits", "num_seeds", *shares, "icc", "residual_sd", "p_split", "note"]
     if isinstance(scores_CSR, Refusal):

@@ -39,7 +39,7 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None) -> Tabl
     pairs = set(zip(chosen["averaging"], chosen["class"], strict=True))
     order = list(averagings or AVERAGINGS)
     columns = pd.MultiIndex.from_tuples(
-        sorted(pairs, key=lambda pair: (order.index(pair[0]), _class_order(pair[1]))), names=["averaging", "class"]
+        sorted(pairs, key=lambda pair: (order.index(pair[0]), class_order(pair[1]))), names=["averaging", "class"]
     )
     frames = {}
     for (model, loss), part in chosen.groupby(["model", "loss"], observed=True):
@@ -84,7 +84,7 @@ def _split_order(kind: str, split: str) -> tuple[bool, str, list[str | int]]:
     return kind != "random", kind, [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
-def _class_order(name: str) -> tuple[int, str]:
+def class_order(name: str) -> tuple[int, str]:
     """The paper's classes in the paper's order, then others by name, and "all" last."""
     if name == "all":
         return len(CLASSES) + 1, name

@@ -1,4 +1,4 @@
-"""Tables for people and programs: text, CSV, Markdown, LaTeX and HTML, in each the worst value of a column marked.
+"""Tables for people and programs: text, CSV, JSON, Markdown, LaTeX, HTML; in each the worst of a column is marked.
 
 All take what `tables` gives, the decimals to print (at which the worst are marked too), and `exact` to mark at full
 precision. Names come from users' folders, so every format escapes them, and control characters are spelled out.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import html
 import io
+import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -60,28 +62,39 @@ def _text(layout: Layout) -> str:
 
 
 def to_csv(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
-    """For programs and spreadsheets: one row per cell, Dice at full precision, state defined, undefined or missing.
+    """For spreadsheets: one row per cell, Dice at full precision, state defined, undefined or missing.
 
     A name that a spreadsheet would run as a formula begins with an apostrophe.
     """
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in _rows(frames, decimals, exact):
+        names = {name: inert(row[name]) for name in CSV_COLUMNS[:6]}
+        writer.writerow(row | names | {"worst": int(row["worst"])})
+    return file.getvalue()
+
+
+def to_json(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
+    """For programs: the rows of the CSV as a list of objects; an undefined or missing Dice is null."""
+    return json.dumps(list(_rows(frames, decimals, exact)), indent=1, allow_nan=False) + "\n"
+
+
+def _rows(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, Any]]:
     for (model, loss), frame in frames.items():
         marks = worst(frame, None if exact else decimals)
         missing = set(frame.attrs.get("missing", ()))
         for split in frame.index:
             kind, seeds = (frame.attrs.get(name, {}).get(split, "") for name in ("kinds", "seeds"))
             for column in frame.columns:
-                dice = frame.loc[split, column]
+                dice = float(frame.loc[split, column])
                 state = "defined" if pd.notna(dice) else "missing" if (split, *column) in missing else "undefined"
-                names = map(_inert, (model, loss, split, kind, *column))
-                value = repr(float(dice)) if pd.notna(dice) else ""
-                writer.writerow([*names, value, seeds, int(marks.loc[split, column]), state])
-    return file.getvalue()
+                values = (model, loss, split, kind, *column, dice if pd.notna(dice) else None, seeds)
+                yield dict(zip(CSV_COLUMNS, (*values, bool(marks.loc[split, column]), state), strict=True))
 
 
-def _inert(name: object) -> str:
+def inert(name: object) -> str:
+    """The name, with an apostrophe before it where a spreadsheet would run it as a formula."""
     text = printable(name)
     plain = unicodedata.normalize("NFKC", text).lstrip()  # a wide = counts too
     return f"'{text}" if plain.startswith(("=", "+", "-", "@")) else text
@@ -190,6 +203,7 @@ def _html_block(block: list[tuple[str, list[Cell]]]) -> str:
 FORMATS: dict[str, Callable[[Frames, int, bool], str]] = {
     "text": to_text,
     "csv": to_csv,
+    "json": to_json,
     "markdown": to_markdown,
     "latex": to_latex,
     "html": to_html,

@@ -1,4 +1,4 @@
-"""Draws docs/demo.png from a demo study: `pip install -e '.[docs]'`, then `python docs/demo_figure.py results/demo`."""
+"""Draws docs/demo.png from a demo study: `python docs/demo_figure.py results/demo`."""
 
 from __future__ import annotations
 

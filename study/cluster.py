@@ -18,6 +18,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
 from study.cells import Point, Trial, parse_trial
+from study.checkpoints import Checkpoints
 from study.cost import seconds_at
 from study.definition import Definition
 from study.errors import StudyError
@@ -26,7 +27,7 @@ from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import Results
 from study.schedule import Schedule
 from study.trial import run_trial
-from trainers.train import Epoch
+from trainers.outcome import Epoch
 
 Watch = Callable[[Progress, str | None], None]
 """Called with the run's state on every turn of the driver's loop, and with a line when something happened."""
@@ -158,7 +159,10 @@ def _train(config: dict[str, Any], study: Prepared, out: str) -> None:
     """What a worker does: one trial, committed by the worker itself."""
     trial, results = parse_trial(config["trial"]), Results(out)
     if not results.has("trials", trial.id):  # it is there if a node died between the commit and its report
-        results.commit(run_trial(study, trial, Point(config["width"], config["strength"]), _report))
+        point = Point(config["width"], config["strength"])
+        checkpoints = Checkpoints(results, study, trial, point)
+        results.commit(run_trial(study, trial, point, _report, checkpoints))
+        checkpoints.remove()
     row = results.read_trial("trials", trial.id).to_pylist()[0]
     ray.tune.report({"committed": True, "objective": row["objective"], "line": _line(row)})
 
@@ -190,7 +194,7 @@ def _connected(address: str | None, ray_log: bool) -> Iterator[None]:
     options: dict[str, Any] = {"logging_level": level, "log_to_driver": ray_log}
     logging.getLogger("ray.tune").setLevel(level)
     if address is None:
-        options |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        options |= {"address": "local", "include_dashboard": False}
     else:
         options |= {"address": address}
     on_sigterm = signal.getsignal(signal.SIGTERM)

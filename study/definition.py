@@ -125,6 +125,8 @@ class Resources(Section):
     """Share of a GPU that a trial takes where there are GPUs."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a trial is tried when the machinery fails it, before its cell rests until the next run."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
 
 
 class Definition(Section):
@@ -132,6 +134,8 @@ class Definition(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "study"
     seed: Annotated[int, Field(ge=0)] = 0
+    simulate: bool = False
+    """Draw plausible results instead of training, to try out a cluster, a search or a report; never mixed with real."""
     data: Data = Data()
     grid: Grid = Grid()
     splits: Splits = Splits()
@@ -160,7 +164,8 @@ class Definition(Section):
         }
         plain = self.model_dump(mode="json", include={"seed", *keep})
         flat = {f"{section}.{key}": plain[section][key] for section, keys in keep.items() for key in sorted(keys)}
-        return {"numerics": NUMERICS, "seed": plain["seed"], **flat}
+        simulated = {"simulate": True} if self.simulate else {}
+        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat}
 
     def recipe_digest(self) -> str:
         """Twelve hexadecimal digits that name the recipe."""

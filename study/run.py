@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from trainers.split import Split
 
 if TYPE_CHECKING:
     from study.cluster import Watch
-    from trainers.train import Epoch
+    from trainers.outcome import Epoch
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def run(definition: Definition, out: str, watch: Watch, address: str | None = No
     results.sweep()
     progress = Progress.of(definition, committed, _num_train(study.splits))
     if missing(trials(definition), committed):
+        if address is None:  # Ray's only way to listen on loopback alone; it reads this when it is imported
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         from study.cluster import run_schedule  # ray and torch take seconds to import: not before they are needed
         from study.schedule import Schedule
 

@@ -1,4 +1,4 @@
-"""Facts of one trial -> its rows in the five tables."""
+"""Facts of one trial -> its rows in the five tables. Imports neither torch nor ray."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 from PIL import Image
 
 from study.cells import Point, Trial, split_kind
@@ -19,41 +18,30 @@ from study.prepare import Prepared
 from study.results import table_of
 from trainers.catalogue import abbreviation
 from trainers.dice import DiceScores, dice
-from trainers.evaluate import Evaluation, Latency
-from trainers.models import gflops, num_parameters
-from trainers.train import Epoch, Trained
+from trainers.outcome import Epoch, Evaluation
 
 
 def completed(
     study: Prepared,
     trial: Trial,
     point: Point,
-    trained: Trained,
+    cost: Mapping[str, Any],
+    history: Sequence[Epoch],
+    selected_epoch: int,
     evaluations: Mapping[str, Evaluation],
-    latency: Latency,
     started: datetime,
     finished: datetime,
 ) -> dict[str, pa.Table]:
-    """All five tables of a trial that was trained and evaluated."""
-    training = study.definition.training
-    num_classes = len(study.dataset.classes) + 1
-    row = {
-        "status": "completed",
-        "selected_epoch": trained.selected_epoch,
-        "objective": trained.history[trained.selected_epoch - 1].objective,
-        "parameters": num_parameters(trained.model),
-        "gflops": gflops(trial.cell.model, num_classes, point.width, training.image_size),
-        "latency_ms_median": latency.median,
-        "latency_ms_p95": latency.p95,
-        "train_seconds": trained.train_seconds,
-        "images_per_second": trained.images_per_second,
-        "device": _device_name(trained.device),
-        "precision": str(trained.precision).removeprefix("torch."),
-    }
+    """All five tables of a trial that was trained and evaluated.
+
+    :param cost: the columns of `trials` that say what the network costs, and on what it was trained.
+    """
+    row = {"status": "completed", "selected_epoch": selected_epoch, **cost}
+    row["objective"] = history[selected_epoch - 1].objective
     return {
         "dice": _dice_table(study, trial, point, evaluations),
         "confusion": _confusion_table(study, trial, evaluations),
-        "history": _history_table(trial, trained.history),
+        "history": _history_table(trial, history),
         "masks": _masks_table(study, trial, evaluations["test"]),
         "trials": _trials_table(study, trial, point, started, finished, row),
     }
@@ -182,7 +170,3 @@ def _png(labels_HW: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(labels_HW).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

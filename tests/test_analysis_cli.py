@@ -26,7 +26,7 @@ def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.Captu
     with pytest.raises(SystemExit):
         main(["--help"])
     listed = re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
-    assert listed == ["tables", "stability", "compare"]
+    assert listed == ["tables", "stability", "compare", "report", "check"]
     for command in listed:
         assert f"analysis {command}" in (ROOT / "README.md").read_text()
         with pytest.raises(SystemExit) as caught:
@@ -50,15 +50,17 @@ def test_the_audit_names_the_four_wrong_columns(capsys: pytest.CaptureFixture[st
 
 def test_stability_leads_with_the_answer_and_its_chance_level(capsys: pytest.CaptureFixture[str]) -> None:
     shown = said(capsys, "stability", "paper")
-    assert shown.startswith("The worst of 53 of 64 columns (82.8%) is on a rotation split; by chance 27.3% would be")
-    assert "exact p 0.0061" in shown
-    assert "note: nothing can survive Holm over 48 columns" in shown
+    assert shown.startswith("In short\n")
+    in_one_line = " ".join(shown.split())
+    assert "24 of 32 columns (configuration x class) have their worst value on a rotation split: 75%" in in_one_line
+    assert "exact one-sided p = 0.0061" in in_one_line
+    assert "nothing can survive Holm over 48 columns" in in_one_line
 
 
 def test_compare_corrects_for_overlapping_training_sets(capsys: pytest.CaptureFixture[str]) -> None:
     shown = said(capsys, "compare", "paper", "icnet-ce_dice", "icnet-ce")
     assert "test/train ratio 0.254" in shown
-    assert re.search(r"pw +all +8 +4 +0 +4 +0\.005 -0\.003 0\.013 +0\.033 0\.173 +0\.125", shown)
+    assert re.search(r"pw +all +8 +4 +0 +4 +0\.005 \[-0\.003, 0\.013\] +0\.033 0\.173 +0\.125", shown)
 
 
 def test_what_is_missing_is_said_beside_the_numbers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

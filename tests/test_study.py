@@ -160,6 +160,21 @@ def test_a_polite_stop_says_what_is_kept_and_how_to_go_on(
     assert_same_facts(out, undisturbed)
 
 
+def test_a_local_run_listens_on_loopback_only(definition: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with started("run", definition, "--out", out) as driver:
+        wait_for(lambda: num_committed(out) > 0)
+        processes = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
+        sockets = [
+            c for process in processes for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN
+        ]
+        assert len(processes) > 3
+        assert sockets
+        assert {socket.laddr.ip for socket in sockets} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+        driver.send_signal(signal.SIGINT)
+        assert driver.wait(60) == 130
+
+
 def test_sigkill_of_a_worker_is_made_good_in_the_same_run(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with started("run", definition, "--out", out) as driver:

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from trainers.data import Dataset
 from trainers.dice import confusion
 from trainers.images import fixed_images
+from trainers.outcome import Evaluation, Latency
 from trainers.recipe import TrainingRecipe
 from trainers.split import Partition
 from trainers.train import Job, Trained, to_input, validate
 
 _WARM_UP_RUNS = 3
 _TIMED_RUNS = 20
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Of the images of one partition, in its order: the predicted label maps and the confusion counts."""
-
-    predicted_NHW: NDArray[np.uint8]
-    confusion_NKK: NDArray[np.int64]  # [image, truth, predicted], pixels
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Milliseconds for one image on the device it was trained on, from pixels in memory to logits."""
-
-    median: float
-    p95: float
 
 
 def evaluate(trained: Trained, job: Job, recipe: TrainingRecipe, dataset: Dataset, partition: Partition) -> Evaluation:

@@ -9,7 +9,8 @@ import copy
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from trainers.dice import confusion, dice, macro
 from trainers.images import fixed_images
 from trainers.losses import total_loss
 from trainers.models import build
+from trainers.outcome import Epoch
 from trainers.recipe import LossName, ModelName, TrainingRecipe
 from trainers.seeds import seed_of
 from trainers.split import Split
@@ -29,6 +31,10 @@ from trainers.split import Split
 # Of ImageNet, on a scale of 0 to 255, as the paper's authors normalise.
 MEAN_RGB = (123.675, 116.28, 103.53)
 SD_RGB = (58.395, 57.12, 57.375)
+
+
+State = dict[str, Any]
+"""A training between two epochs: tensors and plain values, from which it goes on as if it had not been interrupted."""
 
 
 class Diverged(Exception):
@@ -45,18 +51,6 @@ class Job:
     strength: float
     purpose: tuple[str | int, ...]
     """The words that seed every draw, e.g. (study seed, trial id)."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the training history."""
-
-    epoch: int  # from 1
-    train_loss: float
-    val_loss: float
-    objective: float | None  # what the search maximises: mean example-wise Dice over the object classes on validation
-    learning_rate: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -77,11 +71,15 @@ def train(
     recipe: TrainingRecipe,
     dataset: Dataset,
     split: Split,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_epoch: Callable[[Epoch, Callable[[], State]], None] = lambda epoch, state: None,
+    resume: State | None = None,
 ) -> Trained:
     """Train `job` on the split's training images. Neither its test images nor their backgrounds are looked at.
 
-    The same arguments on the same kind of hardware give the same weights, bit for bit. Raises Diverged.
+    The same arguments on the same kind of hardware give the same weights, bit for bit; also when training is resumed
+    from the state of an earlier epoch. Raises Diverged.
+
+    :param on_epoch: called after every epoch with its line of the history, and a function that makes the state.
     """
     began = time.perf_counter()
     device, precision = prepare_process(recipe)
@@ -93,8 +91,30 @@ def train(
 
     history: list[Epoch] = []
     best_loss, best_weights, selected_epoch = float("inf"), model.state_dict(), 0
-    steps_seconds, num_images = 0.0, 0
-    for epoch in range(1, recipe.epochs + 1):
+    seconds_before, steps_seconds, num_images = 0.0, 0.0, 0
+    if resume is not None:
+        model.load_state_dict(resume["weights"])
+        optimizer.load_state_dict(resume["optimizer"])
+        history = [Epoch(**line) for line in resume["history"]]
+        best_loss, best_weights, selected_epoch = (
+            resume[key] for key in ("best_loss", "best_weights", "selected_epoch")
+        )
+        seconds_before, steps_seconds, num_images = (resume[key] for key in ("seconds", "steps_seconds", "num_images"))
+
+    def state() -> State:
+        return {
+            "weights": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "history": [asdict(line) for line in history],
+            "best_loss": best_loss,
+            "best_weights": best_weights,
+            "selected_epoch": selected_epoch,
+            "seconds": seconds_before + time.perf_counter() - began,
+            "steps_seconds": steps_seconds,
+            "num_images": num_images,
+        }
+
+    for epoch in range(len(history) + 1, recipe.epochs + 1):
         epoch_began = time.perf_counter()
         model.train()
         losses: list[Tensor] = []
@@ -130,7 +150,7 @@ def train(
                 seconds=time.perf_counter() - epoch_began,
             )
         )
-        on_epoch(history[-1])
+        on_epoch(history[-1], state)
 
     model.load_state_dict(best_weights)
     return Trained(
@@ -139,7 +159,7 @@ def train(
         selected_epoch=selected_epoch,
         device=device,
         precision=precision,
-        train_seconds=time.perf_counter() - began,
+        train_seconds=seconds_before + time.perf_counter() - began,
         images_per_second=num_images / steps_seconds,
     )
 

@@ -1,0 +1,127 @@
+"""What a command answers: findings in words and the tables behind them, for a terminal, a notebook, or a program."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analysis.tables import printable
+
+WIDTH = 110  # of text, in characters
+DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A user's question, and what the data say to it in plain words, point by point."""
+
+    question: str
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Findings, and titled tables. `text` is for a terminal, `records` for a program; a notebook shows it as HTML."""
+
+    findings: list[Finding] = field(default_factory=list)
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def text(self) -> str:
+        found = ["\n".join([each.question, *map(_wrapped, each.points)]) for each in self.findings]
+        return "\n\n".join([*found, *(f"{title}\n{frame_text(frame)}" for title, frame in self.frames.items())])
+
+    def records(self) -> dict[str, Any]:
+        """Findings and tables as plain values; what is undefined is None."""
+        findings = [{"question": each.question, "points": list(each.points)} for each in self.findings]
+        return {"findings": findings, "tables": {title: records(frame) for title, frame in self.frames.items()}}
+
+    def _repr_html_(self) -> str:
+        tables = [f"<h4>{html.escape(title)}</h4>{frame_html(frame)}" for title, frame in self.frames.items()]
+        return "\n".join([*map(_finding_html, self.findings), *tables])
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows as plain values, fit for JSON: no NaN, no NumPy types, no tuples."""
+    return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def merged(frame: pd.DataFrame) -> pd.DataFrame:
+    """For people: every number with its interval in one cell, `0.579 [0.541, 0.612]`; notes apart.
+
+    An interval of column x is in x_low and x_high, or in low and high behind the column before them.
+    """
+    shown = pd.DataFrame(index=frame.index)
+    names = [name for name in frame.columns if name != "note"]
+    ends = {name: (f"{name}_low", f"{name}_high") for name in names if f"{name}_low" in names}
+    if "low" in names:
+        ends[names[names.index("low") - 1]] = ("low", "high")
+    hidden = {end for pair in ends.values() for end in pair}
+    for name in names:
+        if name in hidden:
+            continue
+        decimals = _decimals(frame[name])
+        cells = [_cell(value, decimals) for value in frame[name]]
+        if name in ends:
+            intervals = zip(*(frame[end] for end in ends[name]), strict=True)
+            cells = [
+                cell if pd.isna(low) else f"{cell} [{_cell(low, decimals)}, {_cell(high, decimals)}]"
+                for cell, (low, high) in zip(cells, intervals, strict=True)
+            ]
+        shown[printable(name)] = cells
+    return shown
+
+
+def _decimals(column: pd.Series[Any]) -> int:
+    """Digits behind the point for all numbers of a column: none for counts, one for ranks, else DECIMALS."""
+    if not pd.api.types.is_float_dtype(column):
+        return 0
+    values = column.dropna().abs()  # a missing count makes a column of floats
+    if values.max() < 2 or (2 * values % 1 > 0).any():
+        return DECIMALS
+    return int((values % 1 > 0).any())
+
+
+def _cell(value: Any, decimals: int) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(_cell(each, DECIMALS) for each in value)
+    if isinstance(value, str | bool) or not pd.api.types.is_number(value):
+        return printable(value)
+    return "-" if math.isnan(value) else f"{value:,.{decimals}f}"
+
+
+def notes(frame: pd.DataFrame) -> list[str]:
+    """What stands in the column `note`, each sentence once."""
+    return list(dict.fromkeys(printable(note) for note in frame.get("note", ()) if note))
+
+
+def frame_text(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return "(nothing)"
+    return "\n".join([merged(frame).to_string(index=False), *(_wrapped(f"note: {note}") for note in notes(frame))])
+
+
+def frame_html(frame: pd.DataFrame) -> str:
+    table = merged(frame).to_html(index=False, border=0, classes="numbers")
+    return "".join([table, *(f'<p class="note">{html.escape(note)}</p>' for note in notes(frame))])
+
+
+def _finding_html(finding: Finding) -> str:
+    points = "".join(f"<li>{html.escape(point)}</li>" for point in finding.points)
+    return f"<h4>{html.escape(finding.question)}</h4><ul>{points}</ul>"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ")

@@ -1,0 +1,290 @@
+"""The figures of scores, each one panel, a matplotlib Figure of its own.
+
+`table` is the table of scores that `analysis.stability` describes. Random splits are dots, rotation splits are their
+numbers; what is below a split's number of values (four, for an interval) is not drawn. Names come from users' folders
+and are printed as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.comparison import compare
+from analysis.ranks import configuration_ranks
+from analysis.stability import MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind, stability
+from analysis.svg import FAINT, INK
+from analysis.tables import printable, worst
+
+# Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
+STYLES = ("-", "--", ":", "-.")
+RANDOM, ROTATION = COLOURS[0], COLOURS[1]
+SCALE = mpl.colormaps["viridis"]
+WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
+SMALL = 8.0  # points
+
+
+def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
+    """Dice by split (rows) and class (columns); the worst of each column outlined and bold.
+
+    :param frame: one of the frames of `analysis.tables.tables`.
+    """
+    values = frame[averaging]
+    names = [*(n for n in values.columns if n not in NOT_OBJECTS), *(n for n in NOT_OBJECTS if n in values.columns)]
+    values, marks = values[names], worst(values[names], 2)
+    kinds = [frame.attrs.get("kinds", {}).get(split, "random") for split in values.index]
+    xs = np.array([i + 0.25 * (name in NOT_OBJECTS) for i, name in enumerate(names)])
+    ys = np.array([i + 0.25 * (kind == "rotation") for i, kind in enumerate(kinds)])
+    figure, axes = panel(ROW * (len(values) + 2), max(WIDTH, 1.2 + 0.45 * len(names)))
+    for y, split in zip(ys, values.index, strict=True):
+        for x, name in zip(xs, names, strict=True):
+            value = float(values.loc[split, name])
+            heat_cell(axes, x, y, value, f"{value:.2f}", value, bool(marks.loc[split, name]))
+    axes.set(xlim=(-0.5, xs[-1] + 0.5), ylim=(ys[-1] + 0.5, -0.5), xticks=xs, yticks=ys)
+    axes.set_xticklabels(_plain(names))
+    axes.set_yticklabels(_plain(values.index))
+    axes.xaxis.tick_top()
+    bare(axes)
+    return figure
+
+
+def dots(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
+    """Every random split a dot, every rotation split its number; the mean of the random ones with its 95 % interval."""
+    ours = _of(table, model, loss, averaging)
+    wide, found = by_split(ours), stability(ours).set_index("class")
+    names = _classes(found.index)
+    figure, axes = panel(ROW * 1.2 * len(names) + 0.6)
+    random, rotation = (of_kind(wide, kind).droplevel([0, 1, 2]) for kind in ("random", "rotation"))
+    for y, name in enumerate(names):
+        scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
+        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=3.5, alpha=0.55, mew=0)
+        row = found.loc[name]
+        if row["num_splits"] >= 4:
+            axes.plot([row["mean_low"], row["mean_high"]], [y, y], "-", color=INK, lw=1.4)
+            axes.plot([row["mean"]], [y], "|", color=INK, ms=9, mew=1.6)
+        for split, score in (rotation.loc[name] if rotation.shape[1] else pd.Series(dtype=float)).items():
+            _number(axes, score, y + 0.34, split)
+    _class_rows(axes, names)
+    axes.set(xlim=(-0.02, 1.02), xlabel="Dice")
+    for label, colour, marker in (("random split", RANDOM, "o"), ("rotation split, by number", ROTATION, "$0$")):
+        axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
+    legend_above(axes)
+    return figure
+
+
+def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
+    """A line per object class from its mean over random splits to each rotation split; a bar spans the random ones."""
+    wide = by_split(_of(table, model, loss, averaging)).droplevel([0, 1, 2])
+    wide = wide[~wide.index.isin(NOT_OBJECTS)]
+    random, rotation = of_kind(wide, "random"), of_kind(wide, "rotation")
+    figure, axes = panel(3.2)
+    xs = np.arange(1 + rotation.shape[1])
+    ends = []
+    for i, name in enumerate(wide.index):
+        ys = np.array([random.loc[name].mean(), *rotation.loc[name]], float)
+        x = -0.16 + 0.32 * i / max(1, len(wide) - 1)
+        colour, dashes = COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]
+        axes.plot([x, x], [random.loc[name].min(), random.loc[name].max()], color=colour, lw=2.5, alpha=0.45)
+        axes.plot([x, *xs[1:]], ys, marker="o", ls=dashes, color=colour, ms=3.5, lw=1.3)
+        ends.append((_last(ys), name, colour))
+    _end_labels(axes, xs[-1] + 0.08, ends)
+    axes.set(xlim=(-0.35, xs[-1] + 0.45), ylim=(-0.02, 1.02), xticks=xs, ylabel="Dice")
+    axes.set_xticklabels(["random", *_plain(rotation.columns)])
+    return figure
+
+
+def profiles(table: pd.DataFrame, averaging: str, split_kind: str) -> Figure:
+    """Share of the (split, object class) scores above each Dice: a step line per configuration, thin ones per split."""
+    rows = table[(table["averaging"] == averaging) & (table["split_kind"] == split_kind) & is_object(table["class"])]
+    figure, axes = panel(2.8)
+    for i, ((model, loss), ours) in enumerate(rows.groupby(["model", "loss"], sort=False)):
+        colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
+        for _, run in ours.groupby(["split", "seed"]):
+            _profile(axes, run["dice"], color=colour, lw=0.6, alpha=0.3)
+        _profile(axes, ours["dice"], color=colour, lw=1.8, ls=style, label=plain_text(f"{model} {loss}"))
+    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Dice", ylabel="share of scores above")
+    axes.legend(loc="lower left", frameon=False, fontsize=SMALL, labelcolor=INK)
+    return figure
+
+
+def paired(
+    table: pd.DataFrame,
+    a: tuple[str, str],
+    b: tuple[str, str],
+    averaging: str,
+    test_to_train: float | None,
+    rope: float,
+) -> Figure:
+    """Differences a - b by class: a dot per random split, the mean with its Nadeau-Bengio interval, rotation splits by
+    number, the region of practical equivalence as a band. Without `test_to_train` there is no interval."""
+    ours = table[table["averaging"] == averaging]
+    found = compare(ours, a, b, test_to_train=test_to_train or 0.0, rope=rope).set_index("class")
+    wide = by_split(ours)
+    rows_a, rows_b = (wide.xs((*each, averaging), level=[0, 1, 2]) for each in (a, b))
+    differences = rows_a - rows_b.reindex(rows_a.index)
+    random, rotation = of_kind(differences, "random"), of_kind(differences, "rotation")
+    names = _classes(found.index)
+    figure, axes = panel(ROW * 1.2 * len(names) + 0.6)
+    axes.axvspan(-rope, rope, color=FAINT, alpha=0.25, lw=0)
+    axes.axvline(0, color=INK, lw=0.8)
+    for y, name in enumerate(names):
+        scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
+        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=3.5, alpha=0.55, mew=0)
+        row = found.loc[name]
+        if test_to_train is not None and row["num_pairs"] >= 4 and not np.isnan(row["low"]):
+            axes.plot([row["low"], row["high"]], [y, y], "-", color=INK, lw=1.4)
+            axes.plot([row["difference"]], [y], "|", color=INK, ms=9, mew=1.6)
+        for split, score in (rotation.loc[name] if rotation.shape[1] else pd.Series(dtype=float)).items():
+            _number(axes, score, y + 0.34, split)
+    _class_rows(axes, names)
+    reach = max(0.05, 1.08 * np.nanmax(np.abs(differences.to_numpy(float)), initial=2 * rope))
+    axes.set(xlim=(-reach, reach), xlabel=plain_text(f"← {' '.join(b)} better      {' '.join(a)} better →"))
+    return figure
+
+
+def ranks(table: pd.DataFrame, averaging: str) -> Figure:
+    """Rank of every configuration on every split, by its mean Dice over the object classes; 1 is the best."""
+    found = configuration_ranks(table[table["averaging"] == averaging])
+    found = found[found["class"] == MACRO].set_index(["model", "loss"])
+    splits = table.drop_duplicates("split")[["split", "split_kind"]]
+    names = [split for split in splits["split"] if split in found.columns]
+    num_random = int((splits["split_kind"] == "random").sum())
+    figure, axes = panel(0.36 * len(found) + 1.1, max(WIDTH, 1.6 + 0.3 * len(names)))
+    xs = np.arange(len(names)) + 0.4 * (np.arange(len(names)) >= num_random)
+    ends = []
+    for i, ((model, loss), row) in enumerate(found.iterrows()):
+        ys, colour = row[names].to_numpy(float), COLOURS[i % len(COLOURS)]
+        axes.plot(xs, ys, marker="o", color=colour, ls=STYLES[i % len(STYLES)], ms=5, lw=1.5)
+        ends.append((_last(ys), f"{model} {loss}", colour))
+    _end_labels(axes, xs[-1] + 0.3, ends, spread=0.42)
+    axes.set(ylim=(len(found) + 0.5, 0.5), xlim=(-0.4, xs[-1] + 0.45 + 0.22 * len(names)), ylabel="rank", xticks=xs)
+    axes.set_yticks(range(1, len(found) + 1))
+    axes.set_xticklabels(_plain(names), rotation=45, ha="right")
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
+def panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """An empty panel, so many inches high and wide."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.subplots()
+    style(axes)
+    return figure, axes
+
+
+def style(axes: Axes) -> None:
+    """Plain axes: ink for text, a faint grid, no box."""
+    axes.patch.set_alpha(0)
+    axes.tick_params(colors=INK, labelsize=SMALL, length=0)
+    axes.xaxis.label.set(color=INK, size=SMALL)
+    axes.yaxis.label.set(color=INK, size=SMALL)
+    axes.grid(color=FAINT, alpha=0.3, lw=0.6)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set(color=FAINT, lw=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def legend_above(axes: Axes) -> None:
+    """The legend in one line over the axes, where it covers nothing."""
+    where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2}
+    axes.legend(ncols=4, frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3, columnspacing=1.2, **where)
+
+
+def bare(axes: Axes) -> None:
+    """No grid, no lines: for heat maps."""
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def heat_cell(axes: Axes, x: float, y: float, value: float, shown: str, share: float, marked: bool = False) -> None:
+    """One number on its colour, at `share` of the colour scale; a dash where it is undefined."""
+    if np.isnan(value):
+        axes.text(x, y, "–", ha="center", va="center", color=FAINT, size=SMALL)  # noqa: RUF001
+        return
+    colour = SCALE(min(1.0, share))
+    axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fc=colour, lw=0))
+    linear = [(part / 12.92) if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    light = np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18  # above it, black has the higher contrast (WCAG 2)
+    weight = "bold" if marked else "normal"
+    axes.text(x, y, shown, ha="center", va="center", color="#000" if light else "#fff", size=SMALL, weight=weight)
+    if marked:
+        axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, ec=ROTATION, lw=2))
+
+
+def _class_rows(axes: Axes, names: Sequence[str]) -> None:
+    objects = sum(name not in NOT_OBJECTS for name in names)
+    axes.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)))
+    axes.set_yticklabels(_plain(names))
+    if 0 < objects < len(names):
+        axes.axhline(objects - 0.5, color=FAINT, lw=0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def _number(axes: Axes, x: float, y: float, split: object) -> None:
+    """A rotation split's number, as a marker."""
+    if not np.isnan(x):
+        digits = str(split).rpartition("_")[2]
+        axes.text(x, y, digits, color=ROTATION, size=SMALL - 0.5, weight="bold", ha="center", va="center", clip_on=True)
+
+
+def _end_labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], spread: float = 0.052) -> None:
+    """Names at the right ends of lines, moved apart where they would overlap."""
+    known = sorted((end for end in ends if not np.isnan(end[0])), key=lambda end: end[0])
+    places = [y for y, _, _ in known]
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + spread)
+    excess = max(0.0, places[-1] - max(1.0, known[-1][0])) if places else 0.0
+    for i in reversed(range(len(places))):
+        places[i] -= excess
+        if i + 1 < len(places):
+            places[i] = min(places[i], places[i + 1] - spread)
+    for place, (_, name, colour) in zip(places, known, strict=True):
+        axes.text(x, place, plain_text(name), color=colour, size=SMALL, va="center", weight="bold")
+
+
+def _last(values: Floats) -> float:
+    """The last that is defined, or NaN."""
+    known = values[~np.isnan(values)]
+    return float(known[-1]) if known.size else float("nan")
+
+
+def _profile(axes: Axes, scores: pd.Series[float], **line: Any) -> None:
+    known = np.sort(scores.dropna().to_numpy(float))
+    if known.size:
+        shares = 1 - np.arange(known.size + 1) / known.size
+        axes.step([0, *known, 1], [*shares, shares[-1]], where="post", **line)
+
+
+def _of(table: pd.DataFrame, model: str, loss: str, averaging: str) -> pd.DataFrame:
+    chosen = (table["model"] == model) & (table["loss"] == loss) & (table["averaging"] == averaging)
+    return table[chosen]
+
+
+def _classes(names: pd.Index[Any]) -> list[str]:
+    """Object classes in their order, then macro, all and background."""
+    return [*(n for n in names if n not in NOT_OBJECTS), *(n for n in (MACRO, "all", "bg") if n in names)]
+
+
+def _jitter(number: int) -> Floats:
+    return np.linspace(-0.16, 0.16, number) if number > 1 else np.zeros(number)
+
+
+def _plain(names: Any) -> list[str]:
+    return [plain_text(name) for name in names]
+
+
+def plain_text(name: object) -> str:
+    """A name as it is: no formula, no control character."""
+    return printable(name).replace("$", r"\$")

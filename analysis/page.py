@@ -1,0 +1,93 @@
+"""What a report is made of: sections with figures, tables and pictures, and the page that they become."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import jinja2
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.answer import frame_html
+from analysis.svg import inline_svg
+from analysis.tables_output import inert
+
+
+@dataclass(frozen=True)
+class Panel:
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that unfolds, and downloads as CSV."""
+
+    title: str
+    frame: pd.DataFrame
+    file: str
+    """The name under which it downloads."""
+    open: bool = False
+    given_html: str = ""
+
+    @property
+    def html(self) -> str:
+        return self.given_html or frame_html(self.frame)
+
+    @property
+    def csv(self) -> str:
+        """As base64."""
+        return base64.b64encode(csv_of(self.frame).encode()).decode()
+
+
+@dataclass(frozen=True)
+class Picture:
+    caption: str
+    alt: str
+    png: str
+    """As base64."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    title: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Section:
+    id: str
+    title: str
+    question: str
+    how: str
+    """How to read what follows."""
+    panels: list[Panel] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Pictures] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    key: list[tuple[str, str]] = field(default_factory=list)
+    """Names and their colours."""
+
+
+def panel(caption: str, figure: Figure, description: str) -> Panel:
+    """A figure with its caption; the description is read out to those who cannot see it."""
+    return Panel(caption, inline_svg(figure, caption, description))
+
+
+def csv_of(frame: pd.DataFrame) -> str:
+    """A frame as CSV at full precision; names that a spreadsheet would run as formulas are made inert."""
+    plain = frame.map(lambda value: inert(value) if isinstance(value, str) else value)
+    return str(plain.to_csv(index=False, lineterminator="\n"))
+
+
+def render(context: dict[str, Any]) -> str:
+    """The page: one HTML file that needs nothing else. All text is escaped; SVG and tables come escaped already."""
+    folder = resources.files("analysis") / "templates"
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string((folder / "report.html").read_text(encoding="utf-8"))
+    css = (folder / "report.css").read_text(encoding="utf-8")
+    return template.render(context | {"css": css}) + "\n"

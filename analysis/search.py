@@ -1,0 +1,384 @@
+"""The search over hyperparameters: was tuning worth it, does it carry over to other splits, and what mattered?
+
+Every function takes `runs`: one row per trial, averaging and class, with the columns `trial` (id), `model`, `loss`,
+`split`, `split_kind` ("random" or "rotation"), `seed`, `index`, `width`, `strength`, `objective` (macro Dice on the
+validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A cell is a (model,
+loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below `startup` have the
+same hyperparameters in every cell: the common points. "macro" is the mean over the object classes that are defined; two
+trials whose macro is not over the same classes are not compared, but counted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.comparison import nadeau_bengio_interval
+from analysis.ranks import mean_tau
+from analysis.stability import (
+    CONFIGURATION,
+    MACRO,
+    MIN_SPLITS_FOR_SD,
+    ROUNDING,
+    Floats,
+    Refusal,
+    balanced,
+    components,
+    is_object,
+    sd_refusal,
+    with_macro,
+)
+
+CELL = [*CONFIGURATION, "split", "seed"]
+SCORE = ["averaging", "class"]
+HYPERPARAMETERS = ["width", "strength"]
+PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
+TOP_QUANTILE = 0.1  # PED-ANOVA asks what the best tenth of the trials have in common
+MIN_TOP_POINTS = 5  # fewer make it unstable, as optuna's documentation warns
+ROUGH_BELOW = 100  # points
+
+
+def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 0.95) -> pd.DataFrame:
+    """Was tuning worth it? One row per configuration, averaging and object class or "macro".
+
+    The gain of a cell is the test Dice of its tuned trial, the best by validation objective (the first of equals), less
+    that of trial 0. It is the mean over a split's seeds, then over splits.
+
+    num_splits          random splits with a gain; wins, losses and ties are theirs
+    gain, low, high     mean on random splits with the interval of `nadeau_bengio_interval`; a `test_to_train` of None
+                        (images tested over images left to training) gives no interval
+    spread              SD of trial 0's scores over random splits: what a re-split does; gain_to_spread: gain / spread
+    num_rotation        rotation splits with a gain; rotation_gain: its mean there
+    num_left_out        cells without a gain: no default or tuned trial, or a score undefined or over other classes
+    """
+    gains, trials = _cell_gains(runs), _trials(runs)
+    tuned = trials.groupby(CELL).size().groupby(CONFIGURATION).max() > 1
+    rows = []
+    for key, cells in gains.groupby([*CONFIGURATION, *SCORE], sort=False):
+        place = dict(zip([*CONFIGURATION, *SCORE], key, strict=True))
+        rows.append(place | _gain_row(cells, test_to_train, level, was_tuned=bool(tuned[key[:2]])))
+    return pd.DataFrame(rows)
+
+
+def tuned_trials(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell that has an objective: CELL and the trial with the best one, the first of equals.
+
+    Of `runs` it needs CELL, trial, index and objective, so that a table of one row per trial will do.
+    """
+    judged = runs[[*CELL, "trial", "index", "objective"]].drop_duplicates("trial").dropna(subset="objective")
+    best = judged.sort_values(["objective", "index"], ascending=[False, True]).drop_duplicates(CELL)
+    return best[[*CELL, "trial"]].reset_index(drop=True)
+
+
+def _of_configuration(table: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:
+    return table[(table["model"] == model) & (table["loss"] == loss)]
+
+
+def _trials(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[[*CELL, "split_kind", "trial", "index", *HYPERPARAMETERS, "objective"]].drop_duplicates("trial")
+
+
+def _scores(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per trial, averaging and object class or "macro": `dice`, and the names of the `classes` behind it."""
+    rows = runs.loc[is_object(runs["class"]), ["trial", *SCORE, "dice"]].assign(classes=lambda row: row["class"])
+    defined = rows.dropna(subset="dice").sort_values("class", kind="stable")
+    groups = defined.groupby(["trial", "averaging"], sort=False, observed=True)
+    macro = groups.agg(dice=("dice", "mean"), classes=("class", ", ".join)).reset_index()
+    return pd.concat([rows, macro.assign(**{"class": MACRO})], ignore_index=True)
+
+
+def _cell_gains(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell, averaging and class: trial 0's score (`dice`) and `gain`; NaN where there is none."""
+    trials, scores = _trials(runs), _scores(runs)
+    classes = [name for name in scores["class"].unique() if name != MACRO]
+    places = pd.DataFrame(itertools.product(scores["averaging"].unique(), [*classes, MACRO]), columns=SCORE)
+    cells = trials[["split_kind", *CELL]].drop_duplicates().merge(places, how="cross")
+    default = trials.loc[trials["index"] == 0, [*CELL, "trial"]].merge(scores, on="trial")
+    tuned = tuned_trials(runs).merge(scores, on="trial")
+    for chosen, suffix in ((default, ""), (tuned, "_tuned")):
+        columns = [*CELL, *SCORE, "dice", "classes"]
+        renamed = chosen[columns].rename(columns={name: name + suffix for name in ("dice", "classes")})
+        cells = cells.merge(renamed, how="left", on=[*CELL, *SCORE], validate="one_to_one")
+    comparable = cells["classes"] == cells["classes_tuned"]
+    return cells.assign(gain=(cells["dice_tuned"] - cells["dice"]).where(comparable))
+
+
+def _gain_row(cells: pd.DataFrame, test_to_train: float | None, level: float, *, was_tuned: bool) -> dict[str, Any]:
+    by_split = cells.groupby(["split_kind", "split"], sort=False)[["dice", "gain"]].mean()
+    kinds = by_split.index.get_level_values("split_kind")
+    gains = by_split.loc[kinds == "random", "gain"].dropna().to_numpy(float)
+    default = by_split.loc[kinds == "random", "dice"].dropna()
+    rotation = by_split.loc[kinds == "rotation", "gain"].dropna()
+    gain = gains.mean() if gains.size else np.nan
+    spread = default.std() if len(default) >= MIN_SPLITS_FOR_SD else np.nan
+    wins, losses = int(np.sum(gains > ROUNDING)), int(np.sum(gains < -ROUNDING))
+    refusal = _interval_refusal(gains, test_to_train)
+    low, high = np.nan, np.nan
+    if refusal is None and test_to_train is not None:
+        low, high = (float(end) for end in nadeau_bengio_interval(gains, test_to_train, level))
+    of_spread = sd_refusal(len(default), "random splits")
+    notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread)]
+    return {
+        "num_splits": gains.size,
+        "gain": gain,
+        "low": low,
+        "high": high,
+        "wins": wins,
+        "losses": losses,
+        "ties": gains.size - wins - losses,
+        "spread": spread,
+        "gain_to_spread": gain / spread if spread > 0 else np.nan,
+        "num_rotation": len(rotation),
+        "rotation_gain": rotation.mean(),
+        "num_left_out": int(cells["gain"].isna().sum()),
+        "note": "; ".join(filter(None, notes)) if was_tuned else "nothing was tuned: one trial in every cell",
+    }
+
+
+def _interval_refusal(gains: Floats, test_to_train: float | None) -> Refusal | None:
+    if gains.size < 2:
+        return Refusal("no interval: fewer than two random splits have a gain")
+    if np.ptp(gains) < ROUNDING:
+        return Refusal(f"no interval: the gains on all {gains.size} random splits are equal")
+    if test_to_train is None:
+        return Refusal("no interval: how many images were tested and trained on is not known")
+    return None
+
+
+def _verdict(gain: float, spread: float) -> str:
+    if gain <= ROUNDING:
+        return "tuning did not raise the mean score"
+    return "the gain is smaller than the SD that re-splitting gives the default" if gain < spread else ""
+
+
+def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
+    """Would another split have picked the same hyperparameters? Per configuration, averaging and two kinds of split.
+
+    Within a configuration and seed, over ordered pairs of splits (a, b): a's choice is its best common point by
+    validation objective (the first of equals), and it is used on b. Splits lacking the objective of a common point are
+    left out; points without an objective on any split are no common points.
+
+    from_kind, to_kind          kinds of a and b
+    num_points, num_pairs       common points (fewest over seeds); pairs over all seeds
+    share_same, share_by_chance of pairs with the same choice, and 1 / num_points
+    validation_regret           mean of b's best objective less that of a's choice on b; never negative
+    test_regret                 mean of the macro test Dice on b of b's own choice less that of a's choice;
+                                largest_test_regret: its maximum. Both can be negative: selection is blind to the test
+    num_undefined               pairs without a test regret: a score undefined or over other classes
+    tau                         mean Kendall's tau-b between the objectives on a and on b
+
+    Raises ValueError where trials below `startup` are not the same point on every split.
+    """
+    common, averagings = _common(runs, startup), runs["averaging"].unique()
+    pairs, scores = _pairs(common), _scores(common)
+    pairs = pairs[pairs["a"] != pairs["b"]]
+    macro, rows = scores[scores["class"] == MACRO], []
+    for key, group in runs.groupby(CONFIGURATION, sort=False):
+        configuration = dict(zip(CONFIGURATION, key, strict=True))
+        own = _of_configuration(pairs, *key)
+        for averaging in averagings:
+            regrets = _with_test_regret(own, macro[macro["averaging"] == averaging])
+            for kinds in itertools.product(group["split_kind"].unique(), repeat=2):
+                of_kinds = regrets[(regrets["from_kind"] == kinds[0]) & (regrets["to_kind"] == kinds[1])]
+                place = {"averaging": averaging, "from_kind": kinds[0], "to_kind": kinds[1]}
+                found = _transfer_row(of_kinds) if len(of_kinds) else {"num_pairs": 0}
+                note = "" if len(of_kinds) else _why_no_pairs(_of_configuration(common, *key), kinds)
+                rows.append(configuration | place | found | {"note": note})
+    columns = [*CONFIGURATION, "averaging", "from_kind", "to_kind", *_TRANSFER, "note"]
+    return pd.DataFrame(rows).reindex(columns=columns)
+
+
+_TRANSFER = ["num_points", "num_pairs", "share_same", "share_by_chance", "validation_regret", "test_regret"]
+_TRANSFER += ["largest_test_regret", "num_undefined", "tau"]
+
+
+def transfer_matrix(runs: pd.DataFrame, startup: int, model: str, loss: str) -> pd.DataFrame:
+    """Validation regret, mean over seeds, of the choice made on one split (rows) when used on another (columns).
+
+    Zero on the diagonal; NaN for splits that lack the objective of a common point, or with fewer than two points.
+    Raises KeyError for a configuration that the runs lack, and ValueError as `transfer` does.
+    """
+    own = _of_configuration(runs, model, loss)
+    if own.empty:
+        known = list(runs[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
+        raise KeyError(f"no configuration {(model, loss)} in the runs; they have {known}")
+    splits = own["split"].unique()
+    pairs = _pairs(_common(own, startup))
+    wide = pairs.groupby(["a", "b"], sort=False)["validation_regret"].mean().unstack("b")
+    return wide.reindex(index=splits, columns=splits).rename_axis(index="chosen_on", columns="used_on").astype(float)
+
+
+def _common(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
+    """The rows of the common points."""
+    common = runs[runs["index"] < startup]
+    values = common.groupby([*CONFIGURATION, "index"], sort=False)[HYPERPARAMETERS].nunique()
+    differing = values.index[(values > 1).any(axis=1)]
+    if len(differing):
+        model, loss, index = differing[0]
+        raise ValueError(f"trial {index} of {model}, {loss} is not the same point on every split: startup is too large")
+    return common
+
+
+def _objectives(common: pd.DataFrame) -> pd.DataFrame:
+    """Objectives of one configuration and seed: one column per point, one row per split that has all of them."""
+    wide = _trials(common).pivot(index=["split_kind", "split"], columns="index", values="objective")
+    return wide.dropna(axis=1, how="all").dropna()
+
+
+_PAIR = ["from_kind", "a", "to_kind", "b", "num_points", "same", "validation_regret", "tau", "chosen", "best"]
+
+
+def _pairs(common: pd.DataFrame) -> pd.DataFrame:
+    """One row per configuration, seed and ordered pair of splits, a = b included: the columns of _PAIR.
+
+    `chosen` and `best` are the ids of the trials on b at a's and at b's choice.
+    """
+    rows = []
+    for key, group in common.groupby([*CONFIGURATION, "seed"], sort=False):
+        wide = _objectives(group)
+        if wide.shape[1] < 2:
+            continue
+        scores, choice = wide.to_numpy(float), wide.to_numpy(float).argmax(axis=1)
+        trials = _trials(group).set_index(["split", "index"])["trial"]
+        for (i, (kind, a)), (j, (other, b)) in itertools.product(enumerate(wide.index), repeat=2):
+            regret, tau = scores[j].max() - scores[j, choice[i]], mean_tau(scores[[i, j]])
+            chosen, best = (trials[b, wide.columns[choice[split]]] for split in (i, j))
+            rows.append((*key, kind, a, other, b, wide.shape[1], choice[i] == choice[j], regret, tau, chosen, best))
+    return pd.DataFrame(rows, columns=[*CONFIGURATION, "seed", *_PAIR])
+
+
+def _with_test_regret(pairs: pd.DataFrame, macro: pd.DataFrame) -> pd.DataFrame:
+    """The pairs with their `test_regret`, NaN where the two macro scores are not over the same classes."""
+    by_trial = macro.set_index("trial").reindex(pd.concat([pairs["chosen"], pairs["best"]]).unique())
+    chosen, best = (by_trial.loc[pairs[name]].reset_index(drop=True) for name in ("chosen", "best"))
+    regret = (best["dice"] - chosen["dice"]).where(best["classes"] == chosen["classes"])
+    return pairs.assign(test_regret=regret.to_numpy(float))
+
+
+def _transfer_row(pairs: pd.DataFrame) -> dict[str, Any]:
+    means = pairs[["validation_regret", "test_regret", "tau"]].mean()
+    return {
+        "num_points": int(pairs["num_points"].min()),
+        "num_pairs": len(pairs),
+        "share_same": float(pairs["same"].mean()),
+        "share_by_chance": float((1 / pairs["num_points"]).mean()),
+        **means,
+        "largest_test_regret": pairs["test_regret"].max(),
+        "num_undefined": int(pairs["test_regret"].isna().sum()),
+    }
+
+
+def _why_no_pairs(common: pd.DataFrame, kinds: tuple[str, str]) -> str:
+    points = common.dropna(subset="objective")["index"].nunique()
+    if points < 2:
+        return f"nothing to transfer: {points} common point{'s' * (points != 1)} with an objective"
+    return f"no pairs: too few {' or '.join(dict.fromkeys(kinds))} splits have the objective of every common point"
+
+
+def tuning_shares(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
+    """What moves the test Dice on random splits: the hyperparameters, the split, or the rest?
+
+    One row per configuration, averaging and class, "macro" included: share_point, share_split, share_residual and
+    share_seed (part of the residual) of the balanced two-way random-effects analysis of `stability.variance_shares`,
+    common points x splits x seeds; with residual_sd, num_points, num_splits and num_seeds. Points without a score on
+    any random split are left out. Raises ValueError as `transfer` does.
+    """
+    common, rows = _common(runs, startup), []
+    for key, own in common[common["split_kind"] == "random"].groupby(CONFIGURATION, sort=False):
+        scored = own.groupby("index")["dice"].transform("count") > 0
+        # A point takes the place of a configuration, in the analysis as in what it refuses.
+        points = with_macro(own[scored].assign(loss=own["index"]))
+        for place, scores in points.groupby(SCORE, sort=False, observed=True):
+            found = components(balanced(scores))
+            found |= {"note": found["note"].replace("configuration", "point")}
+            rows.append(dict(zip([*CONFIGURATION, *SCORE], (*key, *place), strict=True)) | found)
+    names = {"num_configurations": "num_points", "share_configuration": "share_point"}
+    counts, shares = ["num_points", "num_splits", "num_seeds"], ["point", "split", "residual", "seed"]
+    columns = [*CONFIGURATION, *SCORE, *counts, *(f"share_{name}" for name in shares), "residual_sd", "note"]
+    return pd.DataFrame(rows).rename(columns=names).reindex(columns=columns)
+
+
+def importance(runs: pd.DataFrame, seed: int = 0, min_points: int = 20) -> pd.DataFrame:
+    """Which hyperparameter mattered for the validation objective? One row per configuration and evaluator.
+
+    width, strength         importances, which sum to 1; width on its logarithmic scale
+    num_trials, num_cells   trials with an objective, pooled over the cells with at least two of them. Each cell's mean
+                            objective is subtracted, lest a split's difficulty be taken for an effect.
+    num_points              distinct ones among them: a common point tried in every cell is still one point
+
+    The evaluators are PED-ANOVA (Watanabe et al. 2023), where the best tenth of the trials lies, and, where
+    scikit-learn is installed, fANOVA (Hutter et al. 2014), what a random forest says of all of them.
+    """
+    judged = _trials(runs).dropna(subset="objective")
+    judged = judged[judged.groupby(CELL)["trial"].transform("size") > 1]
+    effect = judged["objective"] - judged.groupby(CELL)["objective"].transform("mean")
+    judged = judged.assign(effect=effect.round(9), width=np.log(judged["width"]))
+    rows = []
+    for key in runs[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None):
+        own = _of_configuration(judged, *key)
+        num_points = _num_points(own)
+        sizes = {"num_trials": len(own), "num_cells": len(own[CELL].drop_duplicates()), "num_points": num_points}
+        for evaluator in _evaluators():
+            refusal = _importance_refusal(own, evaluator, max(min_points, 2))
+            found = dict.fromkeys(HYPERPARAMETERS, np.nan) if refusal else _importances(own, evaluator, seed)
+            rough = f"importances of {num_points} points are rough" if num_points < ROUGH_BELOW else ""
+            place = {**dict(zip(CONFIGURATION, key, strict=True)), "evaluator": evaluator, **sizes}
+            rows.append(place | found | {"note": refusal.reason if refusal else rough})
+    return pd.DataFrame(rows)
+
+
+def _evaluators() -> list[str]:
+    return [PED_ANOVA, FANOVA] if find_spec("sklearn") else [PED_ANOVA]
+
+
+def _num_points(trials: pd.DataFrame) -> int:
+    return len(trials[HYPERPARAMETERS].drop_duplicates())
+
+
+def _importance_refusal(trials: pd.DataFrame, evaluator: str, min_points: int) -> Refusal | None:
+    num_points, effect = _num_points(trials), trials["effect"]
+    if num_points < min_points:
+        return Refusal(f"no importances: {num_points} points, fewer than {min_points}")
+    for name in HYPERPARAMETERS:
+        if trials[name].nunique() == 1:
+            return Refusal(f"no importances: {name} has the same value in every trial")
+    if effect.nunique() == 1:
+        return Refusal("no importances: the objective is the same in every trial of a cell")
+    if evaluator == FANOVA:
+        return None
+    top = trials[effect >= effect.nlargest(math.ceil(TOP_QUANTILE * len(trials))).min()]
+    if len(top) == len(trials):
+        return Refusal("no importances: too many trials are equally bad to tell a best tenth")
+    if _num_points(top) < MIN_TOP_POINTS:
+        return Refusal(f"no importances: the best tenth is {_num_points(top)} points, fewer than {MIN_TOP_POINTS}")
+    return None
+
+
+def _importances(trials: pd.DataFrame, evaluator: str, seed: int) -> dict[str, float]:
+    """The importance of every hyperparameter for a high `effect`; they sum to 1."""
+    import optuna
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
+    # Width comes as its logarithm, since fANOVA would undo a logarithmic distribution.
+    ranges = {name: (float(trials[name].min()), float(trials[name].max())) for name in HYPERPARAMETERS}
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.FloatDistribution(*ends) for name, ends in ranges.items()
+    }
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
+    try:
+        study = optuna.create_study(direction="maximize")
+    finally:
+        optuna.logging.set_verbosity(before)
+    for row in trials.to_dict("records"):
+        params = {name: float(row[name]) for name in HYPERPARAMETERS}
+        study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=float(row["effect"])))
+    ped_anova = PedAnovaImportanceEvaluator(target_quantile=TOP_QUANTILE)
+    chosen = ped_anova if evaluator == PED_ANOVA else FanovaImportanceEvaluator(seed=seed)
+    found = optuna.importance.get_param_importances(study, evaluator=chosen)
+    return {name: float(found[name]) for name in HYPERPARAMETERS}

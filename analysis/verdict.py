@@ -1,0 +1,252 @@
+"""The verdict in plain words: what the scores say to the questions of one who must decide whether to trust a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.answer import Finding
+from analysis.comparison import (
+    columns_against_rotation,
+    compare,
+    random_against_rotation,
+    relabelling_refusal,
+    sign_flip_refusal,
+)
+from analysis.false_classes import false_classes
+from analysis.load import Scores
+from analysis.ranks import extreme_classes, worst_of_columns
+from analysis.stability import CONFIGURATION, MACRO, Floats, by_split, is_object, of_kind, sd_refusal, stability
+
+ROPE = 0.01
+"""Differences of Dice within it count as none, unless the caller says otherwise."""
+AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
+
+
+def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
+    """Findings, each a question and its answer in words. They speak of one averaging, that of `worded_in`."""
+    averaging = worded_in(scores.table)
+    table = scores.table[scores.table["averaging"] == averaging]
+    macro = stability(table)
+    macro = macro[macro["class"] == MACRO]
+    findings = [
+        _in_short(table, macro),
+        _what_was_measured(scores, averaging),
+        _spread(macro),
+        _rotation(table, macro),
+        _weakest(table),
+        _false(scores),
+        _best(scores, table, macro, rope),
+    ]
+    return [finding for finding in findings if finding]
+
+
+def lacking(scores: Scores) -> list[str]:
+    """What is missing or failed, a line each: no number makes up for it."""
+    missing = [f"missing: {name}" for name in scores.missing]
+    return [*missing, *(f"failed: {trial}: {reason}" for trial, reason in scores.failed.items())]
+
+
+def worded_in(table: pd.DataFrame) -> str:
+    """The averaging of the verdict: example-wise where it is there, as it counts every image alike."""
+    there = list(dict.fromkeys(table["averaging"]))
+    return "ew" if "ew" in there else str(there[0])
+
+
+def expected_half_width(sd: float, num_splits: int, level: float = 0.95) -> float:
+    """How far a training on one more random split may come out from the mean of so many: t s sqrt(1 + 1 / n)."""
+    return float(stats.t.ppf((1 + level) / 2, num_splits - 1) * sd * np.sqrt(1 + 1 / num_splits))
+
+
+def _in_short(table: pd.DataFrame, macro: pd.DataFrame) -> Finding:
+    points = []
+    known = macro.dropna(subset="sd")
+    if known.empty:
+        refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
+        points.append(f"How steady these models are cannot be told: {refusal.reason if refusal else 'no scores'}.")
+    else:
+        halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
+        points.append(
+            f"Take no single mean Dice here for more exact than {_range(np.array(halves), '±')}: that far another "
+            "random split alone may move it (95 %)."
+        )
+    gaps = macro["gap"].dropna()
+    if len(gaps):
+        loses = int((gaps > 0).sum())
+        every = f"all {len(gaps)} configurations lose" if loses == len(gaps) > 1 else f"{loses} of {len(gaps)} lose"
+        points.append(f"At camera angles that were not trained on {every}; random less rotation is {_range(gaps)}.")
+    objects = table[is_object(table["class"])].dropna(subset="dice")
+    if len(objects):
+        low = objects.loc[objects["dice"].idxmin()]
+        points.append(
+            f"The worst to be met here is a Dice of {low['dice']:.2f}: {low['class']}, {name_of(low)}, {low['split']}."
+        )
+    return Finding("In short", tuple(points))
+
+
+def _what_was_measured(scores: Scores, averaging: str) -> Finding:
+    table = scores.table
+    counts = table.groupby("split_kind")["split"].nunique()
+    configurations = len(table[CONFIGURATION].drop_duplicates())
+    num_seeds = table.groupby([*CONFIGURATION, "split"])["seed"].nunique()
+    fewest, most = int(num_seeds.min()), int(num_seeds.max())
+    seeds = f"{fewest} to {most} seeds" if fewest < most else _count(most, "seed")
+    selection = {"default": "the default point of every cell", "tuned": "the best trial of every cell by validation"}
+    lacking = [f"{len(scores.missing)} missing"] * bool(scores.missing)
+    lacking += [f"{len(scores.failed)} failed"] * bool(scores.failed)
+    return Finding(
+        "What was measured?",
+        (
+            f"{_count(configurations, 'configuration')} on {_count(int(counts.get('random', 0)), 'random split')} and "
+            f"{_count(int(counts.get('rotation', 0)), 'rotation split')}, {seeds} each; "
+            f"{selection.get(scores.selection, 'scores as given')}.",
+            f"Not all is there: {' and '.join(lacking)}, by name below; nothing is averaged around them."
+            if lacking
+            else "Nothing is missing.",
+            f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the object "
+            "classes; the tables have every class and averaging.",
+        ),
+    )
+
+
+def _spread(macro: pd.DataFrame) -> Finding:
+    """The mean, its spread, and where a training on a new random split is to be expected."""
+    points = []
+    for row in macro.itertuples():
+        refusal = sd_refusal(row.num_splits, "random splits")
+        if np.isnan(row.mean):
+            points.append(f"{name_of(row)}: no score on a random split.")
+        elif refusal:
+            points.append(f"{name_of(row)}: {row.mean:.3f}; {refusal.reason}.")
+        else:
+            half = expected_half_width(row.sd, row.num_splits)
+            points.append(
+                f"{name_of(row)}: {row.mean:.3f}, SD {row.sd:.3f} [{row.sd_low:.3f}, {row.sd_high:.3f}]; expect "
+                f"{max(0.0, row.mean - half):.2f} to {min(1.0, row.mean + half):.2f} on one more random split (95 %)."
+            )
+    return Finding("How good is it, and how far would another split move it?", tuple(points))
+
+
+def _rotation(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
+    shown = macro.dropna(subset="gap")
+    if shown.empty:
+        return None
+    points = [
+        f"{name_of(row)}: {row.mean:.3f} on random, {row.rotation_mean:.3f} on rotation splits; it keeps "
+        f"{row.retained_share:.0%}."
+        for row in shown.itertuples()
+    ]
+    tests = random_against_rotation(table)
+    overall = tests[tests["model"] == ""].iloc[0]
+    verdict_ = overall["note"] or f"exact one-sided p = {overall['p']:.4f}, over all configurations and object classes"
+    points.append(f"Random less rotation, over all: {overall['difference']:+.3f}; {verdict_}.")
+    worst = worst_of_columns(table)
+    points.append(
+        f"{worst.rotation_columns:g} of {worst.num_columns} columns (configuration x class) have their worst value on "
+        f"a rotation split: {worst.column_share:.0%}, where chance gives {worst.chance:.0%}."
+    )
+    return Finding("Does it hold at camera angles that it was not trained on?", tuple(points))
+
+
+def _weakest(table: pd.DataFrame) -> Finding | None:
+    shares = extreme_classes(table).sort_values("hardest", ascending=False, kind="stable")
+    shares = shares[(shares["num_runs"] > 0) & (shares["hardest"] > 0)]
+    if shares.empty:
+        return None
+    listed = ", ".join(f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True))
+    return Finding(
+        "Which class is least to be trusted?",
+        (f"Hardest class by share of the {_count(int(shares['num_runs'].iloc[0]), 'run')}: {listed}.",),
+    )
+
+
+def _false(scores: Scores) -> Finding | None:
+    """The class that is most often predicted where it is not."""
+    if scores.facts is None:
+        return None
+    found = false_classes(scores.facts).dropna(subset="rate").sort_values("rate", ascending=False, kind="stable")
+    points = [
+        f"On {kind} splits: {row['class']} by {name_of(row)}, in {row['rate']:.0%} of the test images without it."
+        for kind, part in found.groupby("split_kind", sort=True)
+        for row in [part.iloc[0]]
+        if row["rate"] > 0
+    ]
+    return Finding("What is predicted most often that is not there?", tuple(points)) if points else None
+
+
+def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) -> Finding | None:
+    """The highest mean against the next, by the interval that allows for shared training images."""
+    ranked = macro.dropna(subset="mean").sort_values("mean", ascending=False, kind="stable")
+    if len(ranked) < 2:
+        return None
+    (_, first), (_, second) = list(ranked.iterrows())[:2]
+    lead = f"{name_of(first)} leads {name_of(second)} by {first['mean'] - second['mean']:.3f}"
+    question = "Which configuration is best on random splits?"
+    if scores.test_to_train is None:
+        return Finding(question, (f"{lead}; without the sizes of the splits there is no interval to judge that by.",))
+    names = [(each["model"], each["loss"]) for each in (first, second)]
+    paired = compare(table, *names, test_to_train=scores.test_to_train, rope=rope)
+    row = paired[paired["class"] == MACRO].iloc[0]
+    if np.isnan(row["p_better"]):
+        return Finding(question, (f"{lead}; {row['note'].split('; ')[0]}.",))
+    sure = "The data tell them apart." if row["low"] > 0 else "The data do not tell them apart."
+    return Finding(
+        question,
+        (
+            f"{lead} [{row['low']:.3f}, {row['high']:.3f}], an interval that allows for shared training images. {sure}",
+            f"Better / equal within {rope:g} / worse, by probability: {row['p_better']:.2f} / {row['p_equal']:.2f} / "
+            f"{row['p_worse']:.2f}. The leader was picked for leading, which flatters it.",
+        ),
+    )
+
+
+def cannot_say(scores: Scores) -> Finding:
+    """What these data cannot answer, each with the reason."""
+    wide = by_split(scores.table)
+    num_random, num_rotation = (of_kind(wide, kind).shape[1] for kind in ("random", "rotation"))
+    points = []
+    if refusal := sd_refusal(num_random, "random splits"):
+        points.append(f"How steady scores are over random splits: {refusal.reason}.")
+    if not num_rotation:
+        points.append("What other camera angles do: there are no rotation splits.")
+    else:
+        points += _of_rotation(num_random, num_rotation)
+    unattainable = [note for note in columns_against_rotation(scores.table)["note"] if note.startswith("nothing can")]
+    points += [f"Which single columns fall under rotation: {note}." for note in unattainable[:1]]
+    if scores.table.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() < 2:
+        points.append(
+            "What is due to the split and what to the training's own chance: one seed per split cannot tell them apart."
+        )
+    points.append(
+        "Whether another data set would give the same picture: all splits re-use these images, so every interval "
+        "speaks of re-splits of this data set only."
+    )
+    return Finding("What these data cannot say", tuple(points))
+
+
+def _of_rotation(num_random: int, num_rotation: int) -> list[str]:
+    reasons = {
+        "How steady scores are over rotation splits": sd_refusal(num_rotation, "rotation splits"),
+        "Whether one configuration beats another on rotation splits": sign_flip_refusal(
+            num_rotation, "rotation splits"
+        ),
+        "Whether rotation is harder at all": relabelling_refusal(num_random, num_rotation),
+    }
+    return [f"{question}: {refusal.reason}." for question, refusal in reasons.items() if refusal]
+
+
+def name_of(row: Any) -> str:
+    """A configuration's name in text, e.g. `icnet ce_dice`."""
+    return f"{row.model} {row.loss}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"one {what}" if number == 1 else f"{number} {what}s"
+
+
+def _range(values: pd.Series[float] | Floats, sign: str = "") -> str:
+    low, high = min(values), max(values)
+    return f"{sign}{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{sign}{low:.2f} to {sign}{high:.2f}"

@@ -1,0 +1,68 @@
+"""A trial's last epoch, kept in OUT until the trial is committed, so that a lost worker costs minutes, not the trial.
+
+A checkpoint belongs to one recipe, data set, split, point and set of versions; any other one, or a torn file, is passed
+over, and the trial starts anew. It is read as tensors and plain values only: nothing in OUT is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+from study.cells import Point, Trial
+from study.prepare import Prepared
+from study.results import Results
+
+FOLDER = "checkpoints"
+State = dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoint of one trial."""
+
+    def __init__(self, results: Results, study: Prepared, trial: Trial, point: Point) -> None:
+        self._results, self._name = results, f"{FOLDER}/{trial.id}.pt"
+        self._seconds = study.definition.resources.checkpoint_seconds
+        self._kept = time.monotonic()
+        self._belongs_to = {
+            "recipe_digest": study.definition.recipe_digest(),
+            "data_fingerprint": study.data_fingerprint,
+            "split_fingerprint": study.splits[trial.cell.split].fingerprint,
+            "versions": study.provenance.versions,
+            "width": point.width,
+            "strength": point.strength,
+        }
+
+    def last(self) -> State | None:
+        """The state to go on from, or None."""
+        import torch
+
+        content = self._results.read_bytes(self._name)
+        if content is None:
+            return None
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            kept = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+            state: State = kept["state"]
+            return state if kept["belongs_to"] == self._belongs_to | {"device": device} else None
+        except (
+            Exception
+        ):  # torn, foreign, or made by another torch: whatever is wrong with it, the trial can do without
+            return None
+
+    def keep(self, state: Callable[[], State]) -> None:
+        """Write the state, unless the last one was written less than `resources.checkpoint_seconds` ago."""
+        if time.monotonic() - self._kept < self._seconds:
+            return
+        import torch
+
+        made, file = state(), io.BytesIO()
+        device = next(iter(made["weights"].values())).device.type
+        torch.save({"belongs_to": self._belongs_to | {"device": device}, "state": made}, file)
+        self._results.write_bytes(self._name, file.getvalue())
+        self._kept = time.monotonic()
+
+    def remove(self) -> None:
+        self._results.remove(self._name)

@@ -1,0 +1,27 @@
+"""A whole study on disk in seconds: simulated trials, committed without Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from study.cells import Outcome, Trial, cells
+from study.definition import Definition
+from study.prepare import prepare
+from study.results import Results
+from study.search import suggest
+from study.trial import run_trial
+
+
+def write_study(out: Path, definition: Definition) -> Path:
+    """Every trial of a definition that has `simulate` set."""
+    assert definition.simulate
+    study, results = prepare(definition), Results(out)
+    results.write_text("study.toml", definition.to_toml())
+    for cell in cells(definition):
+        earlier: list[Outcome] = []
+        for index in range(definition.search.trials):
+            point = suggest(definition.search, definition.seed, cell, index, earlier)
+            tables = run_trial(study, Trial(cell, index), point)
+            results.commit(tables)
+            earlier.append(Outcome(point, tables["trials"]["objective"][0].as_py()))
+    return out

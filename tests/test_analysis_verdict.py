@@ -1,0 +1,148 @@
+"""The verdict in words, and how answers are shown: every number said is a number of the tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.answer import Answer, Finding, frame_html, merged, records
+from analysis.load import Scores, load
+from analysis.verdict import cannot_say, expected_half_width, verdict, worded_in
+
+PAPER = load("paper")
+
+
+def said(scores: Scores) -> dict[str, str]:
+    return {finding.question: " ".join(finding.points) for finding in verdict(scores)}
+
+
+def few(num_random: int, num_rotation: int) -> Scores:
+    splits = [f"random_{i}" for i in range(num_random)] + [f"rot_{i}" for i in range(num_rotation)]
+    return dataclasses.replace(PAPER, table=PAPER.table[PAPER.table["split"].isin(splits)])
+
+
+def test_the_papers_verdict() -> None:
+    words = said(PAPER)
+    assert "4 configurations on 8 random splits and 3 rotation splits, one seed each" in words["What was measured?"]
+    spread = words["How good is it, and how far would another split move it?"]
+    assert "icnet ce: 0.660, SD 0.037 [0.024, 0.075]" in spread
+    rotation = words["Does it hold at camera angles that it was not trained on?"]
+    assert "+0.084; exact one-sided p = 0.0061" in rotation
+    assert "24 of 32 columns" in rotation
+    assert "42% bx, 40% cl" in words["Which class is least to be trusted?"]
+    best = words["Which configuration is best on random splits?"]
+    assert "icnet ce_dice leads icnet ce by 0.010 [-0.086, 0.105]" in best
+    assert "do not tell them apart" in best
+    assert "0.50 / 0.18 / 0.32" in best
+
+
+def test_the_short_verdict_comes_first_and_is_computed() -> None:
+    first = verdict(PAPER)[0]
+    assert first.question == "In short"
+    assert "±0.09 to ±0.19" in first.points[0]
+    assert "all 4 configurations lose; random less rotation is 0.03 to 0.13" in first.points[1]
+    assert "Dice of 0.07: bx, unet ce, rot_1" in first.points[2]
+
+
+def test_a_clear_winner_is_told() -> None:
+    """Of the paper's configurations, ICNet CE against U-Net CE: +.176, p = .017 corrected."""
+    table = PAPER.table[PAPER.table["loss"] == "ce"]
+    best = said(dataclasses.replace(PAPER, table=table))["Which configuration is best on random splits?"]
+    assert best.startswith("icnet ce leads unet ce by 0.176")
+    assert "The data tell them apart." in best
+
+
+def test_where_a_new_split_is_expected_to_fall() -> None:
+    """The interval for one more value covers it at its rate; the interval of the mean would not."""
+    draws = np.random.default_rng(5).normal(0.6, 0.05, (20_000, 9))
+    seen, new = draws[:, :8], draws[:, 8]
+    half = np.array([expected_half_width(sd, 8) for sd in seen.std(axis=1, ddof=1)[:2000]])
+    inside = np.abs(new[:2000] - seen.mean(axis=1)[:2000]) <= half
+    low, high = stats.binom.ppf([0.0005, 0.9995], 2000, 0.95)
+    assert low <= inside.sum() <= high
+
+
+@pytest.mark.parametrize(("num_random", "num_rotation"), [(8, 0), (3, 1), (1, 0), (0, 3), (2, 2)])
+def test_too_few_splits_are_said_not_glossed_over(num_random: int, num_rotation: int) -> None:
+    scores = few(num_random, num_rotation)
+    words, unsaid = said(scores), " ".join(cannot_say(scores).points)
+    everything = " ".join(words.values()) + unsaid
+    assert "nan" not in everything
+    if num_random < 4:
+        assert "How steady scores are over random splits: no SD" in unsaid
+        assert "cannot be told" in words["In short"]
+        assert "expect" not in everything
+    if not num_rotation:
+        assert "there are no rotation splits" in unsaid
+        assert "Does it hold at camera angles that it was not trained on?" not in words
+
+
+def test_what_the_paper_cannot_say() -> None:
+    unsaid = " ".join(cannot_say(PAPER).points)
+    assert "no SD of 3 rotation splits: the true one may lie anywhere from 0.52 to 6.28 times theirs" in unsaid
+    assert "no p-value: with 3 rotation splits the smallest possible one is 0.25" in unsaid
+    assert "nothing can survive Holm over 48 columns" in unsaid
+    assert "one seed per split" in unsaid
+
+
+def test_missing_and_failed_trials_are_part_of_the_verdict() -> None:
+    scores = dataclasses.replace(PAPER, missing=("a", "b"), failed={"c": "the loss became nan"})
+    assert "Not all is there: 2 missing and 1 failed" in said(scores)["What was measured?"]
+
+
+def test_without_split_sizes_the_leader_has_no_interval() -> None:
+    scores = dataclasses.replace(PAPER, num_test={}, num_train={})
+    assert "no interval to judge" in said(scores)["Which configuration is best on random splits?"]
+
+
+def test_words_speak_of_the_examplewise_dice_where_it_is_there() -> None:
+    assert worded_in(PAPER.table) == "ew"
+    assert worded_in(PAPER.table[PAPER.table["averaging"] == "pw"]) == "pw"
+
+
+FRAME = pd.DataFrame(
+    {
+        "class": ["<b>", "dr"],
+        "mean": [0.5, math.nan],
+        "mean_low": [0.4, math.nan],
+        "mean_high": [0.6123, math.nan],
+        "splits": [("rot_0", "rot_1"), ()],
+        "num_images": [12_345, 0],
+        "note": ["too few & far", ""],
+    }
+)
+
+
+def test_a_number_and_its_interval_share_a_cell() -> None:
+    shown = merged(FRAME)
+    assert list(shown.columns) == ["class", "mean", "splits", "num_images"]
+    assert shown.iloc[0].tolist() == ["<b>", "0.500 [0.400, 0.612]", "rot_0, rot_1", "12,345"]
+    assert shown.iloc[1].tolist() == ["dr", "-", "", "0"]
+
+
+def test_an_answer_as_text_json_and_html() -> None:
+    answer = Answer([Finding("Is it <good>?", ("yes & no",))], {"A <table>": FRAME})
+    text = answer.text()
+    assert text.startswith("Is it <good>?\n  yes & no\n\nA <table>\n")
+    assert text.endswith("note: too few & far")
+    plain = json.loads(json.dumps(answer.records(), allow_nan=False))
+    assert plain["findings"] == [{"question": "Is it <good>?", "points": ["yes & no"]}]
+    assert plain["tables"]["A <table>"][1]["mean"] is None
+    assert plain["tables"]["A <table>"][0]["splits"] == ["rot_0", "rot_1"]
+    html = answer._repr_html_()
+    assert "<b>" not in html
+    assert re.findall(r"&lt;(good|b|table)&gt;", html) == ["good", "table", "b"]
+    assert "too few &amp; far" in frame_html(FRAME)
+
+
+def test_records_are_plain_values() -> None:
+    row = records(pd.DataFrame({"n": np.array([3]), "x": np.array([np.inf]), "ok": np.array([True])}))[0]
+    assert row == {"n": 3, "x": None, "ok": True}
+    assert [type(value) for value in row.values()] == [int, type(None), bool]

@@ -1,0 +1,36 @@
+"""What a training leaves, as plain facts. Imports nothing that is heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training history."""
+
+    epoch: int  # from 1
+    train_loss: float
+    val_loss: float
+    objective: float | None  # what the search maximises: mean example-wise Dice over the object classes on validation
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Of the images of one partition, in its order: the predicted label maps and the confusion counts."""
+
+    predicted_NHW: NDArray[np.uint8]
+    confusion_NKK: NDArray[np.int64]  # [image, truth, predicted], pixels
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds for one image on the device it was trained on, from pixels in memory to logits."""
+
+    median: float
+    p95: float
