@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,6 @@ STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 2
 MOST_SPLITS = 1000  # beyond it, "how many would decide" has no useful answer
 _VERDICTS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
 _WHAT = {"max-gap": "gap random - rotation", "max-sd": "SD over random splits", "min-dice": "mean over random splits"}
-
-Bound = Callable[[Floats, int, float], float]
-"""(random scores, number of rotation splits, level) -> the distance of a one-sided bound from the value."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +94,13 @@ def check(
     wide = _chosen(scores, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
     excuses = _excuses(scores, wide)
     num_checks = len(wide) * len(asked)
-    checks = [
-        {"limit": name} | _checked(name, limit, row, num_checks, excuses)
-        for name, limit in asked.items()
-        for _, row in wide.iterrows()
-    ]
+    random, rotation = (of_kind(wide, kind).to_numpy(float) for kind in ("random", "rotation"))
+    checks = []
+    for name, limit in asked.items():
+        for key, *of_kinds in zip(wide.index, random, rotation, strict=True):
+            place = dict(zip(wide.index.names, map(str, key), strict=True))
+            excuse = excuses.get((place["model"], place["loss"]), "")
+            checks.append({"limit": name} | place | _checked(name, limit, of_kinds, num_checks, excuse))
     frame = pd.DataFrame([*_divergences(scores, wide), *checks])
     return Verdict(_status(frame["decision"]), frame)
 
@@ -163,14 +162,10 @@ def _divergences(scores: Scores, wide: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _checked(
-    name: str, limit: float, row: pd.Series[float], num_checks: int, excuses: Mapping[tuple[str, str], str]
-) -> dict[str, Any]:
-    place = dict(zip(("model", "loss", "averaging", "class"), map(str, row.name), strict=True))
-    found = place | dict.fromkeys(("value", "low", "high"), np.nan) | {"bound": limit, "decision": OPEN}
-    random = of_kind(row.to_frame().T, "random").to_numpy(float)[0]
-    rotation = of_kind(row.to_frame().T, "rotation").to_numpy(float)[0]
-    excuse = excuses.get((place["model"], place["loss"])) or _unanswerable(name, random, rotation)
+def _checked(name: str, limit: float, of_kinds: Sequence[Floats], num_checks: int, excuse: str) -> dict[str, Any]:
+    random, rotation = of_kinds
+    found = dict.fromkeys(("value", "low", "high"), np.nan) | {"bound": limit, "decision": OPEN}
+    excuse = excuse or _unanswerable(name, random, rotation)
     if excuse:
         return found | {"splits_needed": np.nan, "note": excuse}
     value = {"max-gap": random.mean() - rotation.mean() if rotation.size else 0.0, "max-sd": random.std(ddof=1)}.get(

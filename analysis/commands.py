@@ -21,6 +21,7 @@ from analysis.check import check
 from analysis.costs import trade_off
 from analysis.errors import AnalysisError
 from analysis.false_classes import false_class_matrices, false_classes, hard_images, image_scores
+from analysis.importance import importance
 from analysis.load import Scores, load
 from analysis.tables import tables as split_tables
 from analysis.tables_output import to_html
@@ -46,8 +47,8 @@ def tables(scores: Scores, averagings: Sequence[str] | None = None) -> SplitTabl
 def stability(scores: Scores, seed: int = 0) -> Answer:
     """How far the scores move, and what moves them: the verdict in words, then every statistic behind it.
 
-    The tables come from `analysis.stability`, `comparison`, `ranks`, `false_classes`, `search` and `costs`, whose
-    functions say what the columns are. Under pw and ew, where they are there.
+    The tables come from `analysis.stability`, `comparison`, `ranks`, `false_classes`, `search`, `importance` and
+    `costs`, whose functions say what the columns are. Under pw and ew, where they are there.
     """
     table = spread.two_averagings(scores.table)
     frames = {
@@ -63,11 +64,11 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
         f"The {NUM_WORST} worst cells": ranks.worst_cells(table, NUM_WORST),
     }
     if scores.facts is not None:
-        frames |= _of_a_study(scores)
+        frames |= _of_a_study(scores, seed)
     return Answer([*verdict(scores), cannot_say(scores)], frames)
 
 
-def _of_a_study(scores: Scores) -> dict[str, pd.DataFrame]:
+def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
     """The statistics that need more than scores: pixel counts, and every trial of the search."""
     facts = scores.study_facts("this")
     images, runs, startup = image_scores(facts), facts.runs(), facts.definition.search.startup
@@ -83,7 +84,7 @@ def _of_a_study(scores: Scores) -> dict[str, pd.DataFrame]:
         "Was tuning worth it? Tuned less default, on test images": search.tuning_gain(runs, scores.test_to_train),
         "Would another split have picked the same hyperparameters?": search.transfer(runs, startup),
         "How much does the choice of the point move, against the split?": search.tuning_shares(runs, startup),
-        "Which hyperparameter mattered?": search.importance(runs),
+        "Which hyperparameter mattered?": importance(runs, seed),
         "Accuracy against cost": trade_off(facts, worded_in(scores.table)),
     }
 

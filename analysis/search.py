@@ -1,4 +1,4 @@
-"""The search over hyperparameters: was tuning worth it, does it carry over to other splits, and what mattered?
+"""The search over hyperparameters: was tuning worth it, and does a choice carry over to other splits?
 
 Every function takes `runs`: one row per trial, averaging and class, with the columns `trial` (id), `model`, `loss`,
 `split`, `split_kind` ("random" or "rotation"), `seed`, `index`, `width`, `strength`, `objective` (macro Dice on the
@@ -11,8 +11,6 @@ trials whose macro is not over the same classes are not compared, but counted.
 from __future__ import annotations
 
 import itertools
-import math
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -37,10 +35,6 @@ from analysis.stability import (
 CELL = [*CONFIGURATION, "split", "seed"]
 SCORE = ["averaging", "class"]
 HYPERPARAMETERS = ["width", "strength"]
-PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
-TOP_QUANTILE = 0.1  # PED-ANOVA asks what the best tenth of the trials have in common
-MIN_TOP_POINTS = 5  # fewer make it unstable, as optuna's documentation warns
-ROUGH_BELOW = 100  # points
 
 
 def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 0.95) -> pd.DataFrame:
@@ -56,7 +50,7 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 
     num_rotation        rotation splits with a gain; rotation_gain: its mean there
     num_left_out        cells without a gain: no default or tuned trial, or a score undefined or over other classes
     """
-    gains, trials = _cell_gains(runs), _trials(runs)
+    gains, trials = _cell_gains(runs), trials_of(runs)
     tuned = trials.groupby(CELL).size().groupby(CONFIGURATION).max() > 1
     rows = []
     for key, cells in gains.groupby([*CONFIGURATION, *SCORE], sort=False):
@@ -79,7 +73,8 @@ def _of_configuration(table: pd.DataFrame, model: str, loss: str) -> pd.DataFram
     return table[(table["model"] == model) & (table["loss"] == loss)]
 
 
-def _trials(runs: pd.DataFrame) -> pd.DataFrame:
+def trials_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per trial: its cell, point and objective."""
     return runs[[*CELL, "split_kind", "trial", "index", *HYPERPARAMETERS, "objective"]].drop_duplicates("trial")
 
 
@@ -94,7 +89,7 @@ def _scores(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _cell_gains(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per cell, averaging and class: trial 0's score (`dice`) and `gain`; NaN where there is none."""
-    trials, scores = _trials(runs), _scores(runs)
+    trials, scores = trials_of(runs), _scores(runs)
     classes = [name for name in scores["class"].unique() if name != MACRO]
     places = pd.DataFrame(itertools.product(scores["averaging"].unique(), [*classes, MACRO]), columns=SCORE)
     cells = trials[["split_kind", *CELL]].drop_duplicates().merge(places, how="cross")
@@ -226,7 +221,7 @@ def _common(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
 
 def _objectives(common: pd.DataFrame) -> pd.DataFrame:
     """Objectives of one configuration and seed: one column per point, one row per split that has all of them."""
-    wide = _trials(common).pivot(index=["split_kind", "split"], columns="index", values="objective")
+    wide = trials_of(common).pivot(index=["split_kind", "split"], columns="index", values="objective")
     return wide.dropna(axis=1, how="all").dropna()
 
 
@@ -244,7 +239,7 @@ def _pairs(common: pd.DataFrame) -> pd.DataFrame:
         if wide.shape[1] < 2:
             continue
         scores, choice = wide.to_numpy(float), wide.to_numpy(float).argmax(axis=1)
-        trials = _trials(group).set_index(["split", "index"])["trial"]
+        trials = trials_of(group).set_index(["split", "index"])["trial"]
         for (i, (kind, a)), (j, (other, b)) in itertools.product(enumerate(wide.index), repeat=2):
             regret, tau = scores[j].max() - scores[j, choice[i]], mean_tau(scores[[i, j]])
             chosen, best = (trials[b, wide.columns[choice[split]]] for split in (i, j))
@@ -301,84 +296,3 @@ def tuning_shares(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
     counts, shares = ["num_points", "num_splits", "num_seeds"], ["point", "split", "residual", "seed"]
     columns = [*CONFIGURATION, *SCORE, *counts, *(f"share_{name}" for name in shares), "residual_sd", "note"]
     return pd.DataFrame(rows).rename(columns=names).reindex(columns=columns)
-
-
-def importance(runs: pd.DataFrame, seed: int = 0, min_points: int = 20) -> pd.DataFrame:
-    """Which hyperparameter mattered for the validation objective? One row per configuration and evaluator.
-
-    width, strength         importances, which sum to 1; width on its logarithmic scale
-    num_trials, num_cells   trials with an objective, pooled over the cells with at least two of them. Each cell's mean
-                            objective is subtracted, lest a split's difficulty be taken for an effect.
-    num_points              distinct ones among them: a common point tried in every cell is still one point
-
-    The evaluators are PED-ANOVA (Watanabe et al. 2023), where the best tenth of the trials lies, and, where
-    scikit-learn is installed, fANOVA (Hutter et al. 2014), what a random forest says of all of them.
-    """
-    judged = _trials(runs).dropna(subset="objective")
-    judged = judged[judged.groupby(CELL)["trial"].transform("size") > 1]
-    effect = judged["objective"] - judged.groupby(CELL)["objective"].transform("mean")
-    judged = judged.assign(effect=effect.round(9), width=np.log(judged["width"]))
-    rows = []
-    for key in runs[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None):
-        own = _of_configuration(judged, *key)
-        num_points = _num_points(own)
-        sizes = {"num_trials": len(own), "num_cells": len(own[CELL].drop_duplicates()), "num_points": num_points}
-        for evaluator in _evaluators():
-            refusal = _importance_refusal(own, evaluator, max(min_points, 2))
-            found = dict.fromkeys(HYPERPARAMETERS, np.nan) if refusal else _importances(own, evaluator, seed)
-            rough = f"importances of {num_points} points are rough" if num_points < ROUGH_BELOW else ""
-            place = {**dict(zip(CONFIGURATION, key, strict=True)), "evaluator": evaluator, **sizes}
-            rows.append(place | found | {"note": refusal.reason if refusal else rough})
-    return pd.DataFrame(rows)
-
-
-def _evaluators() -> list[str]:
-    return [PED_ANOVA, FANOVA] if find_spec("sklearn") else [PED_ANOVA]
-
-
-def _num_points(trials: pd.DataFrame) -> int:
-    return len(trials[HYPERPARAMETERS].drop_duplicates())
-
-
-def _importance_refusal(trials: pd.DataFrame, evaluator: str, min_points: int) -> Refusal | None:
-    num_points, effect = _num_points(trials), trials["effect"]
-    if num_points < min_points:
-        return Refusal(f"no importances: {num_points} points, fewer than {min_points}")
-    for name in HYPERPARAMETERS:
-        if trials[name].nunique() == 1:
-            return Refusal(f"no importances: {name} has the same value in every trial")
-    if effect.nunique() == 1:
-        return Refusal("no importances: the objective is the same in every trial of a cell")
-    if evaluator == FANOVA:
-        return None
-    top = trials[effect >= effect.nlargest(math.ceil(TOP_QUANTILE * len(trials))).min()]
-    if len(top) == len(trials):
-        return Refusal("no importances: too many trials are equally bad to tell a best tenth")
-    if _num_points(top) < MIN_TOP_POINTS:
-        return Refusal(f"no importances: the best tenth is {_num_points(top)} points, fewer than {MIN_TOP_POINTS}")
-    return None
-
-
-def _importances(trials: pd.DataFrame, evaluator: str, seed: int) -> dict[str, float]:
-    """The importance of every hyperparameter for a high `effect`; they sum to 1."""
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
-
-    # Width comes as its logarithm, since fANOVA would undo a logarithmic distribution.
-    ranges = {name: (float(trials[name].min()), float(trials[name].max())) for name in HYPERPARAMETERS}
-    distributions: dict[str, optuna.distributions.BaseDistribution] = {
-        name: optuna.distributions.FloatDistribution(*ends) for name, ends in ranges.items()
-    }
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
-    try:
-        study = optuna.create_study(direction="maximize")
-    finally:
-        optuna.logging.set_verbosity(before)
-    for row in trials.to_dict("records"):
-        params = {name: float(row[name]) for name in HYPERPARAMETERS}
-        study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=float(row["effect"])))
-    ped_anova = PedAnovaImportanceEvaluator(target_quantile=TOP_QUANTILE)
-    chosen = ped_anova if evaluator == PED_ANOVA else FanovaImportanceEvaluator(seed=seed)
-    found = optuna.importance.get_param_importances(study, evaluator=chosen)
-    return {name: float(found[name]) for name in HYPERPARAMETERS}

@@ -11,6 +11,7 @@ from analysis import figures_search, search
 from analysis.costs import COSTS, non_dominated, trade_off
 from analysis.errors import AnalysisError
 from analysis.false_classes import false_class_matrices, false_classes, hard_images
+from analysis.importance import importance
 from analysis.page import Picture, Pictures, Section, Table, panel
 from analysis.ranks import worst_cells
 from analysis.sections import Material
@@ -90,9 +91,7 @@ def _search(material: Material) -> Section:
                 search.tuning_shares(material.runs, startup),
                 "tuning_shares.csv",
             ),
-            Table(
-                "Importance of the hyperparameters", search.importance(material.runs, material.seed), "importance.csv"
-            ),
+            Table("Importance of the hyperparameters", importance(material.runs, material.seed), "importance.csv"),
         ],
         notes=["One trial in every cell: nothing was searched."] if nothing else [],
     )

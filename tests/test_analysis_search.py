@@ -12,12 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.comparison import nadeau_bengio_interval
+from analysis.importance import FANOVA, PED_ANOVA, importance
 from analysis.load import _best
 from analysis.ranks import mean_tau
 from analysis.search import (
-    FANOVA,
-    PED_ANOVA,
-    importance,
     transfer,
     transfer_matrix,
     tuned_trials,

@@ -14,7 +14,7 @@ FORBIDDEN = {
     "study": {"analysis", "pandas"},
     "analysis": {"torch", "ray", "albumentations"},
 }
-ONLY_IN = {"ray": {"study/cluster.py"}, "optuna": {"study/search.py", "analysis/search.py"}}
+ONLY_IN = {"ray": {"study/cluster.py"}, "optuna": {"study/search.py", "analysis/importance.py"}}
 
 
 def imported(source: str) -> Iterator[str]:

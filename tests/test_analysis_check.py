@@ -1,0 +1,265 @@
+"""The gate: exact bounds, its three answers, what it refuses, and how often it errs where the truth is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.check import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
+from analysis.errors import AnalysisError
+from analysis.load import Scores, load
+
+RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
+Draw = Callable[[str, str], float]
+
+
+def made(draw: Draw, num_random: int, num_rotation: int, classes: Sequence[str], models: Sequence[str]) -> Scores:
+    """A table of scores: `draw` takes a split's kind and name."""
+    splits = [("random", f"random_{i}") for i in range(num_random)]
+    splits += [("rotation", f"rot_{i}") for i in range(num_rotation)]
+    rows = [
+        (model, "ce", split, kind, 0, "ew", name, draw(kind, split))
+        for model, (kind, split), name in itertools.product(models, splits, classes)
+    ]
+    columns = ["model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice"]
+    return Scores(pd.DataFrame(rows, columns=columns), "made", "as given")
+
+
+def given(random: Sequence[float] = RANDOM, rotation: Sequence[float] = ROTATION) -> Scores:
+    """One configuration, one class."""
+    values = {f"random_{i}": x for i, x in enumerate(random)} | {f"rot_{i}": x for i, x in enumerate(rotation)}
+    return made(lambda _, split: values[split], len(random), len(rotation), ["bx"], ["icnet"])
+
+
+def only(verdict: Verdict) -> pd.Series[Any]:
+    assert len(verdict.checks) == 1
+    return verdict.checks.iloc[0]
+
+
+def one(scores: Scores, **limits: float) -> pd.Series[Any]:
+    """The only check of the class bx."""
+    return only(check(scores, class_="bx", **limits))
+
+
+SD = math.sqrt(0.002 / 3)  # of .60 .62 .64 .66
+T95_3 = 2.3533634348018264  # Student's t, 3 degrees of freedom, one-sided 95 %
+
+
+def test_the_bounds_of_a_gap_are_students() -> None:
+    row = one(given(), max_gap=0.5)
+    error = SD * math.sqrt(1 / 4 + 1 / 3)
+    assert row["value"] == pytest.approx(0.11)
+    assert (row["low"], row["high"]) == pytest.approx((0.11 - T95_3 * error, 0.11 + T95_3 * error))
+    assert row["decision"] == "met"
+
+
+def test_the_bounds_of_a_mean_are_students() -> None:
+    row, half = one(given(), min_dice=0.5), T95_3 * SD / 2
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((0.63, 0.63 - half, 0.63 + half))
+
+
+def test_the_bounds_of_an_sd_are_chi_squares() -> None:
+    row = one(given(), max_sd=0.5)
+    quantiles = (7.814727903251179, 0.35184631774927144)  # of chi-square with 3 degrees of freedom at 95 % and 5 %
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((SD, *(SD * math.sqrt(3 / q) for q in quantiles)))
+
+
+@pytest.mark.parametrize(
+    ("limit", "decision", "status"),
+    [(0.20, "met", STABLE), (0.11, "open", CANNOT_TELL), (0.105, "open", CANNOT_TELL), (0.05, "failed", UNSTABLE)],
+)
+def test_met_open_failed(limit: float, decision: str, status: int) -> None:
+    """Bounds of the gap: .0636 and .1564. What the value alone says (.11 is above .105) decides nothing."""
+    verdict = check(given(), max_gap=limit, class_="bx")
+    assert (only(verdict)["decision"], verdict.status) == (decision, status)
+
+
+def test_a_failure_among_many_checks_takes_a_wider_bound_and_a_pass_does_not() -> None:
+    alone = one(given(), max_gap=0.1)
+    twins = check(given(), max_gap=0.1).checks  # bx, and macro, which is bx
+    error = SD * math.sqrt(1 / 4 + 1 / 3)
+    assert list(twins["class"]) == ["bx", "macro"]
+    np.testing.assert_allclose(twins["low"], 0.11 - stats.t.ppf(1 - 0.05 / 2, 3) * error)
+    np.testing.assert_allclose(twins["high"], alone["high"])
+
+
+def test_the_splits_that_would_decide_decide() -> None:
+    """With so many random splits of the same mean and SD, and no fewer, the answer is no longer open."""
+    row = one(given(), max_gap=0.08)
+    assert row["decision"] == "open"
+    number = int(row["splits_needed"])
+    for n, decided in ((number, True), (number - 1, False)):
+        error = SD * math.sqrt(1 / n + 1 / 3)
+        low, high = (0.11 + sign * stats.t.ppf(0.95, n - 1) * error for sign in (-1, 1))
+        assert bool(low > 0.08 or high <= 0.08) is decided
+    assert f"{number} random splits would" in check(given(), max_gap=0.08, class_="bx").text()
+
+
+def test_where_no_number_of_splits_would_decide_it_is_said() -> None:
+    verdict = check(given(), max_gap=0.11, class_="bx")
+    assert math.isnan(only(verdict)["splits_needed"])
+    assert "more random splits alone would not decide" in verdict.text()
+
+
+def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
+    told = check(given(), max_gap=0.04, min_dice=0.75, class_="bx").text()
+    assert told.splitlines()[0] == "NOT STABLE: of 2 checks, 2 failed, 0 open, 0 met."
+    assert "failed: max-gap 0.04, icnet ce ew bx: gap random - rotation 0.110 [0.047, 0.156]" in told
+    assert "failed: min-dice 0.75, icnet ce ew bx: mean over random splits 0.630 [0.600, 0.671]" in told
+    assert "Decided by one-sided intervals, not by the values" in told
+
+
+@pytest.mark.parametrize(
+    ("scores", "limits", "reason"),
+    [
+        (given(rotation=[]), {"max_gap": 0.5}, "no rotation splits"),
+        (given(random=[0.5, 0.6, 0.7]), {"max_sd": 0.5}, "no SD of 3 random splits"),
+        (given(random=[0.5]), {"min_dice": 0.1}, "no interval: 1 random splits"),
+        (given(random=[0.5, math.nan, 0.6, 0.7]), {"min_dice": 0.1}, "1 of 4 splits have no score"),
+        (given(rotation=[0.5, math.nan, 0.5]), {"max_gap": 0.9}, "1 of 7 splits have no score"),
+    ],
+)
+def test_too_few_splits_cannot_tell(scores: Scores, limits: dict[str, float], reason: str) -> None:
+    verdict = check(scores, class_="bx", **limits)
+    assert verdict.status == CANNOT_TELL
+    assert reason in only(verdict)["note"]
+    assert reason in verdict.text()
+
+
+def test_a_limit_is_failed_even_where_another_cannot_be_told() -> None:
+    assert check(given(rotation=[]), max_gap=0.5, min_dice=0.9, class_="bx").status == UNSTABLE
+
+
+def test_missing_trials_leave_every_check_of_their_configuration_open() -> None:
+    cell = "icnet-ce-random_9-s0"
+    verdict = check(dataclasses.replace(given(), missing=(cell,)), min_dice=0.1)
+    assert verdict.status == CANNOT_TELL
+    assert set(verdict.checks["note"]) == {f"1 missing, {cell} for one: run the study again"}
+    other = dataclasses.replace(given(), missing=("unet-ce-random_9-s0",))
+    assert check(other, min_dice=0.1).status == STABLE
+
+
+def test_a_training_that_diverged_is_unstable_by_any_limit() -> None:
+    failed = {"icnet-ce-random_9-s0-t00": "the loss became nan in epoch 3"}
+    verdict = check(dataclasses.replace(given(), failed=failed), min_dice=0.1)
+    assert verdict.status == UNSTABLE
+    assert "failed: icnet ce: training diverged (icnet-ce-random_9-s0-t00: the loss became nan in epoch 3)" in " ".join(
+        verdict.text().split()
+    )
+    elsewhere = {"icnet-ce-random_0-s0-t03": "the loss became nan"}  # a point of the search; the cell has its score
+    assert check(dataclasses.replace(given(), failed=elsewhere), min_dice=0.1).status == STABLE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "no limit to check"),
+        ({"max_gap": -0.1}, "--max-gap -0.1 is no limit"),
+        ({"max_sd": math.nan}, "--max-sd nan is no limit"),
+        ({"min_dice": 60}, "--min-dice 60 is no limit of a Dice score: give a number from 0 to 1"),
+        ({"min_dice": 0.5, "model": "vgg"}, "paper has no model 'vgg'; it has icnet, unet"),
+        ({"min_dice": 0.5, "class_": "xx"}, "no class 'xx'"),
+        ({"min_dice": 0.5, "averaging": "pooled"}, "no averaging 'pooled'"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnalysisError, match=message):
+        check(load("paper"), **arguments)
+
+
+def test_filters_and_what_is_checked_unless_named() -> None:
+    paper = load("paper")
+    everything = check(paper, min_dice=0.5).checks
+    assert len(everything) == 4 * 2 * 7
+    assert not {"bg", "all"} & set(everything["class"])
+    chosen = check(paper, min_dice=0.5, max_sd=0.1, model="icnet", loss="ce", class_="all", averaging="pw").checks
+    assert chosen[["limit", "model", "loss", "averaging", "class"]].to_numpy().tolist() == [
+        ["max-sd", "icnet", "ce", "pw", "all"],
+        ["min-dice", "icnet", "ce", "pw", "all"],
+    ]
+
+
+def test_the_paper_is_not_stable() -> None:
+    """Its U-Net finds a third of the pixels of cl: that fails on whatever interval."""
+    verdict = check(load("paper"), max_gap=0.1, max_sd=0.05, min_dice=0.6)
+    assert verdict.status == UNSTABLE
+    told = verdict.text()
+    assert "failed: min-dice 0.6, unet ce ew cl: mean over random splits 0.326 [" in told
+    assert "failed: min-dice 0.6, unet ce_dice ew cl: mean over random splits 0.326 [" in told
+    assert "failed: max-sd 0.05, unet ce ew du: SD over random splits 0.221 [" in told
+
+
+# How often it errs. Scores are drawn about a true mean with a true SD, the same for every split of a kind.
+
+
+def likely(rate: float, draws: int) -> tuple[int, int]:
+    """Counts outside of which a rate as stated shows up once in a thousand such tests."""
+    low, high = stats.binom.ppf([0.0005, 0.9995], draws, rate)
+    return int(low), int(high)
+
+
+def answers(draws: int, mean: float, gap: float, sd: float, classes: int, models: int, **limits: float) -> Counter[int]:
+    rng = np.random.default_rng([draws, classes, round(1000 * gap), round(1000 * sd)])
+    names, centre = [f"c{i}" for i in range(classes)], {"random": mean, "rotation": mean - gap}
+    options = {"class_": "c0"} if classes == models == 1 else {}
+    found = Counter[int]()
+    for _ in range(draws):
+        scores = made(lambda kind, _: rng.normal(centre[kind], sd), 8, 3, names, [f"m{i}" for i in range(models)])
+        found[check(scores, **limits, **options).status] += 1
+    return found
+
+
+DRAWS = 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("truth", "limits"),
+    [
+        ({"mean": 0.6, "gap": 0.1, "sd": 0.04}, {"max_gap": 0.1}),
+        ({"mean": 0.6, "gap": 0.1, "sd": 0.04}, {"max_sd": 0.04}),
+        ({"mean": 0.6, "gap": 0.1, "sd": 0.04}, {"min_dice": 0.6}),
+    ],
+)
+def test_at_the_limit_itself_either_error_comes_at_the_stated_rate(
+    truth: dict[str, float], limits: dict[str, float]
+) -> None:
+    """One check, whose true value is the limit: "not stable" in 5 %, "stable" in 5 %, and else "cannot tell".
+
+    So the one-sided intervals cover at 95 %. Comparing the value with the limit would say "not stable" half the time.
+    """
+    found = answers(DRAWS, classes=1, models=1, **truth, **limits)
+    low, high = likely(0.05, DRAWS)
+    assert low <= found[UNSTABLE] <= high, found
+    assert low <= found[STABLE] <= high, found
+
+
+@pytest.mark.slow
+def test_among_24_checks_that_truly_hold_false_alarms_stay_rare() -> None:
+    """Two configurations, three classes and macro, three limits: all true values at the limit, or within it."""
+    limits = {"max_gap": 0.1, "max_sd": 0.04, "min_dice": 0.6}
+    found = answers(DRAWS, mean=0.6, gap=0.1, sd=0.04, classes=3, models=2, **limits)
+    assert found[UNSTABLE] <= likely(0.05, DRAWS)[1], found
+
+
+@pytest.mark.slow
+def test_where_a_limit_is_truly_broken_it_is_hardly_ever_called_stable() -> None:
+    found = answers(DRAWS, mean=0.6, gap=0.101, sd=0.02, classes=3, models=2, max_gap=0.1, min_dice=0.4)
+    assert found[STABLE] <= likely(0.05, DRAWS)[1], found
+
+
+@pytest.mark.slow
+def test_it_finds_what_is_plain() -> None:
+    broken = answers(100, mean=0.6, gap=0.25, sd=0.03, classes=3, models=2, max_gap=0.1)
+    sound = answers(100, mean=0.8, gap=0.0, sd=0.02, classes=3, models=2, max_gap=0.1, max_sd=0.08, min_dice=0.6)
+    assert broken[UNSTABLE] >= 99, broken
+    assert sound[STABLE] >= 95, sound
