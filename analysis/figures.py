@@ -30,6 +30,7 @@ RANDOM, ROTATION = COLOURS[0], COLOURS[1]
 SCALE = mpl.colormaps["viridis"]
 WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
 SMALL = 8.0  # points
+MOST_CHARACTERS = 32  # of a name
 
 
 def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
@@ -111,7 +112,8 @@ def profiles(table: pd.DataFrame, averaging: str, split_kind: str) -> Figure:
             _profile(axes, run["dice"], color=colour, lw=0.6, alpha=0.3)
         _profile(axes, ours["dice"], color=colour, lw=1.8, ls=style, label=plain_text(f"{model} {loss}"))
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Dice", ylabel="share of scores above")
-    axes.legend(loc="lower left", frameon=False, fontsize=SMALL, labelcolor=INK)
+    if axes.lines:
+        axes.legend(loc="lower left", frameon=False, fontsize=SMALL, labelcolor=INK)
     return figure
 
 
@@ -286,5 +288,7 @@ def _plain(names: Any) -> list[str]:
 
 
 def plain_text(name: object) -> str:
-    """A name as it is: no formula, no control character."""
-    return printable(name).replace("$", r"\$")
+    """A name as it is: no formula, no control character; the middle of a long one left out, as it must fit."""
+    plain = printable(name)
+    short = plain if len(plain) <= MOST_CHARACTERS else f"{plain[:20]}…{plain[-11:]}"
+    return short.replace("$", r"\$")

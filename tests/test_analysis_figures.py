@@ -1,0 +1,244 @@
+"""Figures: what is drawn is what the statistics say, odd tables can be drawn, and the SVG is self-contained."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis import figures, figures_search
+from analysis.comparison import compare
+from analysis.figures import ROTATION
+from analysis.load import load
+from analysis.ranks import configuration_ranks
+from analysis.stability import stability
+from analysis.svg import INK, inline_svg
+from analysis.tables import tables, worst
+
+PAPER = load("paper").table
+OURS = ("icnet", "ce")
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def lines(figure: Figure, marker: str) -> list[tuple[list[float], list[float]]]:
+    """(x, y) of the drawn lines with this marker and at least one point."""
+    drawn = [line for line in figure.axes[0].lines if line.get_marker() == marker and len(line.get_xdata())]
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in drawn]
+
+
+def test_the_heat_map_has_every_score_and_outlines_the_worst() -> None:
+    frame = tables(PAPER)[OURS]
+    figure = figures.heat_map(frame, "ew")
+    drawn = Counter(texts(figure))
+    assert drawn == Counter(f"{value:.2f}" for value in frame["ew"].to_numpy().ravel())
+    outlines = [p for p in figure.axes[0].patches if isinstance(p, Rectangle) and not p.get_fill()]
+    assert len(outlines) == worst(frame["ew"], 2).to_numpy().sum() == 11  # eight columns; bg thrice .98, all twice .69
+
+
+def test_dots_are_the_scores_and_the_bar_is_the_interval() -> None:
+    ours = PAPER[(PAPER["model"] == "icnet") & (PAPER["loss"] == "ce") & (PAPER["averaging"] == "ew")]
+    figure = figures.dots(PAPER, *OURS, "ew")
+    named = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert named == ["bx", "cl", "dr", "du", "ad", "bo", "macro", "all", "bg"]
+    dots = lines(figure, "o")
+    for y, name in enumerate(named[:6]):
+        scores = ours[(ours["class"] == name) & (ours["split_kind"] == "random")]["dice"]
+        assert dots[y][0] == scores.tolist()
+    found = stability(ours).set_index("class")
+    bars = [x for x, y in lines(figure, "None") if y[0] == y[1] and x != [0, 1]]  # not the rule above macro
+    np.testing.assert_allclose(bars, found.loc[named, ["mean_low", "mean_high"]].to_numpy(float))
+    assert Counter(texts(figure)) == Counter(["0", "1", "2"] * 9)
+
+
+def test_slopes_end_at_the_rotation_scores() -> None:
+    figure = figures.slopes(PAPER, *OURS, "pw")
+    ours = PAPER[(PAPER["model"] == "icnet") & (PAPER["loss"] == "ce") & (PAPER["averaging"] == "pw")]
+    bx = ours[ours["class"] == "bx"].set_index("split")["dice"]
+    assert lines(figure, "o")[0][1] == pytest.approx([bx[:8].mean(), 0.46, 0.42, 0.90])
+    assert texts(figure) != []
+
+
+def test_a_profile_is_the_share_of_scores_above() -> None:
+    figure = figures.profiles(PAPER, "ew", "rotation")
+    rows = PAPER[(PAPER["averaging"] == "ew") & (PAPER["split_kind"] == "rotation")]
+    rows = rows[~rows["class"].isin(["bg", "all"])]
+    thick = [line for line in figure.axes[0].lines if line.get_linewidth() == 1.8]
+    assert len(thick) == 4
+    for line, (_, part) in zip(thick, rows.groupby(["model", "loss"], sort=False), strict=True):
+        for x, y in zip(line.get_xdata()[1:-1], line.get_ydata()[1:-1], strict=True):
+            # At a score that several share, the line comes down in as many steps.
+            assert (part["dice"] > x).mean() - 1e-9 <= y <= (part["dice"] >= x).mean() + 1e-9
+
+
+def test_paired_differences_have_the_corrected_interval() -> None:
+    figure = figures.paired(PAPER, ("icnet", "ce_dice"), OURS, "ew", 0.254, 0.01)
+    found = compare(PAPER[PAPER["averaging"] == "ew"], ("icnet", "ce_dice"), OURS, test_to_train=0.254, rope=0.01)
+    found = found.set_index("class")
+    bars = [x for x, y in lines(figure, "None") if y[0] == y[1] and len(x) == 2 and y != [0, 1]]
+    named = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    expected = found.loc[named, ["low", "high"]].dropna().to_numpy(float)
+    assert any(np.allclose(bar, expected[0]) for bar in bars)
+    np.testing.assert_allclose([bar for bar in bars if bar != [0, 1]][: len(expected)], expected)
+    band = next(patch for patch in figure.axes[0].patches)
+    assert band.get_extents().transformed(figure.axes[0].transData.inverted()).x1 == pytest.approx(0.01)
+
+
+def test_without_the_sizes_of_the_splits_there_is_no_interval() -> None:
+    figure = figures.paired(PAPER, ("icnet", "ce_dice"), OURS, "ew", None, 0.01)
+    assert lines(figure, "|") == []
+
+
+def test_ranks_are_the_ranks() -> None:
+    figure = figures.ranks(PAPER, "ew")
+    found = configuration_ranks(PAPER[PAPER["averaging"] == "ew"])
+    macro = found[found["class"] == "macro"]
+    splits = list(dict.fromkeys(PAPER["split"]))
+    assert [y for _, y in lines(figure, "o")] == macro[splits].to_numpy(float).tolist()
+
+
+def with_names(*renamed: tuple[str, str]) -> pd.DataFrame:
+    return PAPER.replace(dict(renamed))
+
+
+def many() -> pd.DataFrame:
+    """Nine configurations of eleven classes, more than there are colours."""
+    rng, splits = np.random.default_rng(0), [f"random_{i}" for i in range(4)]
+    rows = [
+        (f"net{i}", "ce", split, "random", 0, "ew", f"class {k}", rng.random())
+        for i, split, k in itertools.product(range(9), splits, range(11))
+    ]
+    return pd.DataFrame(rows, columns=PAPER.columns)
+
+
+def undefined(table: pd.DataFrame, chosen: pd.Series[bool]) -> pd.DataFrame:
+    return table.assign(dice=table["dice"].mask(chosen))
+
+
+ODD = {
+    "no rotation": PAPER[PAPER["split_kind"] == "random"],
+    "rotation only": PAPER[PAPER["split_kind"] == "rotation"],
+    "one split": PAPER[PAPER["split"] == "random_3"],
+    "a class undefined": undefined(PAPER, PAPER["class"] == "bx"),
+    "one split undefined": undefined(PAPER, PAPER["split"] == "random_2"),
+    "one rotation split undefined": undefined(PAPER, PAPER["split"] == "rot_2"),
+    "nothing defined": undefined(PAPER, PAPER["dice"] >= 0),
+    "three seeds": pd.concat([PAPER.assign(seed=seed) for seed in range(3)]),
+    "many": many(),
+    "odd names": with_names(("icnet", "$x_1$ <b>&"), ("bx", "\x1b[31m$"), ("ce", "%s\n{}")),
+    "long names": with_names(("icnet", "net" * 30), ("bx", "class " * 20)),
+}
+
+
+def drawn(table: pd.DataFrame) -> dict[str, Callable[[], Figure]]:
+    configurations = list(table[["model", "loss"]].drop_duplicates().itertuples(index=False, name=None))
+    first, second = configurations[:2]
+    return {
+        "heat_map": lambda: figures.heat_map(tables(table)[first], "ew"),
+        "dots": lambda: figures.dots(table, *first, "ew"),
+        "slopes": lambda: figures.slopes(table, *first, "ew"),
+        "profiles": lambda: figures.profiles(table, "ew", "random"),
+        "paired": lambda: figures.paired(table, first, second, "ew", 0.25, 0.01),
+        "ranks": lambda: figures.ranks(table, "ew"),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(ODD))
+@pytest.mark.parametrize("kind", list(drawn(PAPER)))
+def test_odd_tables_are_drawn(name: str, kind: str) -> None:
+    figure = drawn(ODD[name])[kind]()
+    root = ET.fromstring(inline_svg(figure, name, kind))
+    shown = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert not any("nan" in text for text in shown), shown
+    assert not any("\x1b" in text or "\n" in text for text in shown), shown
+
+
+def sound(svg: str) -> ET.Element:
+    root = ET.fromstring(svg)
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    for reference in re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', svg):
+        assert set(reference.split()) <= set(ids)
+    return root
+
+
+def test_the_svg_is_sound_and_says_what_it_shows() -> None:
+    svg = inline_svg(figures.dots(PAPER, *OURS, "ew"), "A < B", 'so "be" it')
+    root = sound(svg)
+    assert root.get("role") == "img"
+    assert [child.text for child in root][:2] == ["A < B", 'so "be" it']
+    outside = [uri for uri in re.findall(r'https?://[^\s"<]+', svg) if uri != "http://www.w3.org/2000/svg"]
+    assert outside == []
+    assert INK not in svg
+    assert "var(--ink)" in svg
+
+
+def test_the_same_figure_gives_the_same_bytes_and_another_title_other_ids() -> None:
+    first, again, other = (
+        inline_svg(figures.ranks(PAPER, "ew"), title, "") for title in ("ranks", "ranks", "ranks again")
+    )
+    assert first == again
+    ids: Callable[[str], set[str]] = lambda svg: set(re.findall(r'\bid="([^"]+)"', svg))  # noqa: E731
+    assert not ids(first) & ids(other)
+
+
+def test_names_are_no_formulas() -> None:
+    table = with_names(("icnet", "$x^2$"))
+    root = sound(inline_svg(figures.ranks(table, "ew"), "t", "d"))
+    shown = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "$x^2$ ce" in shown
+
+
+def luminance(colour: Sequence[float]) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def test_numbers_on_colours_can_be_read() -> None:
+    """Contrast of at least 4.5 : 1 (WCAG 2, AA) at every value."""
+    _, axes = figures.panel(2)
+    for value in np.linspace(0, 1, 101):
+        figures.heat_cell(axes, 0, 0, value, "0", value)
+        dark, light = sorted([luminance(axes.patches[-1].get_facecolor()), float(axes.texts[-1].get_color() == "#fff")])
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, value
+
+
+TRIALS = pd.DataFrame(
+    [
+        ("icnet", "ce", split, kind, 0, f"icnet-ce-{split}-s0-t{i:02}", i, width, strength, 0.4 + 0.1 * i, i == 2)
+        for split, kind in (("random_0", "random"), ("rot_0", "rotation"))
+        for i, (width, strength) in enumerate([(1.0, 1.0), (0.5, 0.2), (2.0, 1.5)])
+    ],
+    columns=[
+        *("model", "loss", "split", "split_kind", "seed", "trial", "index", "width", "strength", "objective", "chosen")
+    ],
+)
+
+
+def test_the_search_shows_the_best_so_far() -> None:
+    figure = figures_search.search_progress(TRIALS, "icnet", "ce", 2)
+    curves = [line.get_ydata().tolist() for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
+    assert curves == [pytest.approx([0.4, 0.5, 0.6])] * 2
+
+
+def test_the_points_of_the_search_and_the_chosen_ones() -> None:
+    figure = figures_search.search_points(TRIALS, "icnet", "ce")
+    rings = [line for line in figure.axes[0].lines if line.get_markeredgecolor() == ROTATION]
+    assert [(set(line.get_xdata()), set(line.get_ydata())) for line in rings] == [({2.0}, {1.5})]
+
+
+def test_the_matrix_shows_per_cent() -> None:
+    matrix = pd.DataFrame([[np.nan, 0.25], [0.5, np.nan]], index=["bx", "cl"], columns=["bx", "cl"])
+    figure = figures_search.false_class_matrix(matrix, 0.5)
+    assert sorted(text for text in texts(figure) if text.isdigit()) == ["25", "50"]
