@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -99,9 +97,3 @@ def test_a_comparison_needs_the_sizes_of_the_splits(capsys: pytest.CaptureFixtur
     assert "does not say how many images" in said(
         capsys, "compare", str(tmp_path / "t.csv"), "icnet-ce", "icnet-ce_dice", status=2
     )
-
-
-def test_the_command_loads_neither_torch_nor_ray() -> None:
-    code = "import analysis.cli, sys; print(*{'torch', 'ray', 'albumentations', 'matplotlib'} & set(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == []

@@ -1,8 +1,6 @@
 """Scores from the paper, from studies and from tables: whole, from one study, chosen by validation alone."""
 
 import math
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -325,9 +323,3 @@ def test_any_table_comes_back(tmp_path_factory: pytest.TempPathFactory, scores: 
     table.to_csv(path, index=False)
     in_order = pd.DataFrame(sorted(rows, key=lambda row: class_order(row[5])), columns=table.columns)
     pd.testing.assert_frame_equal(load(path).table[[*KEYS, "dice"]], in_order)
-
-
-def test_loading_needs_no_network_library() -> None:
-    code = "import analysis.load, sys; print(*{'torch', 'ray', 'albumentations', 'optuna'} & set(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == []

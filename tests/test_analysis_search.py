@@ -346,6 +346,7 @@ def test_only_the_hyperparameter_that_matters_is_important() -> None:
     assert (other["strength"] > [0.8, 0.95]).all()
 
 
+@pytest.mark.slow
 def test_importances_are_reproducible_and_leave_optuna_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
     import optuna
 

@@ -85,6 +85,7 @@ def test_what_cannot_be_done_is_one_message_and_status_2(
     assert all(word in said.err for word in words), said.err
 
 
+@pytest.mark.slow
 def test_a_sound_data_set_is_described(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     assert main(["data", "--sheet", str(sheet)]) == 0

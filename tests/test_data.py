@@ -6,8 +6,6 @@ import io
 import pickle
 import shutil
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -222,12 +220,7 @@ def test_every_object_of_the_stand_in_is_seen_at_the_smallest_working_size() -> 
         assert set(np.unique(label)) == {0, class_id}
 
 
-def test_importing_the_data_loads_nothing_heavy() -> None:
-    heavy = "{'torch', 'albumentations', 'cv2', 'ray', 'pandas'}"
-    code = f"import sys, trainers.data, trainers.contact_sheet; sys.exit(bool({heavy} & set(sys.modules)))"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(data.__file__).parents[1])
-
-
+@pytest.mark.slow
 def test_the_contact_sheet_shows_a_row_for_each_class_and_angle(tmp_path: Path) -> None:
     path = contact_sheet(read_catalogue("standin"), tmp_path / "sheet.png")
     assert path == tmp_path / "sheet.png"
@@ -245,6 +238,7 @@ def test_the_contact_sheet_survives_bad_and_missing_images(folder: Path, tmp_pat
     contact_sheet(read_catalogue(tmp_path / "empty"), tmp_path / "empty.png")
 
 
+@pytest.mark.slow
 def test_the_contact_sheet_stays_small_for_many_classes(folder: Path, tmp_path: Path) -> None:
     for number in range(60):
         shutil.copytree(folder / "mug", folder / f"a_class_with_a_long_name_{number}")

@@ -9,7 +9,6 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from torchmetrics.segmentation import DiceScore
 
 from trainers.dice import confusion, dice, macro, tolerance
 
@@ -141,8 +140,11 @@ def test_the_definition_written_naively(maps, epsilon: float) -> None:
     np.testing.assert_allclose((scores.all_ew, scores.all_pw, scores.all_pooled), expected["all"], rtol=1e-12)
 
 
+@pytest.mark.slow  # torchmetrics takes a while to import
 @given(label_maps())
 def test_without_tolerance_it_is_torchmetrics_samplewise(maps) -> None:
+    from torchmetrics.segmentation import DiceScore
+
     truth, predicted = maps
     oracle = DiceScore(4, include_background=True, average="none", aggregation_level="samplewise", input_format="index")
     expected = oracle(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth.astype(np.int64)))

@@ -58,6 +58,7 @@ def test_this_test_can_fail(place: str, source: str) -> None:
     assert violations(place, source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
@@ -68,10 +69,15 @@ def test_this_test_can_fail(place: str, source: str) -> None:
         ),
         ("import study.data_report", {"torch", "ray", "albumentations"}),
         (
-            "import trainers.dice, trainers.recipe, trainers.data, trainers.split, trainers.images",
-            {"torch", "ray", "albumentations"},
+            "import trainers.dice, trainers.recipe, trainers.data, trainers.split, trainers.images, "
+            "trainers.contact_sheet",
+            {"torch", "ray", "albumentations", "cv2", "pandas"},
         ),
         ("import study.results", {"torch", "ray"}),
+        ("import study.trial", {"torch", "ray", "optuna", "albumentations"}),
+        ("import analysis.load", {"torch", "ray", "optuna", "albumentations"}),
+        ("import analysis.cli", {"torch", "ray", "optuna", "albumentations", "matplotlib", "jinja2"}),
+        ("import analysis.report", {"torch", "ray", "optuna", "albumentations"}),
     ],
 )
 def test_light_modules_load_nothing_heavy(statement: str, unwanted: set[str]) -> None:

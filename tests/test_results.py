@@ -79,6 +79,7 @@ def test_the_trials_row_is_written_last(tmp_path: Path, monkeypatch: pytest.Monk
     assert [name.partition("/")[0] for name in written] == ["dice", "history", "trials"]
 
 
+@pytest.mark.slow
 def test_a_writer_killed_half_way_leaves_nothing_to_read(tmp_path: Path) -> None:
     """A process that dies in the middle of a write (SIGKILL, in fsync) has committed nothing, and the next one can."""
     code = (

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_study import ROOT, assert_same_facts, write_definition
+from small_study import assert_same_facts, write_definition
 
 from study.cells import Point, cells, parse_trial, trials
 from study.committed import read_committed
@@ -64,9 +62,3 @@ def test_real_and_simulated_trials_do_not_mix(study: Prepared, tmp_path: Path) -
     assert "simulate" not in real.recipe(), "the digests of real recipes stay as they are"
     with pytest.raises(StudyError, match="simulate: True there, None here"):
         read_committed(Results(out), real)
-
-
-def test_nothing_is_trained_so_torch_is_not_loaded() -> None:
-    code = "import study.trial, sys; print(*{'torch', 'ray', 'optuna', 'albumentations'} & set(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == []
