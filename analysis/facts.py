@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.errors import AnalysisError
+from analysis.tables import in_class_order
 from study.cells import parse_trial, split_kind
 from study.definition import Definition
 from study.results import Results
@@ -58,7 +59,7 @@ class Facts:
             wide = self._recomputed(wide, self.epsilon)
         long = wide.rename(columns={name: averaging for averaging, name in WIDE.items()})
         long = long.melt(["trial", "class"], list(WIDE), var_name="averaging", value_name="dice")
-        return _factors(trial_ids).merge(long, on="trial")
+        return in_class_order(_factors(trial_ids).merge(long, on="trial"))
 
     def runs(self) -> pd.DataFrame:
         """Test Dice of every completed trial: `test_scores` with index, width, strength and validation objective."""

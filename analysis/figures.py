@@ -66,7 +66,7 @@ def dots(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
     random, rotation = (of_kind(wide, kind).droplevel([0, 1, 2]) for kind in ("random", "rotation"))
     for y, name in enumerate(names):
         scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
-        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=3.5, alpha=0.55, mew=0)
+        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=4, alpha=0.75, mew=0)
         row = found.loc[name]
         if row["num_splits"] >= 4:
             axes.plot([row["mean_low"], row["mean_high"]], [y, y], "-", color=INK, lw=1.4)
@@ -139,7 +139,7 @@ def paired(
     axes.axvline(0, color=INK, lw=0.8)
     for y, name in enumerate(names):
         scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
-        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=3.5, alpha=0.55, mew=0)
+        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=4, alpha=0.75, mew=0)
         row = found.loc[name]
         if test_to_train is not None and row["num_pairs"] >= 4 and not np.isnan(row["low"]):
             axes.plot([row["low"], row["high"]], [y, y], "-", color=INK, lw=1.4)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
@@ -60,9 +63,7 @@ def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
         )
     axes.margins(0.08, 0.12)
     axes.set(xscale="log", xlabel=what, ylabel="mean Dice, random splits")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _plain_logarithmic(axes.xaxis, (1, 2, 5))
     return figure
 
 
@@ -139,6 +140,7 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
     above.set_ylabel("validation Dice")
     below.set(ylabel="loss (dotted: training)", xlabel="epoch", yscale="log")
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _plain_logarithmic(below.yaxis, (1, 3))
     return figure
 
 
@@ -160,6 +162,13 @@ def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
     axes.set(xlabel="falsely predicted (% of images)", ylabel="object in the image")
     bare(axes)
     return figure
+
+
+def _plain_logarithmic(axis: Axis, digits: Sequence[int]) -> None:
+    """Ticks at these digits of every power of ten, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=digits))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _of(rows: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from PIL import Image
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.stability import CONFIGURATION
-from analysis.tables import class_order
+from analysis.tables import in_class_order
 from study.errors import StudyError
 from study.splits import make_split
 from trainers.catalogue import Catalogue, DataError, locate, read_catalogue
@@ -55,8 +55,7 @@ def examples(image_scores: pd.DataFrame) -> pd.DataFrame:
     """The rows of `false_classes.image_scores` that are the worst, the median (the lower of two) and the best of their
     configuration and class, with a column `rank`. Of equals, the first by trial and image."""
     rows = []
-    in_order = image_scores.sort_values("class", key=lambda names: names.map(class_order), kind="stable")
-    for _, part in in_order.groupby([*CONFIGURATION, "class"], sort=False):
+    for _, part in in_class_order(image_scores).groupby([*CONFIGURATION, "class"], sort=False):
         ordered = part.sort_values(["dice", "trial", "image"])
         places = (0, (len(ordered) - 1) // 2, len(ordered) - 1)
         rows += [ordered.iloc[place].to_dict() | {"rank": rank} for place, rank in zip(places, RANKS, strict=True)]

@@ -84,6 +84,12 @@ def _split_order(kind: str, split: str) -> tuple[bool, str, list[str | int]]:
     return kind != "random", kind, [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
+def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows by class, in the order of `class_order`; else as they were."""
+    places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
+    return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
+
+
 def class_order(name: str) -> tuple[int, str]:
     """The paper's classes in the paper's order, then others by name, and "all" last."""
     if name == "all":

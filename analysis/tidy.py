@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from analysis.errors import AnalysisError
-from analysis.tables import class_order
+from analysis.tables import in_class_order
 from study.cells import split_kind
 from study.definition import RANDOM_SPLIT, ROTATION_SPLIT
 
@@ -54,8 +54,7 @@ def check(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
     Raises AnalysisError for a score that is given twice.
     """
-    in_order = table.sort_values("class", key=lambda names: names.map(class_order), kind="stable")
-    table = in_order[list(TABLE_COLUMNS)].reset_index(drop=True).astype({"dice": float, "seed": np.int64})
+    table = in_class_order(table)[list(TABLE_COLUMNS)].reset_index(drop=True).astype({"dice": float, "seed": np.int64})
     keys = [column for column in TABLE_COLUMNS if column != "dice"]
     repeated = table.duplicated(keys)
     if repeated.any():

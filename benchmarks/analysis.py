@@ -1,7 +1,7 @@
 """How long 10,000 trials take to be loaded and tabled, and how much memory: `python benchmarks/analysis.py`.
 
-Studies are generated as a study leaves them on disk (masks apart, which no table reads), with plausible pixel counts
-and the scores that follow from them. Then every question is asked in a process of its own, several times. Linux only:
+Studies are simulated, as `study run --set simulate=true` would leave them on disk. Then every question is asked in a
+process of its own, several times. Linux only:
 the peak is VmHWM, since the ru_maxrss of a child may be that of the process which started it.
 """
 
@@ -26,18 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from study.cells import Trial, cells, split_kind, trials
-from study.definition import Definition, load
-from study.results import DEFINITION_FILE, SCHEMAS, Results, table_of
-from trainers.dice import dice
+from study.cells import Cell, Point, Trial, cells, trials
+from study.definition import load
+from study.prepare import Prepared, prepare
+from study.results import DEFINITION_FILE, Results
+from study.search import suggest
+from study.trial import run_trial
 
 ROOT = Path(__file__).parent.parent
-CLASSES = ("bg", "bx", "cl", "dr", "du", "ad", "bo")
-NUM_IMAGES = {"val": 77, "test": 131}
-NUM_TRAIN, NUM_EPOCHS, PIXELS = 438, 32, 128 * 128
 REPETITIONS = 3
 SMALLER = (100, 1000)
 
@@ -48,8 +45,6 @@ COMMANDS = {
     "analysis stability": ["stability"],
 }
 IMPORTS = {"import pandas, scipy.stats": "import pandas, scipy.stats", "import analysis.cli": "import analysis.cli"}
-
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class Measurement:
 
 
 def main() -> None:
-    """Generate studies, measure, and write benchmarks/results/analysis.md and .json."""
+    """Simulate studies, measure, and write benchmarks/results/analysis.md and .json."""
     parser = argparse.ArgumentParser(description="Seconds and memory of the analysis of a large study.")
     parser.add_argument("--trials", type=int, default=10_000, help="at least so many (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="keep the studies here, and use those that are there")
@@ -85,19 +80,19 @@ def main() -> None:
 
 
 def study_of(num_trials: int, out: Path) -> tuple[Path, int]:
-    """A study of at least so many trials at `out`, generated unless it is there, and how many trials it has."""
+    """A study of at least so many trials at `out`, simulated unless it is there, and how many trials it has."""
     paper = load("paper")
-    definition = load("paper", [f"search.trials={-(-num_trials // len(cells(paper)))}"])
-    wanted, results = trials(definition), Results(out)
+    definition = load("paper", ["simulate=true", f"search.trials={-(-num_trials // len(cells(paper)))}"])
+    wanted, results = len(trials(definition)), Results(out)
     if results.read_text(DEFINITION_FILE) is None:
         started = time.perf_counter()
         # Not forked: threads of pyarrow may hold locks.
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            list(pool.map(partial(_generate, str(out), definition), wanted, chunksize=64))
+            list(pool.map(partial(_generate, str(out), prepare(definition)), cells(definition)))
         results.write_text(DEFINITION_FILE, definition.to_toml())
         seconds = time.perf_counter() - started
-        print(f"{out}: {len(wanted)} trials generated in {seconds:.0f} s", file=sys.stderr)
-    return out, len(wanted)
+        print(f"{out}: {wanted} trials simulated in {seconds:.0f} s", file=sys.stderr)
+    return out, wanted
 
 
 def questions(out: Path, num_trials: int) -> list[Measurement]:
@@ -169,117 +164,17 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-def _generate(out: str, definition: Definition, trial: Trial) -> None:
-    """Commit one trial, made up: its numbers depend on its id alone."""
-    rng = np.random.default_rng(list(trial.id.encode()))
-    cell, search = trial.cell, definition.search
-    width, strength = rng.uniform(*search.width), rng.uniform(*search.strength)
-    factors = {
-        "trial": trial.id,
-        "model": cell.model,
-        "loss": cell.loss,
-        "split": cell.split,
-        "split_kind": split_kind(cell.split),
-        "seed": cell.seed,
-        "index": trial.index,
-        "width": width if trial.index else search.default_width,
-        "strength": strength if trial.index else search.default_strength,
-    }
-    skill = rng.beta(12, 2, size=len(CLASSES)) - (0.0 if split_kind(cell.split) == "random" else 0.3)
-    counts = {partition: _counts(rng, number, np.clip(skill, 0.05, 1.0)) for partition, number in NUM_IMAGES.items()}
-    dice_rows = [factors | row for partition, counts_NKK in counts.items() for row in _dice_rows(partition, counts_NKK)]
-    history = _history(rng, trial.id)
-    row = factors | _outcome(definition, cell.split, history)
-    tables = {
-        "dice": table_of("dice", dice_rows),
-        "confusion": pa.concat_tables(_confusion(trial.id, *item) for item in counts.items()),
-        "history": table_of("history", history),
-        "trials": table_of("trials", [row], recipe=definition.recipe()),
-    }
-    Results(out).commit(tables)
-
-
-def _counts(rng: np.random.Generator, num_images: int, skill_K: NDArray[np.float64]) -> Counts:
-    """Pixel counts [image, truth, predicted] of images with one object each, some of it taken for other classes."""
-    images, background = np.arange(num_images), 0
-    truth = 1 + images % (len(CLASSES) - 1)
-    object_pixels = rng.integers(300, 4000, size=num_images)
-    elsewhere = rng.dirichlet(np.full(len(CLASSES), 0.3), size=num_images)
-    own = np.eye(len(CLASSES))
-    kept = skill_K[truth][:, None] * rng.uniform(0.6, 1.0, size=(num_images, 1))
-    counts = np.zeros((num_images, len(CLASSES), len(CLASSES)), dtype=np.int64)
-    counts[images, truth] = rng.multinomial(object_pixels, kept * own[truth] + (1 - kept) * elsewhere)
-    false = 0.98 * own[background] + 0.01 * own[truth] + 0.01 * elsewhere
-    counts[images, background] = rng.multinomial(PIXELS - object_pixels, false)
-    return counts
-
-
-def _dice_rows(partition: str, counts_NKK: Counts) -> list[dict[str, Any]]:
-    scores = dice(counts_NKK)
-    columns = {
-        "class": [*CLASSES, "all"],
-        "dice_pw": [*scores.pw, scores.all_pw],
-        "dice_ew": [*scores.ew, scores.all_ew],
-        "dice_pooled": [*scores.pooled, scores.all_pooled],
-        "num_images": [*scores.num_images, scores.num_images.sum()],
-        "false_images": [*scores.false_images, scores.false_images.sum()],
-    }
-    rows = zip(*columns.values(), strict=True)
-    return [{"partition": partition} | dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _confusion(trial_id: str, partition: str, counts_NKK: Counts) -> pa.Table:
-    """One row for each (image, truth, predicted) with at least one pixel, as a study keeps it."""
-    image, truth, predicted = np.nonzero(counts_NKK)
-    names, images = np.array(CLASSES), np.array([f"image/{i:04d}" for i in range(len(counts_NKK))])
-    columns = ([trial_id] * len(image), [partition] * len(image), images[image], names[truth], names[predicted])
-    arrays = [*map(pa.array, columns), pa.array(counts_NKK[image, truth, predicted])]
-    return pa.Table.from_arrays(arrays, schema=SCHEMAS["confusion"])
-
-
-def _history(rng: np.random.Generator, trial_id: str) -> list[dict[str, Any]]:
-    epochs = np.arange(1, NUM_EPOCHS + 1)
-    loss = 2 / epochs * rng.uniform(0.8, 1.2, size=NUM_EPOCHS)
-    columns = {
-        "epoch": epochs,
-        "train_loss": loss,
-        "val_loss": loss * 1.2,
-        "objective": rng.uniform(0.7, 0.9) - 0.2 * loss,
-        "learning_rate": np.full(NUM_EPOCHS, 1e-3),
-        "seconds": rng.uniform(5, 6, size=NUM_EPOCHS),
-    }
-    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-    return [{"trial": trial_id} | dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _outcome(definition: Definition, split: str, history: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the row of a completed trial says beside its factors."""
-    best = max(history, key=lambda epoch: float(epoch["objective"]))
-    seconds, now = sum(epoch["seconds"] for epoch in history), datetime(2026, 1, 1, tzinfo=UTC)
-    return {
-        "status": "completed",
-        "selected_epoch": best["epoch"],
-        "objective": best["objective"],
-        "num_train": NUM_TRAIN,
-        "num_val": NUM_IMAGES["val"],
-        "num_test": NUM_IMAGES["test"],
-        "parameters": 7_000_000,
-        "gflops": 2.5,
-        "latency_ms_median": 20.0,
-        "latency_ms_p95": 25.0,
-        "train_seconds": seconds,
-        "images_per_second": NUM_TRAIN * NUM_EPOCHS / seconds,
-        "device": "cpu",
-        "precision": "bfloat16",
-        "host": "benchmark",
-        "started": now,
-        "finished": now,
-        "recipe_digest": definition.recipe_digest(),
-        "data_fingerprint": "generated",
-        "split_fingerprint": split,
-        "git_commit": "generated",
-        "versions": "{}",
-    }
+def _generate(out: str, study: Prepared, cell: Cell) -> None:
+    """Commit a cell's simulated trials; after the start-up points, points at random: TPE's would change no time."""
+    search, results = study.definition.search, Results(out)
+    for index in range(search.trials):
+        trial = Trial(cell, index)
+        if index < search.startup:
+            point = suggest(search, study.definition.seed, cell, index, ())
+        else:
+            rng = np.random.default_rng(list(trial.id.encode()))
+            point = Point(float(rng.uniform(*search.width)), float(rng.uniform(*search.strength)))
+        results.commit(run_trial(study, trial, point))
 
 
 if __name__ == "__main__":
