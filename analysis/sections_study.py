@@ -16,7 +16,7 @@ from analysis.page import Picture, Pictures, Section, Table, panel
 from analysis.ranks import worst_cells
 from analysis.sections import Material
 from analysis.stability import NOT_OBJECTS
-from analysis.strips import Strip, examples, legend, strips
+from analysis.strips import Strip, colours, examples, strips
 from analysis.verdict import worded_in
 
 NUM_LISTED = 20
@@ -162,7 +162,7 @@ def _strips(material: Material) -> Section:
         "predicted that are not there.",
         pictures=groups,
         notes=notes,
-        key=legend(classes),
+        key=[(name, "#" + bytes(colour).hex()) for name, colour in colours(classes).items()],
     )
 
 

@@ -18,18 +18,20 @@ from PIL import Image
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.stability import CONFIGURATION
-from analysis.tables import in_class_order
+from analysis.tables import class_order, in_class_order
 from study.errors import StudyError
 from study.splits import make_split
-from trainers.catalogue import Catalogue, DataError, locate, read_catalogue
+from trainers.catalogue import Catalogue, DataError, abbreviation, locate, read_catalogue
 from trainers.data import Dataset, fingerprint
 from trainers.data import load as load_dataset
 from trainers.images import fixed_images
 from trainers.split import Partition
 
 RANKS = ("worst", "median", "best")
-# Okabe & Ito's, told apart by the colour-blind; the background is black.
-COLOURS = ((0, 0, 0), (213, 94, 0), (0, 158, 115), (0, 114, 178), (240, 228, 66), (204, 121, 167), (86, 180, 233))
+Colour = tuple[int, int, int]
+BACKGROUND = (0, 0, 0)
+# Okabe & Ito's, told apart by the colour-blind.
+COLOURS = ((213, 94, 0), (0, 158, 115), (0, 114, 178), (240, 228, 66), (204, 121, 167), (86, 180, 233))
 GAP = 2  # pixels between the three parts of a strip
 
 Pixels = NDArray[np.uint8]
@@ -69,15 +71,18 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
     """
     catalogue = _same_data(facts)
     dataset = load_dataset(catalogue, facts.definition.training.image_size)
-    colours = palette(len(dataset.classes))
+    names = [abbreviation(name) for name in dataset.classes]
+    label_colours = np.array([BACKGROUND, *(colours(names)[name] for name in names)], np.uint8)
     partitions = {split: make_split(split, facts.definition, catalogue).test for split in shown["split"].unique()}
     pictures: dict[tuple[str, str], bytes] = {}
     for (trial, split), rows in shown.groupby(["trial", "split"]):
         masks = facts.masks(trial, list(rows["image"]))
         if lacking := sorted(set(rows["image"]) - set(masks)):
             raise AnalysisError(f"{trial} has no predicted mask of {lacking[0]} in masks/: bring that table back")
-        for image in masks:
-            pictures[trial, image] = _picture(dataset, partitions[split], image, masks[image], colours)
+        for image, mask in masks.items():
+            if mask.max() >= len(label_colours):
+                raise AnalysisError(f"{trial}: its predicted mask of {image} has label {mask.max()}, which is no class")
+            pictures[trial, image] = _picture(dataset, partitions[split], image, mask, label_colours)
     return [
         Strip(
             *(row.model, row.loss, row.class_, row.rank, row.split, row.image),
@@ -87,17 +92,11 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
     ]
 
 
-def legend(classes: Sequence[str]) -> list[tuple[str, str]]:
-    """Class, in the order of the labels, and its colour in masks as #rrggbb."""
-    return [(name, "#" + bytes(colour).hex()) for name, colour in zip(classes, palette(len(classes))[1:], strict=True)]
-
-
-def palette(num_classes: int) -> Pixels:
-    """Colours of the background and the classes, shape (num_classes + 1, 3); beyond six, more hues are made up."""
-    more = [colorsys.hsv_to_rgb(0.07 + 0.618 * i, 0.55, 0.95) for i in range(num_classes + 1 - len(COLOURS))]
-    return np.array([*COLOURS, *(tuple(round(255 * part) for part in rgb) for rgb in more)], np.uint8)[
-        : num_classes + 1
-    ]
+def colours(classes: Sequence[str]) -> dict[str, Colour]:
+    """Class -> its colour in label maps, in whatever order the classes come; beyond six, more hues are made up."""
+    hues = (colorsys.hsv_to_rgb(0.07 + 0.618 * i, 0.55, 0.95) for i in range(len(classes) - len(COLOURS)))
+    more = [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues]
+    return dict(zip(sorted(classes, key=class_order), [*COLOURS, *more], strict=False))
 
 
 def _same_data(facts: Facts) -> Catalogue:
@@ -114,12 +113,16 @@ def _same_data(facts: Facts) -> Catalogue:
     return catalogue
 
 
-def _picture(dataset: Dataset, partition: Partition, image: str, predicted_HW: Pixels, colours: Pixels) -> bytes:
+def _picture(dataset: Dataset, partition: Partition, image: str, predicted_HW: Pixels, label_colours: Pixels) -> bytes:
     """PNG of the three parts at the working size."""
     background = partition.backgrounds[partition.images.index(image)]
     images_NHWC, labels_NHW = fixed_images(dataset, Partition((image,), (background,)))
     gap = np.zeros((len(predicted_HW), GAP, 4), np.uint8)
-    parts = (images_NHWC[0], colours[labels_NHW[0]], colours[np.minimum(predicted_HW, len(colours) - 1)])
+    parts = (
+        images_NHWC[0],
+        label_colours[labels_NHW[0]],
+        label_colours[predicted_HW],
+    )
     opaque = [np.dstack([part, np.full(part.shape[:2], 255, np.uint8)]) for part in parts]
     buffer = io.BytesIO()
     strip = np.concatenate([opaque[0], gap, opaque[1], gap, opaque[2]], axis=1)

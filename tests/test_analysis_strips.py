@@ -1,0 +1,87 @@
+"""Pictures of test images: the right images, the right labels in the colours that the key names."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from simulated_study import write_study
+
+from analysis.errors import AnalysisError
+from analysis.facts import Facts
+from analysis.false_classes import image_scores
+from analysis.load import load
+from analysis.strips import GAP, colours, examples, strips
+from study import definition
+
+SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    """Of the data set that ships, whose folders come in another order than the paper's classes."""
+    out = write_study(tmp_path_factory.mktemp("strips") / "out", definition.load("demo", SETTINGS))
+    return load(out).study_facts("a test")
+
+
+def test_a_class_has_one_colour_in_whatever_order_the_classes_come() -> None:
+    names = ["dr", "ad", "bx", "zebra"]
+    assert colours(names) == colours(names[::-1])
+    assert list(colours(names)) == ["bx", "dr", "ad", "zebra"]
+    many = colours([f"class {i}" for i in range(30)])
+    assert len(set(many.values())) == 30
+    assert (0, 0, 0) not in many.values()
+
+
+@pytest.mark.slow
+def test_worst_median_and_best_of_every_class(facts: Facts) -> None:
+    scores = image_scores(facts)
+    shown = examples(scores)
+    assert shown[["class", "rank"]].to_numpy().tolist() == [
+        [name, rank] for name in ("bx", "cl", "dr", "du", "ad", "bo") for rank in ("worst", "median", "best")
+    ]
+    for name, rows in shown.groupby("class"):
+        dice = np.sort(scores.loc[scores["class"] == name, "dice"])
+        assert rows["dice"].tolist() == [dice[0], dice[(len(dice) - 1) // 2], dice[-1]]
+
+
+@pytest.mark.slow
+def test_truth_and_prediction_are_in_the_colours_of_the_key(facts: Facts) -> None:
+    """Dice and the falsely predicted classes, counted again in the colours of the picture."""
+    by_class = colours(["ad", "bo", "bx", "cl", "dr", "du"])
+    drawn = strips(facts, examples(image_scores(facts)))
+    assert len(drawn) == 18
+    for strip in drawn:
+        pixels = np.asarray(Image.open(io.BytesIO(strip.png)).convert("RGB"))
+        size = len(pixels)
+        truth, predicted = pixels[:, size + GAP : 2 * size + GAP], pixels[:, 2 * (size + GAP) :]
+        true, called = ((part == by_class[strip.class_]).all(axis=2) for part in (truth, predicted))
+        assert 2 * (true & called).sum() / (true.sum() + called.sum()) == pytest.approx(strip.dice)
+        others = {name: (predicted == colour).all(axis=2).sum() for name, colour in by_class.items()}
+        for name in strip.false_classes.split():
+            assert others[name] > 0
+        assert not (predicted.sum() and sum(others.values()) == 0)
+
+
+@pytest.mark.slow
+def test_a_label_that_is_no_class_is_named(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, size = examples(image_scores(facts)), facts.definition.training.image_size
+    foreign = lambda self, trial, images: {name: np.full((size, size), 9, np.uint8) for name in images}  # noqa: E731
+    monkeypatch.setattr(Facts, "masks", foreign)
+    with pytest.raises(AnalysisError, match="has label 9, which is no class"):
+        strips(facts, shown)
+
+
+@pytest.mark.slow
+def test_a_mask_that_is_gone_is_named(facts: Facts, tmp_path: Path) -> None:
+    shown = examples(image_scores(facts))
+    masks = Path(str(facts.results.out)) / "masks"
+    moved = masks.rename(tmp_path / "masks")
+    try:
+        with pytest.raises(AnalysisError, match="bring that table back"):
+            strips(facts, shown)
+    finally:
+        moved.rename(masks)
