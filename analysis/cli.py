@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return IMPOSSIBLE
     for line in lacking(scores):
         print(line, file=sys.stderr)
-    print(text)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # `| head` has seen enough; what Python flushes at its end must not complain either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 

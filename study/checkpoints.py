@@ -7,11 +7,13 @@ over, and the trial starts anew. It is read as tensors and plain values only: no
 from __future__ import annotations
 
 import io
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from study.cells import Point, Trial
+from study.errors import StudyError
 from study.prepare import Prepared
 from study.results import Results
 
@@ -61,8 +63,11 @@ class Checkpoints:
         made, file = state(), io.BytesIO()
         device = next(iter(made["weights"].values())).device.type
         torch.save({"belongs_to": self._belongs_to | {"device": device}, "state": made}, file)
-        self._results.write_bytes(self._name, file.getvalue())
         self._kept = time.monotonic()
+        try:
+            self._results.write_bytes(self._name, file.getvalue())
+        except StudyError as error:  # the trial can do without; if OUT stays out of reach, its commit will tell
+            print(f"checkpoint not kept: {error}", file=sys.stderr)
 
     def remove(self) -> None:
         self._results.remove(self._name)

@@ -14,11 +14,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from study.capacity import Forecast
 from study.cells import cells
 from study.cost import readable
 from study.definition import PRESETS, Definition, load
 from study.errors import StudyError
-from study.progress import STALE_AFTER_SECONDS
 
 DONE, NEGATIVE, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -54,9 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     run = _add(commands, "run", _run, "run what is missing of a study, and show its scores")
     _takes_definition(run)
     run.add_argument("--address", help="a Ray cluster, e.g. auto or 10.0.0.1:6379 (default: this machine alone)")
+    run.add_argument("--retry-failed", action="store_true", help="try only trials that could not be run before")
+    run.add_argument("--simulate", action="store_true", help="draw plausible results instead of training (a tryout)")
     run.add_argument("--ray-log", action="store_true", help="show Ray's own messages, and what its workers print")
     plan = _add(commands, "plan", _plan, "list every cell and trial, done or missing, and estimate the cost")
     _takes_definition(plan)
+    plan.add_argument("--cluster", metavar="FILE", help="check a cluster.yaml offline, and say what it takes there")
     status = _add(commands, "status", _status, "what is done, failed, missing and running at OUT")
     status.add_argument("out", metavar="OUT", help="where a study keeps its results")
     trial = _add(commands, "trial", _trial, "run one trial here, in this process, without Ray")
@@ -122,12 +125,14 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from study.run import run
     from study.view import RunView, scores_table
 
-    definition = _definition(options)
-    out = _out(options, definition)
+    definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
+    out = options.out or f"results/{definition.name}{'-simulated' * definition.simulate}"
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop cleanly
     try:
         with RunView(console) as view:
-            done = run(definition, out, view, options.address, options.ray_log)
+            done = run(
+                definition, out, view, options.address, ray_log=options.ray_log, retry_failed=options.retry_failed
+            )
     except KeyboardInterrupt:
         from study.results import Results
 
@@ -138,25 +143,31 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     console.print(scores_table(done.scores))
     for trial, reason in done.failed.items():
         console.print(f"failed: {trial}: {reason}", markup=False)
-    for cell, reason in done.resting.items():
-        console.print(f"not run: {cell}: {reason}", markup=False)
+    for trial, unfinished in done.unfinished.items():
+        console.print(f"not run: {trial}: {unfinished.told}", markup=False, soft_wrap=True)
     console.print(f"Results: {out}\nNext:    analysis tables {out}", soft_wrap=True, markup=False)
-    if done.resting:
-        console.print("Run the same command again to try the cells that could not be run.")
-    return NEGATIVE if done.resting else DONE
+    if done.unfinished:
+        console.print("Run the same command again, or with --retry-failed, to try what could not be run.")
+    return NEGATIVE if done.unfinished else DONE
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
-    from study.run import plan
+    from study.run import plan, plan_cluster
 
     definition = _definition(options)
     out = _out(options, definition)
     planned = plan(definition, out)
+    on_cluster = plan_cluster(planned, options.cluster) if options.cluster else None
     committed = {trial.id for trial in planned.committed}
     seconds, measured = planned.estimate.seconds, planned.estimate.measured
     if options.json:
         trials = [{"trial": t.id, "state": "done" if t.id in committed else "missing"} for t in planned.trials]
-        print(json.dumps({"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}))
+        told = {"cluster": asdict(on_cluster)} if on_cluster else {}
+        print(
+            json.dumps(
+                {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate), **told}
+            )
+        )
         return DONE
     table = Table(box=None, pad_edge=False)
     for column in ("cell", "done", "missing"):
@@ -175,7 +186,16 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         f"The missing ones take {readable(seconds)} of one worker ({basis}).",
         soft_wrap=True,
     )
+    if options.cluster:
+        console.print(_on_cluster(options.cluster, on_cluster), soft_wrap=True)
     return DONE
+
+
+def _on_cluster(file: str, found: Forecast | None) -> str:
+    if found is None:
+        return f"{file}: sound. What its machines hold, Ray will find out when it starts there."
+    gpus = f", {found.gpu_hours:.1f} GPU hours" if found.gpu_hours else ""
+    return f"{file}: sound. {found.at_once} trials at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
 
 
 def _ranges(indices: Sequence[int]) -> str:
@@ -195,9 +215,7 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
     now = status(options.out)
     progress = now.progress
-    alive = (
-        progress is not None and progress.state == "running" and time.time() - progress.updated < STALE_AFTER_SECONDS
-    )
+    alive = progress is not None and progress.state == "running" and not progress.is_lost
     done = len(now.trials) - len(now.missing)
     if options.json:
         answer = {
@@ -205,6 +223,7 @@ def _status(options: argparse.Namespace, console: Console) -> int:
             "total": len(now.trials),
             "failed": {trial.id: reason for trial, reason in now.failed.items()},
             "missing": [trial.id for trial in now.missing],
+            "unfinished": {name: asdict(each) for name, each in now.unfinished.items()},
             "alive": alive,
             "run": json.loads(progress.to_json()) if progress else None,
         }
@@ -213,6 +232,8 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     console.print(f"{options.out}: {done} of {len(now.trials)} trials done, {len(now.failed)} of them failed.")
     for trial, reason in now.failed.items():
         console.print(f"failed: {trial.id}: {reason}", markup=False)
+    for name, unfinished in now.unfinished.items():
+        console.print(f"not run: {name}: {unfinished.told}", markup=False, soft_wrap=True)
     if now.missing:
         console.print(
             "missing: " + ", ".join(trial.id for trial in now.missing[:6]) + (" ..." * (len(now.missing) > 6))
@@ -224,8 +245,6 @@ def _status(options: argparse.Namespace, console: Console) -> int:
         ago = readable(time.time() - progress.updated)
         state = "was lost without a word" if progress.state == "running" else f"ended {progress.state}"
         console.print(f"Nothing is running; the last run, on {progress.host}, {state} {ago} ago.")
-        for cell, reason in progress.resting.items():
-            console.print(f"not run: {cell}: {reason}", markup=False)
     return DONE if not now.missing else NEGATIVE
 
 

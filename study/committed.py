@@ -8,7 +8,7 @@ from typing import Any
 from study.cells import Outcome, Point, Trial, parse_trial
 from study.definition import Definition
 from study.errors import StudyError
-from study.prepare import Prepared
+from study.prepare import Prepared, differing_versions
 from study.results import Results
 
 Row = dict[str, Any]
@@ -25,12 +25,20 @@ def read_committed(results: Results, definition: Definition) -> dict[Trial, Row]
 
 
 def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Trial, Row]) -> None:
-    """Raises StudyError if a committed trial saw another data set, or other images under a split's name."""
+    """Raises StudyError if a committed trial saw another data set, other images under a split's name, or was run with
+    other versions of what decides numbers."""
     for trial, row in committed.items():
         if row["data_fingerprint"] != study.data_fingerprint:
             raise StudyError(
                 f"{results.out} holds trials of another data set (fingerprint {row['data_fingerprint']}; "
                 f"{study.definition.data.path} has {study.data_fingerprint}). Use another --out, or that data set."
+            )
+        differing = differing_versions(row["versions"])
+        if differing and not study.definition.resources.mixed_versions:
+            raise StudyError(
+                f"{results.out} holds trials that were run with other versions ({differing}; {trial.id}, for one). "
+                "Numbers of the two are not the same bit for bit: install those versions, use another --out, or, "
+                "knowingly, --set resources.mixed_versions=true"
             )
         split = study.splits.get(trial.cell.split)
         if split is not None and row["split_fingerprint"] != split.fingerprint:

@@ -125,8 +125,18 @@ class Resources(Section):
     """Share of a GPU that a trial takes where there are GPUs."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a trial is tried when the machinery fails it, before its cell rests until the next run."""
+    memory_gb: dict[ModelName, Annotated[float, Field(ge=0)]] = {"icnet": 2.0, "unet": 4.0, "icnet_cascade": 2.0}
+    """GiB of a machine's memory that a trial asks for: no more trials share a machine than have room in it."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
+    hang_seconds: PositiveFloat = 3600.0
+    """A trial that ends no epoch for so long is taken to hang: its worker is killed, and the trial tried again."""
+    patience_seconds: Annotated[float, Field(ge=0)] = 600.0
+    """How long a worker that has trained waits for OUT's server to take the results, before it gives the trial up."""
+    mixed_versions: bool = False
+    """Also run beside trials, and on nodes, of other versions of torch, optuna and so on: not bit for bit the same."""
+    simulated_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """How long a simulated trial takes."""
 
 
 class Definition(Section):

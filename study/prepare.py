@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import subprocess
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import study
+import trainers
 from study.definition import Definition
 from study.errors import StudyError
 from study.splits import make_splits
@@ -17,6 +20,7 @@ from trainers.data import Dataset, fingerprint, load
 from trainers.split import Split
 
 _PACKAGES = ("torch", "ray", "optuna", "albumentations", "opencv-python-headless", "numpy")
+_DECISIVE = ("torch", "optuna", "albumentations", "opencv-python-headless", "numpy")
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,32 @@ def prepare(definition: Definition) -> Prepared:
 
 def provenance() -> Provenance:
     """The code's commit, if it runs from a checkout, and the versions of what its numbers depend on."""
-    versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES}
-    return Provenance(_git_commit(Path(__file__).parent), json.dumps(versions))
+    return Provenance(_git_commit(Path(__file__).parent), json.dumps(versions()))
+
+
+def versions() -> dict[str, str]:
+    """What is installed here, by name."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES}
+
+
+def differing_versions(theirs: str) -> str:
+    """In which versions that decide numbers the JSON of another place or time differs from here; empty if in none."""
+    kept, ours = json.loads(theirs), versions()
+    return ", ".join(
+        f"{name} {kept.get(name)}, here {ours[name]}" for name in _DECISIVE if kept.get(name) != ours[name]
+    )
+
+
+def source_digest() -> str:
+    """Twelve hexadecimal digits that name this project's code as it lies here."""
+    digest = hashlib.sha256()
+    for package in (study, trainers):
+        root = Path(package.__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            digest.update(
+                f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0"
+            )
+    return digest.hexdigest()[:12]
 
 
 def _git_commit(folder: Path) -> str | None:

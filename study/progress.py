@@ -96,6 +96,17 @@ class Progress:
         self.work_done -= running.work_done if running else 0.0
         self.resting[trial.cell.id] = f"{trial.id}: {reason}"
 
+    def drop(self, trial: Trial) -> None:
+        """The trial has stopped, and is to start anew."""
+        self.work_done -= self.running.pop(trial.id).work_done
+
+    @property
+    def is_lost(self) -> bool:
+        """It says that it runs, and cannot be: long silent, or a process of this machine that is no more."""
+        if time.time() - self.updated > STALE_AFTER_SECONDS:
+            return True
+        return self.host == platform.node() and (self.pid == os.getpid() or not _exists(self.pid))
+
     @property
     def images_per_second(self) -> float:
         return sum(running.images_per_second or 0.0 for running in self.running.values())
@@ -126,3 +137,14 @@ class Progress:
         if objective is not None:
             configuration = trial.cell.configuration
             self.best[configuration] = max(objective, self.best.get(configuration, objective))
+
+
+def _exists(pid: int) -> bool:
+    """Whether this machine has such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it has, of another user
+        return True
+    return True

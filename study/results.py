@@ -6,6 +6,7 @@ file in `trials/` is written last and is the commit: rows of the other tables wi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -192,10 +193,20 @@ class Results:
         except OSError as error:
             raise StudyError(f"{self.out}: {name} cannot be written there: {error}") from None
 
+    def names(self, folder: str, suffix: str) -> list[str]:
+        """The names of the files in a folder of OUT that end so; none if there is no such folder."""
+        return [path.rpartition("/")[2] for path in self._list(folder, suffix)]
+
     def remove(self, name: str) -> None:
         """Remove a file that may be there."""
         if self._files.get_file_info(self._path(name)).type == pyarrow.fs.FileType.File:
             self._files.delete_file(self._path(name))
+
+    def remove_if_empty(self) -> None:
+        """Leave no trace of a place that was only tried out. (Object stores have no empty folders.)"""
+        if isinstance(self._files, pyarrow.fs.LocalFileSystem):
+            with contextlib.suppress(OSError):
+                Path(self._root).rmdir()
 
     def sweep(self) -> None:
         """Remove what killed writers left unfinished. Only on disks: object stores keep nothing unfinished."""
@@ -213,10 +224,10 @@ class Results:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _list(self, table: str) -> list[str]:
-        selector = pyarrow.fs.FileSelector(self._path(table), allow_not_found=True)
+    def _list(self, folder: str, suffix: str = ".parquet") -> list[str]:
+        selector = pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True)
         names = (info.path for info in self._files.get_file_info(selector) if info.type == pyarrow.fs.FileType.File)
-        return sorted(p for p in names if p.endswith(".parquet") and not p.rpartition("/")[2].startswith((".", "_")))
+        return sorted(p for p in names if p.endswith(suffix) and not p.rpartition("/")[2].startswith((".", "_")))
 
     def _first_unreadable(self, paths: list[str]) -> str | None:
         for path in paths:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,16 +9,19 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from study.capacity import Forecast, forecast
 from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
 from study.committed import Row, check_same_inputs, missing, outcomes, read_committed
 from study.cost import Estimate, estimate
 from study.definition import Definition, parse
 from study.errors import StudyError
 from study.prepare import catalogue_of, prepare
-from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
-from study.results import CIRCUMSTANCES, DEFINITION_FILE, RUN_FILE, Results
+from study.progress import Progress
+from study.results import CIRCUMSTANCES, DEFINITION_FILE, Results
+from study.session import last_progress, refuse_a_second_driver, run_all
 from study.splits import make_splits
 from study.summary import Scores, summarise
+from study.unfinished import Unfinished, read_unfinished
 from trainers.split import Split
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Plan:
     definition: Definition
     trials: tuple[Trial, ...]
     committed: Mapping[Trial, Row]
+    num_train: Mapping[str, int]
     estimate: Estimate
 
     @property
@@ -43,11 +46,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run leaves: the scores, and which cells could not be run."""
+    """What a run leaves: the scores, and what it could not finish."""
 
     scores: list[Scores]
-    resting: Mapping[str, str]  # cell -> reason
-    failed: Mapping[str, str]  # trial -> reason; results, too
+    unfinished: Mapping[str, Unfinished]  # trial -> why the machinery could not finish it
+    failed: Mapping[str, str]  # trial -> why it diverged; a result, too
 
 
 def plan(definition: Definition, out: str) -> Plan:
@@ -56,65 +59,74 @@ def plan(definition: Definition, out: str) -> Plan:
     splits = make_splits(definition, catalogue)
     committed = read_committed(Results(out), definition)
     planned = trials(definition)
-    cost = estimate(definition, missing(planned, committed), committed, _num_train(splits))
-    return Plan(definition, planned, committed, cost)
+    num_train = _num_train(splits)
+    cost = estimate(definition, missing(planned, committed), committed, num_train)
+    return Plan(definition, planned, committed, num_train, cost)
 
 
 def _num_train(splits: Mapping[str, Split]) -> dict[str, int]:
     return {name: len(split.train) for name, split in splits.items()}
 
 
-def run(definition: Definition, out: str, watch: Watch, address: str | None = None, ray_log: bool = False) -> Finished:
+def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:
+    """What the missing trials will take on the cluster that a file describes; None where its machines are not told.
+
+    Raises StudyError with every problem of the file, or if a trial fits on none of its machines.
+    """
+    from study.cluster import check_cluster_file  # ray takes a second to import: only for those who ask
+
+    machines = check_cluster_file(cluster_file)
+    if not machines:
+        return None
+    by_model: dict[str, float] = {
+        model: estimate(
+            planned.definition,
+            [trial for trial in planned.missing if trial.cell.model == model],
+            planned.committed,
+            planned.num_train,
+        ).seconds
+        for model in planned.definition.grid.models
+    }
+    return forecast(planned.definition, machines, by_model)
+
+
+def run(
+    definition: Definition,
+    out: str,
+    watch: Watch,
+    address: str | None = None,
+    *,
+    ray_log: bool = False,
+    retry_failed: bool = False,
+) -> Finished:
     """Run what is missing of the study at OUT, on the cluster at `address` or on this machine.
 
-    Raises StudyError before anything is written if the data, the definition or OUT do not allow it.
+    :param retry_failed: of what is missing, only the trials that the machinery could not finish before.
+    :raises StudyError: before anything is written, if the data, the definition, OUT or the cluster do not allow it.
     """
     study = prepare(definition)
     results = Results(out)
     committed = read_committed(results, definition)
     check_same_inputs(results, study, committed)
-    results.write_text(DEFINITION_FILE, definition.to_toml())
-    results.sweep()
+    refuse_a_second_driver(results)
+    unfinished = read_unfinished(results, {trial.id for trial in committed})
+    todo = missing(trials(definition), committed)
+    if retry_failed:
+        todo = [trial for trial in todo if trial.id in unfinished]
     progress = Progress.of(definition, committed, _num_train(study.splits))
-    if missing(trials(definition), committed):
-        if address is None:  # Ray's only way to listen on loopback alone; it reads this when it is imported
-            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        from study.cluster import run_schedule  # ray and torch take seconds to import: not before they are needed
-        from study.schedule import Schedule
-
-        watch = _with_heartbeat(watch, results)
-        try:
-            run_schedule(study, Schedule(definition, outcomes(committed)), results, progress, watch, address, ray_log)
-        except BaseException:
-            progress.state = "interrupted"
-            raise
-        else:
-            progress.state = "incomplete" if progress.resting else "finished"
-        finally:
-            progress.running.clear()
-            results.write_text(RUN_FILE, progress.to_json())
-    return finished(definition, results, progress.resting)
+    if todo:
+        run_all(study, results, todo, progress, watch, address, ray_log=ray_log)
+    else:
+        results.write_text(DEFINITION_FILE, definition.to_toml())
+    return finished(definition, results)
 
 
-def _with_heartbeat(watch: Watch, results: Results) -> Watch:
-    """Also keep OUT/run.json fresh, for `study status` from elsewhere."""
-    written = 0.0
-
-    def watch_and_write(progress: Progress, line: str | None) -> None:
-        nonlocal written
-        if progress.updated - written >= SECONDS_BETWEEN_HEARTBEATS:
-            written = progress.updated
-            results.write_text(RUN_FILE, progress.to_json())
-        watch(progress, line)
-
-    return watch_and_write
-
-
-def finished(definition: Definition, results: Results, resting: Mapping[str, str]) -> Finished:
-    """The scores of what is committed."""
+def finished(definition: Definition, results: Results) -> Finished:
+    """The scores of what is committed, and what is not."""
     committed = read_committed(results, definition)
     failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
-    return Finished(summarise(cells(definition), committed, results.read("dice")), resting, failed)
+    unfinished = read_unfinished(results, {trial.id for trial in committed})
+    return Finished(summarise(cells(definition), committed, results.read("dice")), unfinished, failed)
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,7 @@ class Status:
     definition: Definition
     trials: tuple[Trial, ...]
     committed: Mapping[Trial, Row]
+    unfinished: Mapping[str, Unfinished]
     progress: Progress | None  # of the newest run; None if there was none, or nothing was left for it to do
 
     @property
@@ -139,12 +152,9 @@ def status(out: str) -> Status:
     """Done, failed and missing trials of the study at OUT, and what its driver last said of itself."""
     results = Results(out)
     definition = kept_definition(results)
-    told = results.read_text(RUN_FILE)
-    try:
-        progress = Progress.from_json(told) if told else None
-    except (ValueError, AttributeError) as error:
-        raise StudyError(f"{out}/{RUN_FILE}: not written by a run of a study; remove it ({error})") from None
-    return Status(definition, trials(definition), read_committed(results, definition), progress)
+    committed = read_committed(results, definition)
+    unfinished = read_unfinished(results, {trial.id for trial in committed})
+    return Status(definition, trials(definition), committed, unfinished, last_progress(results))
 
 
 def kept_definition(results: Results) -> Definition:

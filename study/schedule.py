@@ -7,7 +7,7 @@ Handing out and completing take the same short time however many trials there ar
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from study.cells import Cell, Outcome, Point, Trial, cells
 from study.definition import Definition
@@ -20,8 +20,11 @@ _COST_ORDER = ("unet", "icnet", "icnet_cascade")
 class Schedule:
     """The trials that are still to be run, handed out one at a time."""
 
-    def __init__(self, definition: Definition, committed: Mapping[Trial, Outcome]) -> None:
-        self._definition = definition
+    def __init__(
+        self, definition: Definition, committed: Mapping[Trial, Outcome], only: Collection[Trial] | None = None
+    ) -> None:
+        """:param only: hand out none but these."""
+        self._definition, self._only = definition, only
         self._outcomes: dict[Cell, dict[int, Outcome]] = {cell: {} for cell in cells(definition)}
         for trial, outcome in committed.items():
             if trial.cell in self._outcomes:
@@ -35,7 +38,8 @@ class Schedule:
         self._resting: set[Cell] = set()
 
     def _missing(self, cell: Cell) -> set[int]:
-        return {index for index in range(self._definition.search.trials) if index not in self._outcomes[cell]}
+        missing = {index for index in range(self._definition.search.trials) if index not in self._outcomes[cell]}
+        return missing if self._only is None else {index for index in missing if Trial(cell, index) in self._only}
 
     @property
     def waiting(self) -> tuple[Trial, ...]:
@@ -61,6 +65,12 @@ class Schedule:
         """The trial has a result: its objective, or None where it diverged."""
         self._outcomes[trial.cell][trial.index] = Outcome(self._handed_out.pop(trial), objective)
         self._make_next_ready(trial.cell)
+
+    def put_back(self, trial: Trial) -> None:
+        """The trial was handed out and has no result yet: it is to be handed out again."""
+        del self._handed_out[trial]
+        self._waiting[trial.cell].add(trial.index)
+        self._make_ready([trial.index], trial.cell)
 
     def rest(self, cell: Cell) -> None:
         """The machinery could not run a trial of this cell: none of its further trials is handed out in this run."""

@@ -7,6 +7,7 @@ never stand in one study with real ones. Every draw is seeded by what it is for:
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +44,7 @@ def simulate(
     objective, _ = macro(dice(evaluations["val"].confusion_NKK, study.definition.training.epsilon).ew)
     history = _history(study, trial, objective)
     for epoch in history:
+        time.sleep(study.definition.resources.simulated_seconds / len(history))
         on_epoch(epoch)
     selected = min(history, key=lambda epoch: epoch.val_loss).epoch
     return tables.completed(

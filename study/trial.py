@@ -13,7 +13,7 @@ from study.cells import Point, Trial
 from study.checkpoints import Checkpoints
 from study.prepare import Prepared
 from study.simulation import simulate
-from trainers.outcome import Epoch, Latency
+from trainers.outcome import Epoch, Latency, OutOfGpuMemory
 
 
 def run_trial(
@@ -26,11 +26,13 @@ def run_trial(
     """Train and evaluate one trial; its tables, to be committed. A trial that diverges is a result, too.
 
     With `checkpoints` it goes on from the last epoch that another worker kept, and ends as if there had been no other.
-    A definition with `simulate` set draws plausible results instead.
+    A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory.
     """
     if study.definition.simulate:
         return simulate(study, trial, point, on_epoch)
-    from trainers.evaluate import evaluate, latency  # torch takes seconds to import: not where nothing is trained
+    import torch  # takes seconds to import: not where nothing is trained
+
+    from trainers.evaluate import evaluate, latency
     from trainers.train import Diverged, Job, train
 
     recipe, split, started = study.definition.training, study.splits[trial.cell.split], datetime.now(UTC)
@@ -44,13 +46,15 @@ def run_trial(
             checkpoints.keep(state)
         on_epoch(epoch)
 
+    partitions = {"val": split.val, "test": split.test}
     try:
         trained = train(job, recipe, study.dataset, split, after_epoch, resume)
+        evaluations = {name: evaluate(trained, job, recipe, study.dataset, part) for name, part in partitions.items()}
+        cost = _cost(study, trial, point, trained, latency(trained, recipe.image_size))
     except Diverged as error:
         return tables.failed(study, trial, point, history, str(error), started, datetime.now(UTC))
-    partitions = {"val": split.val, "test": split.test}
-    evaluations = {name: evaluate(trained, job, recipe, study.dataset, part) for name, part in partitions.items()}
-    cost = _cost(study, trial, point, trained, latency(trained, recipe.image_size))
+    except torch.OutOfMemoryError as error:
+        raise OutOfGpuMemory(str(error).partition("\n")[0]) from None
     history_, selected = trained.history, trained.selected_epoch
     return tables.completed(study, trial, point, cost, history_, selected, evaluations, started, datetime.now(UTC))
 

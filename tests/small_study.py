@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 from PIL import Image
 
@@ -52,27 +54,42 @@ def write_definition(folder: Path) -> Path:
     return path
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+def environment(**more: str) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"} | more
 
 
-def study(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """The command `study`, as a user runs it in a folder."""
+def study(*arguments: str | Path, folder: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+    """The command `study`, as a user runs it in a folder; `more` is put into its environment."""
     command = [sys.executable, "-m", "study", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment(), cwd=folder)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment(**more), cwd=folder)
 
 
 @contextmanager
-def started(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str | Path, **more: str) -> Iterator[subprocess.Popen[str]]:
     """The command `study`, in the background; killed at the end of the block if it still runs."""
     command = [sys.executable, "-m", "study", *map(str, arguments)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), cwd=ROOT
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(**more), cwd=ROOT
     ) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that run a local driver's trials, by the name that Tune gives them."""
+    children = psutil.Process(driver.pid).children(recursive=True)
+    workers = [child for child in children if child.cmdline() and child.cmdline()[0].startswith("ray::ImplicitFunc")]
+    assert workers
+    return workers
 
 
 def num_committed(out: Path) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -97,3 +99,15 @@ def test_a_comparison_needs_the_sizes_of_the_splits(capsys: pytest.CaptureFixtur
     assert "does not say how many images" in said(
         capsys, "compare", str(tmp_path / "t.csv"), "icnet-ce", "icnet-ce_dice", status=2
     )
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m analysis tables paper | head -1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1

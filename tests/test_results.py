@@ -1,5 +1,7 @@
 """The tables on disk: committed whole or not at all, and read back as they were."""
 
+import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from study.cells import parse_trial
 from study.committed import check_same_inputs, missing, outcomes, read_committed
 from study.definition import load
 from study.errors import StudyError
+from study.prepare import versions
 from study.results import CIRCUMSTANCES, SCHEMAS, Results, table_of
 
 DEFINITION = load("demo")
@@ -155,11 +158,27 @@ def test_other_data_and_other_splits_are_refused(tmp_path: Path) -> None:
     study = Prepared(DEFINITION, None, {"random_0": split}, "d1", Provenance(None, "{}"))  # type: ignore[arg-type]
     results = Results(tmp_path)
     trial = parse_trial("icnet-ce-random_0-s0-t00")
-    check_same_inputs(results, study, {trial: {"data_fingerprint": "d1", "split_fingerprint": "s1"}})
+    here = {"data_fingerprint": "d1", "split_fingerprint": "s1", "versions": json.dumps(versions())}
+    check_same_inputs(results, study, {trial: here})
     with pytest.raises(StudyError, match="another data set"):
-        check_same_inputs(results, study, {trial: {"data_fingerprint": "d2", "split_fingerprint": "s1"}})
+        check_same_inputs(results, study, {trial: here | {"data_fingerprint": "d2"}})
     with pytest.raises(StudyError, match="another split called random_0"):
-        check_same_inputs(results, study, {trial: {"data_fingerprint": "d1", "split_fingerprint": "s2"}})
+        check_same_inputs(results, study, {trial: here | {"split_fingerprint": "s2"}})
+
+
+@pytest.mark.parametrize("package", ["torch", "optuna"])
+def test_other_versions_are_refused_unless_mixed_knowingly(tmp_path: Path, package: str) -> None:
+    from study.prepare import Prepared, Provenance
+
+    trial, other = parse_trial("icnet-ce-random_0-s0-t00"), json.dumps(versions() | {package: "0.9"})
+    row = {"data_fingerprint": "d1", "split_fingerprint": "s1", "versions": other}
+    study = Prepared(DEFINITION, None, {}, "d1", Provenance(None, "{}"))  # type: ignore[arg-type]
+    with pytest.raises(StudyError, match=rf"other versions \({package} 0.9, here .*mixed_versions=true"):
+        check_same_inputs(Results(tmp_path), study, {trial: row})
+    mixed = load("demo", ["resources.mixed_versions=true"])
+    check_same_inputs(Results(tmp_path), dataclasses.replace(study, definition=mixed), {trial: row})
+    unimportant = row | {"versions": json.dumps(versions() | {"ray": "0.9", "python": "3.0"})}
+    check_same_inputs(Results(tmp_path), study, {trial: unimportant})
 
 
 def test_outcomes_and_missing(tmp_path: Path) -> None:

@@ -182,3 +182,31 @@ def test_committed_trials_are_not_handed_out_again(share: float) -> None:
     schedule = Schedule(SMALL, kept)
     assert len(schedule.waiting) == len(everything) - len(kept)
     assert not set(schedule.waiting) & set(kept)
+
+
+def test_a_trial_that_is_put_back_is_handed_out_again_at_the_same_point() -> None:
+    definition = load("paper", ["grid.models=icnet", "grid.losses=ce", "grid.splits=random_0", "search.trials=10"])
+    schedule = Schedule(definition, {})
+    handed_out = [schedule.next() for _ in range(8)]
+    assert schedule.next() is None
+    first = handed_out[0]
+    assert first is not None
+    schedule.put_back(first[0])
+    assert not schedule.exhausted
+    assert schedule.next() == first
+    for each in handed_out:
+        assert each is not None
+        schedule.complete(each[0], 0.5)
+    assert schedule.next() is not None
+
+
+def test_only_the_trials_asked_for_are_handed_out() -> None:
+    definition = load("paper", ["grid.models=icnet", "grid.losses=ce", "search.trials=10"])
+    wanted = {Trial(cell, index) for cell in cells(definition)[:3] for index in (0, 5)}
+    schedule, found = Schedule(definition, {}, wanted), set()
+    while (handed_out := schedule.next()) is not None:
+        found.add(handed_out[0])
+        schedule.complete(handed_out[0], 0.5)
+    assert found == wanted
+    assert schedule.exhausted
+    assert Schedule(definition, {}, ()).exhausted

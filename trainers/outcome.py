@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class OutOfGpuMemory(Exception):
+    """The GPU, or what of it others had left, was too small: a fact of the machine, not of the trial."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """One line of the training history."""

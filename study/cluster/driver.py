@@ -1,0 +1,136 @@
+"""The driver: hands a schedule's trials to Ray Tune, and takes what comes of them."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+import ray.exceptions
+import ray.tune
+from ray.tune.search import Searcher
+
+from study.capacity import GIB, Machine, request, trials_at_once
+from study.cells import Trial, parse_trial
+from study.cluster.reporter import Reporter, Watch
+from study.cluster.worker import train
+from study.definition import Definition
+from study.prepare import Prepared
+from study.progress import Progress
+from study.results import Results
+from study.schedule import Schedule
+
+
+class KilledForMemory(Exception):
+    """Ray's memory monitor has ended trials' workers, and with them, as of Ray 2.60, all of Tune's run."""
+
+    def __init__(self, used: Mapping[Trial, str]) -> None:
+        super().__init__("ended by Ray's memory monitor")
+        self.used = used
+        """Trial -> the memory that it had taken, as far as Ray says."""
+
+
+class CellSearcher(Searcher):  # type: ignore[misc]
+    """Hands Tune the next trial of whichever cell may go on; None while all must wait."""
+
+    def __init__(self, schedule: Schedule, memory_kills: Mapping[Trial, int]) -> None:
+        super().__init__()
+        self._schedule, self._memory_kills = schedule, memory_kills
+        self._handed_out: dict[str, Trial] = {}
+        self._alone: set[Trial] = set()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._schedule.exhausted and not self._handed_out:
+            return str(Searcher.FINISHED)
+        handed_out = self._schedule.next()
+        if handed_out is None:
+            return None
+        trial, point = handed_out
+        self._handed_out[trial_id] = trial
+        circumstances = {"alone": trial in self._alone, "memory_kills": self._memory_kills.get(trial, 0)}
+        return {"trial": trial.id, **point._asdict(), **circumstances}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        trial = self._handed_out.pop(trial_id)
+        if result and result.get("committed") and not error:
+            self._schedule.complete(trial, result["objective"])
+        elif result and result.get("out_of_memory") and not error and trial not in self._alone:
+            self._alone.add(trial)
+            self._schedule.put_back(trial)
+        else:
+            self._schedule.rest(trial.cell)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the Parquet on disk is the only state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a study is resumed by running it again")
+
+
+def run_schedule(
+    study: Prepared,
+    schedule: Schedule,
+    results: Results,
+    progress: Progress,
+    watch: Watch,
+    machines: Sequence[Machine],
+    memory_kills: Counter[Trial],
+) -> None:
+    """Run every trial of the schedule that can be run. Returns when none is left, also if some cells rest.
+
+    :param memory_kills: how often Ray ended each trial for its memory: it then asks for twice as much, each time.
+    :raises KilledForMemory: it has done so again. What is committed stays; a new schedule, on a new Ray, goes on.
+    """
+    reporter = Reporter(study, results, progress, watch)
+    with tempfile.TemporaryDirectory(prefix="study-") as scratch:
+        tuner = ray.tune.Tuner(
+            ray.tune.with_resources(
+                ray.tune.with_parameters(train, study=study, out=results.place()),
+                _resources_of(study.definition, machines),
+            ),
+            tune_config=ray.tune.TuneConfig(
+                search_alg=CellSearcher(schedule, memory_kills),
+                num_samples=-1,
+                max_concurrent_trials=trials_at_once(study.definition, machines),
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.config["trial"],
+                trial_dirname_creator=lambda trial: trial.config["trial"],
+            ),
+            run_config=ray.tune.RunConfig(
+                name=time.strftime("run-%Y%m%d-%H%M%S"),
+                storage_path=scratch,  # Tune's own notes, which nobody reads: trials commit their tables themselves
+                failure_config=ray.tune.FailureConfig(max_failures=study.definition.resources.attempts - 1),
+                callbacks=[reporter],
+                verbose=0,
+            ),
+        )
+        try:
+            tuner.fit()
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
+                raise
+            raise _killed_for_memory(str(error.__cause__), reporter) from None
+
+
+def _killed_for_memory(message: str, reporter: Reporter) -> KilledForMemory:
+    """Of Ray's message, which trials it means, and what each had taken."""
+    selected = re.findall(r"Selected to kill: \(Actor\(([0-9a-f]+)\).*?actual memory used=([\d.]+ ?[KMGT]?B)", message)
+    used = {reporter.trial_of_actor(actor): amount for actor, amount in selected}
+    return KilledForMemory({trial: amount for trial, amount in used.items() if trial is not None})
+
+
+def _resources_of(definition: Definition, machines: Sequence[Machine]) -> Any:
+    """Tune's `config -> resources` of a trial."""
+    largest = max(machine.memory for machine in machines)
+
+    def of_trial(config: dict[str, Any]) -> ray.tune.PlacementGroupFactory:
+        one = request(definition, parse_trial(config["trial"]).cell.model, machines, alone=config["alone"])
+        memory = min(one.memory * 2 ** config["memory_kills"], largest)
+        bundle = {"CPU": one.cpus, "GPU": one.gpus, "memory": int(memory * GIB)}
+        return ray.tune.PlacementGroupFactory([{name: amount for name, amount in bundle.items() if amount}])
+
+    return of_trial

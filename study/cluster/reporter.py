@@ -1,0 +1,124 @@
+"""Tune's events -> the run's progress, and an end to trials that hang."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.tune
+from ray.tune.experiment import Trial as TuneTrial
+
+from study.cells import Trial, parse_trial
+from study.cost import seconds_at
+from study.errors import StudyError
+from study.prepare import Prepared
+from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
+from study.results import Results
+from study.unfinished import Unfinished
+
+Watch = Callable[[Progress, str | None], None]
+"""Called with the run's state on every turn of the driver's loop, and with a line when something happened."""
+
+
+class Reporter(ray.tune.Callback):  # type: ignore[misc]
+    """What the driver hears of trials."""
+
+    def __init__(self, study: Prepared, results: Results, progress: Progress, watch: Watch) -> None:
+        self._study, self._results, self._progress, self._watch = study, results, progress, watch
+        self._looked_around = time.time()
+        self._heard: dict[str, float] = {}  # Tune's trial -> when it last gave a sign of life
+        self._hung: set[str] = set()
+        self._trial_of_actor: dict[str, Trial] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks to restore an experiment, which we never do; and a screen cannot be pickled."""
+        return {}
+
+    def trial_of_actor(self, actor_id: str) -> Trial | None:
+        """The trial that Ray's actor ran last."""
+        return self._trial_of_actor.get(actor_id)
+
+    def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        self._progress.updated = time.time()
+        if self._progress.updated - self._looked_around > SECONDS_BETWEEN_HEARTBEATS:
+            self._looked_around = self._progress.updated
+            self._refuse_to_wait_for_no_node()
+            self._end_what_hangs(trials)
+        self._watch(self._progress, None)
+
+    def _refuse_to_wait_for_no_node(self) -> None:
+        """Tune itself would wait for ever for a cluster that is gone."""
+        if not any(node["Alive"] for node in ray.nodes()):
+            raise StudyError("Ray has lost its last node. What is committed stays: run the same command again.")
+
+    def _end_what_hangs(self, trials: list[TuneTrial]) -> None:
+        """A worker that gives no sign of life is killed, so that Tune tries its trial again."""
+        limit = self._study.definition.resources.hang_seconds
+        for trial in trials:
+            if trial.trial_id in self._heard and time.monotonic() - self._heard[trial.trial_id] > limit:
+                del self._heard[trial.trial_id]
+                self._hung.add(trial.trial_id)
+                ray.kill(trial.temporary_state.ray_actor)
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        ours = parse_trial(trial.config["trial"])
+        self._heard[trial.trial_id] = time.monotonic()
+        self._trial_of_actor[trial.temporary_state.ray_actor._actor_id.hex()] = ours
+        definition = self._study.definition
+        work = seconds_at(definition, ours.cell.model, trial.config["width"], self._num_train(ours))
+        self._progress.start(ours, definition.training.epochs, work)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
+    ) -> None:
+        ours = parse_trial(trial.config["trial"])
+        if result.get("committed"):
+            self._heard.pop(trial.trial_id, None)
+            self._progress.finish(ours, result["objective"])
+            self._watch(self._progress, result["line"])
+        elif result.get("out_of_memory"):
+            self._heard.pop(trial.trial_id, None)
+            self._out_of_gpu_memory(ours, trial, str(result["out_of_memory"]))
+        else:
+            self._heard[trial.trial_id] = time.monotonic()
+            speed = self._num_train(ours) / max(result["seconds"], 1e-9)
+            self._progress.epoch(ours, result["epoch"], speed, result["hostname"])
+
+    def _out_of_gpu_memory(self, ours: Trial, trial: TuneTrial, reason: str) -> None:
+        if trial.config["alone"]:
+            self._give_up(ours, f"out of GPU memory with a GPU to itself: {reason}", 2)
+        else:
+            self._progress.drop(ours)
+            self._watch(self._progress, f"{ours.id} is tried again with a GPU to itself: {reason}")
+
+    def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        self._watch(self._progress, f"{trial.config['trial']} is tried again: {self._reason(trial)}")
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        self._give_up(parse_trial(trial.config["trial"]), self._reason(trial), trial.num_failures)
+
+    def _give_up(self, ours: Trial, reason: str, attempts: int) -> None:
+        unfinished = Unfinished(ours.id, reason, attempts)
+        self._progress.give_up(ours, unfinished.told)
+        unfinished.keep(self._results)
+        self._watch(self._progress, f"{ours.id} could not be run, its cell rests: {unfinished.told}")
+
+    def _reason(self, trial: TuneTrial) -> str:
+        self._heard.pop(trial.trial_id, None)
+        if trial.trial_id in self._hung:
+            self._hung.remove(trial.trial_id)
+            return f"no epoch within {self._study.definition.resources.hang_seconds:g} s: it hung, and was ended"
+        return _last_line(trial)
+
+    def _num_train(self, trial: Trial) -> int:
+        return len(self._study.splits[trial.cell.split].train)
+
+
+def _last_line(trial: TuneTrial) -> str:
+    """The last line of the trial's newest error, as Tune keeps it on the driver's disk: what was raised."""
+    path = Path(trial.error_file or "")
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    return ([line.strip() for line in text.splitlines() if line.strip()] or ["the worker was lost"])[-1]

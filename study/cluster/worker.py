@@ -1,0 +1,65 @@
+"""What a worker does: one trial, committed by the worker itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+import ray.tune
+
+from study.cells import Point, parse_trial
+from study.checkpoints import Checkpoints
+from study.patience import patiently
+from study.prepare import Prepared, differing_versions
+from study.results import Results
+from study.trial import run_trial
+from trainers.outcome import Epoch, OutOfGpuMemory
+
+
+def train(config: dict[str, Any], study: Prepared, out: str) -> None:
+    """Run the trial that `config` names, unless OUT has it; commit it; tell the driver.
+
+    A trial that does not fit into its share of a GPU is told, not raised: the driver tries it again with a whole one.
+    """
+    _check_node(study)
+    trial, results, resources = parse_trial(config["trial"]), Results(out), study.definition.resources
+    patience = resources.patience_seconds
+    # It is there already if a node died between the commit and its report.
+    if not patiently(lambda: results.has("trials", trial.id), patience):
+        point = Point(config["width"], config["strength"])
+        checkpoints = Checkpoints(results, study, trial, point)
+        try:
+            tables = run_trial(study, trial, point, _report, checkpoints)
+        except OutOfGpuMemory as error:
+            ray.tune.report({"out_of_memory": str(error)})
+            return
+        patiently(lambda: results.commit(tables), patience)
+        patiently(checkpoints.remove, patience)
+    row = patiently(lambda: results.read_trial("trials", trial.id), patience).to_pylist()[0]
+    ray.tune.report({"committed": True, "objective": row["objective"], "line": _line(row)})
+
+
+def _check_node(study: Prepared) -> None:
+    """A node that joined after the run began was not looked at before."""
+    if not study.definition.resources.mixed_versions and (differing := differing_versions(study.provenance.versions)):
+        raise RuntimeError(f"this node differs from the driver: {differing}")
+    if ray.get_gpu_ids() and not study.definition.simulate:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise RuntimeError(f"Ray has given this trial a GPU, but torch {torch.__version__} finds none on this node")
+
+
+def _report(epoch: Epoch) -> None:
+    ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
+
+
+def _line(row: dict[str, Any]) -> str:
+    point = f"width {row['width']:.2f} strength {row['strength']:.2f}"
+    if row["status"] == "failed":
+        return f"{row['trial']}  {point}  failed: {row['error']}"
+    objective = "undefined" if row["objective"] is None else f"{row['objective']:.3f}"
+    return (
+        f"{row['trial']}  {point}  validation Dice {objective} at epoch {row['selected_epoch']}  "
+        f"{row['train_seconds']:.0f} s, {row['images_per_second']:.0f} images/s"
+    )

@@ -1,0 +1,141 @@
+"""One run of a study: from the last check before anything is written to the last sign of life."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from study.capacity import trials_at_once
+from study.cells import Trial, parse_trial
+from study.committed import outcomes, read_committed
+from study.errors import StudyError
+from study.prepare import Prepared
+from study.progress import SECONDS_BETWEEN_HEARTBEATS, STALE_AFTER_SECONDS, Progress
+from study.results import DEFINITION_FILE, RUN_FILE, Results
+from study.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from study.cluster import Watch
+
+
+def run_all(
+    study: Prepared,
+    results: Results,
+    todo: Collection[Trial],
+    progress: Progress,
+    watch: Watch,
+    address: str | None,
+    *,
+    ray_log: bool,
+) -> None:
+    """Run these trials on Ray; on another Ray again when its memory monitor has ended the first."""
+    if address is None:
+        _let_no_one_in()
+    from study import cluster  # ray takes seconds to import: not before it is needed
+    from study.schedule import Schedule
+
+    definition, watch = study.definition, _with_heartbeat(watch, results)
+    memory_kills, checked = Counter[Trial](), False
+    try:
+        while True:
+            committed = read_committed(results, definition)
+            schedule = Schedule(definition, outcomes(committed), todo)
+            for trial in [trial for trial, kills in memory_kills.items() if kills >= definition.resources.attempts]:
+                schedule.rest(trial.cell)
+            with cluster.connected(address, ray_log):
+                machines = cluster.machines()
+                if not checked:
+                    trials_at_once(definition, machines)
+                    if address is not None:
+                        cluster.check_nodes(results, study)
+                    results.write_text(DEFINITION_FILE, definition.to_toml())
+                    results.sweep()
+                    checked = True
+                try:
+                    cluster.run_schedule(study, schedule, results, progress, watch, machines, memory_kills)
+                    break
+                except cluster.KilledForMemory as error:
+                    _note_memory_kill(error.used, memory_kills, study, results, progress, watch)
+    except BaseException:
+        progress.state = "interrupted"
+        raise
+    else:
+        progress.state = "incomplete" if progress.resting else "finished"
+    finally:
+        progress.running.clear()
+        if checked:
+            _tell(results, progress)
+
+
+def _note_memory_kill(
+    used: Mapping[Trial, str],
+    memory_kills: Counter[Trial],
+    study: Prepared,
+    results: Results,
+    progress: Progress,
+    watch: Watch,
+) -> None:
+    """Count it; past the last attempt a trial's cell rests. If Ray does not say which trials it ended: all that ran."""
+    ended = used or dict.fromkeys(map(parse_trial, progress.running), "an unknown amount")
+    memory_kills.update(ended.keys())
+    for name in list(progress.running):
+        progress.drop(parse_trial(name))
+    for trial, amount in ended.items():
+        unfinished = Unfinished(trial.id, f"ended by Ray's memory monitor, at {amount}", memory_kills[trial])
+        if memory_kills[trial] >= study.definition.resources.attempts:
+            progress.give_up(trial, unfinished.told)
+            unfinished.keep(results)
+        watch(progress, f"{trial.id}: {unfinished.told}; the study goes on with a new Ray")
+
+
+def refuse_a_second_driver(results: Results) -> None:
+    """Raises StudyError while another run of the study at OUT gives signs of life. A dead one's mark does not block."""
+    told = last_progress(results)
+    if told is None or told.state != "running" or told.is_lost:
+        return
+    raise StudyError(
+        f"{results.out}: a run of this study is at work already, on {told.host} (pid {told.pid}), last heard of "
+        f"{max(0.0, time.time() - told.updated):.0f} s ago. Two would do the same work twice. "
+        f"If that one is dead, wait until it has been silent for {STALE_AFTER_SECONDS:.0f} s."
+    )
+
+
+def _with_heartbeat(watch: Watch, results: Results) -> Watch:
+    """Also keep OUT/run.json fresh, for `study status` from elsewhere."""
+    written = 0.0
+
+    def watch_and_write(progress: Progress, line: str | None) -> None:
+        nonlocal written
+        if progress.updated - written >= SECONDS_BETWEEN_HEARTBEATS:
+            written = progress.updated
+            _tell(results, progress)
+        watch(progress, line)
+
+    return watch_and_write
+
+
+def _tell(results: Results, progress: Progress) -> None:
+    """A heartbeat. That it fails is no reason to end a run: trials that cannot be committed say so themselves."""
+    with contextlib.suppress(StudyError):
+        results.write_text(RUN_FILE, progress.to_json())
+
+
+def last_progress(results: Results) -> Progress | None:
+    """What the newest run's driver last said of itself."""
+    told = results.read_text(RUN_FILE)
+    try:
+        return Progress.from_json(told) if told else None
+    except (ValueError, AttributeError) as error:
+        raise StudyError(f"{results.out}/{RUN_FILE}: not written by a run of a study; remove it ({error})") from None
+
+
+def _let_no_one_in() -> None:
+    """A Ray of our own listens on loopback, and serves who has this run's token. Ray reads these on import."""
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its only way to listen on loopback alone
+    os.environ["RAY_AUTH_MODE"] = "token"  # other users of the machine are not to run code as us
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -1,0 +1,63 @@
+"""Trials that the machinery could not finish: why, and how often they were tried. Kept in OUT apart from the results.
+
+They are no results: a diverged training is one, and is a row of `trials`. The next run tries them again.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+
+from pydantic import TypeAdapter
+
+from study.errors import StudyError
+from study.results import Results
+
+FOLDER = "unfinished"
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What the newest run that tried a trial says of it."""
+
+    trial: str
+    reason: str
+    attempts: int
+    driver: str = field(default_factory=platform.node)
+    when: float = field(default_factory=time.time)
+
+    @property
+    def told(self) -> str:
+        return f"{self.reason} ({self.attempts} attempt{'s' * (self.attempts != 1)})"
+
+    def keep(self, results: Results) -> None:
+        """Raises StudyError if OUT cannot be written to."""
+        results.write_text(f"{FOLDER}/{self.trial}.json", json.dumps(asdict(self), indent=1))
+
+
+def read_unfinished(results: Results, committed: Collection[str]) -> dict[str, Unfinished]:
+    """Trial -> what is said of it; those that another run has committed since are left out.
+
+    Raises StudyError for a file that is none of ours.
+    """
+    found = {}
+    for name in results.names(FOLDER, ".json"):
+        if name.removesuffix(".json") in committed:
+            continue
+        try:
+            one = TypeAdapter(Unfinished).validate_json(results.read_text(f"{FOLDER}/{name}") or "")
+        except ValueError as error:
+            raise StudyError(
+                f"{results.out}/{FOLDER}/{name}: not written by a run of a study; remove it ({error})"
+            ) from None
+        found[one.trial] = one
+    return found
+
+
+def forget(results: Results, trials: Collection[str]) -> None:
+    """Remove what was said of these trials."""
+    for trial in trials:
+        results.remove(f"{FOLDER}/{trial}.json")

@@ -1,0 +1,306 @@
+"""Faults, each caused for real, through the command a user types; then every table is as of an undisturbed run.
+
+The long part (`pytest -m long`) has faults that need several hosts: see tests/test_hosts.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from ray_nodes import Nodes
+from small_study import ROOT, assert_same_facts, num_committed, started, study, wait_for, workers_of, write_definition
+
+from study.results import SCHEMAS, Results
+from study.unfinished import read_unfinished
+
+pytestmark = pytest.mark.slow
+TRIALS = 16
+STAND_INS = f"{ROOT / 'tests' / 'stand_ins'}{os.pathsep}{ROOT}"
+EVERY_EPOCH = ("--set", "resources.checkpoint_seconds=0")
+
+
+@pytest.fixture(scope="module")
+def definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_definition(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    done = study("run", definition, "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def simulated(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("simulated") / "out"
+    done = study("run", definition, "--simulate", "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@pytest.fixture
+def two_nodes() -> Iterator[Nodes]:
+    with Nodes() as nodes:
+        nodes.add(cpus=1)
+        nodes.add(cpus=1)
+        yield nodes
+
+
+def test_a_node_is_killed(definition: Path, undisturbed: Path, tmp_path: Path, two_nodes: Nodes) -> None:
+    """Its trial goes on elsewhere from its last epoch; another node joins later."""
+    out = tmp_path / "out"
+    arguments = ("run", definition, "--out", out, "--address", two_nodes.address, *EVERY_EPOCH)
+    with started(*arguments, **two_nodes.environment) as driver:
+        wait_for(lambda: num_committed(out) >= 3)
+        two_nodes.kill(1)
+        two_nodes.add(cpus=1)
+        output, _ = driver.communicate(timeout=180)
+    assert driver.returncode == 0, output
+    assert "is tried again: " in output
+    assert_same_facts(out, undisturbed)
+    assert not list((out / "checkpoints").iterdir())
+
+
+def test_a_preempted_node_is_no_failure(definition: Path, undisturbed: Path, tmp_path: Path, two_nodes: Nodes) -> None:
+    """Told beforehand, as by a spot notice: it takes no attempt, so that one attempt is enough."""
+    out = tmp_path / "out"
+    once = ("--set", "resources.attempts=1", *EVERY_EPOCH)
+    with started(
+        "run", definition, "--out", out, "--address", two_nodes.address, *once, **two_nodes.environment
+    ) as driver:
+        wait_for(lambda: num_committed(out) >= 3)
+        two_nodes.add(cpus=1)
+        two_nodes.drain(2, seconds=1)
+        time.sleep(1.5)
+        two_nodes.kill(2)
+        output, _ = driver.communicate(timeout=180)
+    assert driver.returncode == 0, output
+    assert_same_facts(out, undisturbed)
+
+
+def test_a_worker_that_hangs_is_ended(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """Stopped in its tracks, so that it cannot even notice."""
+    out = tmp_path / "out"
+    with started("run", definition, "--out", out, "--set", "resources.hang_seconds=6") as driver:
+        wait_for(lambda: num_committed(out) >= 3)
+        workers_of(driver)[0].suspend()
+        output, _ = driver.communicate(timeout=180)
+    assert driver.returncode == 0, output
+    assert "is tried again: no epoch within 6 s: it hung, and was ended" in output
+    assert_same_facts(out, undisturbed)
+
+
+def little_memory(stand_in: str) -> dict[str, str]:
+    """Ray's memory monitor strikes when 2 GB more than now are taken."""
+    memory = psutil.virtual_memory()
+    threshold = (memory.total - memory.available + 2e9) / memory.total
+    monitor = {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
+    return {"STAND_IN": stand_in, "PYTHONPATH": STAND_INS} | monitor
+
+
+def test_the_memory_monitor_strikes(definition: Path, simulated: Path, tmp_path: Path) -> None:
+    """It ends not only a trial but all of Tune's run; the study goes on, the greedy trials with more memory."""
+    out, marks = tmp_path / "out", tmp_path / "marks"
+    marks.mkdir()
+    done = study("run", definition, "--simulate", "--out", out, **little_memory(f"hog:{marks}"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "-t01: ended by Ray's memory monitor, at " in done.stdout
+    assert "(1 attempt); the study goes on with a new Ray" in done.stdout
+    assert_same_facts(out, simulated)
+
+
+def test_a_trial_that_always_takes_too_much_memory_rests_and_the_others_go_on(
+    definition: Path, simulated: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options = ("--set", "resources.attempts=2", "--set", "grid.losses=ce")
+    done = study("run", definition, "--simulate", "--out", out, *options, **little_memory("hog"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "not run: icnet-ce-random_0-s0-t01: ended by Ray's memory monitor" in done.stdout
+    assert num_committed(out) == 2
+    assert study("run", definition, "--simulate", "--out", out).returncode == 0
+    assert_same_facts(out, simulated)
+
+
+def test_out_of_gpu_memory_is_tried_again_with_a_whole_gpu(definition: Path, simulated: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Nodes(STAND_IN="gpu_memory", PYTHONPATH=STAND_INS) as nodes:
+        nodes.add(cpus=2, gpus=1)
+        done = study("run", definition, "--simulate", "--out", out, "--address", nodes.address, **nodes.environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is tried again with a GPU to itself: CUDA out of memory (stand-in, with 0.25 of a GPU)" in done.stdout
+    assert_same_facts(out, simulated)
+
+
+def test_what_a_whole_gpu_cannot_hold_is_reported_and_retried_alone(
+    definition: Path, simulated: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with Nodes(STAND_IN="no_gpu_is_enough", PYTHONPATH=STAND_INS) as nodes:
+        nodes.add(cpus=2, gpus=1)
+        done = study("run", definition, "--simulate", "--out", out, "--address", nodes.address, **nodes.environment)
+    assert done.returncode == 1, done.stdout + done.stderr
+    unfinished = read_unfinished(Results(out), set())
+    assert len(unfinished) == 4
+    assert {each.attempts for each in unfinished.values()} == {2}
+    assert all(each.reason.startswith("out of GPU memory with a GPU to itself") for each in unfinished.values())
+    status = study("status", out)
+    assert "not run: icnet-ce-random_0-s0-t00: out of GPU memory with a GPU to itself" in status.stdout
+    only = study("run", definition, "--simulate", "--out", out, "--retry-failed")
+    assert only.returncode == 0, only.stdout + only.stderr
+    assert {row["trial"] for row in Results(out).trials()} == set(unfinished), "these, and no others"
+    assert study("run", definition, "--simulate", "--out", out).returncode == 0
+    assert_same_facts(out, simulated)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_the_disk_is_full(definition: Path, undisturbed: Path, small_disk: Path) -> None:
+    """Whole trials or nothing; each cell's reason; and with room again the next run does the rest."""
+    out = small_disk / "out"
+    done = study("run", definition, "--out", out, "--set", "resources.attempts=1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "No space left on device" in done.stdout
+    assert 0 < num_committed(out) < TRIALS
+    assert not list(out.rglob(".*unfinished*")), "half-written files take up no room"
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    assert study("run", definition, "--out", out).returncode == 0
+    assert_same_facts(out, undisturbed)
+
+
+def test_a_read_only_out_is_refused_before_anything_is_trained(definition: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    done = study("run", definition, "--out", small_disk / "out")
+    assert done.returncode == 2
+    assert "study.toml cannot be written there: [Errno 30] Read-only file system" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "validation Dice" not in done.stdout
+
+
+def test_a_second_driver_is_refused(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with started("run", definition, "--out", out) as driver:
+        wait_for(lambda: (out / "run.json").exists())
+        second = study("run", definition, "--out", out)
+        assert second.returncode == 2
+        assert f"a run of this study is at work already, on {os.uname().nodename} (pid {driver.pid})" in second.stderr
+        output, _ = driver.communicate(timeout=180)
+    assert driver.returncode == 0, output
+    assert_same_facts(out, undisturbed)
+
+
+def test_two_drivers_at_once_are_safe(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """Started in the same moment neither sees the other's mark: they do the work twice, and write the same."""
+    out = tmp_path / "out"
+    with started("run", definition, "--out", out) as one, started("run", definition, "--out", out) as other:
+        outputs = [each.communicate(timeout=240)[0] for each in (one, other)]
+    assert 0 in (one.returncode, other.returncode), outputs
+    assert {one.returncode, other.returncode} <= {0, 2}, outputs
+    assert_same_facts(out, undisturbed)
+
+
+def test_ctrl_c_twice(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """The impatient lose nothing either."""
+    out = tmp_path / "out"
+    with started("run", definition, "--out", out) as driver:
+        wait_for(lambda: num_committed(out) >= 2)
+        children = psutil.Process(driver.pid).children(recursive=True)
+        driver.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        driver.send_signal(signal.SIGINT)
+        output, _ = driver.communicate(timeout=60)
+    assert driver.returncode in (130, -signal.SIGINT), output
+    assert "Traceback" not in output
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+    assert study("run", definition, "--out", out).returncode == 0
+    assert_same_facts(out, undisturbed)
+
+
+READERS = {
+    "trials": "study run {definition} --out {out}",
+    "dice": "study run {definition} --out {out}",
+    "confusion": "analysis stability {out}",
+    "history": "analysis report {out} --out {out}/report.html",
+    "masks": "analysis report {out} --out {out}/report.html",
+}
+
+
+@pytest.mark.parametrize("table", list(SCHEMAS))
+def test_a_torn_file_is_named_by_who_reads_it(definition: Path, undisturbed: Path, tmp_path: Path, table: str) -> None:
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    victim = sorted((out / table).iterdir())[0]  # of a default trial, which all commands read
+    victim.write_bytes(b"PAR1 torn")
+    command = [sys.executable, "-m", *READERS[table].format(definition=definition, out=out).split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 2, done.stdout
+    assert f"{table}/{victim.name}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (out / "report.html").exists()
+
+
+def test_no_cluster_at_the_address(definition: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    for address, words in (("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1"), ("nonsense", "no address of a")):
+        done = study("run", definition, "--out", tmp_path / "out", "--address", address)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+    assert time.monotonic() - began < 60
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_trial_that_no_node_can_hold(definition: Path, tmp_path: Path, two_nodes: Nodes) -> None:
+    done = study(
+        *("run", definition, "--out", tmp_path / "out", "--address", two_nodes.address),
+        *("--set", "training.threads=2"),
+        **two_nodes.environment,
+    )
+    assert done.returncode == 2, done.stdout
+    assert "a trial of icnet takes 2 CPUs and 2 GiB, and no machine has that:" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_the_token_nobody_gets_in(definition: Path, tmp_path: Path, two_nodes: Nodes) -> None:
+    stranger = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64}
+    done = study("run", definition, "--out", tmp_path / "out", "--address", two_nodes.address, **stranger)
+    assert done.returncode == 2
+    assert "Authentication" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_halves_run_on_two_clusters_are_merged_by_copying(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
+    for split in ("random_0", "rot_0"):
+        with Nodes() as nodes:
+            nodes.add(cpus=2)
+            half = ("--out", tmp_path / split, "--set", f"grid.splits={split}", "--address", nodes.address)
+            done = study("run", definition, *half, **nodes.environment)
+            assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copytree(tmp_path / "rot_0", tmp_path / "random_0", dirs_exist_ok=True)
+    done = study("run", definition, "--out", tmp_path / "random_0")
+    assert done.returncode == 0
+    assert "[1/" not in done.stdout, "nothing was left to do"
+    assert_same_facts(tmp_path / "random_0", undisturbed)
+    analysed = [sys.executable, "-m", "analysis", "stability", str(tmp_path / "random_0")]
+    assert subprocess.run(analysed, capture_output=True, cwd=ROOT).returncode == 0
