@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scores = load(options.results, options.select, options.epsilon)
         text, status = command(options, scores)
-    except (AnalysisError, ValueError) as error:
+    except (AnalysisError, ValueError, OSError) as error:  # the last: a server or a disk that cannot be read
         print(f"analysis {options.name}: {error}", file=sys.stderr)
         return IMPOSSIBLE
     for line in lacking(scores):

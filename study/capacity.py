@@ -86,13 +86,13 @@ class Forecast:
 
 def forecast(definition: Definition, machines: Sequence[Machine], seconds_of: Mapping[str, float]) -> Forecast:
     """:param seconds_of: model -> seconds of one worker that its trials take. Raises as `trials_at_once` does."""
-    hours = gpu_hours = 0.0
+    at_once, hours, gpu_hours = trials_at_once(definition, machines), 0.0, 0.0
     for model, seconds in seconds_of.items():
         one = request(definition, model, machines)
         most = sum(one.on(machine) * machine.count for machine in machines)
         hours += seconds / 3600 / min(most, definition.resources.workers or most)
         gpu_hours += seconds / 3600 * one.gpus
-    return Forecast(trials_at_once(definition, machines), hours, gpu_hours)
+    return Forecast(at_once, hours, gpu_hours)
 
 
 def _times(room: float, part: float) -> float:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         return command(options, console)
-    except StudyError as error:
+    except (StudyError, OSError) as error:  # the latter: OUT's server or disk, which cannot be read
         print(f"study {options.name}: {error}", file=sys.stderr)
         return IMPOSSIBLE
     except KeyboardInterrupt:

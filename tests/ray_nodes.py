@@ -37,12 +37,11 @@ class Nodes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(60)
-        finally:
-            self._process.kill()
+        with self._process:  # closes its pipes, at which it ends
+            try:
+                self._process.communicate(timeout=60)
+            finally:
+                self._process.kill()
 
     def add(self, cpus: float = 1, gpus: float = 0) -> int:
         """Start a node; its number."""

@@ -96,7 +96,7 @@ def num_committed(out: Path) -> int:
     return len(list((out / "trials").glob("[!.]*.parquet"))) if (out / "trials").exists() else 0
 
 
-def facts(out: Path) -> dict[str, pa.Table]:
+def facts(out: Path | str) -> dict[str, pa.Table]:
     """All tables of a study, sorted, without the columns that say where and how fast: what a pure function returns."""
     tables = {}
     for name in SCHEMAS:
@@ -107,7 +107,7 @@ def facts(out: Path) -> dict[str, pa.Table]:
     return tables
 
 
-def assert_same_facts(out: Path, other: Path) -> None:
+def assert_same_facts(out: Path | str, other: Path | str) -> None:
     ours, theirs = facts(out), facts(other)
     for name in SCHEMAS:
         assert ours[name].num_rows == theirs[name].num_rows > 0, name

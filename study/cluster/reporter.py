@@ -103,8 +103,11 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
     def _give_up(self, ours: Trial, reason: str, attempts: int) -> None:
         unfinished = Unfinished(ours.id, reason, attempts)
         self._progress.give_up(ours, unfinished.told)
-        unfinished.keep(self._results)
         self._watch(self._progress, f"{ours.id} could not be run, its cell rests: {unfinished.told}")
+        try:
+            unfinished.keep(self._results)
+        except StudyError as error:
+            self._watch(self._progress, f"and it could not be noted: {error}")
 
     def _reason(self, trial: TuneTrial) -> str:
         self._heard.pop(trial.trial_id, None)
