@@ -16,6 +16,7 @@ from analysis.load import Scores, load, reference_marks
 from analysis.tables import audit, audit_summary
 from analysis.tables_output import FORMATS
 from analysis.verdict import ROPE, lacking
+from study.errors import StudyError
 
 Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
 """What to print, and the exit status."""
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scores = load(options.results, options.select, options.epsilon)
         text, status = command(options, scores)
-    except (AnalysisError, ValueError, OSError) as error:  # the last: a server or a disk that cannot be read
+    except (AnalysisError, StudyError, ValueError, OSError) as error:  # the last: a server or disk that cannot be read
         print(f"analysis {options.name}: {error}", file=sys.stderr)
         return IMPOSSIBLE
     for line in lacking(scores):

@@ -123,7 +123,7 @@ def test_the_server_refuses_for_a_while(definition: Path, undisturbed: Path, out
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) >= 3)
         server.shut()
-        time.sleep(20)
+        time.sleep(10)
         server.open()
         output, _ = driver.communicate(timeout=180)
     assert driver.returncode == 0, output
@@ -131,6 +131,7 @@ def test_the_server_refuses_for_a_while(definition: Path, undisturbed: Path, out
     assert_same_facts(out, undisturbed)
 
 
+@pytest.mark.long
 def test_the_server_refuses_for_good(definition: Path, undisturbed: Path, out: str, server: Gate) -> None:
     impatient = ("--set", "resources.patience_seconds=3", "--set", "resources.attempts=1")
     with started("run", definition, "--out", out, *impatient) as driver:
