@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from study.definition import Definition
 from study.errors import StudyError
+from trainers.recipe import ModelName
 
 GIB = 2**30
 
@@ -46,16 +47,17 @@ class Request:
         return int(min(fits))
 
 
-def request(definition: Definition, model: str, machines: Iterable[Machine], *, alone: bool = False) -> Request:
+def request(definition: Definition, model: ModelName, machines: Iterable[Machine], *, alone: bool = False) -> Request:
     """What a trial of a model takes on these machines; `alone`: with a GPU to itself.
 
     With GPUs, a trial takes as large a part of a machine's CPUs as of its GPUs; without, `training.threads` CPUs.
     """
     resources, with_gpus = definition.resources, [machine for machine in machines if machine.gpus]
-    memory = resources.memory_gb[model]  # type: ignore[index]
-    if not with_gpus:
+    if not with_gpus:  # all models ask for the same, so that a worker, which takes a second to start, goes on with any
+        memory = max(resources.memory_gb[each] for each in definition.grid.models)
         return Request(definition.training.threads, 0.0, memory)
-    share = 1.0 if alone else resources.gpus.get(model, 1.0)  # type: ignore[call-overload]
+    memory = resources.memory_gb[model]
+    share = 1.0 if alone else resources.gpus[model]
     per_gpu = min(machine.cpus / machine.gpus for machine in with_gpus)
     return Request(math.floor(100 * per_gpu * share) / 100, share, memory)
 
@@ -84,7 +86,7 @@ class Forecast:
     gpu_hours: float
 
 
-def forecast(definition: Definition, machines: Sequence[Machine], seconds_of: Mapping[str, float]) -> Forecast:
+def forecast(definition: Definition, machines: Sequence[Machine], seconds_of: Mapping[ModelName, float]) -> Forecast:
     """:param seconds_of: model -> seconds of one worker that its trials take. Raises as `trials_at_once` does."""
     at_once, hours, gpu_hours = trials_at_once(definition, machines), 0.0, 0.0
     for model, seconds in seconds_of.items():

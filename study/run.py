@@ -78,7 +78,7 @@ def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:
     machines = check_cluster_file(cluster_file)
     if not machines:
         return None
-    by_model: dict[str, float] = {
+    by_model = {
         model: estimate(
             planned.definition,
             [trial for trial in planned.missing if trial.cell.model == model],

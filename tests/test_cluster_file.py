@@ -92,7 +92,7 @@ MISTAKES: list[tuple[dict[str, Any], Callable[[dict[str, Any]], Any], str]] = [
     (
         AWS,
         lambda c: worker(c).update(resources={"CPU": 8, "GPU": 1, "memory": 2**30}),
-        "a trial of icnet takes 2 CPUs, 0.25 of a GPU and 2 GiB, and no machine has that",
+        "a trial of icnet takes 2 CPUs, 0.25 of a GPU and 1.5 GiB, and no machine has that",
     ),
 ]
 

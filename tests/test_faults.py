@@ -294,7 +294,7 @@ def test_a_trial_that_no_node_can_hold(definition: Path, tmp_path: Path, two_nod
         **two_nodes.environment,
     )
     assert done.returncode == 2, done.stdout
-    assert "a trial of icnet takes 2 CPUs and 2 GiB, and no machine has that:" in done.stderr
+    assert "a trial of icnet takes 2 CPUs and 1.5 GiB, and no machine has that:" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

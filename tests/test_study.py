@@ -109,7 +109,7 @@ def test_one_worker_gives_the_same_tables(definition: Path, undisturbed: Path, t
 def test_a_trial_that_no_node_can_hold_is_refused(definition: Path, tmp_path: Path) -> None:
     done = study("run", definition, "--out", tmp_path / "out", "--set", "training.threads=200")
     assert done.returncode == 2
-    assert "a trial of icnet takes 200 CPUs and 2 GiB, and no machine has that:" in done.stderr
+    assert "a trial of icnet takes 200 CPUs and 1.5 GiB, and no machine has that:" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 
