@@ -67,9 +67,9 @@ def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) 
     """Columns of a CSV (as text) or Parquet file. Raises AnalysisError if it cannot be read, or lacks one."""
     try:
         table = _read(path)
+        names = table.column_names  # may be no text at all
     except (pa.ArrowException, OSError, ValueError) as error:
         raise AnalysisError(f"{path}: cannot be read as a CSV or Parquet file: {error}") from None
-    names = table.column_names
     if lacking := [name for name in columns if name not in names]:
         raise AnalysisError(f"{path}: no column {', '.join(lacking)}; a table of scores has {', '.join(COLUMNS)}")
     kept = [*columns, *(name for name in optional if name in names)]

@@ -115,6 +115,7 @@ CIRCUMSTANCES: dict[str, tuple[str, ...]] = {
 """Columns that say where and how fast, not what came out: two runs of a trial agree in all the others, bit for bit."""
 
 _UNFINISHED = ".unfinished-"
+_NOT_OURS = "no Parquet file of a study; move it away and run again"
 _ABANDONED_AFTER_SECONDS = 3600.0
 
 DEFINITION_FILE = "study.toml"
@@ -152,6 +153,9 @@ class Results:
             paths = [path for path in paths if path.rpartition("/")[2] in wanted]
         if not paths:
             return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
+        if isinstance(self._files, pyarrow.fs.LocalFileSystem):  # half the time of a dataset, for thousands of files
+            tables = [_read_file(path, columns or SCHEMAS[name].names) for path in paths]
+            return _joined(tables, name, columns)
         try:
             dataset = pyarrow.dataset.dataset(paths, filesystem=self._files, format="parquet", schema=SCHEMAS[name])
             return dataset.to_table(columns=columns)
@@ -234,7 +238,7 @@ class Results:
             try:
                 pq.read_schema(path, filesystem=self._files)
             except (pa.ArrowException, OSError):
-                return f"{path} (no Parquet file of a study; move it away and run again)"
+                return f"{path} ({_NOT_OURS})"
         return None
 
     def _write(self, name: str, content: bytes) -> None:
@@ -257,6 +261,25 @@ class Results:
             unfinished.replace(final)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def _read_file(path: str, columns: list[str]) -> pa.Table:
+    """Some columns of one file on a disk. Raises StudyError that names it."""
+    try:
+        content = pa.BufferReader(Path(path).read_bytes())
+        return pq.ParquetFile(content).read(columns, use_threads=False).select(columns)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StudyError(f"{path} ({_NOT_OURS}): cannot be read: {error}") from None
+
+
+def _joined(tables: list[pa.Table], name: str, columns: list[str] | None) -> pa.Table:
+    """The rows of all files, in the types of the schema; whatever else their metadata says is left behind."""
+    schema = pa.schema([SCHEMAS[name].field(column) for column in columns or SCHEMAS[name].names])
+    try:
+        cast = (table if table.schema.equals(schema) else table.cast(schema) for table in tables)
+        return pa.concat_tables(cast).replace_schema_metadata(None)
+    except (pa.ArrowException, ValueError) as error:
+        raise StudyError(f"a file of the table {name} is none of a study's: {error}") from None
 
 
 def table_of(name: str, rows: list[dict[str, Any]], recipe: Mapping[str, Any] | None = None) -> pa.Table:

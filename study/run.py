@@ -114,19 +114,21 @@ def run(
     if retry_failed:
         todo = [trial for trial in todo if trial.id in unfinished]
     progress = Progress.of(definition, committed, _num_train(study.splits))
-    if todo:
-        run_all(study, results, todo, progress, watch, address, ray_log=ray_log)
-    else:
+    if not todo:
         results.write_text(DEFINITION_FILE, definition.to_toml())
+        return finished(definition, results, committed)
+    run_all(study, results, committed, todo, progress, watch, address, ray_log=ray_log)
     return finished(definition, results)
 
 
-def finished(definition: Definition, results: Results) -> Finished:
-    """The scores of what is committed, and what is not."""
-    committed = read_committed(results, definition)
+def finished(definition: Definition, results: Results, known: Mapping[Trial, Row] | None = None) -> Finished:
+    """The scores of what is committed (read anew unless it is `known`), and what is not."""
+    committed = read_committed(results, definition) if known is None else known
     failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
     unfinished = read_unfinished(results, {trial.id for trial in committed})
-    return Finished(summarise(cells(definition), committed, results.read("dice")), unfinished, failed)
+    return Finished(
+        summarise(cells(definition), committed, lambda trial_ids: results.read("dice", trial_ids)), unfinished, failed
+    )
 
 
 @dataclass(frozen=True)

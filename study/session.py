@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from study.capacity import trials_at_once
 from study.cells import Trial, parse_trial
-from study.committed import outcomes, read_committed
+from study.committed import Row, outcomes, read_committed
 from study.errors import StudyError
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, STALE_AFTER_SECONDS, Progress
 from study.results import DEFINITION_FILE, RUN_FILE, Results
-from study.unfinished import Unfinished
+from study.unfinished import Unfinished, forget_finished
 
 if TYPE_CHECKING:
     from study.cluster import Watch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def run_all(
     study: Prepared,
     results: Results,
+    committed: Mapping[Trial, Row],
     todo: Collection[Trial],
     progress: Progress,
     watch: Watch,
@@ -43,7 +44,6 @@ def run_all(
     memory_kills, checked = Counter[Trial](), False
     try:
         while True:
-            committed = read_committed(results, definition)
             schedule = Schedule(definition, outcomes(committed), todo)
             for trial in [trial for trial, kills in memory_kills.items() if kills >= definition.resources.attempts]:
                 schedule.rest(trial.cell)
@@ -55,11 +55,13 @@ def run_all(
                         cluster.check_nodes(results, study)
                     results.write_text(DEFINITION_FILE, definition.to_toml())
                     results.sweep()
+                    forget_finished(results, {trial.id for trial in committed})
                     checked = True
                 try:
                     cluster.run_schedule(study, schedule, results, progress, watch, machines, memory_kills)
                     break
                 except cluster.KilledForMemory as error:
+                    committed = read_committed(results, definition)
                     _note_memory_kill(error.used, memory_kills, study, results, progress, watch)
     except BaseException:
         progress.state = "interrupted"

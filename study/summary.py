@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,26 +44,30 @@ def object_dice(dice: pa.Table) -> dict[str, float]:
     return {trial: score for trial, score in pairs if score is not None}
 
 
-def summarise(cells: Iterable[Cell], committed: Mapping[Trial, Row], dice: pa.Table) -> list[Scores]:
-    """Default and tuned scores of every configuration among the cells, in their order."""
-    scores = object_dice(dice)
+def summarise(
+    cells: Iterable[Cell], committed: Mapping[Trial, Row], read_dice: Callable[[Collection[str]], pa.Table]
+) -> list[Scores]:
+    """Default and tuned scores of every configuration among the cells, in their order.
+
+    :param read_dice: ids of trials -> their rows of the table `dice`; asked once, for the chosen ones alone.
+    """
+    chosen = {"default": {cell: Trial(cell, 0) for cell in cells}, "tuned": _tuned(committed)}
+    scores = object_dice(read_dice({trial.id for trials in chosen.values() for trial in trials.values()}))
     by_configuration: dict[str, list[Cell]] = defaultdict(list)
-    for cell in cells:
+    for cell in chosen["default"]:
         by_configuration[cell.configuration].append(cell)
-    table = []
-    for configuration, members in by_configuration.items():
-        for selection in ("default", "tuned"):
-            chosen = {cell: _chosen(cell, selection, committed) for cell in members}
-            table.append(_scores(configuration, selection, chosen, scores))
-    return table
+    return [
+        _scores(configuration, selection, {cell: trials.get(cell) for cell in members}, scores)
+        for configuration, members in by_configuration.items()
+        for selection, trials in chosen.items()
+    ]
 
 
-def _chosen(cell: Cell, selection: str, committed: Mapping[Trial, Row]) -> Trial | None:
-    if selection == "default":
-        return Trial(cell, 0)
-    rows: dict[Trial, Any] = {trial: row for trial, row in committed.items() if trial.cell == cell}
-    completed = [trial for trial, row in rows.items() if row["objective"] is not None]
-    return max(completed, key=lambda trial: (rows[trial]["objective"], -trial.index), default=None)
+def _tuned(committed: Mapping[Trial, Row]) -> dict[Cell, Trial]:
+    """The best trial of every cell by validation; the first of equals."""
+    completed = [trial for trial, row in committed.items() if row["objective"] is not None]
+    ascending = sorted(completed, key=lambda trial: (committed[trial]["objective"], -trial.index))
+    return {trial.cell: trial for trial in ascending}
 
 
 def _scores(

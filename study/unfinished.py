@@ -53,11 +53,12 @@ def read_unfinished(results: Results, committed: Collection[str]) -> dict[str, U
             raise StudyError(
                 f"{results.out}/{FOLDER}/{name}: not written by a run of a study; remove it ({error})"
             ) from None
-        found[one.trial] = one
+        found[name.removesuffix(".json")] = one
     return found
 
 
-def forget(results: Results, trials: Collection[str]) -> None:
-    """Remove what was said of these trials."""
-    for trial in trials:
-        results.remove(f"{FOLDER}/{trial}.json")
+def forget_finished(results: Results, committed: Collection[str]) -> None:
+    """Remove what was said of trials that have been committed since."""
+    for name in results.names(FOLDER, ".json"):
+        if name.removesuffix(".json") in committed:
+            results.remove(f"{FOLDER}/{name}")

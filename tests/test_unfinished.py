@@ -15,7 +15,7 @@ from study.patience import patiently
 from study.progress import Progress
 from study.results import RUN_FILE, Results
 from study.session import refuse_a_second_driver
-from study.unfinished import Unfinished, read_unfinished
+from study.unfinished import Unfinished, forget_finished, read_unfinished
 
 TRIAL = "icnet-ce-random_0-s0-t00"
 
@@ -29,6 +29,10 @@ def test_it_is_read_back_until_the_trial_is_committed(tmp_path: Path) -> None:
     assert kept.told == "the worker was lost (3 attempts)"
     results.commit(tables(TRIAL))
     assert read_unfinished(results, {TRIAL}) == {}
+    forget_finished(results, {"icnet-ce-random_1-s0-t00"})
+    assert read_unfinished(results, set()) == {TRIAL: kept}
+    forget_finished(results, {TRIAL})
+    assert read_unfinished(results, set()) == {}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"trial": "x"}', '{"trial": 1, "reason": 2, "attempts": "many"}'])

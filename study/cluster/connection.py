@@ -32,6 +32,7 @@ def connected(address: str | None, ray_log: bool = False) -> Iterator[None]:
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C reaches us as KeyboardInterrupt
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # snapshots of Tune's state: we never read them
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     level = logging.INFO if ray_log else logging.CRITICAL
     logging.getLogger("ray.tune").setLevel(level)
     options: dict[str, Any] = {"logging_level": level, "log_to_driver": ray_log}

@@ -95,7 +95,7 @@ def run_schedule(
             tune_config=ray.tune.TuneConfig(
                 search_alg=CellSearcher(schedule, memory_kills),
                 num_samples=-1,
-                max_concurrent_trials=trials_at_once(study.definition, machines),
+                max_concurrent_trials=_handed_out_at_once(study.definition, machines),
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.config["trial"],
                 trial_dirname_creator=lambda trial: trial.config["trial"],
@@ -114,6 +114,13 @@ def run_schedule(
             if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
                 raise
             raise _killed_for_memory(str(error.__cause__), reporter) from None
+
+
+def _handed_out_at_once(definition: Definition, machines: Sequence[Machine]) -> int:
+    """As many again as can run are handed out ahead: Tune ends a worker for which nothing waits, and starts another for
+    the next trial; and an autoscaler adds all machines at once only if it sees all that waits."""
+    at_once = trials_at_once(definition, machines)
+    return at_once if definition.resources.workers else 2 * at_once
 
 
 def _killed_for_memory(message: str, reporter: Reporter) -> KilledForMemory:
