@@ -7,6 +7,7 @@ import json
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -65,11 +66,13 @@ def provenance() -> Provenance:
     return Provenance(_git_commit(Path(__file__).parent), json.dumps(versions()))
 
 
+@cache
 def versions() -> dict[str, str]:
     """What is installed here, by name."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES}
 
 
+@cache
 def differing_versions(theirs: str) -> str:
     """In which versions that decide numbers the JSON of another place or time differs from here; empty if in none."""
     kept, ours = json.loads(theirs), versions()

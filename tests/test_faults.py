@@ -298,6 +298,7 @@ def test_a_trial_that_no_node_can_hold(definition: Path, tmp_path: Path, two_nod
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long  # Ray tries for 20 s
 def test_without_the_token_nobody_gets_in(definition: Path, tmp_path: Path, two_nodes: Nodes) -> None:
     stranger = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64}
     done = study("run", definition, "--out", tmp_path / "out", "--address", two_nodes.address, **stranger)

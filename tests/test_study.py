@@ -125,7 +125,7 @@ def test_growing_gives_the_same_tables(definition: Path, undisturbed: Path, tmp_
     assert all(path.stat().st_mtime_ns == written for path, written in kept.items()), "what is there stays"
 
 
-@pytest.mark.parametrize("draw", range(3))
+@pytest.mark.parametrize("draw", [0, *(pytest.param(draw, marks=pytest.mark.long) for draw in (1, 2))])
 def test_sigkill_of_the_driver_three_times(draw: int, definition: Path, undisturbed: Path, tmp_path: Path) -> None:
     out, moments = tmp_path / "out", random.Random(draw)
     kill_at = sorted(moments.sample(range(1, TRIALS), 3))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -14,6 +17,8 @@ from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.trial import run_trial
 from trainers.outcome import Epoch, OutOfGpuMemory
+
+SECONDS_BETWEEN_REPORTS = 5.0
 
 
 def train(config: dict[str, Any], study: Prepared, out: str) -> None:
@@ -29,7 +34,7 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
         point = Point(config["width"], config["strength"])
         checkpoints = Checkpoints(results, study, trial, point)
         try:
-            tables = run_trial(study, trial, point, _report, checkpoints)
+            tables = run_trial(study, trial, point, _reporter(), checkpoints)
         except OutOfGpuMemory as error:
             ray.tune.report({"out_of_memory": str(error)})
             return
@@ -50,8 +55,17 @@ def _check_node(study: Prepared) -> None:
             raise RuntimeError(f"Ray has given this trial a GPU, but torch {torch.__version__} finds none on this node")
 
 
-def _report(epoch: Epoch) -> None:
-    ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
+def _reporter() -> Callable[[Epoch], None]:
+    """Tells the driver of epochs: of the first, then not more often than it can take from thousands of workers."""
+    told = -math.inf
+
+    def report(epoch: Epoch) -> None:
+        nonlocal told
+        if time.monotonic() - told >= SECONDS_BETWEEN_REPORTS:
+            told = time.monotonic()
+            ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
+
+    return report
 
 
 def _line(row: dict[str, Any]) -> str:

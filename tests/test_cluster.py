@@ -1,0 +1,99 @@
+"""The searcher that Tune asks, and what is read of Ray's messages; without a cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from study.capacity import Machine
+from study.cells import Trial, cells, parse_trial
+from study.definition import load
+from study.schedule import Schedule
+
+pytestmark = pytest.mark.slow  # importing Ray takes seconds
+DEFINITION = load("paper", ["grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=2"])
+FIRST = Trial(cells(DEFINITION)[0], 0)
+
+
+def searcher() -> Any:
+    from study.cluster.driver import CellSearcher
+
+    return CellSearcher(Schedule(DEFINITION, {}), {})
+
+
+def test_it_hands_out_every_trial_once_and_ends() -> None:
+    search, found = searcher(), []
+    while isinstance(config := search.suggest(f"tune_{len(found)}"), dict):
+        found.append(config["trial"])
+        search.on_trial_complete(f"tune_{len(found) - 1}", {"committed": True, "objective": 0.5})
+    assert sorted(found) == sorted(Trial(cell, index).id for cell in cells(DEFINITION) for index in range(2))
+    assert config == "FINISHED"
+
+
+def test_it_does_not_end_while_a_trial_may_come_back() -> None:
+    search = searcher()
+    configs = {f"tune_{i}": search.suggest(f"tune_{i}") for i in range(4)}
+    assert search.suggest("another") is None
+    for name in list(configs)[1:]:
+        search.on_trial_complete(name, {"committed": True, "objective": 0.5})
+    assert search.suggest("another") is None
+    search.on_trial_complete("tune_0", {"out_of_memory": "too small"})
+    again = search.suggest("another")
+    assert again == configs["tune_0"] | {"alone": True}
+    search.on_trial_complete("another", {"out_of_memory": "too small"})
+    assert search.suggest("one more") == "FINISHED", "with a whole GPU, too, it was too small: its cell rests"
+
+
+def test_an_error_or_nothing_lets_the_cell_rest() -> None:
+    for result, error in ((None, True), ({"epoch": 1}, False), ({"committed": True, "objective": 1.0}, True)):
+        search = searcher()
+        config = search.suggest("tune")
+        search.on_trial_complete("tune", result, error=error)
+        rest = [search.suggest(f"tune_{i}") for i in range(2)]
+        assert all(parse_trial(each["trial"]).cell != parse_trial(config["trial"]).cell for each in rest)
+
+
+MESSAGE = """2 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 127.0.0.1) was 2.85GB
+Considered workers: [
+Selected to kill: (Actor(2fc7cb912c6f7b027d81de4801000000): job ID=01000000, required resources={memory: 2.1e+09, CPU: 1}, pid=23338, actual memory used=1.00GB, worker ID=47a24b)
+Selected to kill: (Actor(9b3e1166a11bd0b3431bbd5c01000000): job ID=01000000, required resources={CPU: 1}, pid=23337, actual memory used=1.03GB, worker ID=b8e582)
+Not selected: (Actor(aaaaaaaaaaaaaaaaaaaaaaaa01000000): job ID=01000000, pid=23339, actual memory used=0.50GB, worker ID=b8e583)
+]
+"""  # noqa: E501
+
+
+def test_whom_the_memory_monitor_ended() -> None:
+    """As Ray 2.60 words it; of an actor that is none of ours nothing is said."""
+    from study.cluster.driver import _killed_for_memory
+
+    class Heard:
+        def trial_of_actor(self, actor: str) -> Trial | None:
+            return FIRST if actor.startswith(("2fc7", "aaaa")) else None
+
+    assert _killed_for_memory(MESSAGE, Heard()).used == {FIRST: "1.00GB"}  # type: ignore[arg-type]
+    assert _killed_for_memory("another wording", Heard()).used == {}  # type: ignore[arg-type]
+
+
+def test_each_kill_doubles_the_memory_up_to_what_there_is() -> None:
+    from study.cluster.driver import _resources_of
+
+    machines = [Machine("a", 4, 0, 10.0), Machine("b", 4, 0, 4.0)]
+    of_trial = _resources_of(DEFINITION, machines)
+    found = [of_trial({"trial": FIRST.id, "alone": False, "memory_kills": n}).required_resources for n in range(4)]
+    assert [each["memory"] / 2**30 for each in found] == [1.5, 3.0, 6.0, 10.0]
+    unknown = _resources_of(DEFINITION, [dataclasses.replace(machines[0], memory=math.inf)])
+    assert unknown({"trial": FIRST.id, "alone": False, "memory_kills": 3}).required_resources["memory"] == 12 * 2**30
+
+
+def test_ray_client_is_refused_with_the_remedy() -> None:
+    from study.cluster.connection import connected
+    from study.errors import StudyError
+
+    with (
+        pytest.raises(StudyError, match=r"Ray Client cannot carry a study\. Start it on the cluster"),
+        connected("ray://h:1"),
+    ):
+        pass
