@@ -115,6 +115,7 @@ CIRCUMSTANCES: dict[str, tuple[str, ...]] = {
 """Columns that say where and how fast, not what came out: two runs of a trial agree in all the others, bit for bit."""
 
 _UNFINISHED = ".unfinished-"
+_FILES_JOINED = 512
 _NOT_OURS = "no Parquet file of a study; move it away and run again"
 _ABANDONED_AFTER_SECONDS = 3600.0
 
@@ -154,8 +155,7 @@ class Results:
         if not paths:
             return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
         if isinstance(self._files, pyarrow.fs.LocalFileSystem):  # half the time of a dataset, for thousands of files
-            tables = [_read_file(path, columns or SCHEMAS[name].names) for path in paths]
-            return _joined(tables, name, columns)
+            return _read_files(paths, name, columns or SCHEMAS[name].names)
         try:
             dataset = pyarrow.dataset.dataset(paths, filesystem=self._files, format="parquet", schema=SCHEMAS[name])
             return dataset.to_table(columns=columns)
@@ -205,6 +205,10 @@ class Results:
         """Remove a file that may be there."""
         if self._files.get_file_info(self._path(name)).type == pyarrow.fs.FileType.File:
             self._files.delete_file(self._path(name))
+
+    def exists(self) -> bool:
+        """Whether there is a folder at OUT."""
+        return bool(self._files.get_file_info(self._root).type == pyarrow.fs.FileType.Directory)
 
     def remove_if_empty(self) -> None:
         """Leave no trace of a place that was only tried out. (Object stores have no empty folders.)"""
@@ -272,14 +276,21 @@ def _read_file(path: str, columns: list[str]) -> pa.Table:
         raise StudyError(f"{path} ({_NOT_OURS}): cannot be read: {error}") from None
 
 
-def _joined(tables: list[pa.Table], name: str, columns: list[str] | None) -> pa.Table:
+def _read_files(paths: list[str], name: str, columns: list[str]) -> pa.Table:
     """The rows of all files, in the types of the schema; whatever else their metadata says is left behind."""
-    schema = pa.schema([SCHEMAS[name].field(column) for column in columns or SCHEMAS[name].names])
+    schema = pa.schema([SCHEMAS[name].field(column) for column in columns])
+    joined = [schema.empty_table()]
+    for start in range(0, len(paths), _FILES_JOINED):
+        tables = [_cast(_read_file(path, columns), schema, path) for path in paths[start : start + _FILES_JOINED]]
+        joined.append(pa.concat_tables(tables).combine_chunks())  # a table of one row takes 30 kB, a row of many 1 kB
+    return pa.concat_tables(joined)
+
+
+def _cast(table: pa.Table, schema: pa.Schema, path: str) -> pa.Table:
     try:
-        cast = (table if table.schema.equals(schema) else table.cast(schema) for table in tables)
-        return pa.concat_tables(cast).replace_schema_metadata(None)
+        return (table if table.schema.equals(schema) else table.cast(schema)).replace_schema_metadata(None)
     except (pa.ArrowException, ValueError) as error:
-        raise StudyError(f"a file of the table {name} is none of a study's: {error}") from None
+        raise StudyError(f"{path} ({_NOT_OURS}): {error}") from None
 
 
 def table_of(name: str, rows: list[dict[str, Any]], recipe: Mapping[str, Any] | None = None) -> pa.Table:

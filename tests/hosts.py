@@ -52,6 +52,7 @@ class Host:
         sh(f"ip link set study-v{number} master {BRIDGE} up")
         sh(f"ip -n {self.netns} addr add {self.ip}/24 dev eth0")
         sh(f"ip -n {self.netns} link set eth0 up && ip -n {self.netns} link set lo up")
+        sh(f"ip -n {self.netns} route add default via {NETWORK}.1")  # by which Ray finds out which address is its own
         apart = f"ip netns exec {self.netns} unshare --pid --mount --uts --fork --kill-child --mount-proc bash -c"
         boot = f"set -e; hostname study{number}; {_OWN}; exec sleep infinity"
         self._power = subprocess.Popen([*apart.split(), boot])
@@ -89,7 +90,7 @@ class Host:
         sh(f"ip -n {self.netns} link set eth0 down")
 
     def plug_in(self) -> None:
-        sh(f"ip -n {self.netns} link set eth0 up")
+        sh(f"ip -n {self.netns} link set eth0 up && ip -n {self.netns} route add default via {NETWORK}.1")
 
     def hide(self, folder: Path) -> None:
         """Another, empty file system in its place."""

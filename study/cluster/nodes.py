@@ -47,7 +47,7 @@ def check_nodes(results: Results, study: Prepared) -> None:
 
     Raises StudyError that names each node and what it lacks. Leaves nothing at OUT.
     """
-    mixed = study.definition.resources.mixed_versions
+    existed, mixed = results.exists(), study.definition.resources.mixed_versions
     nonce = uuid.uuid4().hex[:12]
     name = f".check-{nonce}"
     nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
@@ -68,7 +68,8 @@ def check_nodes(results: Results, study: Prepared) -> None:
     finally:
         for each in (name, *(f"{name}-{node}" for node in nodes)):
             results.remove(each)
-        results.remove_if_empty()
+        if not existed:
+            results.remove_if_empty()
     if problems:
         raise StudyError("not every node of the cluster can run this study:\n" + "\n".join(sorted(set(problems))))
 
