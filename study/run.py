@@ -108,12 +108,12 @@ def run(
     results = Results(out)
     committed = read_committed(results, definition)
     check_same_inputs(results, study, committed)
-    refuse_a_second_driver(results)
     unfinished = read_unfinished(results, {trial.id for trial in committed})
     todo = missing(trials(definition), committed)
     if retry_failed:
         todo = [trial for trial in todo if trial.id in unfinished]
     progress = Progress.of(definition, committed, _num_train(study.splits))
+    refuse_a_second_driver(results, lambda line: watch(progress, line))
     if not todo:
         results.write_text(DEFINITION_FILE, definition.to_toml())
         return finished(definition, results, committed)

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from study.capacity import trials_at_once
@@ -15,7 +15,7 @@ from study.cells import Trial, parse_trial
 from study.committed import Row, outcomes, read_committed
 from study.errors import StudyError
 from study.prepare import Prepared
-from study.progress import SECONDS_BETWEEN_HEARTBEATS, STALE_AFTER_SECONDS, Progress
+from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import DEFINITION_FILE, RUN_FILE, Results
 from study.unfinished import Unfinished, forget_finished
 
@@ -95,16 +95,20 @@ def _note_memory_kill(
         watch(progress, f"{trial.id}: {unfinished.told}; the study goes on with a new Ray")
 
 
-def refuse_a_second_driver(results: Results) -> None:
-    """Raises StudyError while another run of the study at OUT gives signs of life. A dead one's mark does not block."""
+def refuse_a_second_driver(results: Results, say: Callable[[str], None]) -> None:
+    """Raises StudyError if another run of the study at OUT gives a sign of life. A dead one's mark is waited out."""
     told = last_progress(results)
     if told is None or told.state != "running" or told.is_lost:
         return
-    raise StudyError(
-        f"{results.out}: a run of this study is at work already, on {told.host} (pid {told.pid}), last heard of "
-        f"{max(0.0, time.time() - told.updated):.0f} s ago. Two would do the same work twice. "
-        f"If that one is dead, wait until it has been silent for {STALE_AFTER_SECONDS:.0f} s."
-    )
+    who = f"a run of this study on {told.host} (pid {told.pid})"
+    say(f"{who} was heard of {max(0.0, time.time() - told.updated):.0f} s ago: waiting for a sign of life")
+    while True:
+        time.sleep(1)
+        now = last_progress(results)
+        if now is None or now.state != "running" or now.is_lost:
+            return
+        if now.updated > told.updated:
+            raise StudyError(f"{results.out}: {who} is at work already. Two would do the same work twice.")
 
 
 def _with_heartbeat(watch: Watch, results: Results) -> Watch:

@@ -52,11 +52,24 @@ def mark(out: Path, **changes: object) -> Results:
     return results
 
 
-def test_a_second_driver_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"at work already, on elsewhere \(pid 1\), last heard of \d s ago"):
-        refuse_a_second_driver(mark(tmp_path, host="elsewhere", pid=1))
-    with pytest.raises(StudyError, match="at work already"):
-        refuse_a_second_driver(mark(tmp_path, pid=os.getppid()))
+@pytest.mark.parametrize("changes", [{"host": "elsewhere", "pid": 1}, {"pid": os.getppid()}])
+def test_a_second_driver_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    results, said = mark(tmp_path, **changes), list[str]()
+    monkeypatch.setattr(time, "sleep", lambda seconds: mark(tmp_path, **changes))  # the other one's next heartbeat
+    with pytest.raises(StudyError, match=r"a run of this study on \S+ \(pid \d+\) is at work already"):
+        refuse_a_second_driver(results, said.append)
+    assert "waiting for a sign of life" in said[0]
+
+
+def test_a_driver_that_died_a_moment_ago_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results, now = mark(tmp_path, host="elsewhere"), [time.time()]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    began = now[0]
+    refuse_a_second_driver(results, lambda line: None)
+    assert 58 <= now[0] - began <= 63
 
 
 @pytest.mark.parametrize(
@@ -70,11 +83,11 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     ids=["silent", "ended", "dead on this machine", "ourselves"],
 )
 def test_the_mark_of_a_driver_that_is_gone_does_not_block(tmp_path: Path, changes: dict[str, object]) -> None:
-    refuse_a_second_driver(mark(tmp_path, **changes))
+    refuse_a_second_driver(mark(tmp_path, **changes), pytest.fail)
 
 
 def test_no_mark_no_refusal(tmp_path: Path) -> None:
-    refuse_a_second_driver(Results(tmp_path))
+    refuse_a_second_driver(Results(tmp_path), pytest.fail)
 
 
 def failing(times: int, number: int) -> tuple[list[int], object]:
