@@ -98,7 +98,8 @@ class Progress:
 
     def drop(self, trial: Trial) -> None:
         """The trial has stopped, and is to start anew."""
-        self.work_done -= self.running.pop(trial.id).work_done
+        running = self.running.pop(trial.id, None)  # None if it was lost before it started
+        self.work_done -= running.work_done if running else 0.0
 
     @property
     def is_lost(self) -> bool:

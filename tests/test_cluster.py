@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -18,10 +19,10 @@ DEFINITION = load("paper", ["grid.models=icnet", "grid.losses=ce", "grid.splits=
 FIRST = Trial(cells(DEFINITION)[0], 0)
 
 
-def searcher() -> Any:
+def searcher(attempts: int = 1) -> Any:
     from study.cluster.driver import CellSearcher
 
-    return CellSearcher(Schedule(DEFINITION, {}), {})
+    return CellSearcher(Schedule(DEFINITION, {}), {}, Counter(), attempts)
 
 
 def test_it_hands_out_every_trial_once_and_ends() -> None:
@@ -54,6 +55,16 @@ def test_an_error_or_nothing_lets_the_cell_rest() -> None:
         search.on_trial_complete("tune", result, error=error)
         rest = [search.suggest(f"tune_{i}") for i in range(2)]
         assert all(parse_trial(each["trial"]).cell != parse_trial(config["trial"]).cell for each in rest)
+
+
+def test_a_trial_that_failed_is_handed_out_again_until_its_attempts_are_used_up() -> None:
+    search = searcher(attempts=3)
+    first = search.suggest("tune_0")
+    for attempt in range(1, 3):
+        search.on_trial_complete(f"tune_{attempt - 1}", None, error=True)
+        assert search.suggest(f"tune_{attempt}") == first
+    search.on_trial_complete("tune_2", None, error=True)
+    assert search.suggest("tune_3")["trial"] != first["trial"]
 
 
 MESSAGE = """2 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 127.0.0.1) was 2.85GB

@@ -35,11 +35,16 @@ class KilledForMemory(Exception):
 
 
 class CellSearcher(Searcher):  # type: ignore[misc]
-    """Hands Tune the next trial of whichever cell may go on; None while all must wait."""
+    """Hands Tune the next trial of whichever cell may go on; None while all must wait.
 
-    def __init__(self, schedule: Schedule, memory_kills: Mapping[Trial, int]) -> None:
+    It also tries failed trials again: Tune's own way gives a trial up when two calls to its lost worker fail.
+    """
+
+    def __init__(
+        self, schedule: Schedule, memory_kills: Mapping[Trial, int], failures: Counter[Trial], attempts: int
+    ) -> None:
         super().__init__()
-        self._schedule, self._memory_kills = schedule, memory_kills
+        self._schedule, self._memory_kills, self._failures, self._attempts = schedule, memory_kills, failures, attempts
         self._handed_out: dict[str, Trial] = {}
         self._alone: set[Trial] = set()
 
@@ -56,8 +61,12 @@ class CellSearcher(Searcher):  # type: ignore[misc]
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self._handed_out.pop(trial_id)
+        if error:
+            self._failures[trial] += 1
         if result and result.get("committed") and not error:
             self._schedule.complete(trial, result["objective"])
+        elif error and self._failures[trial] < self._attempts:
+            self._schedule.put_back(trial)
         elif result and result.get("out_of_memory") and not error and trial not in self._alone:
             self._alone.add(trial)
             self._schedule.put_back(trial)
@@ -85,7 +94,8 @@ def run_schedule(
     :param memory_kills: how often Ray ended each trial for its memory: it then asks for twice as much, each time.
     :raises KilledForMemory: it has done so again. What is committed stays; a new schedule, on a new Ray, goes on.
     """
-    reporter = Reporter(study, results, progress, watch)
+    failures, attempts = Counter[Trial](), study.definition.resources.attempts
+    reporter = Reporter(study, results, progress, watch, failures)
     with tempfile.TemporaryDirectory(prefix="study-") as scratch:
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(
@@ -93,7 +103,7 @@ def run_schedule(
                 _resources_of(study.definition, machines),
             ),
             tune_config=ray.tune.TuneConfig(
-                search_alg=CellSearcher(schedule, memory_kills),
+                search_alg=CellSearcher(schedule, memory_kills, failures, attempts),
                 num_samples=-1,
                 max_concurrent_trials=_handed_out_at_once(study.definition, machines),
                 reuse_actors=True,
@@ -103,7 +113,7 @@ def run_schedule(
             run_config=ray.tune.RunConfig(
                 name=time.strftime("run-%Y%m%d-%H%M%S"),
                 storage_path=scratch,  # Tune's own notes, which nobody reads: trials commit their tables themselves
-                failure_config=ray.tune.FailureConfig(max_failures=study.definition.resources.attempts - 1),
+                failure_config=ray.tune.FailureConfig(max_failures=0),  # but for preempted nodes: not counted by Tune
                 callbacks=[reporter],
                 verbose=0,
             ),

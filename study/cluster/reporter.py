@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,12 @@ Watch = Callable[[Progress, str | None], None]
 class Reporter(ray.tune.Callback):  # type: ignore[misc]
     """What the driver hears of trials."""
 
-    def __init__(self, study: Prepared, results: Results, progress: Progress, watch: Watch) -> None:
+    def __init__(
+        self, study: Prepared, results: Results, progress: Progress, watch: Watch, failures: Mapping[Trial, int]
+    ) -> None:
+        """:param failures: how often each trial has failed; the searcher counts."""
         self._study, self._results, self._progress, self._watch = study, results, progress, watch
+        self._failures = failures
         self._looked_around = time.time()
         self._heard: dict[str, float] = {}  # Tune's trial -> when it last gave a sign of life
         self._hung: set[str] = set()
@@ -98,7 +102,12 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._watch(self._progress, f"{trial.config['trial']} is tried again: {self._reason(trial)}")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
-        self._give_up(parse_trial(trial.config["trial"]), self._reason(trial), trial.num_failures)
+        ours, reason = parse_trial(trial.config["trial"]), self._reason(trial)
+        if self._failures[ours] >= self._study.definition.resources.attempts:
+            self._give_up(ours, reason, self._failures[ours])
+        else:
+            self._progress.drop(ours)
+            self._watch(self._progress, f"{ours.id} is tried again: {reason}")
 
     def _give_up(self, ours: Trial, reason: str, attempts: int) -> None:
         unfinished = Unfinished(ours.id, reason, attempts)
