@@ -143,8 +143,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     console.print(scores_table(done.scores))
     for trial, reason in done.failed.items():
         console.print(f"failed: {trial}: {reason}", markup=False)
-    for trial, unfinished in done.unfinished.items():
-        console.print(f"not run: {trial}: {unfinished.told}", markup=False, soft_wrap=True)
+    for trial, reason in done.unfinished.items():
+        console.print(f"not run: {trial}: {reason}", markup=False, soft_wrap=True)
     console.print(f"Results: {out}\nNext:    analysis tables {out}", soft_wrap=True, markup=False)
     if done.unfinished:
         console.print("Run the same command again, or with --retry-failed, to try what could not be run.")

@@ -102,6 +102,11 @@ class Progress:
         self.work_done -= running.work_done if running else 0.0
 
     @property
+    def given_up(self) -> dict[str, str]:
+        """Trial -> why it was given up for this run."""
+        return dict(told.split(": ", 1) for told in self.resting.values())
+
+    @property
     def is_lost(self) -> bool:
         """It says that it runs, and cannot be: long silent, or a process of this machine that is no more."""
         if time.time() - self.updated > STALE_AFTER_SECONDS:

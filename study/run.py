@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ class Finished:
     """What a run leaves: the scores, and what it could not finish."""
 
     scores: list[Scores]
-    unfinished: Mapping[str, Unfinished]  # trial -> why the machinery could not finish it
+    unfinished: Mapping[str, str]  # trial -> why the machinery could not finish it
     failed: Mapping[str, str]  # trial -> why it diverged; a result, too
 
 
@@ -118,14 +119,23 @@ def run(
         results.write_text(DEFINITION_FILE, definition.to_toml())
         return finished(definition, results, committed)
     run_all(study, results, committed, todo, progress, watch, address, ray_log=ray_log)
-    return finished(definition, results)
+    return finished(definition, results, given_up=progress.given_up)
 
 
-def finished(definition: Definition, results: Results, known: Mapping[Trial, Row] | None = None) -> Finished:
-    """The scores of what is committed (read anew unless it is `known`), and what is not."""
+def finished(
+    definition: Definition,
+    results: Results,
+    known: Mapping[Trial, Row] | None = None,
+    given_up: Mapping[str, str] = MappingProxyType({}),
+) -> Finished:
+    """The scores of what is committed (read anew unless it is `known`), and what is not.
+
+    :param given_up: trial -> reason, of this run: a full disk may have left no room to note it in OUT.
+    """
     committed = read_committed(results, definition) if known is None else known
     failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
-    unfinished = read_unfinished(results, {trial.id for trial in committed})
+    noted = read_unfinished(results, {trial.id for trial in committed})
+    unfinished = {**given_up, **{name: each.told for name, each in noted.items()}}
     return Finished(
         summarise(cells(definition), committed, lambda trial_ids: results.read("dice", trial_ids)), unfinished, failed
     )
