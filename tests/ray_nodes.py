@@ -1,6 +1,7 @@
 """A Ray cluster of several nodes on this machine, each a set of processes that can be killed; in a process of its own.
 
-Run as a program it is told on its standard input, a line each: `add CPUS GPUS`, `kill N` (SIGKILL), `drain N`.
+Run as a program it is told on its standard input, a line each: `add CPUS GPUS ENVIRONMENT` (JSON), `kill N` (SIGKILL),
+`drain N SECONDS`.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class Nodes:
             finally:
                 self._process.kill()
 
-    def add(self, cpus: float = 1, gpus: float = 0) -> int:
-        """Start a node; its number."""
-        return int(self._ask(f"add {cpus} {gpus}")["node"])
+    def add(self, cpus: float = 1, gpus: float = 0, **environment: str) -> int:
+        """Start a node, with more in its environment; its number."""
+        return int(self._ask(f"add {cpus} {gpus} {json.dumps(environment)}")["node"])
 
     def kill(self, node: int) -> None:
         """As by a power cut: every process of the node at once."""
@@ -80,9 +81,10 @@ def main() -> None:
     nodes = [cluster.head_node]
     print(json.dumps({"address": cluster.address}), flush=True)
     for line in sys.stdin:
-        word, *values = line.split()
+        word, *values = line.split(maxsplit=3)
         if word == "add":
-            nodes.append(cluster.add_node(num_cpus=float(values[0]), num_gpus=float(values[1])))
+            environment = json.loads(values[2])
+            nodes.append(cluster.add_node(num_cpus=float(values[0]), num_gpus=float(values[1]), env_vars=environment))
             print(json.dumps({"node": len(nodes) - 1}), flush=True)
         elif word == "kill":
             cluster.remove_node(nodes[int(values[0])], allow_graceful=False)

@@ -112,6 +112,19 @@ def test_a_worker_that_hangs_is_ended(definition: Path, undisturbed: Path, tmp_p
     assert_same_facts(out, undisturbed)
 
 
+@pytest.mark.long
+def test_a_worker_that_hangs_between_two_trials_is_ended(definition: Path, few_simulated: Path, tmp_path: Path) -> None:
+    """Its trial has not even started."""
+    out, marks = tmp_path / "out", tmp_path / "marks"
+    marks.mkdir()
+    stops = {"STAND_IN": f"stops:{marks}", "PYTHONPATH": STAND_INS}
+    done = study("run", definition, *FEW, "--out", out, "--set", "resources.hang_seconds=6", **stops)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (marks / "stopped").exists()
+    assert "is tried again: no epoch within 6 s: it hung, and was ended" in done.stdout
+    assert_same_facts(out, few_simulated)
+
+
 def little_memory(stand_in: str) -> dict[str, str]:
     """Ray's memory monitor strikes when 2 GB more than now are taken."""
     count = "from ray._private import utils; print(utils.get_system_memory())"  # a container's, if this is one
@@ -298,6 +311,22 @@ def test_a_trial_that_no_node_can_hold(definition: Path, tmp_path: Path, two_nod
     assert done.returncode == 2, done.stdout
     assert "a trial of icnet takes 2 CPUs and 1.5 GiB, and no machine has that:" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_node_with_another_version_is_named(definition: Path, tmp_path: Path, two_nodes: Nodes) -> None:
+    """Another optuna by what the node finds installed: trials of two versions would be no comparison."""
+    other = tmp_path / "packages" / "optuna-0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: optuna\nVersion: 0.1\n")
+    two_nodes.add(cpus=1, PYTHONPATH=str(other.parent))
+    command = ("run", definition, "--simulate", "--out", tmp_path / "out", "--address", two_nodes.address)
+    done = study(*command, **two_nodes.environment)
+    assert done.returncode == 2, done.stdout
+    assert "not every node of the cluster can run this study" in done.stderr
+    assert "other versions: optuna 0.1, here " in done.stderr
+    assert not (tmp_path / "out").exists()
+    mixed = study(*command, "--set", "resources.mixed_versions=true", **two_nodes.environment)
+    assert mixed.returncode == 0, mixed.stdout + mixed.stderr
 
 
 @pytest.mark.long  # Ray tries for 20 s

@@ -35,6 +35,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._looked_around = time.time()
         self._heard: dict[str, float] = {}  # Tune's trial -> when it last gave a sign of life
         self._hung: set[str] = set()
+        self._finished: set[Trial] = set()
         self._trial_of_actor: dict[str, Trial] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,13 +60,15 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             raise StudyError("Ray has lost its last node. What is committed stays: run the same command again.")
 
     def _end_what_hangs(self, trials: list[TuneTrial]) -> None:
-        """A worker that gives no sign of life is killed, so that Tune tries its trial again."""
-        limit = self._study.definition.resources.hang_seconds
+        """A worker that gives no sign of life is killed, and its trial tried again. It may hang at any time that Tune has
+        it, also while it is made ready for its next trial, or after it has committed one."""
+        now, limit = time.monotonic(), self._study.definition.resources.hang_seconds
         for trial in trials:
-            if trial.trial_id in self._heard and time.monotonic() - self._heard[trial.trial_id] > limit:
+            worker = trial.temporary_state.ray_actor
+            if worker is not None and now - self._heard.setdefault(trial.trial_id, now) > limit:
                 del self._heard[trial.trial_id]
                 self._hung.add(trial.trial_id)
-                ray.kill(trial.temporary_state.ray_actor)
+                ray.kill(worker)
 
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         ours = parse_trial(trial.config["trial"])
@@ -79,17 +82,26 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
     ) -> None:
         ours = parse_trial(trial.config["trial"])
+        self._heard[trial.trial_id] = time.monotonic()
         if result.get("committed"):
-            self._heard.pop(trial.trial_id, None)
-            self._progress.finish(ours, result["objective"])
-            self._watch(self._progress, result["line"])
+            self._finish(ours, result)
         elif result.get("out_of_memory"):
-            self._heard.pop(trial.trial_id, None)
             self._out_of_gpu_memory(ours, trial, str(result["out_of_memory"]))
         else:
-            self._heard[trial.trial_id] = time.monotonic()
             speed = self._num_train(ours) / max(result["seconds"], 1e-9)
             self._progress.epoch(ours, result["epoch"], speed, result["hostname"])
+
+    def _finish(self, ours: Trial, result: dict[str, Any]) -> None:
+        """Counted once, also when its worker is lost between that report and its end, and another reports it again."""
+        if ours in self._finished:
+            self._progress.drop(ours)
+        else:
+            self._finished.add(ours)
+            self._progress.finish(ours, result["objective"])
+            self._watch(self._progress, result["line"])
+
+    def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        self._heard.pop(trial.trial_id, None)
 
     def _out_of_gpu_memory(self, ours: Trial, trial: TuneTrial, reason: str) -> None:
         if trial.config["alone"]:
