@@ -60,8 +60,8 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             raise StudyError("Ray has lost its last node. What is committed stays: run the same command again.")
 
     def _end_what_hangs(self, trials: list[TuneTrial]) -> None:
-        """A worker that gives no sign of life is killed, and its trial tried again. It may hang at any time that Tune has
-        it, also while it is made ready for its next trial, or after it has committed one."""
+        """A worker that gives no sign of life is killed, and its trial tried again. It may hang whenever Tune has it,
+        also while it is made ready for its next trial, or after it has committed one."""
         now, limit = time.monotonic(), self._study.definition.resources.hang_seconds
         for trial in trials:
             worker = trial.temporary_state.ray_actor

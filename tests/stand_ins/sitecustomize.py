@@ -4,7 +4,7 @@ STAND_IN=gpu_memory        a trial with less than a whole GPU runs out of its me
 STAND_IN=no_gpu_is_enough  so does a trial with a whole one
 STAND_IN=hog:FOLDER        the first attempt at a cell's second trial (by a mark in FOLDER) takes memory without end
 STAND_IN=hog               every attempt at it does
-STAND_IN=stops:FOLDER      the first worker (by a mark in FOLDER) that is made ready for another trial stops in its tracks
+STAND_IN=stops:FOLDER      the first worker (by a mark in FOLDER) that is made ready for another trial stops
 """
 
 from __future__ import annotations
