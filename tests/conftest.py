@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from odd_data import cut_out_image
+from small_study import NUM_TRIALS, num_committed, study, write_definition
 
 # A machine with other work on it is no failure; and a green suite stays green on the same code.
 settings.register_profile(
@@ -29,3 +30,19 @@ def folder(tmp_path: Path) -> Path:
     for seed, name in enumerate(("hall/1.png", "hall/2.png", "yard.jpg")):
         cut_out_image(seed, (40, 30)).convert("RGB").save(root / "backgrounds" / name)
     return root
+
+
+@pytest.fixture(scope="session")
+def definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a small study of NUM_TRIALS trials."""
+    return write_definition(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where that study lies, run in one go by two workers. Nobody writes there."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    done = study("run", definition, "--out", out, "--set", "resources.workers=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert num_committed(out) == NUM_TRIALS
+    return out

@@ -1,4 +1,4 @@
-"""A study small enough to be run many times: two classes of 24-pixel images, sixteen trials of under a second."""
+"""A study small enough to be run many times: two classes of 24-pixel images, NUM_TRIALS trials of under a second."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from PIL import Image
 from study.results import CIRCUMSTANCES, SCHEMAS, Results
 
 ROOT = Path(__file__).parent.parent
+NUM_TRIALS = 16
 COLOURS = {"mug": (220, 40, 40), "pen": (40, 60, 220)}
 
 DEFINITION = """

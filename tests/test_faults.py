@@ -17,28 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 from ray_nodes import Nodes
-from small_study import ROOT, assert_same_facts, num_committed, started, study, wait_for, workers_of, write_definition
+from small_study import NUM_TRIALS, ROOT, assert_same_facts, num_committed, started, study, wait_for, workers_of
 
 from study.results import SCHEMAS, Results
 from study.unfinished import read_unfinished
 
 pytestmark = pytest.mark.slow
-TRIALS = 16
 STAND_INS = f"{ROOT / 'tests' / 'stand_ins'}{os.pathsep}{ROOT}"
 EVERY_EPOCH = ("--set", "resources.checkpoint_seconds=0")
-
-
-@pytest.fixture(scope="module")
-def definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_definition(tmp_path_factory.mktemp("faults"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed") / "out"
-    done = study("run", definition, "--out", out)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +198,7 @@ def test_the_disk_is_full(definition: Path, undisturbed: Path, small_disk: Path)
     done = study("run", definition, "--out", out, "--set", "resources.attempts=1")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "No space left on device" in done.stdout
-    assert 0 < num_committed(out) < TRIALS
+    assert 0 < num_committed(out) < NUM_TRIALS
     assert not list(out.rglob(".*unfinished*")), "half-written files take up no room"
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     assert study("run", definition, "--out", out).returncode == 0

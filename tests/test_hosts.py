@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hosts import BIN, NETWORK, Host, Hosts, sh
 from ray_nodes import TOKEN
-from small_study import ROOT, assert_same_facts, num_committed, study, wait_for, write_definition
+from small_study import ROOT, assert_same_facts, num_committed, study, wait_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,18 +21,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root"),
 ]
 EVERY_EPOCH = "--set resources.checkpoint_seconds=0"
-
-
-@pytest.fixture(scope="module")
-def definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_definition(tmp_path_factory.mktemp("hosts"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed") / "out"
-    assert study("run", definition, "--out", out).returncode == 0
-    return out
 
 
 @pytest.fixture

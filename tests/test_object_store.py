@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_study import ROOT, assert_same_facts, environment, started, study, wait_for, write_definition
+from small_study import ROOT, assert_same_facts, environment, started, study, wait_for
 
 from study.results import Results
 
@@ -91,18 +91,6 @@ def out(server: Gate, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRe
     make = f"import boto3; boto3.client('s3').create_bucket(Bucket={BUCKET!r})"
     subprocess.run([sys.executable, "-c", make], check=True, env=environment())
     return f"s3://{BUCKET}/{request.node.name}"
-
-
-@pytest.fixture(scope="module")
-def definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_definition(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed") / "out"
-    assert study("run", definition, "--out", out).returncode == 0
-    return out
 
 
 def num_committed(out: str) -> int:

@@ -20,29 +20,13 @@ import psutil
 import pyarrow.parquet as pq
 import pyte
 import pytest
-from small_study import ROOT, assert_same_facts, environment, facts, num_committed, started, study, write_definition
+from small_study import NUM_TRIALS, ROOT, assert_same_facts, environment, facts, num_committed, started, study, wait_for
 
 from study.results import SCHEMAS, Results
 from trainers.catalogue import abbreviation
 from trainers.dice import dice
 
 pytestmark = pytest.mark.slow
-TRIALS = 16
-
-
-@pytest.fixture(scope="module")
-def definition(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_definition(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study run in one go by two workers."""
-    out = tmp_path_factory.mktemp("undisturbed") / "out"
-    done = study("run", definition, "--out", out, "--set", "resources.workers=2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert num_committed(out) == TRIALS
-    return out
 
 
 @pytest.fixture
@@ -50,18 +34,11 @@ def copied(undisturbed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(undisturbed, tmp_path / "copy"))
 
 
-def wait_for(condition, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def test_the_tables_are_as_documented(undisturbed: Path) -> None:
     for name, schema in SCHEMAS.items():
         assert list(pd.read_parquet(undisturbed / name).columns) == schema.names
     scores = pd.read_parquet(undisturbed / "dice")
-    assert scores["trial"].nunique() == TRIALS
+    assert scores["trial"].nunique() == NUM_TRIALS
     assert set(scores["class"]) == {"bg", "mug", "pen", "all"}
     assert set(scores["partition"]) == {"val", "test"}
     assert (undisturbed / "study.toml").exists()
@@ -82,7 +59,7 @@ def test_dice_is_recomputed_from_the_confusions(undisturbed: Path) -> None:
             expected = [*getattr(again, averaging), getattr(again, f"all_{averaging}")]
             np.testing.assert_allclose(kept.loc[[*names, "all"], f"dice_{averaging}"], expected, atol=1e-9)
             compared += 1
-    assert compared == TRIALS * 2 * 3
+    assert compared == NUM_TRIALS * 2 * 3
 
 
 def test_masks_agree_with_the_confusions(undisturbed: Path) -> None:
@@ -128,7 +105,7 @@ def test_growing_gives_the_same_tables(definition: Path, undisturbed: Path, tmp_
 @pytest.mark.parametrize("draw", [0, *(pytest.param(draw, marks=pytest.mark.long) for draw in (1, 2))])
 def test_sigkill_of_the_driver_three_times(draw: int, definition: Path, undisturbed: Path, tmp_path: Path) -> None:
     out, moments = tmp_path / "out", random.Random(draw)
-    kill_at = sorted(moments.sample(range(1, TRIALS), 3))
+    kill_at = sorted(moments.sample(range(1, NUM_TRIALS), 3))
     for committed in kill_at:
         with started("run", definition, "--out", out) as driver:
             wait_for(lambda n=committed, driver=driver: num_committed(out) >= n or driver.poll() is not None)
@@ -323,7 +300,7 @@ def test_a_finished_study_is_not_run_again(definition: Path, undisturbed: Path) 
     assert "tuned" in done.stdout
     assert time.monotonic() - began < 60
     assert facts(undisturbed) == before
-    assert len(Results(undisturbed).trials()) == TRIALS
+    assert len(Results(undisturbed).trials()) == NUM_TRIALS
 
 
 def test_plain_output_has_a_line_a_trial_and_nothing_of_rays(definition: Path, tmp_path: Path) -> None:
