@@ -8,24 +8,18 @@ the peak is VmHWM, since the ru_maxrss of a child may be that of the process whi
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from machine import ROOT, circumstances, spread, write
 
 from study.cells import Cell, Point, Trial, cells, trials
 from study.definition import load
@@ -34,7 +28,6 @@ from study.results import DEFINITION_FILE, Results
 from study.search import suggest
 from study.trial import run_trial
 
-ROOT = Path(__file__).parent.parent
 REPETITIONS = 3
 SMALLER = (100, 1000)
 
@@ -70,13 +63,8 @@ def main() -> None:
         studies = [study_of(n, folder / f"trials_{n}") for n in sorted({*SMALLER, options.trials})]
         found = [measured(name, 0, statement) for name, statement in IMPORTS.items()]
         found += [each for out, num_trials in studies for each in questions(out, num_trials)]
-    place = Path(__file__).parent / "results"
-    place.mkdir(exist_ok=True)
-    about = circumstances()
-    kept = {**about, "measurements": [asdict(each) for each in found]}
-    (place / "analysis.json").write_text(json.dumps(kept, indent=2) + "\n")
-    (place / "analysis.md").write_text(text := report(about, found))
-    print(text)
+    about = circumstances("pandas", "numpy", "scipy", "pyarrow")
+    write("analysis", about, {"measurements": [asdict(each) for each in found]}, report(found))
 
 
 def study_of(num_trials: int, out: Path) -> tuple[Path, int]:
@@ -112,41 +100,21 @@ def measured(question: str, num_trials: int, statement: str) -> Measurement:
     return Measurement(question, num_trials, tuple(s for s, _ in runs), tuple(mib for _, mib in runs))
 
 
-def circumstances() -> dict[str, Any]:
-    """Where, when and with what."""
-    cpus = {line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")}
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    names = ("pandas", "numpy", "scipy", "pyarrow")
-    return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit.stdout.strip() or "none",
-        "cpu": f"{os.cpu_count()} x {', '.join(sorted(cpus)) or platform.machine()}",
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in names},
-    }
-
-
-def report(about: dict[str, Any], measurements: list[Measurement]) -> str:
-    """A Markdown table with what it was measured on."""
-    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+def report(measurements: list[Measurement]) -> str:
+    """A Markdown table."""
     rows = [
-        f"| {m.question} | {m.num_trials or '-'} | {_spread(m.seconds, '.2f')} | {_spread(m.peak_mib, '.0f')} |"
+        f"| {m.question} | {m.num_trials or '-'} | {spread(m.seconds, '.2f')} | {spread(m.peak_mib, '.0f')} |"
         for m in measurements
     ]
     lines = [
-        "| question | trials | seconds: median (min, max) | peak MiB: median (min, max) |",
+        "| question | trials | seconds: median (smallest-largest) | peak MiB: median (smallest-largest) |",
         "|---|---|---|---|",
         *rows,
         "",
         f"Wall time of a fresh process, interpreter and imports included; n = {REPETITIONS}. The files had just been "
         "written or read, so they came from memory, not from the disk.",
-        "",
-        f"Commit {about['commit']}, {about['date']}, {about['cpu']}; {versions}.",
     ]
-    return "\n".join(lines) + "\n"
-
-
-def _spread(values: tuple[float, ...], form: str) -> str:
-    return f"{statistics.median(values):{form}} ({min(values):{form}}, {max(values):{form}})"
+    return "\n".join(lines)
 
 
 def _run(statement: str) -> tuple[float, float]:
@@ -158,10 +126,6 @@ def _run(statement: str) -> tuple[float, float]:
     if done.returncode:
         raise RuntimeError(f"{statement}\n{done.stderr}")
     return seconds, int(done.stdout.split()[-1]) / 1024
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
 def _generate(out: str, study: Prepared, cell: Cell) -> None:

@@ -7,27 +7,21 @@ this machine, by the command a user types. Nothing is trained, so this is the mo
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from machine import ROOT, circumstances, write
 
 from study.cells import cells
 from study.definition import load
 from study.results import Results
 
-ROOT = Path(__file__).parent.parent
 MOST_TRIALS = 23  # in a cell, of which the last 15 are chosen by TPE
 SMALL = ("training.image_size=16", "training.epochs=2")  # of what a trial takes, only what is not training
 
@@ -60,11 +54,7 @@ def main() -> None:
         for number in options.trials:
             found.append(measured(number, Path(folder) / f"trials_{number}"))
             print(found[-1], file=sys.stderr)
-    place = Path(__file__).parent / "results"
-    about = circumstances()
-    (place / "scale.json").write_text(json.dumps(about | {"measurements": [asdict(m) for m in found]}, indent=2) + "\n")
-    (place / "scale.md").write_text(text := report(about, found))
-    print(text)
+    write("scale", circumstances("ray", "optuna"), {"measurements": [asdict(m) for m in found]}, report(found))
 
 
 def measured(number: int, out: Path) -> Measurement:
@@ -119,32 +109,19 @@ def watch_memory(pid: int, peaks: list[float]) -> None:
         time.sleep(0.5)
 
 
-def circumstances() -> dict[str, Any]:
-    """Where, when and with what."""
-    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit.stdout.strip() or "none",
-        "cpu": f"{os.cpu_count()} x {model.partition(':')[2].strip() or platform.machine()}",
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("ray", "optuna")}},
-    }
-
-
-def report(about: dict[str, Any], measurements: list[Measurement]) -> str:
-    """A Markdown table with what it was measured on."""
+def report(measurements: list[Measurement]) -> str:
+    """A Markdown table."""
     rows = [
         f"| {m.num_trials} | {m.seconds:.0f} | {m.trials_per_second:.1f} | {m.first_tenth:.0f} | {m.last_tenth:.0f} "
         f"| {m.driver_peak_mib:.0f} | {m.resume_seconds:.1f} | {m.status_seconds:.1f} |"
         for m in measurements
     ]
-    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     head = (
         "| trials | seconds in all | trials a second | ms a trial, first tenth | last tenth | driver's peak, MiB "
         "| s to resume | s for status |"
     )
-    lines = [head, "|" + "---|" * 8, *rows, "", "Each study run once, by two workers on the driver's own machine."]
-    return "\n".join([*lines, "", f"Commit {about['commit']}, {about['date']}, {about['cpu']}; {versions}.", ""])
+    about = "Each study run once, by two workers on the driver's own machine."
+    return "\n".join([head, "|" + "---|" * 8, *rows, "", about])
 
 
 if __name__ == "__main__":

@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--ray-log", action="store_true", help="show Ray's own messages, and what its workers print")
     plan = _add(commands, "plan", _plan, "list every cell and trial, done or missing, and estimate the cost")
     _takes_definition(plan)
+    plan.add_argument(
+        "--calibrate", action="store_true", help="train a few batches of each network here, for the estimate"
+    )
     plan.add_argument("--cluster", metavar="FILE", help="check a cluster.yaml offline, and say what it takes there")
     status = _add(commands, "status", _status, "what is done, failed, missing and running at OUT")
     status.add_argument("out", metavar="OUT", help="where a study keeps its results")
@@ -145,6 +148,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.print(f"failed: {trial}: {reason}", markup=False)
     for trial, reason in done.unfinished.items():
         console.print(f"not run: {trial}: {reason}", markup=False, soft_wrap=True)
+    if done.progress and done.progress.verdict_on_the_estimate:
+        console.print(done.progress.verdict_on_the_estimate)
     console.print(f"Results: {out}\nNext:    analysis tables {out}", soft_wrap=True, markup=False)
     if done.unfinished:
         console.print("Run the same command again, or with --retry-failed, to try what could not be run.")
@@ -152,22 +157,20 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
+    from study.calibration import calibrate, factors_of
     from study.run import plan, plan_cluster
 
     definition = _definition(options)
     out = _out(options, definition)
-    planned = plan(definition, out)
+    speeds = calibrate(definition) if options.calibrate else []
+    planned = plan(definition, out, factors_of(speeds))
     on_cluster = plan_cluster(planned, options.cluster) if options.cluster else None
     committed = {trial.id for trial in planned.committed}
-    seconds, measured = planned.estimate.seconds, planned.estimate.measured
     if options.json:
         trials = [{"trial": t.id, "state": "done" if t.id in committed else "missing"} for t in planned.trials]
-        told = {"cluster": asdict(on_cluster)} if on_cluster else {}
-        print(
-            json.dumps(
-                {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate), **told}
-            )
-        )
+        answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
+        answer |= {"seconds": planned.estimate.seconds, "speeds": [asdict(speed) for speed in speeds]}
+        print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
     table = Table(box=None, pad_edge=False)
     for column in ("cell", "done", "missing"):
@@ -179,11 +182,12 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         )
         table.add_row(cell.id, _ranges(done), _ranges(missing))
     console.print(table)
-    basis = "by the speed of the trials that are done" if measured else "roughly, by the speed of another machine"
+    for speed in speeds:
+        console.print(f"{speed.model} of width {speed.width:g}: {speed.images_per_second:.1f} images/s here")
     console.print(
         f"{len(cells(definition))} cells, {len(planned.trials)} trials: {len(planned.trials) - len(planned.missing)} "
         f"done, {len(planned.missing)} missing in {out}.\n"
-        f"The missing ones take {readable(seconds)} of one worker ({basis}).",
+        f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
         soft_wrap=True,
     )
     if options.cluster:

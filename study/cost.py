@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from study.cells import Trial
 from study.definition import Definition
 from study.search import expected_width
+from trainers.recipe import ModelName
+from trainers.split import Split
 
 # One core of an AMX Xeon, bf16, November 2026: training steps of 128 x 128 images at width 1.0; their augmentation.
 IMAGES_PER_SECOND = {"icnet": 45.0, "unet": 7.0, "icnet_cascade": 170.0}
@@ -18,14 +22,34 @@ SECONDS_PER_TRIAL = 1.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one worker."""
+    """What trials will take, and by whose speed: this study's own trials', a calibration's, or another machine's."""
 
-    seconds: float
-    measured: bool  # scaled by trials that were run, not by the constants of another machine alone
+    seconds_of: Mapping[ModelName, float]
+    """Model -> seconds of one worker."""
+    basis: Literal["measured", "calibrated", "constants"]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.seconds_of.values())
+
+    @property
+    def in_words(self) -> str:
+        return {
+            "measured": "by the speed of the trials that were done",
+            "calibrated": "by the speed of a few batches here",
+            "constants": "roughly, by the speed of another machine",
+        }[self.basis]
 
 
 NumTrain = Mapping[str, int]
 """Split -> its number of training images."""
+Factors = Mapping[str, float]
+"""Model -> seconds that a trial of it takes here, as a multiple of those on the reference machine."""
+
+
+def images_to_train_on(splits: Mapping[str, Split]) -> dict[str, int]:
+    """Split -> its number of training images."""
+    return {name: len(split.train) for name, split in splits.items()}
 
 
 def trial_seconds(definition: Definition, trial: Trial, num_train: NumTrain) -> float:
@@ -43,15 +67,32 @@ def seconds_at(definition: Definition, model: str, width: float, num_train: int)
 
 
 def estimate(
-    definition: Definition, missing: Iterable[Trial], committed: Mapping[Trial, Mapping[str, Any]], num_train: NumTrain
+    definition: Definition,
+    missing: Iterable[Trial],
+    committed: Mapping[Trial, Mapping[str, Any]],
+    num_train: NumTrain,
+    calibrated: Factors = MappingProxyType({}),
 ) -> Estimate:
-    """Worker-seconds for the missing trials, scaled by what the committed ones took, if there are any."""
-    predicted = sum(trial_seconds(definition, trial, num_train) for trial in missing)
-    done = [(trial, row) for trial, row in committed.items() if row["status"] == "completed"]
-    if not done:
-        return Estimate(predicted, measured=False)
-    expected = sum(seconds_at(definition, trial.cell.model, row["width"], row["num_train"]) for trial, row in done)
-    return Estimate(predicted * sum(row["train_seconds"] for _, row in done) / expected, measured=True)
+    """Worker-seconds for the missing trials, scaled for each model by what its committed trials took, if there are any,
+    else by its calibration, else by what other models' trials took."""
+    measured = _measured(definition, committed)
+    others = sum(measured.values()) / len(measured) if measured else 1.0
+    seconds = dict.fromkeys(definition.grid.models, 0.0)
+    for trial in missing:
+        model = trial.cell.model
+        factor = measured.get(model, calibrated.get(model, others))
+        seconds[model] += trial_seconds(definition, trial, num_train) * factor
+    return Estimate(seconds, "measured" if measured else "calibrated" if calibrated else "constants")
+
+
+def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any]]) -> Factors:
+    """Of the models that have trained trials."""
+    took, expected = defaultdict[str, float](float), defaultdict[str, float](float)
+    for trial, row in committed.items():
+        if row["status"] == "completed":
+            took[trial.cell.model] += row["train_seconds"]
+            expected[trial.cell.model] += seconds_at(definition, trial.cell.model, row["width"], row["num_train"])
+    return {model: took[model] / expected[model] for model in took}
 
 
 def readable(seconds: float) -> str:

@@ -117,7 +117,7 @@ class Search(Section):
 
 
 GPU_SHARES: dict[ModelName, float] = {"icnet": 0.25, "unet": 0.5, "icnet_cascade": 0.25}
-MEMORY_GB: dict[ModelName, float] = {"icnet": 1.5, "unet": 3.0, "icnet_cascade": 1.0}
+MEMORY_GB: dict[ModelName, float] = {"icnet": 1.5, "unet": 4.0, "icnet_cascade": 1.0}
 
 
 class Resources(Section):

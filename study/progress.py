@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from study.cells import Trial, cells, trials
-from study.cost import NumTrain, trial_seconds
+from study.cost import NumTrain, readable, trial_seconds
 from study.definition import Definition
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
@@ -52,6 +52,8 @@ class Progress:
     updated: float = field(default_factory=time.time)
     work_total: float = 0.0  # estimated worker-seconds of what this run has to do
     work_done: float = 0.0
+    expected_seconds: float | None = None  # of the whole run, estimated before its first trial
+    expected_by: str = ""
 
     @classmethod
     def of(cls, definition: Definition, committed: Mapping[Trial, Mapping[str, Any]], num_train: NumTrain) -> Progress:
@@ -71,6 +73,10 @@ class Progress:
             else:
                 progress.work_total += trial_seconds(definition, trial, num_train)
         return progress
+
+    def expect(self, seconds: float, by: str) -> None:
+        """Note the estimate, to be held against what it will have been."""
+        self.expected_seconds, self.expected_by = seconds, by
 
     def start(self, trial: Trial, epochs: int, work: float) -> None:
         self.running[trial.id] = Running(trial.id, epochs, work)
@@ -124,6 +130,17 @@ class Progress:
             return None
         left = max(self.work_total - self.work_done, 0.0)
         return left * (self.updated - self.started) / self.work_done
+
+    @property
+    def verdict_on_the_estimate(self) -> str | None:
+        """How long a run that has ended took, and how good the estimate was."""
+        if not self.expected_seconds:
+            return None
+        took = self.updated - self.started
+        return (
+            f"It took {readable(took)}; {readable(self.expected_seconds)} had been estimated ({self.expected_by}): "
+            f"{took / self.expected_seconds:.2f} times that."
+        )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self) | {"seconds_left": self.seconds_left}, indent=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from study.capacity import Forecast, forecast
 from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
 from study.committed import Row, check_same_inputs, missing, outcomes, read_committed
-from study.cost import Estimate, estimate
+from study.cost import Estimate, Factors, estimate, images_to_train_on
 from study.definition import Definition, parse
 from study.errors import StudyError
 from study.prepare import catalogue_of, prepare
@@ -23,7 +23,6 @@ from study.session import last_progress, refuse_a_second_driver, run_all
 from study.splits import make_splits
 from study.summary import Scores, summarise
 from study.unfinished import Unfinished, read_unfinished
-from trainers.split import Split
 
 if TYPE_CHECKING:
     from study.cluster import Watch
@@ -37,7 +36,6 @@ class Plan:
     definition: Definition
     trials: tuple[Trial, ...]
     committed: Mapping[Trial, Row]
-    num_train: Mapping[str, int]
     estimate: Estimate
 
     @property
@@ -52,21 +50,17 @@ class Finished:
     scores: list[Scores]
     unfinished: Mapping[str, str]  # trial -> why the machinery could not finish it
     failed: Mapping[str, str]  # trial -> why it diverged; a result, too
+    progress: Progress | None = None  # of the run, if it had something to do
 
 
-def plan(definition: Definition, out: str) -> Plan:
+def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
     catalogue = catalogue_of(definition)
     splits = make_splits(definition, catalogue)
     committed = read_committed(Results(out), definition)
     planned = trials(definition)
-    num_train = _num_train(splits)
-    cost = estimate(definition, missing(planned, committed), committed, num_train)
-    return Plan(definition, planned, committed, num_train, cost)
-
-
-def _num_train(splits: Mapping[str, Split]) -> dict[str, int]:
-    return {name: len(split.train) for name, split in splits.items()}
+    cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
+    return Plan(definition, planned, committed, cost)
 
 
 def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:
@@ -79,16 +73,7 @@ def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:
     machines = check_cluster_file(cluster_file)
     if not machines:
         return None
-    by_model = {
-        model: estimate(
-            planned.definition,
-            [trial for trial in planned.missing if trial.cell.model == model],
-            planned.committed,
-            planned.num_train,
-        ).seconds
-        for model in planned.definition.grid.models
-    }
-    return forecast(planned.definition, machines, by_model)
+    return forecast(planned.definition, machines, planned.estimate.seconds_of)
 
 
 def run(
@@ -113,13 +98,14 @@ def run(
     todo = missing(trials(definition), committed)
     if retry_failed:
         todo = [trial for trial in todo if trial.id in unfinished]
-    progress = Progress.of(definition, committed, _num_train(study.splits))
+    progress = Progress.of(definition, committed, images_to_train_on(study.splits))
     refuse_a_second_driver(results, lambda line: watch(progress, line))
     if not todo:
         results.write_text(DEFINITION_FILE, definition.to_toml())
         return finished(definition, results, committed)
-    run_all(study, results, committed, todo, progress, watch, address, ray_log=ray_log)
-    return finished(definition, results, given_up=progress.given_up)
+    cost = estimate(definition, todo, committed, images_to_train_on(study.splits))
+    run_all(study, results, committed, todo, cost, progress, watch, address, ray_log=ray_log)
+    return replace(finished(definition, results, given_up=progress.given_up), progress=progress)
 
 
 def finished(

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from study.capacity import trials_at_once
+from study.capacity import forecast
 from study.cells import Trial, parse_trial
 from study.committed import Row, outcomes, read_committed
+from study.cost import Estimate
 from study.errors import StudyError
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
@@ -28,6 +29,7 @@ def run_all(
     results: Results,
     committed: Mapping[Trial, Row],
     todo: Collection[Trial],
+    cost: Estimate,
     progress: Progress,
     watch: Watch,
     address: str | None,
@@ -50,7 +52,7 @@ def run_all(
             with cluster.connected(address, ray_log):
                 machines = cluster.machines()
                 if not checked:
-                    trials_at_once(definition, machines)
+                    progress.expect(3600 * forecast(definition, machines, cost.seconds_of).hours, cost.in_words)
                     if address is not None:
                         cluster.check_nodes(results, study)
                     results.write_text(DEFINITION_FILE, definition.to_toml())

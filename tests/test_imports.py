@@ -14,7 +14,11 @@ FORBIDDEN = {
     "study": {"analysis", "pandas"},
     "analysis": {"torch", "ray", "albumentations"},
 }
-ONLY_IN = {"ray": ("study/cluster/",), "optuna": ("study/search.py", "analysis/importance.py")}
+ONLY_IN = {
+    "ray": ("study/cluster/",),
+    "optuna": ("study/search.py", "analysis/importance.py"),
+    "numba": ("trainers/kernels.py",),
+}
 
 
 def imported(source: str) -> Iterator[str]:
@@ -54,6 +58,7 @@ def test_imports_go_one_way() -> None:
         ("study/trial.py", "import ray.tune as t"),
         ("study/cluster/driver.py", "from optuna import Study"),
         ("analysis/load.py", "from torch import nn"),
+        ("trainers/train.py", "from numba import njit"),
     ],
 )
 def test_this_test_can_fail(place: str, source: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainers.losses import LOSSES, cross_entropy, cross_entropy_dice, total_loss
+from trainers.losses import LOSSES, cross_entropy, cross_entropy_dice, gathered, picked, total_loss
 
 
 def drawn(batch: int = 2, classes: int = 4, side: int = 6, dtype: torch.dtype = torch.float64):
@@ -33,6 +33,14 @@ def test_the_soft_dice_is_one_sum_over_everything() -> None:
                 total += 2  # the probabilities of a pixel sum to 1, and so does its one-hot truth
     expected = F.cross_entropy(logits, target).item() + 1 - (2 * overlap + 1) / (total + 1)
     assert cross_entropy_dice(logits, target).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_cpu_and_a_gpu_pick_the_same_bits(dtype: torch.dtype) -> None:
+    logits, target = drawn(dtype=dtype)
+    ways = [way(F.log_softmax(logits, dim=1), target) for way in (gathered, picked)]
+    assert torch.equal(*ways)
+    assert torch.equal(*(torch.autograd.grad(way.square().sum(), logits)[0] for way in ways))
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -131,12 +131,38 @@ def test_the_scores_table_shows_spread_rotations_and_what_is_missing() -> None:
 def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:
     planned = trials(DEFINITION)
     rough = estimate(DEFINITION, planned, {}, num_train=IMAGES)
-    assert not rough.measured
+    assert rough.basis == "constants"
     assert rough.seconds == pytest.approx(sum(trial_seconds(DEFINITION, trial, IMAGES) for trial in planned))
     expected = seconds_at(DEFINITION, "icnet", 0.5, 100)
     slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=IMAGES)
-    assert slow.measured
+    assert slow.basis == "measured"
     assert slow.seconds == pytest.approx(3 * sum(trial_seconds(DEFINITION, trial, IMAGES) for trial in planned[1:]))
+
+
+def test_an_estimate_goes_by_each_models_own_trials_then_by_its_calibration() -> None:
+    grid = load("demo", ["grid.models=icnet,unet,icnet_cascade", "grid.splits=random_0", "search.trials=1"])
+    planned = trials(grid)
+    by_constants = estimate(grid, planned, {}, IMAGES).seconds_of
+    of_icnet = next(trial for trial in planned if trial.cell.model == "icnet")
+    took = 3 * seconds_at(grid, "icnet", 0.5, 100)
+    found = estimate(grid, planned, {of_icnet: row(train_seconds=took)}, IMAGES, calibrated={"unet": 5.0, "icnet": 7.0})
+    assert found.seconds_of == pytest.approx(
+        {
+            "icnet": 3 * by_constants["icnet"],  # its own trial
+            "unet": 5 * by_constants["unet"],  # its calibration
+            "icnet_cascade": 3 * by_constants["icnet_cascade"],  # neither: as the others
+        }
+    )
+    assert found.basis == "measured"
+    assert estimate(grid, planned, {}, IMAGES, calibrated={"unet": 5.0}).basis == "calibrated"
+
+
+def test_a_run_says_how_good_its_estimate_was() -> None:
+    progress = Progress.of(DEFINITION, {}, IMAGES)
+    assert progress.verdict_on_the_estimate is None
+    progress.expect(100.0, "roughly")
+    progress.updated = progress.started + 150
+    assert progress.verdict_on_the_estimate == "It took 2 min; 2 min had been estimated (roughly): 1.50 times that."
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,23 @@ import psutil
 import pyarrow.parquet as pq
 import pyte
 import pytest
-from small_study import NUM_TRIALS, ROOT, assert_same_facts, environment, facts, num_committed, started, study, wait_for
+from small_study import (
+    NUM_TRIALS,
+    ROOT,
+    assert_same_facts,
+    environment,
+    facts,
+    num_committed,
+    started,
+    study,
+    wait_for,
+    workers_of,
+)
 
 from study.results import SCHEMAS, Results
 from trainers.catalogue import abbreviation
 from trainers.dice import dice
+from trainers.environment import MEMORY
 
 pytestmark = pytest.mark.slow
 
@@ -138,7 +150,9 @@ def test_a_polite_stop_says_what_is_kept_and_how_to_go_on(
     assert_same_facts(out, undisturbed)
 
 
-def test_a_local_run_listens_on_loopback_only(definition: Path, tmp_path: Path) -> None:
+def test_a_local_run_listens_on_loopback_only_and_its_workers_keep_their_memory(
+    definition: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) > 0)
@@ -149,6 +163,7 @@ def test_a_local_run_listens_on_loopback_only(definition: Path, tmp_path: Path) 
         assert len(processes) > 3
         assert sockets
         assert {socket.laddr.ip for socket in sockets} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+        assert all(worker.environ().items() >= MEMORY.items() for worker in workers_of(driver))
         driver.send_signal(signal.SIGINT)
         assert driver.wait(60) == 130
 

@@ -13,7 +13,8 @@ from trainers.images import fixed_images
 from trainers.outcome import Evaluation, Latency
 from trainers.recipe import TrainingRecipe
 from trainers.split import Partition
-from trainers.train import Job, Trained, to_input, validate
+from trainers.step import to_input
+from trainers.train import Job, Trained, validate
 
 _WARM_UP_RUNS = 3
 _TIMED_RUNS = 20

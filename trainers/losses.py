@@ -1,7 +1,6 @@
 """The paper's two losses, and the sum over the outputs of a network with cascade label guidance.
 
 Shapes: B batch, K classes, H and W pixels. Computed in float32 (in float64 if the logits are), whatever autocast says.
-Written with one-hot labels, as the backward passes of gathering by label are not deterministic on CUDA.
 """
 
 from __future__ import annotations
@@ -53,7 +52,19 @@ def _resized(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
 def _log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     """log p of every pixel's own class, shape (B, H, W)."""
     exact = logits_BKHW if logits_BKHW.dtype == torch.float64 else logits_BKHW.float()
-    classes = torch.arange(exact.shape[1], device=target_BHW.device)
-    truth_BKHW = (target_BHW.unsqueeze(-1) == classes).permute(0, 3, 1, 2)  # the layout of channels-last logits
     with torch.autocast(exact.device.type, enabled=False):
-        return (F.log_softmax(exact, dim=1) * truth_BKHW.to(exact.dtype)).sum(1)
+        log_probability_BKHW = F.log_softmax(exact, dim=1)
+    at_truth = gathered if exact.device.type == "cpu" else picked
+    return at_truth(log_probability_BKHW, target_BHW)
+
+
+def gathered(values_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
+    """Each pixel's value at its class. Half the time of `picked` on a CPU."""
+    return values_BKHW.gather(1, target_BHW.unsqueeze(1)).squeeze(1)
+
+
+def picked(values_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
+    """The same bits with one-hot labels: the backward pass of gathering is not deterministic on CUDA."""
+    classes = torch.arange(values_BKHW.shape[1], device=target_BHW.device)
+    truth_BKHW = (target_BHW.unsqueeze(-1) == classes).permute(0, 3, 1, 2)  # the layout of channels-last logits
+    return (values_BKHW * truth_BKHW.to(values_BKHW.dtype)).sum(1)

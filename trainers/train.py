@@ -6,7 +6,6 @@ Shapes: B batch, C colours (RGB), H and W pixels, K classes with the background 
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -27,11 +26,7 @@ from trainers.outcome import Epoch
 from trainers.recipe import LossName, ModelName, TrainingRecipe
 from trainers.seeds import seed_of
 from trainers.split import Split
-
-# Of ImageNet, on a scale of 0 to 255, as the paper's authors normalise.
-MEAN_RGB = (123.675, 116.28, 103.53)
-SD_RGB = (58.395, 57.12, 57.375)
-
+from trainers.step import prepare_process, to_input, to_target, training_step
 
 State = dict[str, Any]
 """A training between two epochs: tensors and plain values, from which it goes on as if it had not been interrupted."""
@@ -87,6 +82,7 @@ def train(
     weights_generator = torch.Generator().manual_seed(seed_of(*job.purpose, "weights"))
     model = build(job.model, num_classes, job.width, weights_generator).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, eps=recipe.adam_epsilon, fused=True)
+    step = training_step(model, optimizer, job.loss, recipe, device, precision)
     val_images, val_labels = fixed_images(dataset, split.val)
 
     history: list[Epoch] = []
@@ -119,19 +115,13 @@ def train(
         model.train()
         losses: list[Tensor] = []
         for images, labels in training_batches(dataset, split, recipe, job.strength, job.purpose, epoch):
-            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                outputs = model(to_input(images, device))
-            loss = total_loss(job.loss, outputs, to_target(labels, device), recipe.cascade_weights)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            losses.append(loss.detach())
+            losses.append(step(images, labels))
             num_images += len(images)
         step_losses = torch.stack(losses).tolist()  # the epoch's only wait for the device
         steps_seconds += time.perf_counter() - epoch_began
-        for step, step_loss in enumerate(step_losses, start=1):
+        for number, step_loss in enumerate(step_losses, start=1):
             if not np.isfinite(step_loss):
-                raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {step}")
+                raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {number}")
 
         val_loss, predicted = validate(model, job.loss, recipe, val_images, val_labels, device, precision)
         if not np.isfinite(val_loss):
@@ -162,39 +152,6 @@ def train(
         train_seconds=seconds_before + time.perf_counter() - began,
         images_per_second=num_images / steps_seconds,
     )
-
-
-def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
-    """Make this process compute the same bits every time; the device and the precision it computes in."""
-    torch.set_num_threads(recipe.threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products refuse to be
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it, and filling it takes time
-    torch.backends.cudnn.benchmark = False  # the fastest algorithm differs from one run to the next
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return device, _precision(recipe, device)
-
-
-def _precision(recipe: TrainingRecipe, device: torch.device) -> torch.dtype:
-    if recipe.precision != "auto":
-        return {"bf16": torch.bfloat16, "fp32": torch.float32}[recipe.precision]
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
-def to_input(images_BHWC: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Normalised images_BCHW, float32 in channels-last order (so the bytes keep their order)."""
-    pixels = torch.from_numpy(images_BHWC).to(device, non_blocking=True).float()
-    mean, sd = (torch.tensor(values, device=device) for values in (MEAN_RGB, SD_RGB))
-    return ((pixels - mean) / sd).permute(0, 3, 1, 2)
-
-
-def to_target(labels_BHW: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Class ids as int64."""
-    return torch.from_numpy(labels_BHW).to(device, non_blocking=True).long()
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ import ray.exceptions
 from ray._private import services
 
 from study.errors import StudyError
+from trainers.environment import MEMORY
 
 SECONDS_TO_ANSWER = 5.0
 _PACKAGES = ("study", "trainers")
@@ -36,7 +37,7 @@ def connected(address: str | None, ray_log: bool = False) -> Iterator[None]:
     level = logging.INFO if ray_log else logging.CRITICAL
     logging.getLogger("ray.tune").setLevel(level)
     options: dict[str, Any] = {"logging_level": level, "log_to_driver": ray_log}
-    options |= {"address": "local", "include_dashboard": False} if address is None else _of_cluster(address)
+    options |= _of_our_own() if address is None else _of_cluster(address)
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options)
@@ -48,6 +49,13 @@ def connected(address: str | None, ray_log: bool = False) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _of_our_own() -> dict[str, Any]:
+    """Its workers get our environment."""
+    for name, value in MEMORY.items():
+        os.environ.setdefault(name, value)
+    return {"address": "local", "include_dashboard": False}
 
 
 def _of_cluster(address: str) -> dict[str, Any]:
@@ -73,4 +81,7 @@ def _of_cluster(address: str) -> dict[str, Any]:
     except OSError as error:
         raise StudyError(f"no Ray cluster answers at {found}: {error}") from None
     here = Path(__file__).parents[2]
-    return {"address": found, "runtime_env": {"py_modules": [str(here / name) for name in _PACKAGES]}}
+    return {
+        "address": found,
+        "runtime_env": {"py_modules": [str(here / name) for name in _PACKAGES], "env_vars": MEMORY},
+    }

@@ -10,12 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Keras's batch norm, as the paper's authors used it: momentum 0.99 there is 0.01 in torch's convention.
-BN_EPS, BN_MOMENTUM = 1e-3, 0.01
+from trainers.models import fused
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=BN_EPS, momentum=BN_MOMENTUM)
+class BatchNorm(nn.BatchNorm2d):
+    """Keras's, as the paper's authors used it: momentum 0.99 there is 0.01 in torch's convention."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-3, momentum=0.01)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return fused.batch_norm(images_BCHW, self) if fused.applies(images_BCHW) else super().forward(images_BCHW)
 
 
 def scaled(channels: int, width: float) -> int:
@@ -33,26 +38,62 @@ class SameConv(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> None:
         total = dilation * (kernel - 1) + 1 - stride
         super().__init__(inputs, outputs, kernel, stride, padding=total // 2, dilation=dilation)
+        self.geometry = fused.Geometry(stride, total // 2, dilation)
         self._more_at_the_end = total % 2
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        if self._more_at_the_end:
-            images_BCHW = F.pad(images_BCHW, (0, 1, 0, 1))
-        return super().forward(images_BCHW)
+        return super().forward(self.padded(images_BCHW))
+
+    def padded(self, images_BCHW: Tensor) -> Tensor:
+        """With what cannot be padded evenly; the convolution pads the rest."""
+        return F.pad(images_BCHW, (0, 1, 0, 1)) if self._more_at_the_end else images_BCHW
 
 
-def conv_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    return nn.Sequential(SameConv(inputs, outputs, kernel, stride, dilation), nn.ReLU(inplace=True))
+class ConvReLU(SameConv):
+    """A convolution, then ReLU."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        if fused.applies(images_BCHW):
+            return fused.conv_relu(self.padded(images_BCHW), self, self.geometry)
+        return F.relu(super().forward(images_BCHW), inplace=True)
 
 
-def conv_relu_bn(inputs: int, outputs: int) -> nn.Sequential:
+class UpConvReLU(SameConv):
+    """Nearest upsampling to twice the size, a 2x2 convolution, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, kernel=2)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        if fused.applies(images_BCHW):
+            return fused.conv_relu(fused.upsample_and_pad(images_BCHW), self, self.geometry)
+        return F.relu(super().forward(upsample_nearest(images_BCHW)), inplace=True)
+
+
+class ConvReLUNorm(nn.Module):
     """The authors' order: convolution, ReLU, then batch norm."""
-    return nn.Sequential(SameConv(inputs, outputs), nn.ReLU(inplace=True), batch_norm(outputs))
+
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv, self.norm = SameConv(inputs, outputs, dilation=dilation), BatchNorm(outputs)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        if fused.applies(images_BCHW):
+            return fused.conv_relu(self.conv.padded(images_BCHW), self.conv, self.conv.geometry, self.norm)
+        normed: Tensor = self.norm(F.relu(self.conv(images_BCHW), inplace=True))
+        return normed
 
 
 def upsample_nearest(images_BCHW: Tensor) -> Tensor:
     """Each pixel becomes 2 x 2. Its backward pass is deterministic on CUDA too, which that of bilinear is not."""
     return F.interpolate(images_BCHW, scale_factor=2.0, mode="nearest")
+
+
+def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
+    """`coarse`, upsampled to twice its size, plus `fine`."""
+    if fused.applies(coarse_BCHW):
+        return fused.upsample_and_add(coarse_BCHW, fine_BCHW)
+    return upsample_nearest(coarse_BCHW) + fine_BCHW
 
 
 # Interpolation and pooling are linear along each axis. As products with fixed matrices they have gradients that are the

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.models.blocks import batch_norm, conv_relu, scaled, upsample_nearest
+from trainers.models.blocks import ConvReLU, ConvReLUNorm, UpConvReLU, scaled
 
 
 class UNet(nn.Module):
@@ -21,24 +21,19 @@ class UNet(nn.Module):
         below, bottleneck = levels[-1], scaled(1024, width)
         self.down = nn.ModuleList(
             nn.Sequential(
-                conv_relu(inputs, outputs),
-                conv_relu(outputs, outputs),
-                conv_relu(outputs, outputs),
-                batch_norm(outputs),
+                ConvReLU(inputs, outputs),
+                ConvReLU(outputs, outputs),
+                ConvReLUNorm(outputs, outputs),
             )
             for inputs, outputs in zip([3, *levels], levels, strict=False)
         )
-        self.bottleneck = nn.Sequential(
-            conv_relu(below, bottleneck), batch_norm(bottleneck), conv_relu(bottleneck, below)
-        )
+        self.bottleneck = nn.Sequential(ConvReLUNorm(below, bottleneck), ConvReLU(bottleneck, below))
         self.halve, self.up = nn.ModuleList(), nn.ModuleList()
         for skip in reversed(levels):
             halved = below // 2
             outputs = (halved + skip) // 2
-            self.halve.append(conv_relu(below, halved, kernel=2))
-            self.up.append(
-                nn.Sequential(conv_relu(halved + skip, outputs), conv_relu(outputs, outputs), batch_norm(outputs))
-            )
+            self.halve.append(UpConvReLU(below, halved))
+            self.up.append(nn.Sequential(ConvReLU(halved + skip, outputs), ConvReLUNorm(outputs, outputs)))
             below = outputs
         self.classify = nn.Conv2d(below, num_classes, 1)
 
@@ -50,5 +45,5 @@ class UNet(nn.Module):
             features = F.max_pool2d(skips[-1], 2)
         features = self.bottleneck(features)
         for halve, up, skip in zip(self.halve, self.up, reversed(skips), strict=True):
-            features = up(torch.cat([halve(upsample_nearest(features)), skip], dim=1))
+            features = up(torch.cat([halve(features), skip], dim=1))
         return (self.classify(features),)

@@ -1,0 +1,146 @@
+"""Ours, and how else a user would train the same network on the same images: PyTorch's tutorial, and Lightning.
+
+Each contender is a generator of training steps, which says how many images each has trained on. All get the same
+network, split and batch size; all composite and augment with the study's own chain, which stands in for the user's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.augment import augmentation
+from trainers.batches import training_batches
+from trainers.compositing import background_crop, composite
+from trainers.data import Dataset
+from trainers.models import build
+from trainers.recipe import TrainingRecipe
+from trainers.split import Split
+from trainers.step import MEAN_RGB, SD_RGB, prepare_process, training_step
+
+Steps = Iterator[int]
+
+
+def ours(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
+    """As trainers.train does it."""
+    device, precision = prepare_process(recipe)
+    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, eps=recipe.adam_epsilon, fused=True)
+    step = training_step(model, optimizer, "ce", recipe, device, precision)
+    model.train()
+    for epoch in count(1):
+        for images, labels in training_batches(dataset, split, recipe, 1.0, ("benchmark",), epoch):
+            step(images, labels)
+            yield len(images)
+
+
+def tutorial(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
+    """The loop of PyTorch's "Optimizing model parameters": float32, a DataLoader, loss.backward(), optimizer.step()."""
+    torch.set_num_threads(recipe.threads)
+    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters(), lr=1e-3)
+    loader = _loader(dataset, split, recipe)
+    model.train()
+    while True:
+        for images, labels in loader:
+            loss = loss_fn(model(images)[0], labels)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            yield len(images)
+
+
+def lightning(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
+    """A LightningModule under a Trainer with precision="bf16-mixed". The Trainer owns the loop, hence the thread."""
+    from queue import Queue
+    from threading import Thread
+
+    done, go_on = Queue[int](), Queue[None]()
+    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    loader = _loader(dataset, split, recipe)
+    Thread(target=_fit, args=(model, loader, recipe.threads, done, go_on), daemon=True).start()
+    while True:
+        yield done.get()
+        go_on.put(None)
+
+
+def _fit(model: nn.Module, loader: Any, threads: int, done: Any, go_on: Any) -> None:
+    import lightning
+
+    torch.set_num_threads(threads)  # which is each thread's own
+
+    class Segmentation(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+            images, labels = batch
+            return F.cross_entropy(self.model(images)[0], labels)
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+    class AfterEveryStep(lightning.Callback):
+        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+            done.put(len(batch[0]))
+            go_on.get()
+
+    silent = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    warnings.simplefilter("ignore")
+    trainer = lightning.Trainer(
+        accelerator="auto", precision="bf16-mixed", max_epochs=-1, callbacks=[AfterEveryStep()], **silent
+    )
+    trainer.fit(Segmentation(), loader)
+
+
+CONTENDERS: dict[str, Callable[[str, float, Dataset, Split, TrainingRecipe], Steps]] = {
+    "ours": ours,
+    "tutorial": tutorial,
+    "lightning": lightning,
+}
+
+
+class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    """An image, composited and augmented anew whenever it is asked for, as a float tensor; and its classes."""
+
+    def __init__(self, dataset: Dataset, split: Split, size: int) -> None:
+        backgrounds = dict(zip(dataset.background_ids, dataset.backgrounds, strict=True))
+        self.dataset, self.size = dataset, size
+        self.rows = [dataset.index[image] for image in split.train]
+        self.backgrounds = [backgrounds[name] for name in split.train_backgrounds]
+        self.augment, self.draws = augmentation(1.0, size), np.random.default_rng(0)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        row = self.rows[index]
+        chosen = self.backgrounds[self.draws.integers(len(self.backgrounds))]
+        background = background_crop(chosen, self.draws, self.size)
+        image = composite(self.dataset.objects_NHWC[row], self.dataset.coverage_NHW[row], background)
+        augmented = self.augment(image=image, mask=self.dataset.labels_NHW[row])
+        normalised = (augmented["image"].astype(np.float32) - MEAN_RGB) / SD_RGB
+        pixels = torch.from_numpy(normalised.astype(np.float32)).permute(2, 0, 1).contiguous()
+        return pixels, torch.from_numpy(np.array(augmented["mask"])).long()
+
+
+def _loader(dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Any:
+    """One process, as the tutorial has it: on a CPU another would take cores from the training."""
+    cv2.setNumThreads(1)
+    images = Composites(dataset, split, recipe.image_size)
+    return torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)

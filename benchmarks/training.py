@@ -1,0 +1,144 @@
+"""Training images a second, ours against two peers, and against what the machine multiplies at best.
+
+`python benchmarks/training.py`: on a CPU, all contenders have the whole machine in turn, ours with a trial on each core
+as `study run` does. They are started together and train one after another, a few seconds each, several rounds, so that
+a ratio is of neighbours in time. Needs `pip install -e '.[benchmarks]'`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from machine import ROOT, circumstances, spread, write
+from peers import CONTENDERS
+
+from study.definition import load
+from study.prepare import prepare
+from trainers.environment import MEMORY
+from trainers.models import gflops
+from trainers.recipe import TrainingRecipe
+
+NETWORKS = ("icnet", "unet", "icnet_cascade")
+WIDTHS = (0.25, 0.5, 1.0, 1.5)
+ROUNDS = 5
+SECONDS = 3.0
+SIDE = 3072  # of the square matrices that are multiplied
+CORES = len(os.sched_getaffinity(0))
+
+
+def main() -> None:
+    """Run, and write benchmarks/results/training.md and .json. Called again by itself for each contender."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
+    parser.add_argument("--widths", nargs="+", type=float, default=WIDTHS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--contender", nargs=4, metavar=("NAME", "NETWORK", "WIDTH", "THREADS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.contender:
+        name, network, width, threads = options.contender
+        contend(name, network, float(width), int(threads))
+        return
+    found = [measured(n, w, options.rounds) for n in options.networks for w in options.widths]
+    about = circumstances("torch", "albumentations", "lightning")
+    write("training", about, {"images_per_second": found}, report(found, options.rounds))
+
+
+def contend(name: str, network: str, width: float, threads: int) -> None:
+    """Train for some seconds whenever a line comes in; print work done a second: images, or FLOP of the matrices."""
+    torch.set_num_threads(threads)
+    work = matrices() if name == "matrices" else trained(name, network, width, threads)
+    work()  # compiles, allocates, chooses algorithms
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        began, done = time.perf_counter(), 0.0
+        while time.perf_counter() - began < SECONDS:
+            done += work()
+        print(done / (time.perf_counter() - began), flush=True)
+
+
+def trained(name: str, network: str, width: float, threads: int) -> Callable[[], float]:
+    study = prepare(load("paper"))
+    recipe = TrainingRecipe(threads=threads)
+    steps = CONTENDERS[name](network, width, study.dataset, study.splits["random_0"], recipe)
+    return lambda: next(steps)
+
+
+def matrices() -> Callable[[], float]:
+    """The product of two large bfloat16 matrices: FLOP, two for each multiply-add."""
+    a, b = (torch.randn(SIDE, SIDE).bfloat16() for _ in range(2))
+
+    def multiply() -> float:
+        torch.mm(a, b)
+        return 2.0 * SIDE**3
+
+    return multiply
+
+
+def measured(network: str, width: float, rounds: int) -> dict[str, Any]:
+    """Each contender's images a second, and the matrices' FLOP a second, round by round."""
+    teams = {
+        "ours": [start("ours", network, width, threads=1) for _ in range(CORES)],
+        "tutorial": [start("tutorial", network, width, threads=CORES)],
+        "lightning": [start("lightning", network, width, threads=CORES)],
+        "matrices": [start("matrices", network, width, threads=1) for _ in range(CORES)],
+    }
+    for process in (process for team in teams.values() for process in team):
+        assert process.stdout.readline() == "ready\n", f"a contender has failed: {process.args}"
+    rates: dict[str, list[float]] = {name: [] for name in teams}
+    for _ in range(rounds):
+        for name, team in teams.items():
+            for process in team:
+                process.stdin.write("go\n")
+                process.stdin.flush()
+            rates[name].append(sum(float(process.stdout.readline()) for process in team))
+    for process in (process for team in teams.values() for process in team):
+        process.communicate()
+    print(network, width, {name: spread(values) for name, values in rates.items()}, file=sys.stderr)
+    return {"network": network, "width": width, "gflop": 3 * gflops(network, 7, width, 128)} | rates
+
+
+def start(name: str, network: str, width: float, threads: int) -> Any:
+    command = [sys.executable, __file__, "--contender", name, network, str(width), str(threads)]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | (MEMORY if name == "ours" else {}),
+    )
+
+
+def report(found: list[dict[str, Any]], rounds: int) -> str:
+    """A Markdown table."""
+    head = "| network | width | GFLOP an image | images/s | of the matrix rate | x tutorial | x Lightning |"
+    lines = [head, "|---|---|---|---|---|---|---|"]
+    for one in found:
+        shares = [100 * 1e9 * one["gflop"] * o / m for o, m in zip(one["ours"], one["matrices"], strict=True)]
+        ratios = (
+            spread([o / p for o, p in zip(one["ours"], one[peer], strict=True)]) for peer in ("tutorial", "lightning")
+        )
+        size = (f"{one['width']:g}", f"{one['gflop']:.1f}")
+        cells = (*size, spread(one["ours"]), f"{spread(shares, '.0f')} %", *ratios)
+        lines.append(f"| {one['network']} | {' | '.join(cells)} |")
+    rate = spread([m / 1e12 for one in found for m in one["matrices"]], ".2f")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Median (smallest-largest) of {rounds} rounds on {CORES} cores, images of 128 x 128 in batches of 16, "
+            "input included. An image's GFLOP are the convolutions', forward and backward (three times forward). The "
+            f"matrix rate is {rate} TFLOP/s: bfloat16, {SIDE} x {SIDE}.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

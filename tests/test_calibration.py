@@ -1,0 +1,36 @@
+"""A plan's calibration: a few batches of each network, here."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_study import study
+
+from study.calibration import Speed, factors_of
+
+pytestmark = pytest.mark.slow
+
+
+def test_factors_are_a_models_mean() -> None:
+    speeds = [Speed("icnet", 0.5, 90.0, 1.0), Speed("icnet", 1.0, 30.0, 2.0), Speed("unet", 1.0, 5.0, 4.0)]
+    assert factors_of(speeds) == {"icnet": 1.5, "unet": 4.0}
+
+
+def test_a_calibrated_plan_goes_by_this_machines_speed_and_writes_nothing(definition: Path, tmp_path: Path) -> None:
+    command = ("plan", definition, "--set", "grid.models=icnet,icnet_cascade", "--json")
+    rough, done = (study(*command, *more, folder=tmp_path) for more in ((), ("--calibrate",)))
+    assert done.returncode == 0, done.stderr
+    plain, told = json.loads(rough.stdout), json.loads(done.stdout)
+    assert (plain["basis"], plain["speeds"]) == ("constants", [])
+    assert told["basis"] == "calibrated"
+    assert [(speed["model"], speed["width"]) for speed in told["speeds"]] == [
+        ("icnet", 0.25),
+        ("icnet", 0.3),
+        ("icnet_cascade", 0.25),
+        ("icnet_cascade", 0.3),
+    ]
+    for model in ("icnet", "icnet_cascade"):
+        factors = [speed["factor"] for speed in told["speeds"] if speed["model"] == model]
+        assert told["seconds_of"][model] == pytest.approx(plain["seconds_of"][model] * sum(factors) / len(factors))
+    assert told["seconds"] == pytest.approx(sum(told["seconds_of"].values()))
+    assert list(tmp_path.iterdir()) == []

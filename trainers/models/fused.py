@@ -1,0 +1,213 @@
+"""Convolution, ReLU and batch norm as one step each way, where a network computes in bfloat16 on a CPU.
+
+The same function of the same weights as torch's own operations one after another, to rounding: torch rounds to bfloat16
+between batch norm's and ReLU's backward pass, this does not. Shapes: B batch, C channels, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from trainers import kernels
+
+
+class Geometry(NamedTuple):
+    """Of a convolution that is square and pads evenly."""
+
+    stride: int
+    padding: int
+    dilation: int
+
+
+def applies(x_BCHW: Tensor) -> bool:
+    """Whether torch would now compute a convolution of x in bfloat16 on a CPU."""
+    bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return x_BCHW.device.type == "cpu" and bf16
+
+
+def conv_relu(x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: nn.BatchNorm2d | None = None) -> Tensor:
+    """`norm(relu(convolution(x)))`, bfloat16."""
+    if norm is None:
+        relu: Tensor = _ConvReLU.apply(x_BCHW, convolution.weight, convolution.bias, geometry)  # type: ignore[no-untyped-call]
+        return relu
+    normed: Tensor = _ConvReLUNorm.apply(  # type: ignore[no-untyped-call]
+        x_BCHW, convolution.weight, convolution.bias, norm.weight, norm.bias, geometry, norm
+    )
+    return normed
+
+
+def batch_norm(x_BCHW: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    """`norm(x)`, bfloat16."""
+    normed: Tensor = _Norm.apply(x_BCHW, norm.weight, norm.bias, norm)  # type: ignore[no-untyped-call]
+    return normed
+
+
+def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
+    """Every pixel of `coarse` as 2 x 2, plus `fine`."""
+    added: Tensor = _UpsampleAndAdd.apply(coarse_BCHW, fine_BCHW)  # type: ignore[no-untyped-call]
+    return added
+
+
+def upsample_and_pad(x_BCHW: Tensor) -> Tensor:
+    """Every pixel as 2 x 2, and a row and a column of zeros at the end, as a 2x2 convolution wants them."""
+    upsampled: Tensor = _UpsampleAndPad.apply(x_BCHW)  # type: ignore[no-untyped-call]
+    return upsampled
+
+
+class _ConvReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry) -> Tensor:
+        x, weight = x.bfloat16(), weight.bfloat16()
+        y = _convolve_relu(x, weight, bias, geometry)
+        ctx.geometry = geometry
+        ctx.save_for_backward(x, weight, y)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, y = ctx.saved_tensors
+        of_convolution, of_bias = kernels.relu_backward(_channels_last(gradient), y)
+        return *_convolution_backward(ctx, of_convolution, x, weight), of_bias.float(), None
+
+
+class _ConvReLUNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        norm_weight: Tensor,
+        norm_bias: Tensor,
+        geometry: Geometry,
+        norm: nn.BatchNorm2d,
+    ) -> Tensor:
+        x, weight = x.bfloat16(), weight.bfloat16()
+        relu = _convolve_relu(x, weight, bias, geometry)
+        moments = _moments(relu, norm)
+        ctx.geometry, ctx.moments = geometry, moments
+        ctx.save_for_backward(x, weight, relu, norm_weight)
+        return _normalised(relu, norm_weight, norm_bias, moments)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, relu, norm_weight = ctx.saved_tensors
+        gradient = _channels_last(gradient)
+        affine, of_norm_weight, of_norm_bias = _norm_backward(gradient, relu, norm_weight, ctx.moments)
+        of_convolution, of_bias = kernels.norm_relu_backward(gradient, relu, affine)
+        of_x, of_weight = _convolution_backward(ctx, of_convolution, x, weight)
+        return of_x, of_weight, of_bias.float(), of_norm_weight, of_norm_bias, None, None
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+        ctx.moments = _moments(x, norm)
+        ctx.save_for_backward(x, weight)
+        return _normalised(x, weight, bias, ctx.moments)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        gradient = _channels_last(gradient)
+        affine, of_weight, of_bias = _norm_backward(gradient, x, weight, ctx.moments)
+        return kernels.norm_backward(gradient, x, affine), of_weight, of_bias, None
+
+
+class _UpsampleAndAdd(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, coarse: Tensor, fine: Tensor) -> Tensor:
+        return kernels.upsample_and_add(coarse, fine)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        gradient = _channels_last(gradient)
+        return kernels.sum_of_2x2(gradient), gradient
+
+
+class _UpsampleAndPad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return kernels.upsample_and_pad(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return kernels.sum_of_2x2(_channels_last(gradient))
+
+
+class _Moments(NamedTuple):
+    """Of each channel, over the batch; or the running ones, outside of training."""
+
+    mean: Tensor
+    inverse_sd: Tensor
+    of_batch: bool
+
+
+def _convolve_relu(x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry) -> Tensor:
+    stride, padding, dilation = ([side, side] for side in geometry)
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, weight, bias.bfloat16(), padding, stride, dilation, 1, "relu", [], ""
+    )
+    return y
+
+
+def _convolution_backward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, Tensor]:
+    """The gradients of x, if it is asked for, and of the weights."""
+    stride, padding, dilation = ([side, side] for side in ctx.geometry)
+    of_x, of_weight, _ = torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, stride, padding, dilation, False, [0, 0], 1, [ctx.needs_input_grad[0], True, False]
+    )
+    return of_x, of_weight.float()
+
+
+def _moments(x: Tensor, norm: nn.BatchNorm2d) -> _Moments:
+    """As torch's batch norm: of the batch, which also moves the running ones, or the running ones."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    if not norm.training:
+        mean, variance = norm.running_mean.double(), norm.running_var.double()
+    else:
+        number = x.numel() // x.shape[1]
+        sums, squares = kernels.sums_and_squares(x)
+        mean = sums / number
+        variance = (squares / number - mean.square()).clamp(min=0)
+        assert norm.momentum is not None
+        norm.running_mean.lerp_(mean.float(), norm.momentum)
+        norm.running_var.lerp_((variance * number / (number - 1)).float(), norm.momentum)
+        assert norm.num_batches_tracked is not None
+        norm.num_batches_tracked.add_(1)
+    return _Moments(mean, (variance + norm.eps).rsqrt(), norm.training)
+
+
+def _normalised(x: Tensor, weight: Tensor, bias: Tensor, moments: _Moments) -> Tensor:
+    scale = weight.double() * moments.inverse_sd
+    return kernels.scale_and_shift(x, scale, bias.double() - moments.mean * scale)
+
+
+def _norm_backward(
+    gradient: Tensor, x: Tensor, weight: Tensor, moments: _Moments
+) -> tuple[kernels.Affine, Tensor, Tensor]:
+    """What maps gradient and x to the gradient of x; the gradients of weight and bias."""
+    number = x.numel() // x.shape[1]
+    of_bias, products = kernels.norm_sums(gradient, x)
+    of_weight = (products - moments.mean * of_bias) * moments.inverse_sd
+    of_gradient = weight.double() * moments.inverse_sd
+    if not moments.of_batch:
+        nothing = torch.zeros_like(of_gradient)
+        return kernels.Affine(of_gradient, nothing, nothing), of_weight.float(), of_bias.float()
+    of_x = -of_gradient * moments.inverse_sd * of_weight / number
+    affine = kernels.Affine(of_gradient, of_x, -of_gradient * of_bias / number - of_x * moments.mean)
+    return affine, of_weight.float(), of_bias.float()
+
+
+def _channels_last(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
