@@ -131,7 +131,7 @@ class Resources(Section):
     """How often a trial is tried when the machinery fails it, before its cell rests until the next run."""
     memory_gb: dict[ModelName, Annotated[float, Field(ge=0)]] = MEMORY_GB
     """GiB of a machine's memory that a trial asks for: no more trials share it than have room in it. (Measured on
-    a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch: 1.1, 2.7 and 0.8.)"""
+    a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch, after trials of many widths: 1.1, 3.4 and 0.8.)"""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
     hang_seconds: PositiveFloat = 3600.0

@@ -19,8 +19,8 @@ HEAD = Machine("head", cpus=0, gpus=0, memory=8)
 
 def test_without_gpus_a_trial_takes_its_threads() -> None:
     definition = load("paper", ["training.threads=2"])
-    assert request(definition, "unet", [CPU_ONLY]) == Request(2, 0, 3)
-    assert request(definition, "icnet", [CPU_ONLY]) == Request(2, 0, 3), "the same, so that workers are kept"
+    assert request(definition, "unet", [CPU_ONLY]) == Request(2, 0, 4)
+    assert request(definition, "icnet", [CPU_ONLY]) == Request(2, 0, 4), "the same, so that workers are kept"
     assert trials_at_once(definition, [CPU_ONLY]) == 8
 
 
@@ -31,8 +31,8 @@ def test_memory_may_be_what_limits() -> None:
 def test_with_gpus_a_trial_takes_as_large_a_part_of_the_cpus() -> None:
     definition = load("paper")
     assert request(definition, "icnet", [HEAD, GPUS]) == Request(2.0, 0.25, 1.5)
-    assert request(definition, "unet", [HEAD, GPUS]) == Request(4.0, 0.5, 3)
-    assert request(definition, "unet", [HEAD, GPUS], alone=True) == Request(8.0, 1.0, 3)
+    assert request(definition, "unet", [HEAD, GPUS]) == Request(4.0, 0.5, 4)
+    assert request(definition, "unet", [HEAD, GPUS], alone=True) == Request(8.0, 1.0, 4)
     assert trials_at_once(definition, [HEAD, CPU_ONLY, GPUS]) == 3 * 16  # sixteen quarters a machine, none on CPUs
 
 
@@ -50,8 +50,8 @@ def test_a_share_is_not_put_together_from_two_gpus() -> None:
 @pytest.mark.parametrize(
     ("machines", "settings", "message"),
     [
-        ([CPU_ONLY], "training.threads=17", r"icnet takes 17 CPUs and 3 GiB, and no machine has that:\n  box: 16 CPUs"),
-        ([Machine("small", 4, 0, 2.5)], "grid.models=unet", r"1 CPUs and 3 GiB.*\n  small: 4 CPUs, 0 GPUs, 2.5 GiB"),
+        ([CPU_ONLY], "training.threads=17", r"icnet takes 17 CPUs and 4 GiB, and no machine has that:\n  box: 16 CPUs"),
+        ([Machine("small", 4, 0, 2.5)], "grid.models=unet", r"1 CPUs and 4 GiB.*\n  small: 4 CPUs, 0 GPUs, 2.5 GiB"),
         ([HEAD], "grid.models=unet", "no machine has that"),
     ],
 )

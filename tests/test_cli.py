@@ -56,7 +56,7 @@ def test_indices_are_shown_as_ranges(indices: list[int], text: str) -> None:
 def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["plan", "demo", "--out", str(tmp_path), "--json", "--set", "search.trials=3"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["cells"], len(plan["trials"]), plan["measured"]) == (12, 36, False)
+    assert (plan["cells"], len(plan["trials"]), plan["basis"]) == (12, 36, "constants")
     assert plan["seconds"] > 0
 
 

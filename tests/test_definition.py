@@ -151,4 +151,4 @@ def test_whatever_is_written_is_a_definition_or_a_clear_refusal(table: dict[str,
 def test_models_not_named_keep_their_share_and_memory() -> None:
     resources = load("paper", ["resources.gpus={unet=1.0}", "resources.memory_gb={icnet=9}"]).resources
     assert resources.gpus == {"icnet": 0.25, "unet": 1.0, "icnet_cascade": 0.25}
-    assert resources.memory_gb == {"icnet": 9.0, "unet": 3.0, "icnet_cascade": 1.0}
+    assert resources.memory_gb == {"icnet": 9.0, "unet": 4.0, "icnet_cascade": 1.0}
