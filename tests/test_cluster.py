@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import subprocess
+import sys
 from collections import Counter
 from typing import Any
 
@@ -13,6 +16,7 @@ from study.capacity import Machine
 from study.cells import Trial, cells, parse_trial
 from study.definition import load
 from study.schedule import Schedule
+from trainers.environment import MEMORY
 
 pytestmark = pytest.mark.slow  # importing Ray takes seconds
 DEFINITION = load("paper", ["grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=2"])
@@ -108,3 +112,16 @@ def test_ray_client_is_refused_with_the_remedy() -> None:
         connected("ray://h:1"),
     ):
         pass
+
+
+def test_workers_of_a_local_session_keep_their_memory() -> None:
+    """Asked of the worker itself: the title that Ray gives a process lies where others read its environment."""
+    asks = """if True:
+        import json, os, ray
+        from study.cluster.connection import connected
+        with connected(None):
+            print(json.dumps(ray.get(ray.remote(lambda: dict(os.environ)).remote())))
+    """
+    asked = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, timeout=120)
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout).items() >= MEMORY.items()

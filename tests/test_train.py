@@ -12,7 +12,7 @@ from small_study import write_data
 
 from study.definition import Definition, parse
 from study.prepare import Prepared, prepare
-from trainers import train as train_module
+from trainers import step as step_module
 from trainers.batches import training_batches
 from trainers.compositing import composite
 from trainers.evaluate import evaluate, latency
@@ -110,15 +110,14 @@ def test_the_weights_kept_are_those_of_the_lowest_validation_loss(study: Prepare
 
 @pytest.mark.slow
 def test_divergence_names_epoch_and_step(study: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps_an_epoch, true_loss, calls = len(study.splits["random_0"].train) // 4, train_module.total_loss, []
+    steps_an_epoch, true_loss, calls = len(study.splits["random_0"].train) // 4, step_module.total_loss, []
 
     def nan_at_the_third_step_of_the_second_epoch(name, outputs, target, weights):
         loss = true_loss(name, outputs, target, weights)
-        if outputs[0].requires_grad:  # a training step, not validation
-            calls.append(loss)
+        calls.append(loss)
         return loss * float("nan") if len(calls) == steps_an_epoch + 3 else loss
 
-    monkeypatch.setattr(train_module, "total_loss", nan_at_the_third_step_of_the_second_epoch)
+    monkeypatch.setattr(step_module, "total_loss", nan_at_the_third_step_of_the_second_epoch)
     with pytest.raises(Diverged, match="the training loss became nan at epoch 2, step 3"):
         trained(study)
 
@@ -177,6 +176,6 @@ def test_validation_and_test_images_stay_the_same(study: Prepared) -> None:
 def test_precision_follows_the_recipe() -> None:
     recipe = Definition().training
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        assert train_module.prepare_process(recipe.model_copy(update={"precision": name}))[1] == dtype
+        assert step_module.prepare_process(recipe.model_copy(update={"precision": name}))[1] == dtype
     assert torch.get_num_threads() == recipe.threads
     assert torch.are_deterministic_algorithms_enabled()
