@@ -6,9 +6,9 @@ network, split and batch size; all composite and augment with the study's own ch
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any
 
 import cv2
@@ -18,13 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.augment import augmentation
-from trainers.batches import training_batches
+from trainers.batches import TrainingImages
 from trainers.compositing import background_crop, composite
 from trainers.data import Dataset
+from trainers.loaders import made_here
 from trainers.models import build
 from trainers.recipe import TrainingRecipe
 from trainers.split import Split
-from trainers.step import MEAN_RGB, SD_RGB, prepare_process, training_step
+from trainers.step import MEAN_RGB, SD_RGB, adam, prepare_process, training_step
 
 Steps = Iterator[int]
 
@@ -34,13 +35,12 @@ def ours(network: str, width: float, dataset: Dataset, split: Split, recipe: Tra
     device, precision = prepare_process(recipe)
     model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, eps=recipe.adam_epsilon, fused=True)
-    step = training_step(model, optimizer, "ce", recipe, device, precision)
+    step = training_step(model, adam(model, recipe), "ce", recipe, device, precision)
     model.train()
-    for epoch in count(1):
-        for images, labels in training_batches(dataset, split, recipe, 1.0, ("benchmark",), epoch):
-            step(images, labels)
-            yield len(images)
+    images = TrainingImages(split, recipe.batch_size, recipe.image_size, 1.0, ("benchmark",))
+    for batch in made_here(dataset)(images, range(1, sys.maxsize)):
+        step(*batch)
+        yield recipe.batch_size
 
 
 def tutorial(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:

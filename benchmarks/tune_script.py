@@ -34,15 +34,12 @@ def train(config: dict[str, Any]) -> None:
     loader = torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)
     model = build(config["model"], len(dataset.classes) + 1, config["width"], torch.Generator().manual_seed(0))
     optimizer, loss_fn = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate), LOSSES[config["loss"]]
-    cpu = torch.device("cpu")
 
     def accuracy(partition: Any) -> float:
         model.eval()
         pixels, labels = fixed_images(dataset, partition)
         with torch.no_grad():
-            predicted = torch.cat(
-                [model(to_input(pixels[i : i + 16], cpu))[0].argmax(1) for i in range(0, len(pixels), 16)]
-            )
+            predicted = torch.cat([model(to_input(batch))[0].argmax(1) for batch in torch.from_numpy(pixels).split(16)])
         return float((predicted.numpy() == labels).mean())
 
     for _ in range(recipe.epochs):

@@ -14,6 +14,7 @@ from trainers import kernels
 from trainers.models import build, fused
 from trainers.models.blocks import BatchNorm, ConvReLU, ConvReLUNorm, UpConvReLU, upsample_and_add, upsample_nearest
 
+pytestmark = pytest.mark.slow  # it compiles
 SHAPES = [
     (2, 3, 4, 4),
     (3, 8, 16, 12),

@@ -13,8 +13,8 @@ from trainers.images import fixed_images
 from trainers.outcome import Evaluation, Latency
 from trainers.recipe import TrainingRecipe
 from trainers.split import Partition
-from trainers.step import to_input
-from trainers.train import Job, Trained, validate
+from trainers.step import to_input, validation
+from trainers.train import Job, Trained
 
 _WARM_UP_RUNS = 3
 _TIMED_RUNS = 20
@@ -23,14 +23,17 @@ _TIMED_RUNS = 20
 def evaluate(trained: Trained, job: Job, recipe: TrainingRecipe, dataset: Dataset, partition: Partition) -> Evaluation:
     """Predict every image of the partition (argmax over the classes) and count."""
     images, labels = fixed_images(dataset, partition)
-    _, predicted = validate(trained.model, job.loss, recipe, images, labels, trained.device, trained.precision)
+    trained.model.eval()
+    validate = validation(trained.model, job.loss, recipe, trained.device, trained.precision)
+    _, there = validate(*(torch.from_numpy(array).to(trained.device) for array in (images, labels)))
+    predicted = there.cpu().numpy()
     return Evaluation(predicted, confusion(labels, predicted, len(dataset.classes) + 1))
 
 
 @torch.no_grad()
 def latency(trained: Trained, image_size: int) -> Latency:
     """Median and 95th percentile over repeated runs of one image, after a warm-up."""
-    image = to_input(np.zeros((1, image_size, image_size, 3), np.uint8), trained.device)
+    image = to_input(torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8, device=trained.device))
     trained.model.eval()
     milliseconds = []
     for _ in range(_WARM_UP_RUNS + _TIMED_RUNS):

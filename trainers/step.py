@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainers.losses import total_loss
@@ -20,8 +19,15 @@ from trainers.recipe import LossName, TrainingRecipe
 MEAN_RGB = (123.675, 116.28, 103.53)
 SD_RGB = (58.395, 57.12, 57.375)
 
-Step = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Tensor]
-"""(images_BHWC, labels_BHW) -> the loss, on the device and not waited for; the weights have moved."""
+Step = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+"""Of (images_BHWC, labels_BHW), uint8, on the device. Its results are there, too, and nobody waits for them."""
+
+
+def adam(model: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """In one kernel; on a GPU, its count of the steps is there, too."""
+    parameters = list(model.parameters())
+    on_gpu = parameters[0].is_cuda
+    return torch.optim.Adam(parameters, lr=recipe.learning_rate, eps=recipe.adam_epsilon, fused=True, capturable=on_gpu)
 
 
 def training_step(
@@ -32,18 +38,43 @@ def training_step(
     device: torch.device,
     precision: torch.dtype,
 ) -> Step:
-    """What moves the model's weights by one batch."""
+    """What moves the model's weights by one batch, and gives the loss."""
 
-    def step(images_BHWC: NDArray[np.uint8], labels_BHW: NDArray[np.uint8]) -> Tensor:
+    def step(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            outputs = model(to_input(images_BHWC, device))
-        batch_loss = total_loss(loss, outputs, to_target(labels_BHW, device), recipe.cascade_weights)
+            outputs = model(to_input(images_BHWC))
+        batch_loss = total_loss(loss, outputs, labels_BHW.long(), recipe.cascade_weights)
         optimizer.zero_grad(set_to_none=True)
         batch_loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return batch_loss.detach()
+        return (batch_loss.detach(),)
 
     return step
+
+
+def validation(
+    model: nn.Module, loss: LossName, recipe: TrainingRecipe, device: torch.device, precision: torch.dtype
+) -> Step:
+    """What takes all images of a partition, and gives the loss of the main output, and the predicted labels_NHW.
+
+    The soft Dice is taken batch by batch, as in training; the mean over batches is weighted by their images.
+    """
+
+    @torch.no_grad()
+    def validate(images_NHWC: Tensor, labels_NHW: Tensor) -> tuple[Tensor, ...]:
+        total, predicted = torch.zeros((), dtype=torch.float64, device=device), []
+        batches = zip(
+            *(torch.split(all_of_them, recipe.batch_size) for all_of_them in (images_NHWC, labels_NHW)), strict=True
+        )
+        for images_BHWC, labels_BHW in batches:
+            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                outputs = model(to_input(images_BHWC))
+            loss_of_batch = total_loss(loss, outputs, labels_BHW.long(), recipe.cascade_weights)
+            total += loss_of_batch * len(images_BHWC)
+            predicted.append(outputs[0].argmax(1).to(torch.uint8))
+        return total / len(images_NHWC), torch.cat(predicted)
+
+    return validate
 
 
 def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
@@ -52,6 +83,7 @@ def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products refuse to be
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it, and filling it takes time
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # else cuDNN rounds the factors of fp32 to TF32
     torch.backends.cudnn.benchmark = False  # the fastest algorithm differs from one run to the next
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return device, _precision(recipe, device)
@@ -67,13 +99,13 @@ def _precision(recipe: TrainingRecipe, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def to_input(images_BHWC: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Normalised images_BCHW, float32 in channels-last order (so the bytes keep their order)."""
-    pixels = torch.from_numpy(images_BHWC).to(device, non_blocking=True).float()
-    mean, sd = (torch.tensor(values, device=device) for values in (MEAN_RGB, SD_RGB))
-    return ((pixels - mean) / sd).permute(0, 3, 1, 2)
+def to_input(images_BHWC: Tensor) -> Tensor:
+    """uint8 -> normalised images_BCHW, float32 in channels-last order (so the bytes keep their order)."""
+    mean, sd = _normalisation(images_BHWC.device)
+    return ((images_BHWC.float() - mean) / sd).permute(0, 3, 1, 2)
 
 
-def to_target(labels_BHW: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Class ids as int64."""
-    return torch.from_numpy(labels_BHW).to(device, non_blocking=True).long()
+@cache  # else every use would wait for a copy to the device
+@torch.inference_mode(False)
+def _normalisation(device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.tensor(MEAN_RGB, device=device), torch.tensor(SD_RGB, device=device)

@@ -9,24 +9,25 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from trainers.batches import training_batches
+from trainers.batches import TrainingImages
 from trainers.data import Dataset
 from trainers.dice import confusion, dice, macro
+from trainers.graphs import recorded
 from trainers.images import fixed_images
-from trainers.losses import total_loss
+from trainers.loaders import Batches, made_here
 from trainers.models import build
 from trainers.outcome import Epoch
 from trainers.recipe import LossName, ModelName, TrainingRecipe
 from trainers.seeds import seed_of
 from trainers.split import Split
-from trainers.step import prepare_process, to_input, to_target, training_step
+from trainers.step import adam, prepare_process, training_step, validation
 
 State = dict[str, Any]
 """A training between two epochs: tensors and plain values, from which it goes on as if it had not been interrupted."""
@@ -68,6 +69,7 @@ def train(
     split: Split,
     on_epoch: Callable[[Epoch, Callable[[], State]], None] = lambda epoch, state: None,
     resume: State | None = None,
+    batches: Batches | None = None,
 ) -> Trained:
     """Train `job` on the split's training images. Neither its test images nor their backgrounds are looked at.
 
@@ -75,15 +77,20 @@ def train(
     from the state of an earlier epoch. Raises Diverged.
 
     :param on_epoch: called after every epoch with its line of the history, and a function that makes the state.
+    :param batches: who makes the batches; by default this process, between its steps.
     """
     began = time.perf_counter()
     device, precision = prepare_process(recipe)
     num_classes = len(dataset.classes) + 1
     weights_generator = torch.Generator().manual_seed(seed_of(*job.purpose, "weights"))
     model = build(job.model, num_classes, job.width, weights_generator).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, eps=recipe.adam_epsilon, fused=True)
+    optimizer = adam(model, recipe)
     step = training_step(model, optimizer, job.loss, recipe, device, precision)
+    validate = validation(model, job.loss, recipe, device, precision)
+    if device.type == "cuda":
+        step, validate = recorded(step, device), recorded(validate, device)
     val_images, val_labels = fixed_images(dataset, split.val)
+    on_device = [torch.from_numpy(array).to(device) for array in (val_images, val_labels)]
 
     history: list[Epoch] = []
     best_loss, best_weights, selected_epoch = float("inf"), model.state_dict(), 0
@@ -110,20 +117,23 @@ def train(
             "num_images": num_images,
         }
 
-    for epoch in range(len(history) + 1, recipe.epochs + 1):
+    images = TrainingImages(split, recipe.batch_size, recipe.image_size, job.strength, job.purpose)
+    epochs = range(len(history) + 1, recipe.epochs + 1)
+    coming = (batches or made_here(dataset))(images, epochs)
+    for epoch in epochs:
         epoch_began = time.perf_counter()
         model.train()
-        losses: list[Tensor] = []
-        for images, labels in training_batches(dataset, split, recipe, job.strength, job.purpose, epoch):
-            losses.append(step(images, labels))
-            num_images += len(images)
+        losses = [step(*batch)[0] for batch in islice(coming, images.num_batches)]
         step_losses = torch.stack(losses).tolist()  # the epoch's only wait for the device
+        num_images += len(losses) * recipe.batch_size
         steps_seconds += time.perf_counter() - epoch_began
         for number, step_loss in enumerate(step_losses, start=1):
             if not np.isfinite(step_loss):
                 raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {number}")
 
-        val_loss, predicted = validate(model, job.loss, recipe, val_images, val_labels, device, precision)
+        model.eval()
+        val_loss_there, predicted_there = validate(*on_device)
+        val_loss, predicted = float(val_loss_there), predicted_there.cpu().numpy()
         if not np.isfinite(val_loss):
             raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
         if val_loss < best_loss:
@@ -152,26 +162,3 @@ def train(
         train_seconds=seconds_before + time.perf_counter() - began,
         images_per_second=num_images / steps_seconds,
     )
-
-
-@torch.no_grad()
-def validate(
-    model: nn.Module,
-    loss: LossName,
-    recipe: TrainingRecipe,
-    images_NHWC: NDArray[np.uint8],
-    labels_NHW: NDArray[np.uint8],
-    device: torch.device,
-    precision: torch.dtype,
-) -> tuple[float, NDArray[np.uint8]]:
-    """The loss of the main output and the predicted labels_NHW. The soft Dice is taken batch by batch, as in training;
-    the mean over batches is weighted by their images."""
-    model.eval()
-    total, predicted = torch.zeros((), dtype=torch.float64, device=device), []
-    for first in range(0, len(images_NHWC), recipe.batch_size):
-        images, labels = (array[first : first + recipe.batch_size] for array in (images_NHWC, labels_NHW))
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            outputs = model(to_input(images, device))
-        total += total_loss(loss, outputs, to_target(labels, device), recipe.cascade_weights) * len(images)
-        predicted.append(outputs[0].argmax(1).to(torch.uint8))
-    return float(total) / len(images_NHWC), torch.cat(predicted).cpu().numpy()

@@ -1,0 +1,110 @@
+"""What a GPU is given, as far as that can be told without one: recorded steps, and nothing that waits."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from trainers.graphs import WARM_UP, recorded
+from trainers.losses import picked
+from trainers.models import MODELS, build
+from trainers.recipe import TrainingRecipe
+from trainers.step import adam, training_step, validation
+
+pytestmark = pytest.mark.slow  # it trains
+CPU = torch.device("cpu")
+RECIPE = TrainingRecipe(image_size=32, batch_size=4, precision="fp32")
+
+
+def batch(seed: int, size: int = 4) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(256, (size, 32, 32, 3), dtype=torch.uint8, generator=generator)
+    return images, torch.randint(3, (size, 32, 32), dtype=torch.uint8, generator=generator)
+
+
+class StandIn:
+    """In the place of a CUDA graph: runs nothing when it captures, and writes all results to the same memory."""
+
+    def __init__(self) -> None:
+        self.captures, self.replays, self.results = 0, 0, None
+
+    def capture(self, launch):
+        self.captures += 1
+
+        def replay():
+            self.replays += 1
+            results = launch()
+            if self.results is None:
+                self.results = tuple(result.clone() for result in results)
+            for kept, result in zip(self.results, results, strict=True):
+                kept.copy_(result)
+            return self.results
+
+        return replay
+
+
+def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
+    """Batches come in new memory each time, as from loaders; losses are looked at when all steps are done."""
+    plain = build("icnet", 3, 0.25, torch.Generator().manual_seed(0)).train()
+    graphed, stand_in = copy.deepcopy(plain), StandIn()
+    step = training_step(plain, adam(plain, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
+    same = training_step(graphed, adam(graphed, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
+    same = recorded(same, CPU, stand_in.capture, aside=lambda launch: launch())
+    expected = [step(*batch(seed))[0] for seed in range(8)]
+    losses = [same(*batch(seed))[0] for seed in range(8)]
+    assert torch.stack(losses).tolist() == torch.stack(expected).tolist()
+    assert (stand_in.captures, stand_in.replays) == (1, 8 - WARM_UP)
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(tensor, graphed.state_dict()[name]), name
+
+
+def test_a_step_that_is_recorded_takes_batches_of_one_shape() -> None:
+    double = recorded(lambda images, labels: (images * 2,), CPU, StandIn().capture, aside=lambda launch: launch())
+    double(*batch(0))
+    with pytest.raises(RuntimeError, match="size"):
+        double(*batch(0, size=3))
+
+
+class Watch(TorchDispatchMode):
+    """Notes what would make the CPU wait for a GPU: values that are asked for, and constants that are sent there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.lift_fresh):
+            self.waits.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+@pytest.mark.parametrize("loss", ["ce", "ce_dice"])
+def test_neither_training_nor_validation_waits(model: str, loss: str) -> None:
+    network = build(model, 3, 0.25, torch.Generator().manual_seed(0))
+    step = training_step(network, adam(network, RECIPE), loss, RECIPE, CPU, torch.float32)
+    for compute in (step, validation(network, loss, RECIPE, CPU, torch.float32)):
+        compute(*batch(0))  # constants are made and kept
+        with Watch() as watch:
+            compute(*batch(0))
+        assert watch.waits == []
+
+
+def test_the_sum_that_a_gpu_takes_for_the_loss_does_not_wait_either() -> None:
+    log_probability, labels = torch.randn(4, 3, 8, 8, requires_grad=True), torch.randint(3, (4, 8, 8))
+    with Watch() as watch:
+        picked(log_probability, labels).mean().backward()
+    assert watch.waits == []
+
+
+def test_a_wait_would_be_seen() -> None:
+    with Watch() as watch:
+        there = torch.ones(3) + 1
+        assert watch.waits == []
+        torch.tensor([1.0, 2.0])
+        there.sum().item()
+        assert len(watch.waits) == 2

@@ -1,0 +1,70 @@
+"""CUDA graphs: the kernels of a computation recorded once, then launched together.
+
+A training step is hundreds of kernels of some microseconds each. Launched one by one, they keep the CPU busy for longer
+than the GPU, which waits. A graph's kernels are the same, on the same memory, so its results are the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Compute = Callable[..., tuple[Tensor, ...]]
+"""Of tensors on the GPU. Never waits for it, nor copies to or from it."""
+Launch = Callable[[], tuple[Tensor, ...]]
+WARM_UP = 3
+"""Times that it is run as it is, while libraries choose their algorithms and take their memory."""
+
+
+def capture(launch: Launch) -> Launch:
+    """What runs the kernels of `launch`, which is not run now. Its results are overwritten by its next call."""
+    graph = torch.cuda.CUDAGraph()
+    # Other threads may use the GPU meanwhile: the one that takes batches from the loaders does.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        results = launch()
+
+    def replay() -> tuple[Tensor, ...]:
+        graph.replay()
+        return results
+
+    return replay
+
+
+def aside(launch: Launch) -> tuple[Tensor, ...]:
+    """Run on a stream of its own: what autograd remembers of the default stream could not be captured."""
+    before, other = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    other.wait_stream(before)
+    with torch.cuda.stream(other):
+        results = launch()
+    before.wait_stream(other)
+    return results
+
+
+def recorded(
+    compute: Compute,
+    device: torch.device,
+    capture: Callable[[Launch], Launch] = capture,
+    aside: Callable[[Launch], tuple[Tensor, ...]] = aside,
+) -> Compute:
+    """`compute`, run as it is the first times, from then on by its graph. Arguments may lie anywhere, but keep shape.
+
+    :param capture: and `aside`: stand-ins, where there is no GPU.
+    """
+    runs, replay, places = 0, None, None
+
+    def run(*arguments: Tensor) -> tuple[Tensor, ...]:
+        nonlocal runs, replay, places
+        if places is None:  # a graph reads always the same memory
+            places = [torch.empty_like(argument, device=device) for argument in arguments]
+        for place, argument in zip(places, arguments, strict=True):
+            place.copy_(argument, non_blocking=True)
+        if runs < WARM_UP:
+            runs += 1
+            return aside(lambda: compute(*places))
+        if replay is None:
+            replay = capture(lambda: compute(*places))
+        return tuple(result.clone() for result in replay())
+
+    return run
