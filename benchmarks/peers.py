@@ -1,12 +1,12 @@
 """Ours, and how else a user would train the same network on the same images: PyTorch's tutorial, and Lightning.
 
 Each contender is a generator of training steps, which says how many images each has trained on. All get the same
-network, split and batch size; all composite and augment with the study's own chain, which stands in for the user's.
+network, split and batch size, and composite and augment with the study's own chain, which stands in for the user's. The
+peers have the network as its authors describe it, in torch's own operations: what ours makes of it is part of the race.
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,32 +21,70 @@ from trainers.augment import augmentation
 from trainers.batches import TrainingImages
 from trainers.compositing import background_crop, composite
 from trainers.data import Dataset
-from trainers.loaders import made_here
-from trainers.models import build
+from trainers.loaders import Batches, made_here
+from trainers.models import build, fused
+from trainers.models.blocks import ConvReLU, upsample_nearest
+from trainers.models.icnet import ICNet
 from trainers.recipe import TrainingRecipe
 from trainers.split import Split
-from trainers.step import MEAN_RGB, SD_RGB, adam, prepare_process, training_step
+from trainers.step import MEAN_RGB, SD_RGB, Step, adam, prepare_process, training_step
 
 Steps = Iterator[int]
 
 
 def ours(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
     """As trainers.train does it."""
-    device, precision = prepare_process(recipe)
-    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    step = training_step(model, adam(model, recipe), "ce", recipe, device, precision)
-    model.train()
-    images = TrainingImages(split, recipe.batch_size, recipe.image_size, 1.0, ("benchmark",))
-    for batch in made_here(dataset)(images, range(1, sys.maxsize)):
+    step = our_step(network, width, dataset, recipe)
+    for batch in our_batches(dataset, split, recipe):
         step(*batch)
         yield recipe.batch_size
+
+
+def our_step(network: str, width: float, dataset: Dataset, recipe: TrainingRecipe) -> Step:
+    device, precision = prepare_process(recipe)
+    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    return training_step(model, adam(model, recipe), "ce", recipe, device, precision)
+
+
+def our_batches(
+    dataset: Dataset, split: Split, recipe: TrainingRecipe, strength: float = 1.0, batches: Batches | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    images = TrainingImages(split, recipe.batch_size, recipe.image_size, strength, ("benchmark",))
+    return (batches or made_here(dataset))(images, range(1, 10**6))
+
+
+def as_described(network: str, num_classes: int, width: float) -> nn.Module:
+    """The network as anybody would write it: without fused layers, which this process loses, and upsampled where its
+    authors upsample."""
+    fused.applies = lambda images: False
+    model = build(network, num_classes, width, torch.Generator().manual_seed(0))
+    return UpsampledFirst(model) if isinstance(model, ICNet) else model
+
+
+class UpsampledFirst(nn.Module):
+    """ICNet, the same function of the same weights: features are upsampled and then convolved, dilated by 2."""
+
+    def __init__(self, icnet: ICNet) -> None:
+        super().__init__()
+        self.icnet = icnet
+
+    def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
+        net = self.icnet
+        full, half = net.full(images_BCHW), net.halved(images_BCHW)
+        fused = net.after_half(self._dilated(net.before_half, net.quartered(half)) + half)
+        return (net.classify(net.after_full(self._dilated(net.before_full, fused) + full)),)
+
+    @staticmethod
+    def _dilated(layer: ConvReLU, coarse_BCHW: Tensor) -> Tensor:
+        upsampled = upsample_nearest(coarse_BCHW)
+        return F.relu(F.conv2d(upsampled, layer.weight, layer.bias, padding=2, dilation=2), inplace=True)
 
 
 def tutorial(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
     """The loop of PyTorch's "Optimizing model parameters": float32, a DataLoader, loss.backward(), optimizer.step()."""
     torch.set_num_threads(recipe.threads)
-    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    model = as_described(network, len(dataset.classes) + 1, width)
     loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters(), lr=1e-3)
     loader = _loader(dataset, split, recipe)
     model.train()
@@ -65,7 +103,8 @@ def lightning(network: str, width: float, dataset: Dataset, split: Split, recipe
     from threading import Thread
 
     done, go_on = Queue[int](), Queue[None]()
-    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    model = as_described(network, len(dataset.classes) + 1, width)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # else it is slower
     loader = _loader(dataset, split, recipe)
     Thread(target=_fit, args=(model, loader, recipe.threads, done, go_on), daemon=True).start()
     while True:

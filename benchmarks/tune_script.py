@@ -18,13 +18,12 @@ from study.definition import load
 
 
 def train(config: dict[str, Any]) -> None:
-    from peers import Composites
+    from peers import Composites, as_described
     from ray import tune
 
     from study.prepare import prepare
     from trainers.images import fixed_images
     from trainers.losses import LOSSES
-    from trainers.models import build
     from trainers.step import to_input
 
     definition = load(config["definition"], config["settings"])
@@ -32,7 +31,7 @@ def train(config: dict[str, Any]) -> None:
     dataset, split, recipe = study.dataset, study.splits[config["split"]], definition.training
     images = Composites(dataset, split, recipe.image_size)
     loader = torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)
-    model = build(config["model"], len(dataset.classes) + 1, config["width"], torch.Generator().manual_seed(0))
+    model = as_described(config["model"], len(dataset.classes) + 1, config["width"])
     optimizer, loss_fn = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate), LOSSES[config["loss"]]
 
     def accuracy(partition: Any) -> float:

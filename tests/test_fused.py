@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -12,7 +13,15 @@ from torch import Tensor, nn
 
 from trainers import kernels
 from trainers.models import build, fused
-from trainers.models.blocks import BatchNorm, ConvReLU, ConvReLUNorm, UpConvReLU, upsample_and_add, upsample_nearest
+from trainers.models.blocks import (
+    BatchNorm,
+    ConvReLU,
+    ConvReLUNorm,
+    UpConvReLU,
+    norm_and_classify,
+    upsample_and_add,
+    upsample_nearest,
+)
 
 pytestmark = pytest.mark.slow  # it compiles
 SHAPES = [
@@ -111,6 +120,15 @@ def test_any_number_of_threads_gives_the_same_bits(threads: int) -> None:
     assert all(torch.equal(one, other) for one, other in zip(alone, everything(), strict=True))
 
 
+class NormAndClassify(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.classify = BatchNorm(8), nn.Conv2d(8, 3, 1)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return norm_and_classify(images_BCHW, self.norm, self.classify)
+
+
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "conv relu": lambda: ConvReLU(8, 16),
     "conv relu, stride 2": lambda: ConvReLU(8, 16, stride=2),
@@ -118,12 +136,22 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "conv relu norm": lambda: ConvReLUNorm(8, 16),
     "conv relu norm, dilated": lambda: ConvReLUNorm(8, 16, dilation=2),
     "norm": lambda: BatchNorm(8),
+    "norm and classify": NormAndClassify,
 }
+MANY, FEW = (4, 24, 32), (4, 12, 16)
+"""Pixels of a batch: more and fewer than those up to which the gradient of weights is one matrix product."""
+
+
+def test_many_and_few_pixels_are_what_they_are_called() -> None:
+    assert math.prod(FEW) <= fused.FEW_PIXELS < math.prod(MANY)
 
 
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("pixels", [MANY, FEW])
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_and_its_gradients_are_as_exact_as_bfloat16_can_be(name: str, training: bool) -> None:
+def test_a_layer_and_its_gradients_are_as_exact_as_bfloat16_can_be(
+    name: str, pixels: tuple[int, int, int], training: bool
+) -> None:
     torch.manual_seed(0)
     layer, exact = LAYERS[name]().train(training), LAYERS[name]().double().train(training)
     with torch.no_grad():
@@ -131,7 +159,7 @@ def test_a_layer_and_its_gradients_are_as_exact_as_bfloat16_can_be(name: str, tr
             if value.is_floating_point():
                 value.copy_((torch.rand_like(value) + ("var" in key or "norm.weight" in key)).bfloat16())
     exact.load_state_dict(layer.state_dict())
-    images = drawn(4, 8, 12, 16)
+    images = drawn(pixels[0], 8, *pixels[1:])
     ours, theirs = images.clone().requires_grad_(), images.double().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         assert fused.applies(ours)

@@ -269,12 +269,14 @@ def _upsample_and_add(first, last, coarse, fine, out):  # type: ignore[no-untype
 def _upsample_and_pad(first, last, coarse, out):  # type: ignore[no-untyped-def]
     for n in range(first, last):
         out[n, -1] = 0
-        for h in range(out.shape[1] - 1):
-            out[n, h, -1] = 0
+        for h in range(coarse.shape[1]):
+            row = out[n, 2 * h]
             for w in range(coarse.shape[2]):
                 for c in range(coarse.shape[3]):
-                    out[n, h, 2 * w, c] = coarse[n, h // 2, w, c]
-                    out[n, h, 2 * w + 1, c] = coarse[n, h // 2, w, c]
+                    row[2 * w, c] = coarse[n, h, w, c]
+                    row[2 * w + 1, c] = coarse[n, h, w, c]
+            row[-1] = 0
+            out[n, 2 * h + 1] = row
 
 
 @_compiled

@@ -84,6 +84,14 @@ class ConvReLUNorm(nn.Module):
         return normed
 
 
+def norm_and_classify(features_BCHW: Tensor, norm: BatchNorm, classify: nn.Conv2d) -> Tensor:
+    """logits_BKHW, of a 1x1 convolution of the normalised features."""
+    if fused.applies(features_BCHW):
+        return fused.norm_and_classify(features_BCHW, norm, classify)
+    logits: Tensor = classify(norm(features_BCHW))
+    return logits
+
+
 def upsample_nearest(images_BCHW: Tensor) -> Tensor:
     """Each pixel becomes 2 x 2. Its backward pass is deterministic on CUDA too, which that of bilinear is not."""
     return F.interpolate(images_BCHW, scale_factor=2.0, mode="nearest")

@@ -9,10 +9,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from trainers import kernels
+
+FEW_PIXELS = 2048
+"""In a batch, up to which oneDNN takes longer for the gradient of a convolution's weights than one product does: with
+1024 and 512 channels and 8 x 8 pixels of 16 images, three times as long."""
 
 
 class Geometry(NamedTuple):
@@ -44,6 +49,14 @@ def batch_norm(x_BCHW: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """`norm(x)`, bfloat16."""
     normed: Tensor = _Norm.apply(x_BCHW, norm.weight, norm.bias, norm)  # type: ignore[no-untyped-call]
     return normed
+
+
+def norm_and_classify(x_BCHW: Tensor, norm: nn.BatchNorm2d, classify: nn.Conv2d) -> Tensor:
+    """`classify(norm(x))`, bfloat16, where `classify` looks at single pixels: both are linear, so they are one."""
+    logits: Tensor = _NormClassify.apply(  # type: ignore[no-untyped-call]
+        x_BCHW, norm.weight, norm.bias, classify.weight, classify.bias, norm
+    )
+    return logits
 
 
 def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
@@ -121,6 +134,42 @@ class _Norm(torch.autograd.Function):
         return kernels.norm_backward(gradient, x, affine), of_weight, of_bias, None
 
 
+class _NormClassify(torch.autograd.Function):
+    """The normalised x, a x + b for each channel, is never made: W (a x + b) + c = (W a) x + (W b + c)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, norm_weight: Tensor, norm_bias: Tensor, weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d
+    ) -> Tensor:
+        moments, weight_KC = _moments(x, norm), weight.flatten(1).double()
+        a = norm_weight.double() * moments.inverse_sd
+        b = norm_bias.double() - moments.mean * a
+        ctx.moments = moments
+        ctx.save_for_backward(x, norm_weight, norm_bias, weight)
+        both = (weight_KC * a).bfloat16().view(weight.shape), (weight_KC @ b + bias).bfloat16()
+        return F.conv2d(x, *both)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """With d for the gradient of the logits: sum(d) and sum(d x) give those of W and c, of a and b, and of the
+        batch's moments."""
+        x, norm_weight, norm_bias, weight = ctx.saved_tensors
+        gradient, weight_KC = _channels_last(gradient), weight.flatten(1).double()
+        of_bias, products_KC = _class_sums(gradient, x)
+        a = norm_weight.double() * ctx.moments.inverse_sd
+        affine, of_norm_weight, of_norm_bias = _norm_gradients(
+            weight_KC.t() @ of_bias, (weight_KC * products_KC).sum(0), x, norm_weight, ctx.moments
+        )
+        normed_products_KC = products_KC * a + of_bias[:, None] * (norm_bias.double() - ctx.moments.mean * a)
+        of_normed = torch.ops.aten.convolution_backward(
+            gradient, x, weight.bfloat16(), None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False]
+        )[0]
+        of_x = kernels.norm_backward(of_normed, x, affine)
+        of_weight = normed_products_KC.float().view(weight.shape)
+        return of_x, of_norm_weight, of_norm_bias, of_weight, of_bias.float(), None
+
+
 class _UpsampleAndAdd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, coarse: Tensor, fine: Tensor) -> Tensor:
@@ -163,10 +212,38 @@ def _convolve_relu(x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry) 
 def _convolution_backward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, Tensor]:
     """The gradients of x, if it is asked for, and of the weights."""
     stride, padding, dilation = ([side, side] for side in ctx.geometry)
+    few = ctx.geometry.stride == 1 and gradient.numel() <= FEW_PIXELS * gradient.shape[1]
     of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, padding, dilation, False, [0, 0], 1, [ctx.needs_input_grad[0], True, False]
+        gradient,
+        x,
+        weight,
+        None,
+        stride,
+        padding,
+        dilation,
+        False,
+        [0, 0],
+        1,
+        [ctx.needs_input_grad[0], not few, False],
     )
+    if few:
+        of_weight = _as_product(gradient, x, weight.shape[2], ctx.geometry)
     return of_x, of_weight.float()
+
+
+def _as_product(gradient: Tensor, x: Tensor, side: int, geometry: Geometry) -> Tensor:
+    """The gradient of the weights (stride 1) as one matrix product, of the gradient and the window at every pixel.
+
+    The windows take as many times x's memory as a kernel has weights: for few pixels that is little.
+    """
+    (B, outputs, H, W), C = gradient.shape, x.shape[1]
+    margin, dilation = geometry.padding, geometry.dilation
+    padded_BHWC = F.pad(x.permute(0, 2, 3, 1), (0, 0, margin, margin, margin, margin)).contiguous()
+    image, row, pixel, channel = padded_BHWC.stride()
+    strides = (image, row, pixel, dilation * row, dilation * pixel, channel)
+    windows = padded_BHWC.as_strided((B, H, W, side, side, C), strides).reshape(B * H * W, -1)
+    gradient_PO = gradient.permute(0, 2, 3, 1).reshape(-1, outputs)
+    return (gradient_PO.t() @ windows).view(outputs, side, side, C).permute(0, 3, 1, 2)
 
 
 def _moments(x: Tensor, norm: nn.BatchNorm2d) -> _Moments:
@@ -197,8 +274,14 @@ def _norm_backward(
     gradient: Tensor, x: Tensor, weight: Tensor, moments: _Moments
 ) -> tuple[kernels.Affine, Tensor, Tensor]:
     """What maps gradient and x to the gradient of x; the gradients of weight and bias."""
+    return _norm_gradients(*kernels.norm_sums(gradient, x), x, weight, moments)
+
+
+def _norm_gradients(
+    of_bias: Tensor, products: Tensor, x: Tensor, weight: Tensor, moments: _Moments
+) -> tuple[kernels.Affine, Tensor, Tensor]:
+    """The same from sum(gradient), which is that of the bias, and sum(gradient * x), of each channel."""
     number = x.numel() // x.shape[1]
-    of_bias, products = kernels.norm_sums(gradient, x)
     of_weight = (products - moments.mean * of_bias) * moments.inverse_sd
     of_gradient = weight.double() * moments.inverse_sd
     if not moments.of_batch:
@@ -207,6 +290,16 @@ def _norm_backward(
     of_x = -of_gradient * moments.inverse_sd * of_weight / number
     affine = kernels.Affine(of_gradient, of_x, -of_gradient * of_bias / number - of_x * moments.mean)
     return affine, of_weight.float(), of_bias.float()
+
+
+def _class_sums(gradient_BKHW: Tensor, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """sum(gradient) of each class, shape (K,), and sum(gradient * x) of each class and channel, (K, C), in float64.
+
+    Image by image, as each one's sum is rounded to bfloat16.
+    """
+    gradient_BKP, x_BCP = gradient_BKHW.flatten(2), x_BCHW.flatten(2)
+    products_BKC = gradient_BKP @ x_BCP.transpose(1, 2)
+    return gradient_BKP.float().sum((0, 2)).double(), products_BKC.double().sum(0)
 
 
 def _channels_last(gradient: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainers.models.blocks import BatchNorm, ConvReLU, ConvReLUNorm, scaled, upsample_and_add
+from trainers.models.blocks import BatchNorm, ConvReLU, ConvReLUNorm, norm_and_classify, scaled, upsample_and_add
 
 
 class ICNet(nn.Module):
@@ -37,5 +37,5 @@ class ICNet(nn.Module):
         half = self.halved(images_BCHW)
         quarter = self.quartered(half)
         fused = self.after_half(upsample_and_add(self.before_half(quarter), half))
-        fused = self.after_full(upsample_and_add(self.before_full(fused), full))
-        return (self.classify(fused),)
+        fused = upsample_and_add(self.before_full(fused), full)
+        return (norm_and_classify(fused, self.after_full, self.classify),)
