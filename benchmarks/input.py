@@ -1,7 +1,7 @@
 """How long a network waits for its images, and how many images a core augments a second.
 
-`python benchmarks/input.py`: one trial on one core, which makes its batches itself, as on a CPU; then the batches alone,
-at several strengths; then made ahead by processes, as for a GPU.
+`python benchmarks/input.py`: one trial on one core, which makes its batches itself, as on a CPU; then batches alone, at
+several strengths; then made ahead by processes, as for a GPU.
 """
 
 from __future__ import annotations

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from machine import ROOT, circumstances, spread, write
+from machine import circumstances, spread, write
 from peers import CONTENDERS
+from teams import ready, start, work
 
 from study.definition import load
 from study.prepare import prepare
@@ -53,13 +53,13 @@ def main() -> None:
 def contend(name: str, network: str, width: float, threads: int) -> None:
     """Train for some seconds whenever a line comes in; print work done a second: images, or FLOP of the matrices."""
     torch.set_num_threads(threads)
-    work = matrices() if name == "matrices" else trained(name, network, width, threads)
-    work()  # compiles, allocates, chooses algorithms
+    do_some = matrices() if name == "matrices" else trained(name, network, width, threads)
+    do_some()  # compiles, allocates, chooses algorithms
     print("ready", flush=True)
     for _ in sys.stdin:
         began, done = time.perf_counter(), 0.0
         while time.perf_counter() - began < SECONDS:
-            done += work()
+            done += do_some()
         print(done / (time.perf_counter() - began), flush=True)
 
 
@@ -83,43 +83,20 @@ def matrices() -> Callable[[], float]:
 
 def measured(network: str, width: float, rounds: int) -> dict[str, Any]:
     """Each contender's images a second, and the matrices' FLOP a second, round by round."""
-    teams = {
-        "ours": [start("ours", network, width, threads=1) for _ in range(CORES)],
-        "one_trial": [start("ours", network, width, threads=CORES)],
-        "tutorial": [start("tutorial", network, width, threads=CORES)],
-        "lightning": [start("lightning", network, width, threads=CORES)],
-        "matrices": [start("matrices", network, width, threads=1) for _ in range(CORES)],
+    contenders = {
+        "ours": [start(__file__, "ours", network, width, 1, **MEMORY) for _ in range(CORES)],
+        "one_trial": [start(__file__, "ours", network, width, CORES, **MEMORY)],
+        "tutorial": [start(__file__, "tutorial", network, width, CORES)],
+        "lightning": [start(__file__, "lightning", network, width, CORES)],
+        "matrices": [start(__file__, "matrices", network, width, 1) for _ in range(CORES)],
     }
-    everyone = [process for team in teams.values() for process in team]
-    try:
-        for process in everyone:
-            if process.stdout.readline() != "ready\n":
-                raise RuntimeError(f"a contender has failed: {process.args}")
-        rates: dict[str, list[float]] = {name: [] for name in teams}
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    with ready(contenders):
         for _ in range(rounds):
-            for name, team in teams.items():
-                for process in team:
-                    process.stdin.write("go\n")
-                    process.stdin.flush()
-                rates[name].append(sum(float(process.stdout.readline()) for process in team))
-    finally:
-        for process in everyone:
-            process.kill()
-            process.wait()
+            for name, team in contenders.items():
+                rates[name].append(sum(work(team)))
     print(network, width, {name: spread(values) for name, values in rates.items()}, file=sys.stderr)
     return {"network": network, "width": width, "gflop": 3 * gflops(network, 7, width, 128)} | rates
-
-
-def start(name: str, network: str, width: float, threads: int) -> Any:
-    command = [sys.executable, __file__, "--contender", name, network, str(width), str(threads)]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | (MEMORY if name == "ours" else {}),
-    )
 
 
 def report(found: list[dict[str, Any]], rounds: int) -> str:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from trainers import softmax
 from trainers.losses import LOSSES, cross_entropy, cross_entropy_dice, gathered, picked, total_loss
 
 
@@ -49,6 +50,7 @@ def test_gradients_are_right(name: str) -> None:
     assert torch.autograd.gradcheck(lambda values: LOSSES[name](values, target), (logits,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_bf16_logits_are_computed_in_float32(name: str) -> None:
     logits, target = drawn(side=16)
@@ -57,6 +59,50 @@ def test_bf16_logits_are_computed_in_float32(name: str) -> None:
     assert loss.dtype == torch.float32
     exact = LOSSES[name](logits.bfloat16().double(), target)
     assert loss.item() == pytest.approx(exact.item(), rel=1e-6)
+
+
+@pytest.mark.slow  # it compiles
+@pytest.mark.parametrize("spread", [0.1, 3.0, 40.0])
+def test_log_probabilities_of_bf16_logits_and_their_gradients_are_exact(spread: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    logits = (spread * torch.randn(3, 5, 6, 34, generator=generator)).bfloat16().requires_grad_()
+    target = torch.randint(5, (6, 12, 68), generator=generator)[::2, ::2, ::2]
+    slopes = torch.randn(3, 6, 34, generator=generator)
+    exact = F.log_softmax(logits.double(), dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
+    found = softmax.log_probability_of_truth(logits, target)
+    torch.testing.assert_close(found.double(), exact, rtol=3e-6, atol=3e-6)
+    expected = torch.autograd.grad(exact, logits, slopes.double())[0].double()
+    (gradient,) = torch.autograd.grad(found, logits, slopes)
+    assert gradient.dtype == torch.bfloat16
+    torch.testing.assert_close(gradient.double(), expected, rtol=2**-8, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_log_probabilities_are_the_same_with_any_number_of_threads() -> None:
+    logits = torch.randn(5, 4, 8, 8, generator=torch.Generator().manual_seed(2)).bfloat16().requires_grad_()
+    target = torch.arange(4).repeat(5, 8, 2)
+
+    def everything() -> list[torch.Tensor]:
+        found = softmax.log_probability_of_truth(logits, target)
+        return [found.detach(), *torch.autograd.grad(found.square().sum(), logits)]
+
+    before, alone = torch.get_num_threads(), everything()
+    try:
+        for threads in (1, 2, 7):
+            torch.set_num_threads(threads)
+            assert all(torch.equal(*pair) for pair in zip(alone, everything(), strict=True))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("channel", [0, 2])
+def test_what_is_not_finite_stays_so_in_bf16(value: float, channel: int) -> None:
+    logits, target = drawn(dtype=torch.bfloat16)
+    broken = logits.detach().clone()
+    broken[0, channel, 0, 0] = value
+    assert not np.isfinite(cross_entropy_dice(broken, target).item())
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -86,7 +86,7 @@ def norm_relu_backward(gradient_BCHW: Tensor, x_BCHW: Tensor, affine: Affine) ->
 def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
     """Every pixel of `coarse` as 2 x 2, plus `fine`."""
     out_BCHW = _empty_like(fine_BCHW)
-    _over_images(_upsample_and_add, _bits(coarse_BCHW), _bits(fine_BCHW), _bits(out_BCHW))
+    over_images(_upsample_and_add, bits(coarse_BCHW), bits(fine_BCHW), bits(out_BCHW))
     return out_BCHW
 
 
@@ -94,7 +94,7 @@ def upsample_and_pad(coarse_BCHW: Tensor) -> Tensor:
     """Every pixel as 2 x 2, and one row and one column of zeros at the end."""
     B, C, H, W = coarse_BCHW.shape
     out_BCHW = torch.empty((B, C, 2 * H + 1, 2 * W + 1), dtype=coarse_BCHW.dtype, memory_format=torch.channels_last)
-    _over_images(_upsample_and_pad, _bits(coarse_BCHW), _bits(out_BCHW))
+    over_images(_upsample_and_pad, bits(coarse_BCHW), bits(out_BCHW))
     return out_BCHW
 
 
@@ -102,7 +102,7 @@ def sum_of_2x2(fine_BCHW: Tensor) -> Tensor:
     """The gradient of upsampling: half the height and width. An odd row or column at the end has no part in it."""
     B, C, H, W = fine_BCHW.shape
     out_BCHW = torch.empty((B, C, H // 2, W // 2), dtype=fine_BCHW.dtype, memory_format=torch.channels_last)
-    _over_images(_sum_of_2x2, _bits(fine_BCHW), _bits(out_BCHW))
+    over_images(_sum_of_2x2, bits(fine_BCHW), bits(out_BCHW))
     return out_BCHW
 
 
@@ -110,20 +110,20 @@ def _empty_like(x_BCHW: Tensor) -> Tensor:
     return torch.empty_like(x_BCHW, memory_format=torch.channels_last)
 
 
-def _bits(x_BCHW: Tensor) -> NDArray[np.uint16]:
+def bits(x_BCHW: Tensor) -> NDArray[np.uint16]:
     """The tensor's own memory, as (B, H, W, C)."""
-    bits: NDArray[np.uint16] = x_BCHW.detach().permute(0, 2, 3, 1).view(torch.uint16).numpy()
-    return bits
+    seen: NDArray[np.uint16] = x_BCHW.detach().permute(0, 2, 3, 1).view(torch.uint16).numpy()
+    return seen
 
 
 def _rows(x_BCHW: Tensor) -> NDArray[np.uint16]:
     """The tensor's own memory, as rows of whole pixels."""
-    bits, channels = _bits(x_BCHW), x_BCHW.shape[1]
-    assert bits.flags.c_contiguous
+    seen, channels = bits(x_BCHW), x_BCHW.shape[1]
+    assert seen.flags.c_contiguous
     pixels = 1
-    while 2 * pixels * channels <= ROW and (bits.size // channels) % (2 * pixels) == 0:
+    while 2 * pixels * channels <= ROW and (seen.size // channels) % (2 * pixels) == 0:
         pixels *= 2
-    return bits.reshape(-1, pixels * channels)
+    return seen.reshape(-1, pixels * channels)
 
 
 def _blocks(rows: NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -147,7 +147,7 @@ def _over_rows(loop: Callable[..., None], rows: NDArray[np.uint16], *arguments: 
     _in_threads(loop, len(rows), share, rows, *arguments)
 
 
-def _over_images(loop: Callable[..., None], images: NDArray[np.uint16], *arguments: Any) -> None:
+def over_images(loop: Callable[..., None], images: NDArray[np.uint16], *arguments: Any) -> None:
     """Run `loop(first, last, images, *arguments)` likewise, each thread on whole images."""
     _in_threads(loop, len(images), -(-len(images) // torch.get_num_threads()), images, *arguments)
 
@@ -171,7 +171,7 @@ def _threads() -> ThreadPoolExecutor:
 # The loops. Without types, as Numba finds them out.
 
 
-def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
+def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     """The machine code is kept for the next process, if there is a folder to keep it in."""
     try:
         kept: Callable[..., None] = njit(loop, nogil=True, cache=True, error_model="numpy")
@@ -181,47 +181,47 @@ def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
 
 
 @njit(inline="always")
-def _wide(bits):  # type: ignore[no-untyped-def]
+def wide(half):  # type: ignore[no-untyped-def]
     """bfloat16 -> float32."""
-    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+    return np.uint32(np.uint32(half) << np.uint32(16)).view(np.float32)
 
 
 @njit(inline="always")
-def _narrow(value):  # type: ignore[no-untyped-def]
+def narrow(value):  # type: ignore[no-untyped-def]
     """float32 -> the nearest bfloat16, ties to even, as torch rounds. Of the NaNs those that arithmetic makes."""
-    bits = np.float32(value).view(np.uint32)
-    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+    whole = np.float32(value).view(np.uint32)
+    return np.uint16((whole + np.uint32(0x7FFF) + ((whole >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
-@_compiled
+@compiled
 def _sums_and_squares(first, last, x, sums, squares):  # type: ignore[no-untyped-def]
     for r in range(first, last):
         values, total, total_of_squares = x[r], sums[r // ROWS_A_BLOCK], squares[r // ROWS_A_BLOCK]
         for i in range(len(values)):
-            value = _wide(values[i])
+            value = wide(values[i])
             total[i] += value
             total_of_squares[i] += value * value
 
 
-@_compiled
+@compiled
 def _scale_and_shift(first, last, x, scale, shift, out):  # type: ignore[no-untyped-def]
     for r in range(first, last):
         values, results = x[r], out[r]
         for i in range(len(values)):
-            results[i] = _narrow(_wide(values[i]) * scale[i] + shift[i])
+            results[i] = narrow(wide(values[i]) * scale[i] + shift[i])
 
 
-@_compiled
+@compiled
 def _relu_backward(first, last, gradient, y, out, sums):  # type: ignore[no-untyped-def]
     for r in range(first, last):
         slopes, values, results, total = gradient[r], y[r], out[r], sums[r // ROWS_A_BLOCK]
         for i in range(len(values)):
-            slope = slopes[i] if _wide(values[i]) > 0 else np.uint16(0)
-            total[i] += _wide(slope)
+            slope = slopes[i] if wide(values[i]) > 0 else np.uint16(0)
+            total[i] += wide(slope)
             results[i] = slope
 
 
-@_compiled
+@compiled
 def _norm_sums(first, last, gradient, x, sums, products):  # type: ignore[no-untyped-def]
     for r in range(first, last):
         slopes, values, total, total_of_products = (
@@ -231,41 +231,41 @@ def _norm_sums(first, last, gradient, x, sums, products):  # type: ignore[no-unt
             products[r // ROWS_A_BLOCK],
         )
         for i in range(len(values)):
-            slope = _wide(slopes[i])
+            slope = wide(slopes[i])
             total[i] += slope
-            total_of_products[i] += slope * _wide(values[i])
+            total_of_products[i] += slope * wide(values[i])
 
 
-@_compiled
+@compiled
 def _norm_backward(first, last, gradient, x, of_gradient, of_x, constant, out):  # type: ignore[no-untyped-def]
     for r in range(first, last):
         slopes, values, results = gradient[r], x[r], out[r]
         for i in range(len(values)):
-            results[i] = _narrow(_wide(slopes[i]) * of_gradient[i] + _wide(values[i]) * of_x[i] + constant[i])
+            results[i] = narrow(wide(slopes[i]) * of_gradient[i] + wide(values[i]) * of_x[i] + constant[i])
 
 
-@_compiled
+@compiled
 def _norm_relu_backward(first, last, gradient, x, of_gradient, of_x, constant, out, sums):  # type: ignore[no-untyped-def]
     for r in range(first, last):
         slopes, values, results, total = gradient[r], x[r], out[r], sums[r // ROWS_A_BLOCK]
         for i in range(len(values)):
-            value = _wide(values[i])
-            slope = _wide(slopes[i]) * of_gradient[i] + value * of_x[i] + constant[i]
+            value = wide(values[i])
+            slope = wide(slopes[i]) * of_gradient[i] + value * of_x[i] + constant[i]
             slope = slope if value > 0 else np.float32(0)
             total[i] += slope
-            results[i] = _narrow(slope)
+            results[i] = narrow(slope)
 
 
-@_compiled
+@compiled
 def _upsample_and_add(first, last, coarse, fine, out):  # type: ignore[no-untyped-def]
     for n in range(first, last):
         for h in range(fine.shape[1]):
             for w in range(fine.shape[2]):
                 for c in range(fine.shape[3]):
-                    out[n, h, w, c] = _narrow(_wide(coarse[n, h // 2, w // 2, c]) + _wide(fine[n, h, w, c]))
+                    out[n, h, w, c] = narrow(wide(coarse[n, h // 2, w // 2, c]) + wide(fine[n, h, w, c]))
 
 
-@_compiled
+@compiled
 def _upsample_and_pad(first, last, coarse, out):  # type: ignore[no-untyped-def]
     for n in range(first, last):
         out[n, -1] = 0
@@ -279,12 +279,12 @@ def _upsample_and_pad(first, last, coarse, out):  # type: ignore[no-untyped-def]
             out[n, 2 * h + 1] = row
 
 
-@_compiled
+@compiled
 def _sum_of_2x2(first, last, fine, out):  # type: ignore[no-untyped-def]
     for n in range(first, last):
         for h in range(out.shape[1]):
             for w in range(out.shape[2]):
                 for c in range(out.shape[3]):
-                    above = _wide(fine[n, 2 * h, 2 * w, c]) + _wide(fine[n, 2 * h, 2 * w + 1, c])
-                    below = _wide(fine[n, 2 * h + 1, 2 * w, c]) + _wide(fine[n, 2 * h + 1, 2 * w + 1, c])
-                    out[n, h, w, c] = _narrow(above + below)
+                    above = wide(fine[n, 2 * h, 2 * w, c]) + wide(fine[n, 2 * h, 2 * w + 1, c])
+                    below = wide(fine[n, 2 * h + 1, 2 * w, c]) + wide(fine[n, 2 * h + 1, 2 * w + 1, c])
+                    out[n, h, w, c] = narrow(above + below)

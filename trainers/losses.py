@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainers import softmax
+
 SMOOTHING = 1.0
 
 
@@ -51,6 +53,8 @@ def _resized(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
 
 def _log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     """log p of every pixel's own class, shape (B, H, W)."""
+    if logits_BKHW.dtype == torch.bfloat16 and logits_BKHW.device.type == "cpu":
+        return softmax.log_probability_of_truth(logits_BKHW, target_BHW)
     exact = logits_BKHW if logits_BKHW.dtype == torch.float64 else logits_BKHW.float()
     with torch.autocast(exact.device.type, enabled=False):
         log_probability_BKHW = F.log_softmax(exact, dim=1)

@@ -1,0 +1,117 @@
+"""Training on a GPU: the same bits twice, however its kernels are launched, and scores near a CPU's.
+
+Skipped where there is no GPU, but for the last test, which a CPU's bfloat16 has to pass as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+import torch
+
+import trainers.train as train_module
+from study.definition import load
+from study.prepare import Prepared, prepare
+from trainers.batches import TrainingImages
+from trainers.graphs import WARM_UP, recorded
+from trainers.loaders import made_here
+from trainers.models import MODELS, build
+from trainers.step import adam, prepare_process, training_step
+from trainers.train import Job, State, Trained, train
+
+pytestmark = pytest.mark.slow
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+EPOCHS = WARM_UP + 2
+"""Validation is recorded after WARM_UP of them."""
+
+
+@pytest.fixture(scope="module")
+def study() -> Prepared:
+    return prepare(load("demo", [f"training.epochs={EPOCHS}", "grid.splits=random_0"]))
+
+
+def trained(study: Prepared, model: str, loss: str = "ce_dice", resume: State | None = None, **recipe: str) -> Trained:
+    job = Job(model, loss, width=0.25, strength=0.5, purpose=(0, "a trial"))
+    changed = study.definition.training.model_copy(update=recipe)
+    return train(job, changed, study.dataset, study.splits["random_0"], resume=resume)
+
+
+def bits(done: Trained) -> list[bytes]:
+    return [tensor.cpu().numpy().tobytes() for tensor in done.model.state_dict().values()]
+
+
+@on_gpu
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("loss", ["ce", "ce_dice"])
+def test_the_same_training_twice_is_the_same_bits(study: Prepared, model: str, loss: str) -> None:
+    first, again = (trained(study, model, loss) for _ in range(2))
+    assert first.device.type == "cuda"
+    assert bits(first) == bits(again)
+    assert [line.val_loss for line in first.history] == [line.val_loss for line in again.history]
+
+
+@on_gpu
+def test_a_graph_gives_the_bits_of_kernels_launched_one_by_one(
+    study: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = trained(study, "icnet")
+    monkeypatch.setattr(
+        train_module,
+        "recorded",
+        lambda compute, device: lambda *batch: compute(*(tensor.to(device) for tensor in batch)),
+    )
+    assert bits(trained(study, "icnet")) == bits(expected)
+
+
+@on_gpu
+def test_training_goes_on_from_any_epoch_with_the_same_bits(study: Prepared) -> None:
+    kept: list[State] = []
+    job = Job("icnet", "ce", width=0.25, strength=0.5, purpose=(0, "a trial"))
+    arguments = job, study.definition.training, study.dataset, study.splits["random_0"]
+
+    def keep(epoch, state) -> None:
+        if epoch.epoch == 2:
+            kept.append(torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, state()))
+
+    assert bits(train(*arguments, resume=None, on_epoch=keep)) == bits(train(*arguments, resume=kept[0]))
+
+
+@pytest.fixture
+def refusing_to_wait() -> Iterator[None]:
+    yield
+    torch.cuda.set_sync_debug_mode("default")
+
+
+@on_gpu
+@pytest.mark.parametrize("model", MODELS)
+def test_no_step_waits_for_the_gpu(study: Prepared, model: str, refusing_to_wait: None) -> None:
+    recipe = study.definition.training
+    device, precision = prepare_process(recipe)
+    network = build(model, 7, 0.25, torch.Generator().manual_seed(0)).to(device, memory_format=torch.channels_last)
+    step = recorded(training_step(network, adam(network, recipe), "ce", recipe, device, precision), device)
+    images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.image_size, 1.0, ("a trial",))
+    batches = [
+        tuple(tensor.pin_memory() for tensor in batch)
+        for batch in islice(made_here(study.dataset)(images, range(1, 3)), WARM_UP + 4)
+    ]
+    for batch in batches[: WARM_UP + 1]:
+        step(*batch)
+    torch.cuda.set_sync_debug_mode("error")
+    for batch in batches[WARM_UP + 1 :]:
+        step(*batch)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bfloat16_learns_what_float32_on_a_cpu_learns(
+    study: Prepared, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU, if there is one. The loss falls far in these epochs, and nearly as far: each is within a tenth."""
+    rounded = trained(study, model, precision="bf16")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    exact = trained(study, model, precision="fp32")
+    assert exact.device.type == "cpu"
+    assert exact.history[-1].train_loss < 0.7 * exact.history[0].train_loss
+    for ours, theirs in zip(rounded.history, exact.history, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=0.1)
