@@ -1,8 +1,9 @@
 """What a trial costs beside its training, and what memory its worker takes: `python benchmarks/overhead.py`.
 
-The paper's 44 trials, small (32 x 32 pixels, width 0.25), through the command a user types: of 1 epoch and of 9. What
-does not grow with the epochs is the overhead: Ray's start, suggestion, hand-out, building the network, predicting and
-counting validation and test images, latency, tables, commit. Memory is read from the workers all the time. Linux only.
+The paper's 44 trials, small and short (32 x 32 pixels, width 0.25, 1 epoch), through the command a user types. Overhead
+is what is no epoch (training and validation): building the network, predicting and counting validation and test images,
+latency, tables, commit; report, suggestion, hand-out; and, once a study, Ray's start. Memory is read from the workers
+all the time. Linux only.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import psutil
+import pyarrow.compute as pc
 from machine import ROOT, circumstances, spread, write
 
 from study.results import Results
 
-EPOCHS = (1, 9)
-SMALL = ("training.image_size=32", "search.default_width=0.25", "resources.checkpoint_seconds=1e9")
+SMALL = (
+    "training.image_size=32",
+    "training.epochs=1",
+    "search.default_width=0.25",
+    "resources.checkpoint_seconds=1e9",
+)
 WORKERS = len(os.sched_getaffinity(0))
 
 
@@ -33,6 +39,10 @@ class Study:
 
     seconds: float
     until_first_trial: float
+    after_last_trial: float
+    in_trials: float
+    """Seconds of all trials together, from each one's start to its end."""
+    in_epochs: float
     num_trials: int
     memory: tuple[tuple[float, float], ...]
     """(Seconds since the start, MiB of the largest worker), several times a second."""
@@ -42,13 +52,13 @@ def main() -> None:
     """Run, and write benchmarks/results/overhead.md and .json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = [[run(epochs) for epochs in EPOCHS] for _ in range(parser.parse_args().rounds)]
-    found = {"rounds": [[asdict(study) | {"memory": None} for study in pair] for pair in rounds]}
+    rounds = [run() for _ in range(parser.parse_args().rounds)]
+    found = {"rounds": [asdict(study) | {"memory": None} for study in rounds]}
     write("overhead", circumstances("torch", "ray"), found, report(rounds))
 
 
-def run(epochs: int) -> Study:
-    settings = [word for each in (*SMALL, f"training.epochs={epochs}") for word in ("--set", each)]
+def run() -> Study:
+    settings = [word for each in SMALL for word in ("--set", each)]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "study", "run", "paper", "--out", folder, *settings]
         began, wall, memory = time.perf_counter(), time.time(), []
@@ -61,9 +71,12 @@ def run(epochs: int) -> Study:
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}")
         rows = Results(folder).trials()
-    first = min(row["started"].timestamp() for row in rows) - wall
-    print(f"{epochs} epochs: {len(rows)} trials in {seconds:.1f} s", file=sys.stderr)
-    return Study(seconds, first, len(rows), tuple(memory))
+        in_epochs = pc.sum(Results(folder).read("history", {row["trial"] for row in rows})["seconds"]).as_py()
+    starts, ends = ([row[which].timestamp() - wall for row in rows] for which in ("started", "finished"))
+    print(f"{len(rows)} trials in {seconds:.1f} s", file=sys.stderr)
+    return Study(
+        seconds, min(starts), seconds - max(ends), sum(ends) - sum(starts), in_epochs, len(rows), tuple(memory)
+    )
 
 
 def watch_workers(pid: int, began: float, memory: list[tuple[float, float]]) -> None:
@@ -81,32 +94,34 @@ def watch_workers(pid: int, began: float, memory: list[tuple[float, float]]) -> 
         time.sleep(0.2)
 
 
-def report(rounds: list[list[Study]]) -> str:
+def report(rounds: list[Study]) -> str:
     """A Markdown table."""
-    few, many = EPOCHS
-    whole, without_start, epoch = [], [], []
-    for short, long in rounds:
-        of_epoch = (long.seconds - short.seconds) / (many - few)
-        beside = short.seconds - few * of_epoch
-        epoch.append(WORKERS * of_epoch / short.num_trials)
-        whole.append(WORKERS * beside / short.num_trials)
-        without_start.append(WORKERS * (beside - short.until_first_trial) / short.num_trials)
-    peaks = [max(taken for _, taken in study.memory) for pair in rounds for study in pair]
-    growth = [growth_of(study) for pair in rounds for study in pair]
+    while_trials_run = [s.seconds - s.until_first_trial - s.after_last_trial for s in rounds]
+    of_workers = list(zip(rounds, (WORKERS * seconds for seconds in while_trials_run), strict=True))
     rows = {
-        "an epoch of a trial, seconds of a worker": spread(epoch, ".2f"),
-        "a trial's overhead, seconds of a worker, all of the study's wall time": spread(whole, ".2f"),
-        "the same without Ray's start, which is once a study": spread(without_start, ".2f"),
-        "from the command to the first trial, seconds": spread([s.until_first_trial for p in rounds for s in p]),
-        "a worker's largest memory, MiB": spread(peaks, ".0f"),
-        "its largest of the second half of the trials less that of the first, MiB": spread(growth, ".0f"),
+        "an epoch of a trial, seconds of a worker": spread([s.in_epochs / s.num_trials for s in rounds], ".2f"),
+        "a trial's overhead, seconds of a worker": spread(
+            [(seconds - s.in_epochs) / s.num_trials for s, seconds in of_workers], ".2f"
+        ),
+        "of it, between one trial's end and the next one's start": spread(
+            [(seconds - s.in_trials) / s.num_trials for s, seconds in of_workers], ".2f"
+        ),
+        "from the command to the first trial, seconds": spread([s.until_first_trial for s in rounds]),
+        "from the last trial to the command's end, seconds": spread([s.after_last_trial for s in rounds]),
+        "all of the study's wall time but its epochs, seconds of a worker and trial": spread(
+            [(WORKERS * s.seconds - s.in_epochs) / s.num_trials for s in rounds], ".2f"
+        ),
+        "a worker's largest memory, MiB": spread([max(taken for _, taken in s.memory) for s in rounds], ".0f"),
+        "its largest of the second half of the trials less that of the first, MiB": spread(
+            [growth_of(s) for s in rounds], ".0f"
+        ),
     }
     table = [
         "| what | median (smallest-largest) |",
         "|---|---|",
         *(f"| {name} | {text} |" for name, text in rows.items()),
     ]
-    about = f"{len(rounds)} rounds of {rounds[0][0].num_trials} trials on {WORKERS} workers of one thread each."
+    about = f"{len(rounds)} rounds of {rounds[0].num_trials} trials on {WORKERS} workers of one thread each."
     return "\n".join([*table, "", about])
 
 

@@ -6,14 +6,18 @@ A machine is one that is there, or a type that an autoscaler may add. Where any 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from study.definition import Definition
 from study.errors import StudyError
 from trainers.recipe import ModelName
 
 GIB = 2**30
+OBJECT_STORE = 0.3
+"""Ray's share of a machine's memory for objects."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,18 @@ class Machine:
     memory: float
     """GiB that tasks may take; infinite where it is not known."""
     count: int = 1
+
+
+def this_machine() -> Machine:
+    """As Ray will find it: the CPUs that this process may use, NVIDIA's GPUs that it may see, and what of the memory is
+    not kept for Ray's object store."""
+    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        gpus = min(gpus, len([name for name in visible.split(",") if name.strip()]))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine("this machine", cpus, gpus, memory * (1 - OBJECT_STORE))
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
     from study.calibration import calibrate, factors_of
-    from study.run import plan, plan_cluster
+    from study.run import plan, plan_cluster, plan_here
 
     definition = _definition(options)
     out = _out(options, definition)
@@ -192,14 +192,23 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     )
     if options.cluster:
         console.print(_on_cluster(options.cluster, on_cluster), soft_wrap=True)
+    elif planned.missing:
+        try:
+            console.print(f"This machine: {_forecast_in_words(plan_here(planned))}", soft_wrap=True)
+        except StudyError as error:
+            console.print(f"Not on this machine: {error}", soft_wrap=True, markup=False)
     return DONE
 
 
 def _on_cluster(file: str, found: Forecast | None) -> str:
     if found is None:
         return f"{file}: sound. What its machines hold, Ray will find out when it starts there."
+    return f"{file}: sound. {_forecast_in_words(found)}"
+
+
+def _forecast_in_words(found: Forecast) -> str:
     gpus = f", {found.gpu_hours:.1f} GPU hours" if found.gpu_hours else ""
-    return f"{file}: sound. {found.at_once} trials at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
+    return f"{found.at_once} trials at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
 
 
 def _ranges(indices: Sequence[int]) -> str:

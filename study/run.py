@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from study.capacity import Forecast, forecast
+from study.capacity import Forecast, forecast, this_machine
 from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
 from study.committed import Row, check_same_inputs, missing, outcomes, read_committed
 from study.cost import Estimate, Factors, estimate, images_to_train_on
@@ -61,6 +61,11 @@ def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyTyp
     planned = trials(definition)
     cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
     return Plan(definition, planned, committed, cost)
+
+
+def plan_here(planned: Plan) -> Forecast:
+    """What the missing trials will take on this machine. Raises StudyError if it holds no trial of some network."""
+    return forecast(planned.definition, [this_machine()], planned.estimate.seconds_of)
 
 
 def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.capacity import Machine, Request, request, trials_at_once
+from study.capacity import Machine, Request, request, this_machine, trials_at_once
 from study.definition import load
 from study.errors import StudyError
 
@@ -22,6 +24,13 @@ def test_without_gpus_a_trial_takes_its_threads() -> None:
     assert request(definition, "unet", [CPU_ONLY]) == Request(2, 0, 4)
     assert request(definition, "icnet", [CPU_ONLY]) == Request(2, 0, 4), "the same, so that workers are kept"
     assert trials_at_once(definition, [CPU_ONLY]) == 8
+
+
+def test_this_machine_is_as_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    here = this_machine()
+    assert (here.cpus, here.gpus, here.count) == (len(os.sched_getaffinity(0)), 0, 1)
+    assert here.memory == pytest.approx(0.7 * psutil.virtual_memory().total / 2**30, rel=0.01)
 
 
 def test_memory_may_be_what_limits() -> None:

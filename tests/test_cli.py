@@ -42,7 +42,14 @@ def test_plan_of_the_paper(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     shown = capsys.readouterr().out
     assert "44 cells, 44 trials: 0 done, 44 missing" in shown
     assert re.search(r"unet-ce_dice-rot_2-s0 +t00", shown)
+    assert re.search(r"\nThis machine: \d+ trials? at once, about .*, at that speed\.", shown)
     assert not (tmp_path / "none").exists(), "a plan writes nothing"
+
+
+def test_a_plan_says_what_this_machine_cannot_hold(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It may be meant for a cluster."""
+    assert main(["plan", "paper", "--out", str(tmp_path / "none"), "--set", "resources.memory_gb={unet=99999}"]) == 0
+    assert re.search(r"Not on this machine: a trial of icnet takes .* and 99999 GiB", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -180,13 +180,17 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     return kept
 
 
-@njit(inline="always")
+inlined = njit(inline="always")
+"""Becomes a part of the loop that calls it."""
+
+
+@inlined
 def wide(half):  # type: ignore[no-untyped-def]
     """bfloat16 -> float32."""
     return np.uint32(np.uint32(half) << np.uint32(16)).view(np.float32)
 
 
-@njit(inline="always")
+@inlined
 def narrow(value):  # type: ignore[no-untyped-def]
     """float32 -> the nearest bfloat16, ties to even, as torch rounds. Of the NaNs those that arithmetic makes."""
     whole = np.float32(value).view(np.uint32)

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from trainers.kernels import bits, compiled, narrow, over_images, wide
+from trainers.kernels import bits, compiled, inlined, narrow, over_images, wide
 
 
 def log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
@@ -49,7 +48,7 @@ SMALLEST = np.float32(-87)
 TAYLOR = tuple(np.float32(1 / number) for number in (720, 120, 24, 6, 2, 1, 1))
 
 
-@njit(inline="always")
+@inlined
 def _exp(x):  # type: ignore[no-untyped-def]
     """e to the x <= 0, to 2 units in the last place, where Numba's own would keep its loop from being vectorised:
     2^n e^r with a whole n and |r| <= ln(2) / 2, and the Taylor polynomial for e^r."""
