@@ -12,12 +12,11 @@ import os
 import sys
 from typing import Any
 
-import torch
-
 from study.definition import load
 
 
 def train(config: dict[str, Any]) -> None:
+    import torch  # not above: Ray cannot take a function along that finds torch there
     from peers import Composites, as_described
     from ray import tune
 
