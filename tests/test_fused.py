@@ -22,6 +22,7 @@ from trainers.models.blocks import (
     upsample_and_add,
     upsample_nearest,
 )
+from trainers.models.convolution import FEW_PIXELS
 
 pytestmark = pytest.mark.slow  # it compiles
 SHAPES = [
@@ -143,7 +144,7 @@ MANY, FEW = (4, 24, 32), (4, 12, 16)
 
 
 def test_many_and_few_pixels_are_what_they_are_called() -> None:
-    assert math.prod(FEW) <= fused.FEW_PIXELS < math.prod(MANY)
+    assert math.prod(FEW) <= FEW_PIXELS < math.prod(MANY)
 
 
 @pytest.mark.parametrize("training", [True, False])

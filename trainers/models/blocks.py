@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.models import fused
+from trainers.models.convolution import Geometry
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -38,7 +39,7 @@ class SameConv(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> None:
         total = dilation * (kernel - 1) + 1 - stride
         super().__init__(inputs, outputs, kernel, stride, padding=total // 2, dilation=dilation)
-        self.geometry = fused.Geometry(stride, total // 2, dilation)
+        self.geometry = Geometry(stride, total // 2, dilation)
         self._more_at_the_end = total % 2
 
     def forward(self, images_BCHW: Tensor) -> Tensor:

@@ -14,18 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from trainers import kernels
-
-FEW_PIXELS = 2048
-"""In a batch, up to which oneDNN takes longer for the gradient of a convolution's weights than one product does: with
-1024 and 512 channels and 8 x 8 pixels of 16 images, three times as long."""
-
-
-class Geometry(NamedTuple):
-    """Of a convolution that is square and pads evenly."""
-
-    stride: int
-    padding: int
-    dilation: int
+from trainers.models.convolution import Geometry, convolution_backward, convolve_relu
 
 
 def applies(x_BCHW: Tensor) -> bool:
@@ -75,7 +64,7 @@ class _ConvReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry) -> Tensor:
         x, weight = x.bfloat16(), weight.bfloat16()
-        y = _convolve_relu(x, weight, bias, geometry)
+        y = convolve_relu(x, weight, bias, geometry)
         ctx.geometry = geometry
         ctx.save_for_backward(x, weight, y)
         return y
@@ -85,7 +74,8 @@ class _ConvReLU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, y = ctx.saved_tensors
         of_convolution, of_bias = kernels.relu_backward(_channels_last(gradient), y)
-        return *_convolution_backward(ctx, of_convolution, x, weight), of_bias.float(), None
+        gradients = convolution_backward(of_convolution, x, weight, ctx.geometry, ctx.needs_input_grad[0])
+        return *gradients, of_bias.float(), None
 
 
 class _ConvReLUNorm(torch.autograd.Function):
@@ -101,7 +91,7 @@ class _ConvReLUNorm(torch.autograd.Function):
         norm: nn.BatchNorm2d,
     ) -> Tensor:
         x, weight = x.bfloat16(), weight.bfloat16()
-        relu = _convolve_relu(x, weight, bias, geometry)
+        relu = convolve_relu(x, weight, bias, geometry)
         moments = _moments(relu, norm)
         ctx.geometry, ctx.moments = geometry, moments
         ctx.save_for_backward(x, weight, relu, norm_weight)
@@ -114,7 +104,7 @@ class _ConvReLUNorm(torch.autograd.Function):
         gradient = _channels_last(gradient)
         affine, of_norm_weight, of_norm_bias = _norm_backward(gradient, relu, norm_weight, ctx.moments)
         of_convolution, of_bias = kernels.norm_relu_backward(gradient, relu, affine)
-        of_x, of_weight = _convolution_backward(ctx, of_convolution, x, weight)
+        of_x, of_weight = convolution_backward(of_convolution, x, weight, ctx.geometry, ctx.needs_input_grad[0])
         return of_x, of_weight, of_bias.float(), of_norm_weight, of_norm_bias, None, None
 
 
@@ -199,51 +189,6 @@ class _Moments(NamedTuple):
     mean: Tensor
     inverse_sd: Tensor
     of_batch: bool
-
-
-def _convolve_relu(x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry) -> Tensor:
-    stride, padding, dilation = ([side, side] for side in geometry)
-    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-        x, weight, bias.bfloat16(), padding, stride, dilation, 1, "relu", [], ""
-    )
-    return y
-
-
-def _convolution_backward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, Tensor]:
-    """The gradients of x, if it is asked for, and of the weights."""
-    stride, padding, dilation = ([side, side] for side in ctx.geometry)
-    few = ctx.geometry.stride == 1 and gradient.numel() <= FEW_PIXELS * gradient.shape[1]
-    of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-        gradient,
-        x,
-        weight,
-        None,
-        stride,
-        padding,
-        dilation,
-        False,
-        [0, 0],
-        1,
-        [ctx.needs_input_grad[0], not few, False],
-    )
-    if few:
-        of_weight = _as_product(gradient, x, weight.shape[2], ctx.geometry)
-    return of_x, of_weight.float()
-
-
-def _as_product(gradient: Tensor, x: Tensor, side: int, geometry: Geometry) -> Tensor:
-    """The gradient of the weights (stride 1) as one matrix product, of the gradient and the window at every pixel.
-
-    The windows take as many times x's memory as a kernel has weights: for few pixels that is little.
-    """
-    (B, outputs, H, W), C = gradient.shape, x.shape[1]
-    margin, dilation = geometry.padding, geometry.dilation
-    padded_BHWC = F.pad(x.permute(0, 2, 3, 1), (0, 0, margin, margin, margin, margin)).contiguous()
-    image, row, pixel, channel = padded_BHWC.stride()
-    strides = (image, row, pixel, dilation * row, dilation * pixel, channel)
-    windows = padded_BHWC.as_strided((B, H, W, side, side, C), strides).reshape(B * H * W, -1)
-    gradient_PO = gradient.permute(0, 2, 3, 1).reshape(-1, outputs)
-    return (gradient_PO.t() @ windows).view(outputs, side, side, C).permute(0, 3, 1, 2)
 
 
 def _moments(x: Tensor, norm: nn.BatchNorm2d) -> _Moments:
