@@ -14,8 +14,12 @@ from study.search import expected_width
 from trainers.recipe import ModelName
 from trainers.split import Split
 
-# One core of an AMX Xeon, bf16, November 2026: training steps of 128 x 128 images at width 1.0; their augmentation.
-IMAGES_PER_SECOND = {"icnet": 45.0, "unet": 7.0, "icnet_cascade": 170.0}
+# One core of an AMX Xeon, bf16, November 2026, another trial on its neighbour: training steps of 128 x 128 images at
+# width 1.0; their augmentation.
+IMAGES_PER_SECOND = {"icnet": 60.0, "unet": 9.7, "icnet_cascade": 170.0}
+SHARE_AT_ANY_WIDTH = {"icnet": 0.14, "unet": 0.03, "icnet_cascade": 0.48}
+"""Of a step's time at width 1.0, what does not shrink with the network: images, logits, loss (widths 0.25 to 1.5 of
+benchmarks/results/training.md). The rest grows with the width's square."""
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007
 SECONDS_PER_TRIAL = 1.0
 
@@ -59,10 +63,11 @@ def trial_seconds(definition: Definition, trial: Trial, num_train: NumTrain) -> 
 
 
 def seconds_at(definition: Definition, model: str, width: float, num_train: int) -> float:
-    """The same for a trial of known width: arithmetic grows with its square, both with the image's area."""
+    """The same for a trial of known width: all of it grows with the image's area."""
     training = definition.training
     area = (training.image_size / 128) ** 2
-    step = width**2 / IMAGES_PER_SECOND[model] / training.threads
+    fixed = SHARE_AT_ANY_WIDTH[model]
+    step = (fixed + (1 - fixed) * width**2) / IMAGES_PER_SECOND[model] / training.threads
     return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * training.epochs + SECONDS_PER_TRIAL
 
 
