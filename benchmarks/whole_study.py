@@ -20,7 +20,10 @@ from study.definition import load
 
 STUDIES = {
     "demo, 12 trials of 4 epochs": ("demo", ["search.trials=1", "training.epochs=4"]),
-    "paper, 4 trials of 1 epoch": ("paper", ["grid.splits=random_0", "training.epochs=1"]),
+    "paper at half width, 4 trials of 1 epoch": (
+        "paper",
+        ["grid.splits=random_0", "training.epochs=1", "search.default_width=0.5"],
+    ),
 }
 
 
