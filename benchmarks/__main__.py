@@ -1,0 +1,23 @@
+"""All benchmarks one after another, each in a process of its own: `python benchmarks`. About two hours on two cores."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+ON_ANY_MACHINE = ("training", "input", "overhead", "whole_study", "scale", "analysis")
+
+
+def main() -> None:
+    """Run them; the results are in benchmarks/results/. Ends with the first that fails."""
+    names = (*ON_ANY_MACHINE, "gpu") if torch.cuda.is_available() else ON_ANY_MACHINE
+    for name in names:
+        print(f"\n{name}\n", flush=True)
+        subprocess.run([sys.executable, Path(__file__).with_name(f"{name}.py")], check=True)
+
+
+if __name__ == "__main__":
+    main()
