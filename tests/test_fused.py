@@ -136,7 +136,6 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "up conv relu": lambda: UpConvReLU(8, 16),
     "conv relu norm": lambda: ConvReLUNorm(8, 16),
     "conv relu norm, dilated": lambda: ConvReLUNorm(8, 16, dilation=2),
-    "norm": lambda: BatchNorm(8),
     "norm and classify": NormAndClassify,
 }
 MANY, FEW = (4, 24, 32), (4, 12, 16)

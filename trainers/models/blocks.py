@@ -20,9 +20,6 @@ class BatchNorm(nn.BatchNorm2d):
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=1e-3, momentum=0.01)
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        return fused.batch_norm(images_BCHW, self) if fused.applies(images_BCHW) else super().forward(images_BCHW)
-
 
 def scaled(channels: int, width: float) -> int:
     """A hidden layer's channels at a width multiplier: the nearest multiple of 8 (which matrix units want), at least 8;

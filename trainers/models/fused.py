@@ -34,12 +34,6 @@ def conv_relu(x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: 
     return normed
 
 
-def batch_norm(x_BCHW: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    """`norm(x)`, bfloat16."""
-    normed: Tensor = _Norm.apply(x_BCHW, norm.weight, norm.bias, norm)  # type: ignore[no-untyped-call]
-    return normed
-
-
 def norm_and_classify(x_BCHW: Tensor, norm: nn.BatchNorm2d, classify: nn.Conv2d) -> Tensor:
     """`classify(norm(x))`, bfloat16, where `classify` looks at single pixels: both are linear, so they are one."""
     logits: Tensor = _NormClassify.apply(  # type: ignore[no-untyped-call]
@@ -106,22 +100,6 @@ class _ConvReLUNorm(torch.autograd.Function):
         of_convolution, of_bias = kernels.norm_relu_backward(gradient, relu, affine)
         of_x, of_weight = convolution_backward(of_convolution, x, weight, ctx.geometry, ctx.needs_input_grad[0])
         return of_x, of_weight, of_bias.float(), of_norm_weight, of_norm_bias, None, None
-
-
-class _Norm(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-        ctx.moments = _moments(x, norm)
-        ctx.save_for_backward(x, weight)
-        return _normalised(x, weight, bias, ctx.moments)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        gradient = _channels_last(gradient)
-        affine, of_weight, of_bias = _norm_backward(gradient, x, weight, ctx.moments)
-        return kernels.norm_backward(gradient, x, affine), of_weight, of_bias, None
 
 
 class _NormClassify(torch.autograd.Function):
