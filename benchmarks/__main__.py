@@ -8,15 +8,16 @@ from pathlib import Path
 
 import torch
 
-ON_ANY_MACHINE = ("training", "input", "overhead", "whole_study", "scale", "analysis")
+ON_ANY_MACHINE = (["training"], ["input"], ["overhead"], ["whole_study"], ["scale"], ["analysis"])
+ON_A_GPU = ["gpu", "--study"]
 
 
 def main() -> None:
     """Run them; the results are in benchmarks/results/. Ends with the first that fails."""
-    names = (*ON_ANY_MACHINE, "gpu") if torch.cuda.is_available() else ON_ANY_MACHINE
-    for name in names:
+    benchmarks = (*ON_ANY_MACHINE, ON_A_GPU) if torch.cuda.is_available() else ON_ANY_MACHINE
+    for name, *options in benchmarks:
         print(f"\n{name}\n", flush=True)
-        subprocess.run([sys.executable, Path(__file__).with_name(f"{name}.py")], check=True)
+        subprocess.run([sys.executable, Path(__file__).with_name(f"{name}.py"), *options], check=True)
 
 
 if __name__ == "__main__":

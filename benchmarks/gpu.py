@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -93,7 +92,7 @@ def measured(network: str, at_once: int, epochs: int, settings: Sequence[str], r
     with ready({network: team}):
         for _ in range(rounds):
             began = time.perf_counter()
-            memory = max(memory, *work(team), 0.0)
+            memory = max(memory, *work(team))
             rates.append(num_images / (time.perf_counter() - began))
     print(f"{network}, {at_once} at once: {spread(rates)} images/s", file=sys.stderr)
     gflop = 3 * gflops(network, classes, 1.0, size)
@@ -126,7 +125,7 @@ def whole_study(settings: Sequence[str]) -> dict[str, float]:
             stdout=sys.stderr,
             check=True,
         )
-        seconds, rows = time.perf_counter() - began, Results(str(Path(folder))).trials()
+        seconds, rows = time.perf_counter() - began, Results(folder).trials()
     recipe = load("paper", settings).training
     steps = [recipe.epochs * (row["num_train"] // recipe.batch_size) for row in rows]
     flop = sum(3e9 * row["gflops"] * recipe.batch_size * number for row, number in zip(rows, steps, strict=True))

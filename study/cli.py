@@ -165,11 +165,16 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     speeds = calibrate(definition) if options.calibrate else []
     planned = plan(definition, out, factors_of(speeds))
     on_cluster = plan_cluster(planned, options.cluster) if options.cluster else None
+    try:
+        here, why_not_here = plan_here(planned), ""
+    except StudyError as error:  # the plan may be meant for a cluster
+        here, why_not_here = None, str(error)
     committed = {trial.id for trial in planned.committed}
     if options.json:
         trials = [{"trial": t.id, "state": "done" if t.id in committed else "missing"} for t in planned.trials]
         answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
         answer |= {"seconds": planned.estimate.seconds, "speeds": [asdict(speed) for speed in speeds]}
+        answer |= {"here": asdict(here) if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
     table = Table(box=None, pad_edge=False)
@@ -193,10 +198,8 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     if options.cluster:
         console.print(_on_cluster(options.cluster, on_cluster), soft_wrap=True)
     elif planned.missing:
-        try:
-            console.print(f"This machine: {_forecast_in_words(plan_here(planned))}", soft_wrap=True)
-        except StudyError as error:
-            console.print(f"Not on this machine: {error}", soft_wrap=True, markup=False)
+        told = f"This machine: {_forecast_in_words(here)}" if here else f"Not on this machine: {why_not_here}"
+        console.print(told, soft_wrap=True, markup=False)
     return DONE
 
 

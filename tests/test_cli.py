@@ -60,11 +60,14 @@ def test_indices_are_shown_as_ranges(indices: list[int], text: str) -> None:
     assert _ranges(indices) == text
 
 
-def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # where all models take the same
     assert main(["plan", "demo", "--out", str(tmp_path), "--json", "--set", "search.trials=3"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["cells"], len(plan["trials"]), plan["basis"]) == (12, 36, "constants")
     assert plan["seconds"] > 0
+    assert plan["here"]["at_once"] >= 1
+    assert plan["here"]["hours"] == pytest.approx(plan["seconds"] / 3600 / plan["here"]["at_once"])
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,10 @@ def study() -> Prepared:
     return prepare(load("demo", [f"training.epochs={EPOCHS}", "grid.splits=random_0"]))
 
 
-def trained(study: Prepared, model: str, loss: str = "ce_dice", resume: State | None = None, **recipe: str) -> Trained:
+def trained(study: Prepared, model: str, loss: str = "ce_dice", **recipe: str) -> Trained:
     job = Job(model, loss, width=0.25, strength=0.5, purpose=(0, "a trial"))
     changed = study.definition.training.model_copy(update=recipe)
-    return train(job, changed, study.dataset, study.splits["random_0"], resume=resume)
+    return train(job, changed, study.dataset, study.splits["random_0"])
 
 
 def bits(done: Trained) -> list[bytes]:
@@ -75,7 +75,7 @@ def test_training_goes_on_from_any_epoch_with_the_same_bits(study: Prepared) -> 
         if epoch.epoch == 2:
             kept.append(torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, state()))
 
-    assert bits(train(*arguments, resume=None, on_epoch=keep)) == bits(train(*arguments, resume=kept[0]))
+    assert bits(train(*arguments, on_epoch=keep)) == bits(train(*arguments, resume=kept[0]))
 
 
 @pytest.fixture

@@ -96,7 +96,9 @@ class _ConvReLUNorm(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, relu, norm_weight = ctx.saved_tensors
         gradient = _channels_last(gradient)
-        affine, of_norm_weight, of_norm_bias = _norm_backward(gradient, relu, norm_weight, ctx.moments)
+        affine, of_norm_weight, of_norm_bias = _norm_gradients(
+            *kernels.norm_sums(gradient, relu), relu, norm_weight, ctx.moments
+        )
         of_convolution, of_bias = kernels.norm_relu_backward(gradient, relu, affine)
         of_x, of_weight = convolution_backward(of_convolution, x, weight, ctx.geometry, ctx.needs_input_grad[0])
         return of_x, of_weight, of_bias.float(), of_norm_weight, of_norm_bias, None, None
@@ -193,17 +195,13 @@ def _normalised(x: Tensor, weight: Tensor, bias: Tensor, moments: _Moments) -> T
     return kernels.scale_and_shift(x, scale, bias.double() - moments.mean * scale)
 
 
-def _norm_backward(
-    gradient: Tensor, x: Tensor, weight: Tensor, moments: _Moments
-) -> tuple[kernels.Affine, Tensor, Tensor]:
-    """What maps gradient and x to the gradient of x; the gradients of weight and bias."""
-    return _norm_gradients(*kernels.norm_sums(gradient, x), x, weight, moments)
-
-
 def _norm_gradients(
     of_bias: Tensor, products: Tensor, x: Tensor, weight: Tensor, moments: _Moments
 ) -> tuple[kernels.Affine, Tensor, Tensor]:
-    """The same from sum(gradient), which is that of the bias, and sum(gradient * x), of each channel."""
+    """What maps gradient and x to the gradient of x; the gradients of weight and bias.
+
+    From sum(gradient), which is that of the bias, and sum(gradient * x), of each channel.
+    """
     number = x.numel() // x.shape[1]
     of_weight = (products - moments.mean * of_bias) * moments.inverse_sd
     of_gradient = weight.double() * moments.inverse_sd
