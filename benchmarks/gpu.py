@@ -1,8 +1,7 @@
 """How many trials should share a GPU, and what part of its matrix rate a study reaches: `python benchmarks/gpu.py`.
 
-Whole short trainings (recording and validation included), 1, 2, 4 and 8 at a time, each with its part of the machine's
-cores for making batches ahead. Then, with `--study`, the paper's 44 trials, by the command that a user types. It runs
-without a GPU, too, to show that it runs.
+Whole short trainings (images, recording and validation included), 1, 2, 4 and 8 at a time. Then, with `--study`, the
+paper's 44 trials, by the command that a user types. It runs without a GPU, too, to show that it runs.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from teams import ready, start, work
 from study.definition import load
 from study.prepare import prepare
 from study.results import Results
-from trainers.loaders import made_ahead
 from trainers.models import gflops
 from trainers.train import Job, train
 
@@ -32,7 +30,6 @@ NETWORKS = ("icnet", "unet")
 AT_ONCE = (1, 2, 4, 8)
 SIDE = 8192  # of the square matrices that are multiplied
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-CORES = len(os.sched_getaffinity(0))
 
 
 def main() -> None:
@@ -48,8 +45,8 @@ def main() -> None:
     parser.add_argument("--contender", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contender:
-        network, epochs, loaders, *settings = options.contender
-        contend(network, int(epochs), int(loaders), settings)
+        network, epochs, *settings = options.contender
+        contend(network, int(epochs), settings)
         return
     rate = matrix_rate()
     found = [
@@ -63,17 +60,16 @@ def main() -> None:
     write("gpu", about, {"matrix_flops": rate, "trainings": found, "study": whole}, report(found, whole, rate, about))
 
 
-def contend(network: str, epochs: int, loaders: int, settings: Sequence[str]) -> None:
+def contend(network: str, epochs: int, settings: Sequence[str]) -> None:
     """Train whenever a line comes in; print the GPU memory taken, MiB."""
     study = prepare(load("paper", settings))
     job, recipe = Job(network, "ce", 1.0, 1.0, ("benchmark",)), study.definition.training
-    batches = made_ahead(study.dataset, loaders) if loaders else None
 
     def training(number: int) -> None:
         short = recipe.model_copy(update={"epochs": number})
-        train(job, short, study.dataset, study.splits["random_0"], batches=batches)
+        train(job, short, study.dataset, study.splits["random_0"])
 
-    training(1)  # processes are started, libraries loaded
+    training(1)  # libraries are loaded
     print("ready", flush=True)
     for _ in sys.stdin:
         training(epochs)
@@ -86,8 +82,7 @@ def measured(network: str, at_once: int, epochs: int, settings: Sequence[str], r
     size, classes = study.definition.training.image_size, len(study.dataset.classes) + 1
     batch = study.definition.training.batch_size
     num_images = at_once * epochs * (len(study.splits["random_0"].train) // batch * batch)
-    loaders = max(0, CORES // at_once - 1) if DEVICE.type == "cuda" else 0
-    team = [start(__file__, network, epochs, loaders, *settings) for _ in range(at_once)]
+    team = [start(__file__, network, epochs, *settings) for _ in range(at_once)]
     rates, memory = [], 0.0
     with ready({network: team}):
         for _ in range(rounds):

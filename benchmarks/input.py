@@ -1,7 +1,7 @@
 """How long a network waits for its images, and how many images a core augments a second.
 
-`python benchmarks/input.py`: one trial on one core, which makes its batches itself, as on a CPU; then batches alone, at
-several strengths; then made ahead by processes, as for a GPU.
+`python benchmarks/input.py`: one trial on one core; then batches alone, at several strengths; then what a CPU has left
+to do where a GPU makes the images, the drawing; and where there is a GPU, what it makes of the draws.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from machine import circumstances, spread, write
-from peers import our_batches, our_step
+from peers import our_batches, our_images, our_step
 
 from study.definition import load
 from study.prepare import Prepared, prepare
+from trainers.batches import compositions
 from trainers.environment import MEMORY
-from trainers.loaders import made_ahead
+from trainers.gpu.images import made_together
 from trainers.step import prepare_process
 
 NETWORKS = (("icnet", 0.25), ("icnet", 1.0), ("unet", 0.25), ("unet", 1.0))
 STRENGTHS = (0.0, 0.5, 1.0, 1.5)
 SECONDS = 3.0
-PROCESSES = len(os.sched_getaffinity(0))
 
 
 def main() -> None:
@@ -39,15 +40,31 @@ def main() -> None:
     prepare_process(study.definition.training)
     shares = {f"{network}, width {width:g}": waits(study, network, width, rounds) for network, width in NETWORKS}
     alone = {f"strength {strength:g}": rates(batches(study, strength), rounds) for strength in STRENGTHS}
-    ahead = batches(study, 1.0, PROCESSES)
-    made = alone | {f"strength 1, by {PROCESSES} processes, all together": rates(ahead, rounds)}
+    made = alone | {"strength 1, only drawn, for a GPU": rates(draws(study), rounds)}
+    if torch.cuda.is_available():
+        made |= {"strength 1, by a GPU, draws included": rates(on_gpu(study), rounds)}
     found = {"share_of_an_epoch_waiting": shares, "images_per_second": made}
     write("input", circumstances("torch", "albumentations"), found, report(shares, made, rounds))
 
 
-def batches(study: Prepared, strength: float, processes: int = 0) -> Iterator[Any]:
-    makers = made_ahead(study.dataset, processes) if processes else None
-    return our_batches(study.dataset, study.splits["random_0"], study.definition.training, strength, makers)
+def batches(study: Prepared, strength: float) -> Iterator[Any]:
+    return our_batches(study.dataset, study.splits["random_0"], study.definition.training, strength)
+
+
+def draws(study: Prepared) -> Iterator[Any]:
+    """What happens to each image of a batch: one list of the images, one of the operations."""
+    images = our_images(study.splits["random_0"], study.definition.training, 1.0)
+    for epoch, number in images.numbers(range(1, 10**6)):
+        chain, drawn = images.chain(epoch, number), compositions(study.dataset, images, epoch, number)
+        yield drawn, [chain.drawn(images.image_size) for _ in drawn]
+
+
+def on_gpu(study: Prepared) -> Iterator[Any]:
+    """Batches, each waited for."""
+    images = our_images(study.splits["random_0"], study.definition.training, 1.0)
+    for pixels, labels in made_together(study.dataset, torch.device("cuda"))(images, range(1, 10**6)):
+        torch.cuda.synchronize()
+        yield pixels, labels
 
 
 def waits(study: Prepared, network: str, width: float, rounds: int) -> list[float]:
@@ -74,7 +91,7 @@ def rates(coming: Iterator[Any], rounds: int) -> list[float]:
         while (seconds := time.perf_counter() - began) < SECONDS:
             number += len(next(coming)[0])
         found.append(number / seconds)
-    return found[1:]  # processes have started, and what they had made ahead is used up
+    return found[1:]  # libraries are loaded, memory is taken
 
 
 def report(shares: dict[str, list[float]], made: dict[str, list[float]], rounds: int) -> str:
@@ -92,7 +109,7 @@ def report(shares: dict[str, list[float]], made: dict[str, list[float]], rounds:
             *making,
             "",
             f"Median (smallest-largest) of {rounds} rounds, images of 128 x 128 in batches of 16: pasted before a crop "
-            "of a background, and augmented by the chain of 23 operations. One core, but where processes are named.",
+            "of a background, and augmented by the chain of 23 operations. One core.",
         ]
     )
 

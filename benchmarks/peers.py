@@ -18,10 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.augment import augmentation
-from trainers.batches import TrainingImages
-from trainers.compositing import background_crop, composite
+from trainers.batches import TrainingImages, made_one_by_one
+from trainers.compositing import composite, cropped_background, random_crop
 from trainers.data import Dataset
-from trainers.loaders import Batches, made_here
 from trainers.models import build, fused
 from trainers.models.blocks import ConvReLU, upsample_nearest
 from trainers.models.icnet import ICNet
@@ -48,10 +47,13 @@ def our_step(network: str, width: float, dataset: Dataset, recipe: TrainingRecip
 
 
 def our_batches(
-    dataset: Dataset, split: Split, recipe: TrainingRecipe, strength: float = 1.0, batches: Batches | None = None
+    dataset: Dataset, split: Split, recipe: TrainingRecipe, strength: float = 1.0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    images = TrainingImages(split, recipe.batch_size, recipe.image_size, strength, ("benchmark",))
-    return (batches or made_here(dataset))(images, range(1, 10**6))
+    return made_one_by_one(dataset)(our_images(split, recipe, strength), range(1, 10**6))
+
+
+def our_images(split: Split, recipe: TrainingRecipe, strength: float) -> TrainingImages:
+    return TrainingImages(split, recipe.batch_size, recipe.image_size, strength, ("benchmark",))
 
 
 def as_described(network: str, num_classes: int, width: float) -> nn.Module:
@@ -170,7 +172,7 @@ class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         row = self.rows[index]
         chosen = self.backgrounds[self.draws.integers(len(self.backgrounds))]
-        background = background_crop(chosen, self.draws, self.size)
+        background = cropped_background(chosen, random_crop(chosen.shape[:2], self.draws), self.size)
         image = composite(self.dataset.objects_NHWC[row], self.dataset.coverage_NHW[row], background)
         augmented = self.augment(image=image, mask=self.dataset.labels_NHW[row])
         normalised = (augmented["image"].astype(np.float32) - MEAN_RGB) / SD_RGB

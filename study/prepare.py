@@ -20,8 +20,8 @@ from trainers.catalogue import Catalogue, DataError, locate, read_catalogue
 from trainers.data import Dataset, fingerprint, load
 from trainers.split import Split
 
-_PACKAGES = ("torch", "ray", "optuna", "albumentations", "opencv-python-headless", "numpy")
-_DECISIVE = ("torch", "optuna", "albumentations", "opencv-python-headless", "numpy")
+_DECISIVE = ("torch", "optuna", "albumentations", "opencv-python-headless", "numpy", "numba")
+_PACKAGES = (*_DECISIVE, "ray")
 
 
 @dataclass(frozen=True)

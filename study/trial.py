@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,9 +15,6 @@ from study.prepare import Prepared
 from study.simulation import simulate
 from trainers.outcome import Epoch, Latency, OutOfGpuMemory
 
-if TYPE_CHECKING:
-    from trainers.loaders import Batches
-
 
 def run_trial(
     study: Prepared,
@@ -25,12 +22,10 @@ def run_trial(
     point: Point,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoints: Checkpoints | None = None,
-    loaders: int = 0,
 ) -> dict[str, pa.Table]:
     """Train and evaluate one trial; its tables, to be committed. A trial that diverges is a result, too.
 
     With `checkpoints` it goes on from the last epoch that another worker kept, and ends as if there had been no other.
-    So many `loaders`, processes that stay for the next trial, make its batches ahead; if none, it makes them itself.
     A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory.
     """
     if study.definition.simulate:
@@ -53,7 +48,7 @@ def run_trial(
 
     partitions = {"val": split.val, "test": split.test}
     try:
-        trained = train(job, recipe, study.dataset, split, after_epoch, resume, _batches(study, loaders))
+        trained = train(job, recipe, study.dataset, split, after_epoch, resume)
         evaluations = {name: evaluate(trained, job, recipe, study.dataset, part) for name, part in partitions.items()}
         cost = _cost(study, trial, point, trained, latency(trained, recipe.image_size))
     except Diverged as error:
@@ -62,22 +57,6 @@ def run_trial(
         raise OutOfGpuMemory(str(error).partition("\n")[0]) from None
     history_, selected = trained.history, trained.selected_epoch
     return tables.completed(study, trial, point, cost, history_, selected, evaluations, started, datetime.now(UTC))
-
-
-def _batches(study: Prepared, loaders: int) -> Batches | None:
-    """The loaders of the last trial, unless they have other images."""
-    if not loaders:
-        return None
-    from trainers.loaders import made_ahead
-
-    key = (study.data_fingerprint, study.definition.training.image_size, loaders)
-    if key not in _loaders:
-        _loaders.clear()
-        _loaders[key] = made_ahead(study.dataset, loaders)
-    return _loaders[key]
-
-
-_loaders: dict[tuple[str, int, int], Batches] = {}
 
 
 def _cost(study: Prepared, trial: Trial, point: Point, trained: Any, latency: Latency) -> dict[str, Any]:

@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from trainers.compositing import Pixels, background_crop, composite, cut_out, object_mask, resized, whole_background
+from trainers.compositing import (
+    Pixels,
+    composite,
+    cropped_background,
+    cut_out,
+    object_mask,
+    random_crop,
+    resized,
+    whole_background,
+)
 
 SIDES = st.integers(1, 12)
 
@@ -139,7 +148,7 @@ def test_crops_span_ten_to_a_hundred_percent_of_each_side(shape: tuple[int, int,
     rows, columns = np.indices(shape[:2])
     background = np.dstack([rows, columns // 2, np.zeros_like(rows)]).astype(np.uint8)
     generator = np.random.default_rng(0)
-    crops = [background_crop(background, generator, 16) for _ in range(300)]
+    crops = [cropped_background(background, random_crop(shape[:2], generator), 16) for _ in range(300)]
     assert all(crop.shape == (16, 16, 3) and crop.dtype == np.uint8 for crop in crops)
     heights = np.array([float(crop[-1, 0, 0]) - float(crop[0, 0, 0]) for crop in crops]) / shape[0]
     assert heights.max() <= 1
@@ -153,10 +162,37 @@ def test_crops_span_ten_to_a_hundred_percent_of_each_side(shape: tuple[int, int,
 
 
 def test_crops_come_from_the_generator_alone() -> None:
-    background = noise(50, 70, 3)
-    first, again = (background_crop(background, np.random.default_rng(7), 32) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert (background_crop(background, np.random.default_rng(8), 32) != first).any()
+    first, again = (random_crop((50, 70), np.random.default_rng(7)) for _ in range(2))
+    assert first == again
+    assert random_crop((50, 70), np.random.default_rng(8)) != first
+
+
+def naively_resized(image_HWC: Pixels, height: int, width: int) -> Pixels:
+    """Pillow's bilinear resizing in its integers, pixel by pixel: first along the rows, then along the columns."""
+
+    def line(pixels: Pixels, size: int) -> Pixels:  # along the first axis
+        scale, result = len(pixels) / size, []
+        support = max(1.0, scale)
+        for place in range(size):
+            centre = (place + 0.5) * scale
+            first, end = max(0, int(centre - support + 0.5)), min(len(pixels), int(centre + support + 0.5))
+            weights = [max(0.0, 1 - abs((each - centre + 0.5) * (1 / support))) for each in range(first, end)]
+            parts = [int(weight / sum(weights) * 2**22 + 0.5) for weight in weights]
+            total = sum(
+                int(part) * pixels[each].astype(np.int64) for part, each in zip(parts, range(first, end), strict=True)
+            )
+            result.append(np.clip((total + 2**21) >> 22, 0, 255))
+        return np.array(result).astype(np.uint8)
+
+    narrowed = line(image_HWC.swapaxes(0, 1), width).swapaxes(0, 1)
+    return line(narrowed, height)
+
+
+@pytest.mark.parametrize("shape", [(40, 12, 3), (12, 40, 3), (33, 29, 3), (7, 5, 3), (16, 31, 3)])
+def test_resizing_goes_along_the_rows_first(shape: tuple[int, int, int]) -> None:
+    """Whatever Pillow does first: its version 13 shrinks the columns of a high and narrow image before its rows."""
+    image = noise(*shape)
+    np.testing.assert_array_equal(resized(image, 16, 16), naively_resized(image, 16, 16))
 
 
 def test_the_whole_background_is_whole() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainers.graphs import WARM_UP, recorded
+from trainers.gpu.graphs import WARM_UP, recorded
 from trainers.losses import picked
 from trainers.models import MODELS, build
 from trainers.recipe import TrainingRecipe
@@ -48,7 +48,7 @@ class StandIn:
 
 
 def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
-    """Batches come in new memory each time, as from loaders; losses are looked at when all steps are done."""
+    """Batches come in new memory each time; losses are looked at when all steps are done."""
     plain = build("icnet", 3, 0.25, torch.Generator().manual_seed(0)).train()
     graphed, stand_in = copy.deepcopy(plain), StandIn()
     step = training_step(plain, adam(plain, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)

@@ -10,6 +10,9 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks
 
 import albumentations as A
 import cv2
+import numpy as np
+
+from trainers.fog import Fog
 
 MAX_STRENGTH = 1.5
 CHAIN_PROBABILITY = 0.6
@@ -98,13 +101,22 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("Equalize", 0.05, 0, lambda _, p: A.Equalize(p=p)),
     Operation("ISONoise", 0.07, 1, _iso_noise),
     # By its opacity: a lower fog coefficient means more and smaller particles, up to thousands.
-    Operation("RandomFog", 0.03, 0.08, lambda m, p: A.RandomFog(m, (0.3, 1.0), p=p)),
+    Operation("RandomFog", 0.03, 0.08, lambda m, p: Fog(m, (0.3, 1.0), p=p)),
 )
 """The authors' chain, in their order."""
 
 
+class Drawn(NamedTuple):
+    """What the chain has drawn for one image: that one of OPERATIONS applies, and how."""
+
+    name: str
+    transform: A.BasicTransform
+    params: dict[str, Any]
+    """As `transform.apply` takes them."""
+
+
 class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types that mypy is shown
-    """A Compose whose operations draw one after another from one seeded generator.
+    """OPERATIONS at a strength, or none: they draw one after another from one seeded generator.
 
     Compose itself gives every operation a generator of its own with the same seed, so that all of them toss the same
     number: the first image after seeding goes through every operation at once, or through none.
@@ -113,6 +125,19 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
     def set_random_seed(self, seed: int | None) -> None:
         super().set_random_seed(seed)
         self.set_random_state(self.random_generator, self.py_random)
+
+    def drawn(self, image_size: int) -> list[Drawn]:
+        """What calling the chain would do to the next image, whatever it shows: the same draws, but nothing is done."""
+        drawn: list[Drawn] = []
+        if self.py_random.random() >= self.p:
+            return drawn
+        blank = {"image": np.zeros((image_size, image_size, 3), np.uint8)}
+        for operation, transform in zip(OPERATIONS, self.transforms, strict=False):  # or none at all
+            if transform.should_apply():
+                params = transform.update_transform_params(transform.get_params(), blank)
+                params |= transform.get_params_dependent_on_data(params, blank)
+                drawn.append(Drawn(operation.name, transform, params))
+        return drawn
 
 
 def augmentation(strength: float, image_size: int = AUTHORS_SIZE) -> Chain:

@@ -5,20 +5,19 @@ Shapes: B images in a batch, H and W pixels, C = 3 colours (RGB).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
-from trainers.augment import augmentation
-from trainers.compositing import background_crop, composite
+from trainers.augment import Chain, augmentation
+from trainers.compositing import Crop, Pixels, composite, cropped_background, random_crop
 from trainers.data import Dataset
 from trainers.seeds import generator_for, seed_of
 from trainers.split import Split
-
-Pixels = NDArray[np.uint8]
 
 _chain = lru_cache(maxsize=1)(augmentation)  # to make one takes longer than to augment a batch
 
@@ -44,24 +43,63 @@ class TrainingImages:
         """(epoch, number within the epoch) of all batches, in the order of training."""
         return ((epoch, number) for epoch in epochs for number in range(self.num_batches))
 
+    def chain(self, epoch: int, number: int) -> Chain:
+        """What augments the batch's images, one after another; to be used before the next one is asked for."""
+        chain = _chain(self.strength, self.image_size)
+        chain.set_random_seed(seed_of(*self.purpose, "augmentation", epoch, number) % 2**32)
+        return chain
+
+
+Batches = Callable[[TrainingImages, range], Iterator[tuple[Tensor, Tensor]]]
+"""(whose, epochs) -> the batches of these epochs one after another: images_BHWC and labels_BHW, uint8."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """An object before a part of a background, by their rows in the data set."""
+
+    object: int
+    background: int
+    crop: Crop
+
+
+def compositions(dataset: Dataset, images: TrainingImages, epoch: int, number: int) -> list[Composition]:
+    """What the images of a batch are put together from; every epoch is shuffled.
+
+    A batch has draws of its own, so the batches can be made in any order, and are the same.
+    """
+    split, size = images.split, images.batch_size
+    order = generator_for(*images.purpose, "order", epoch).permutation([dataset.index[name] for name in split.train])
+    rows = {name: row for row, name in enumerate(dataset.background_ids)}
+    pool = [rows[name] for name in split.train_backgrounds]
+    draws = generator_for(*images.purpose, "backgrounds", epoch, number)
+    drawn = []
+    for row in order[number * size : (number + 1) * size]:
+        background = pool[draws.integers(len(pool))]
+        height, width, _ = dataset.backgrounds[background].shape
+        drawn.append(Composition(int(row), background, random_crop((height, width), draws)))
+    return drawn
+
 
 def make_batch(dataset: Dataset, images: TrainingImages, epoch: int, number: int) -> tuple[Pixels, Pixels]:
-    """One batch of composited, augmented images_BHWC and labels_BHW; every epoch is shuffled.
-
-    A batch has draws of its own, so the batches can be made in any order, by any number of processes, and are the same.
-    """
-    split, size = images.split, images.image_size
-    backgrounds = dict(zip(dataset.background_ids, dataset.backgrounds, strict=True))
-    pool = [backgrounds[name] for name in split.train_backgrounds]
-    order = generator_for(*images.purpose, "order", epoch).permutation([dataset.index[name] for name in split.train])
-    draws = generator_for(*images.purpose, "backgrounds", epoch, number)
-    chain = _chain(images.strength, size)
-    chain.set_random_seed(seed_of(*images.purpose, "augmentation", epoch, number) % 2**32)
+    """One batch of composited, augmented images_BHWC and labels_BHW."""
+    chain = images.chain(epoch, number)
     pixels, labels = [], []
-    for row in order[number * images.batch_size : (number + 1) * images.batch_size]:
-        background = background_crop(pool[draws.integers(len(pool))], draws, size)
-        image = composite(dataset.objects_NHWC[row], dataset.coverage_NHW[row], background)
-        augmented = chain(image=image, mask=dataset.labels_NHW[row])
+    for drawn in compositions(dataset, images, epoch, number):
+        behind = cropped_background(dataset.backgrounds[drawn.background], drawn.crop, images.image_size)
+        image = composite(dataset.objects_NHWC[drawn.object], dataset.coverage_NHW[drawn.object], behind)
+        augmented = chain(image=image, mask=dataset.labels_NHW[drawn.object])
         pixels.append(augmented["image"])
         labels.append(augmented["mask"])
     return np.stack(pixels), np.stack(labels)
+
+
+def made_one_by_one(dataset: Dataset) -> Batches:
+    """Each batch is made by this process when it is asked for."""
+
+    def batches(images: TrainingImages, epochs: range) -> Iterator[tuple[Tensor, Tensor]]:
+        for epoch, number in images.numbers(epochs):
+            pixels, labels = make_batch(dataset, images, epoch, number)
+            yield torch.from_numpy(pixels), torch.from_numpy(labels)
+
+    return batches

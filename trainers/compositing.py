@@ -12,6 +12,8 @@ A result may be a view of an argument, or read-only.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,12 +27,25 @@ Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
+class Crop(NamedTuple):
+    """A part of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
 def resized(image: Pixels, height: int, width: int, nearest: bool = False) -> Pixels:
     """An (H, W) or (H, W, 3) image at another size, bilinear or by the nearest pixel; the aspect is not kept."""
     if image.shape[:2] == (height, width):
         return image
-    method = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    if nearest:
+        return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST))
+    # One axis at a time: the result is rounded between the two, and which goes first depends on Pillow's version.
+    narrowed = picture.resize((width, picture.height), Image.Resampling.BILINEAR)
+    return np.asarray(narrowed.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def object_mask(rgba_HWC: Pixels) -> Mask:
@@ -61,11 +76,17 @@ def composite(object_HWC: Pixels, coverage_HW: Pixels, background_HWC: Pixels) -
     return object_HWC + behind.astype(np.uint8)
 
 
-def background_crop(background_HWC: Pixels, generator: np.random.Generator, size: int) -> Pixels:
-    """A random crop, 10 to 100 % of each side (drawn independently, as is its place), at (size, size): for training."""
-    sides = np.array(background_HWC.shape[:2])
-    height, width = generator.integers(-(-sides // SMALLEST_CROP), sides, endpoint=True)
-    top, left = generator.integers(0, sides - (height, width), endpoint=True)
+def random_crop(sides: tuple[int, int], generator: np.random.Generator) -> Crop:
+    """10 to 100 % of each of the sides (height, width), drawn independently, as is its place: for training."""
+    whole = np.array(sides)
+    height, width = generator.integers(-(-whole // SMALLEST_CROP), whole, endpoint=True)
+    top, left = generator.integers(0, whole - (height, width), endpoint=True)
+    return Crop(int(top), int(left), int(height), int(width))
+
+
+def cropped_background(background_HWC: Pixels, crop: Crop, size: int) -> Pixels:
+    """A crop of the background at (size, size)."""
+    top, left, height, width = crop
     return resized(background_HWC[top : top + height, left : left + width], size, size)
 
 

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainers.batches import TrainingImages
+from trainers.batches import TrainingImages, made_one_by_one
 from trainers.data import Dataset
 from trainers.dice import confusion, dice, macro
-from trainers.graphs import recorded
+from trainers.gpu.graphs import recorded
+from trainers.gpu.images import made_together
 from trainers.images import fixed_images
-from trainers.loaders import Batches, made_here
 from trainers.models import build
 from trainers.outcome import Epoch
 from trainers.recipe import LossName, ModelName, TrainingRecipe
@@ -69,7 +69,6 @@ def train(
     split: Split,
     on_epoch: Callable[[Epoch, Callable[[], State]], None] = lambda epoch, state: None,
     resume: State | None = None,
-    batches: Batches | None = None,
 ) -> Trained:
     """Train `job` on the split's training images. Neither its test images nor their backgrounds are looked at.
 
@@ -77,7 +76,6 @@ def train(
     from the state of an earlier epoch. Raises Diverged.
 
     :param on_epoch: called after every epoch with its line of the history, and a function that makes the state.
-    :param batches: who makes the batches; by default this process, between its steps.
     """
     began = time.perf_counter()
     device, precision = prepare_process(recipe)
@@ -119,7 +117,8 @@ def train(
 
     images = TrainingImages(split, recipe.batch_size, recipe.image_size, job.strength, job.purpose)
     epochs = range(len(history) + 1, recipe.epochs + 1)
-    coming = (batches or made_here(dataset))(images, epochs)
+    batches = made_together(dataset, device) if device.type == "cuda" else made_one_by_one(dataset)
+    coming = batches(images, epochs)
     for epoch in epochs:
         epoch_began = time.perf_counter()
         model.train()

@@ -34,7 +34,7 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
         point = Point(config["width"], config["strength"])
         checkpoints = Checkpoints(results, study, trial, point)
         try:
-            tables = run_trial(study, trial, point, _reporter(), checkpoints, _num_loaders(study))
+            tables = run_trial(study, trial, point, _reporter(), checkpoints)
         except OutOfGpuMemory as error:
             ray.tune.report({"out_of_memory": str(error)})
             return
@@ -53,12 +53,6 @@ def _check_node(study: Prepared) -> None:
 
         if not torch.cuda.is_available():
             raise RuntimeError(f"Ray has given this trial a GPU, but torch {torch.__version__} finds none on this node")
-
-
-def _num_loaders(study: Prepared) -> int:
-    """The CPUs that the trial has beside those it computes on: on a machine with GPUs, its part of them."""
-    cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 0.0)
-    return max(0, int(cpus) - study.definition.training.threads)
 
 
 def _reporter() -> Callable[[Epoch], None]:

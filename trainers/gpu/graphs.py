@@ -21,8 +21,7 @@ WARM_UP = 3
 def capture(launch: Launch) -> Launch:
     """What runs the kernels of `launch`, which is not run now. Its results are overwritten by its next call."""
     graph = torch.cuda.CUDAGraph()
-    # Other threads may use the GPU meanwhile: the one that takes batches from the loaders does.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph):
         results = launch()
 
     def replay() -> tuple[Tensor, ...]:

@@ -1,0 +1,195 @@
+"""Each operation of the chain as a GPU carries it out, on a CPU, against albumentations' own."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainers.augment import MAX_STRENGTH, OPERATIONS, Chain, Drawn, augmentation
+from trainers.compositing import Pixels
+from trainers.gpu.noise import eigen, poisson
+from trainers.gpu.operations import MOVING, RECOLOURING, augmented
+
+SIZE = 64
+ROUNDED_OTHERWISE = dict.fromkeys(
+    ("Rotate", "ShiftScaleRotate", "OpticalDistortion", "MotionBlur", "GaussianBlur"), 1e-3
+)
+"""Operation -> the share of levels that may be one off, as sums are rounded in another order."""
+if not cv2.checkHardwareSupport(11):  # AVX2
+    ROUNDED_OTHERWISE["HueSaturationValue"] = 1.0  # OpenCV's float32 products are, too
+BY_CHANCE = ("FancyPCA", "ISONoise")
+"""Operations that equal albumentations' in distribution only."""
+
+
+def some_images(size: int = SIZE) -> Pixels:
+    """Noise, a colour gradient, smooth blobs, black and white."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size] / size
+    gradient = np.dstack([255 * x, 255 * y, 255 * (1 - x)])
+    blobs = np.dstack([127 + 120 * np.sin(7 * x + phase) * np.cos(5 * y - phase) for phase in (0, 1, 2)])
+    half = np.repeat((x > 0.5)[..., None] * 255.0, 3, 2)
+    return np.stack([rng.integers(0, 256, (size, size, 3)), gradient, blobs, half]).astype(np.uint8)
+
+
+def some_labels(size: int = SIZE) -> Pixels:
+    return np.random.default_rng(1).integers(0, 7, (4, size, size), dtype=np.uint8)
+
+
+def only(name: str, strength: float, size: int = SIZE) -> Chain:
+    """The chain with one operation that always applies."""
+    chain = augmentation(strength, size)
+    for operation, transform in zip(OPERATIONS, chain.transforms, strict=True):
+        transform.p = float(operation.name == name)
+    chain.p = 1.0
+    return chain
+
+
+def both(chain: Chain, images: Pixels, labels: Pixels, seed: int) -> tuple[tuple[Pixels, ...], tuple[Pixels, ...]]:
+    """What the tensors make of the images and labels, and what albumentations makes of them."""
+    chain.set_random_seed(seed)
+    drawn = [chain.drawn(images.shape[1]) for _ in images]
+    ours = augmented(torch.from_numpy(images), torch.from_numpy(labels), drawn)
+    chain.set_random_seed(seed)
+    theirs = [chain(image=image, mask=mask) for image, mask in zip(images, labels, strict=True)]
+    return (
+        tuple(tensor.numpy() for tensor in ours),
+        tuple(np.stack([each[key] for each in theirs]) for key in ("image", "mask")),
+    )
+
+
+def test_every_operation_has_one_form() -> None:
+    assert not MOVING.keys() & RECOLOURING.keys()
+    assert MOVING.keys() | RECOLOURING.keys() == {operation.name for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4, 1.0, MAX_STRENGTH])
+def test_what_is_drawn_is_what_the_chain_does(strength: float) -> None:
+    """To the bit, by albumentations' own operations; and whatever the image shows, the next draws are the same."""
+    chain, image, labels = augmentation(strength, SIZE), some_images()[0], some_labels()[0]
+    chain.set_random_seed(3)
+    drawn = [chain.drawn(SIZE) for _ in range(40)]
+    chain.set_random_seed(3)
+    for draws in drawn:
+        expected, done = chain(image=image, mask=labels), {"image": image, "mask": labels}
+        for draw in draws:
+            done = draw.transform.apply_with_params(draw.params, **done)
+        assert np.array_equal(done["image"], expected["image"])
+        assert np.array_equal(done["mask"], expected["mask"])
+    assert {draw.name for draws in drawn for draw in draws} <= {operation.name for operation in OPERATIONS}
+    assert any(drawn) == (strength > 0)
+
+
+@pytest.mark.parametrize("strength", [0.5, MAX_STRENGTH])
+@pytest.mark.parametrize("name", [each.name for each in OPERATIONS if each.name not in BY_CHANCE])
+def test_an_operation_is_albumentations_own(name: str, strength: float) -> None:
+    images, labels = some_images(), some_labels()
+    for seed in range(3):
+        (ours, our_labels), (theirs, their_labels) = both(only(name, strength), images, labels, seed)
+        difference = np.abs(ours.astype(int) - theirs)
+        assert difference.max() <= (name in ROUNDED_OTHERWISE)
+        assert (difference > 0).mean() <= ROUNDED_OTHERWISE.get(name, 0)
+        assert (our_labels != their_labels).mean() <= ROUNDED_OTHERWISE.get(name, 0)
+
+
+def test_several_operations_come_in_the_chains_order() -> None:
+    chain = augmentation(1.0, SIZE)
+    exact = ("Blur", "VerticalFlip", "Posterize", "CoarseDropout", "Equalize", "Downscale", "RGBShift")
+    for operation, transform in zip(OPERATIONS, chain.transforms, strict=True):
+        transform.p = float(operation.name in exact)
+    chain.p = 0.5
+    images, labels = (np.concatenate([array] * 3) for array in (some_images(), some_labels()))
+    ours, theirs = both(chain, images, labels, 0)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert np.array_equal(mine, other)
+    assert not np.array_equal(theirs[0], images)
+
+
+def test_main_axes_are_albumentations_up_to_their_signs() -> None:
+    """Which of an eigenvector and its negative is taken, libraries agree on no more than on the factor's sign."""
+    images, labels = some_images(), some_labels()
+    chain = only("FancyPCA", MAX_STRENGTH)
+    chain.set_random_seed(0)
+    drawn = [chain.drawn(SIZE) for _ in images]
+    theirs = np.stack(
+        [draw.transform.apply(image, **draw.params) for image, (draw,) in zip(images, drawn, strict=True)]
+    )
+    assert (theirs != images).mean() > 0.3
+    best = np.full(len(images), np.inf)
+    for signs in product((-1, 1), repeat=3):
+        turned = [
+            [Drawn(d.name, d.transform, {"alpha_vector": d.params["alpha_vector"] * np.float32(signs)})]
+            for (d,) in drawn
+        ]
+        ours, _ = augmented(torch.from_numpy(images), torch.from_numpy(labels), turned)
+        best = np.minimum(best, np.abs(ours.numpy().astype(int) - theirs).max((1, 2, 3)))
+    assert (best <= 1).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_eigenvectors(seed: int, rank: int) -> None:
+    """Also of a matrix that is not of full rank, as a grey image's is."""
+    factors = torch.from_numpy(np.random.default_rng(seed).normal(size=(5, 3, rank)))
+    symmetric = factors @ factors.mT
+    values, vectors = eigen(symmetric)
+    assert torch.allclose(vectors @ torch.diag_embed(values) @ vectors.mT, symmetric, atol=1e-12)
+    assert torch.allclose(vectors.mT @ vectors, torch.eye(3, dtype=torch.float64).expand(5, 3, 3), atol=1e-12)
+    assert (values.diff(dim=1) <= 0).all()
+
+
+def test_the_same_eigenvectors_of_a_matrix_with_equal_eigenvalues() -> None:
+    values, vectors = eigen(2 * torch.eye(3, dtype=torch.float64)[None])
+    assert torch.equal(values, torch.full((1, 3), 2.0, dtype=torch.float64))
+    assert torch.equal(vectors[0], torch.eye(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("mean", [1e-6, 0.01, 0.2, 0.375])
+def test_counts_are_poissons(mean: float) -> None:
+    """At evenly spaced cumulative probabilities each count has its share: mean^k e^-mean / k!."""
+    steps = 2**18
+    counts = poisson((torch.arange(steps) + 0.5) / steps, torch.tensor(mean))
+    share = np.exp(-mean)
+    for count in range(4):
+        assert (counts == count).double().mean().item() == pytest.approx(share, abs=2 / steps)
+        share *= mean / (count + 1)
+
+
+def levels(images: Tensor | Pixels) -> NDArray[np.float64]:
+    """Mean lightness of each image, and its spread about it."""
+    values = np.asarray(images, float)
+    lightness = (values.max(-1) + values.min(-1)) / 2
+    return np.stack([lightness.mean((1, 2)), lightness.std((1, 2))])
+
+
+def test_sensor_noise_is_as_strong_as_albumentations() -> None:
+    """Many draws for one image each: lightness is shifted and spread alike, colours stay as near."""
+    image = some_images(32)[2]
+    images, labels = np.stack([image] * 200), np.stack([some_labels(32)[0]] * 200)
+    (ours, _), (theirs, _) = both(only("ISONoise", 1.0, 32), images, labels, 0)
+    assert not np.array_equal(ours, theirs)
+    before = levels(image[None])
+    for mine, other, untouched in zip(levels(ours), levels(theirs), before, strict=True):
+        assert abs(other.mean() - untouched) > 5 * other.std() / np.sqrt(len(other))  # there is something to compare
+        assert mean_differs_by(mine, other) < 4
+    for channel in range(3):
+        moved = [(each[..., channel].astype(float) - image[..., channel]).std((1, 2)) for each in (ours, theirs)]
+        assert mean_differs_by(*moved) < 4
+
+
+def mean_differs_by(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Standard errors. Both have the same draws of intensity, so their difference image by image is what varies."""
+    difference = one - other
+    return float(abs(difference.mean()) / (difference.std() / np.sqrt(len(difference))))
+
+
+def test_sensor_noise_of_an_image_without_contrast_has_no_photons() -> None:
+    plain = np.full((1, 16, 16, 3), (90, 120, 60), np.uint8)
+    (ours, _), _ = both(only("ISONoise", 1.0, 16), plain, some_labels(16)[:1], 0)
+    assert np.abs(ours.astype(int) - plain).max() <= 2  # hue alone
