@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from trainers.augment import augmentation
 from trainers.batches import TrainingImages, made_one_by_one
-from trainers.compositing import composite, cropped_background, random_crop
+from trainers.compositing import composite, cropped_background, random_crops
 from trainers.data import Dataset
 from trainers.models import build, fused
 from trainers.models.blocks import ConvReLU, upsample_nearest
@@ -172,7 +172,8 @@ class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         row = self.rows[index]
         chosen = self.backgrounds[self.draws.integers(len(self.backgrounds))]
-        background = cropped_background(chosen, random_crop(chosen.shape[:2], self.draws), self.size)
+        (crop,) = random_crops(np.array([chosen.shape[:2]]), self.draws)
+        background = cropped_background(chosen, crop, self.size)
         image = composite(self.dataset.objects_NHWC[row], self.dataset.coverage_NHW[row], background)
         augmented = self.augment(image=image, mask=self.dataset.labels_NHW[row])
         normalised = (augmented["image"].astype(np.float32) - MEAN_RGB) / SD_RGB

@@ -16,10 +16,11 @@ from trainers.compositing import (
     cropped_background,
     cut_out,
     object_mask,
-    random_crop,
+    random_crops,
     resized,
     whole_background,
 )
+from trainers.pasting import pasted
 
 SIDES = st.integers(1, 12)
 
@@ -148,7 +149,8 @@ def test_crops_span_ten_to_a_hundred_percent_of_each_side(shape: tuple[int, int,
     rows, columns = np.indices(shape[:2])
     background = np.dstack([rows, columns // 2, np.zeros_like(rows)]).astype(np.uint8)
     generator = np.random.default_rng(0)
-    crops = [cropped_background(background, random_crop(shape[:2], generator), 16) for _ in range(300)]
+    drawn = random_crops(np.array([shape[:2]] * 300), generator)
+    crops = [cropped_background(background, crop, 16) for crop in drawn]
     assert all(crop.shape == (16, 16, 3) and crop.dtype == np.uint8 for crop in crops)
     heights = np.array([float(crop[-1, 0, 0]) - float(crop[0, 0, 0]) for crop in crops]) / shape[0]
     assert heights.max() <= 1
@@ -162,9 +164,10 @@ def test_crops_span_ten_to_a_hundred_percent_of_each_side(shape: tuple[int, int,
 
 
 def test_crops_come_from_the_generator_alone() -> None:
-    first, again = (random_crop((50, 70), np.random.default_rng(7)) for _ in range(2))
+    sides = np.array([(50, 70)])
+    first, again = (random_crops(sides, np.random.default_rng(7)) for _ in range(2))
     assert first == again
-    assert random_crop((50, 70), np.random.default_rng(8)) != first
+    assert random_crops(sides, np.random.default_rng(8)) != first
 
 
 def naively_resized(image_HWC: Pixels, height: int, width: int) -> Pixels:
@@ -193,6 +196,18 @@ def test_resizing_goes_along_the_rows_first(shape: tuple[int, int, int]) -> None
     """Whatever Pillow does first: its version 13 shrinks the columns of a high and narrow image before its rows."""
     image = noise(*shape)
     np.testing.assert_array_equal(resized(image, 16, 16), naively_resized(image, 16, 16))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 16, 33]), st.tuples(st.integers(1, 90), st.integers(1, 90)))
+def test_pasting_in_one_go_gives_the_same_bits(seed: int, size: int, sides: tuple[int, int]) -> None:
+    rng = np.random.default_rng(seed)
+    background, coverage = noise(*sides, 3, seed=seed), noise(size, size, seed=seed + 1)
+    front = np.minimum(noise(size, size, 3, seed=seed + 2), coverage[..., None])
+    for array in (background, coverage, front):
+        array.flags.writeable = False  # as a data set's are
+    for crop in random_crops(np.array([sides] * 3), rng):
+        expected = composite(front, coverage, cropped_background(background, crop, size))
+        np.testing.assert_array_equal(pasted(front, coverage, background, crop), expected)
 
 
 def test_the_whole_background_is_whole() -> None:

@@ -15,7 +15,7 @@ import trainers.gpu.images as images_module
 from study.definition import load, parse
 from study.prepare import Prepared, prepare
 from trainers.batches import Batches, TrainingImages, made_one_by_one
-from trainers.compositing import Pixels, composite, cropped_background, random_crop
+from trainers.compositing import Pixels, composite, cropped_background, random_crops
 from trainers.gpu.backgrounds import Backgrounds
 from trainers.gpu.images import made_together
 from trainers.gpu.operations import augmented
@@ -53,7 +53,7 @@ def test_crops_of_backgrounds_are_pillows_to_the_bit(size: int, at_once: int, mo
     originals = [noise(*shape, 3, seed=seed) for seed, shape in enumerate(shapes)]
     rng = np.random.default_rng(0)
     rows = [int(row) for row in rng.integers(0, len(shapes), 40)]
-    crops = [random_crop(shapes[row], rng) for row in rows]
+    crops = random_crops(np.array([shapes[row] for row in rows]), rng)
     ours = Backgrounds(originals, CPU).cropped(rows, crops, size)
     expected = [cropped_background(originals[row], crop, size) for row, crop in zip(rows, crops, strict=True)]
     assert np.array_equal(ours.numpy(), np.stack(expected))

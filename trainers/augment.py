@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from random import Random
 from typing import Any, NamedTuple
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks a server for its newest version
@@ -116,15 +117,16 @@ class Drawn(NamedTuple):
 
 
 class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types that mypy is shown
-    """OPERATIONS at a strength, or none: they draw one after another from one seeded generator.
-
-    Compose itself gives every operation a generator of its own with the same seed, so that all of them toss the same
-    number: the first image after seeding goes through every operation at once, or through none.
-    """
+    """OPERATIONS at a strength, or none: they draw one after another from one seeded generator."""
 
     def set_random_seed(self, seed: int | None) -> None:
-        super().set_random_seed(seed)
-        self.set_random_state(self.random_generator, self.py_random)
+        """Seed all draws to come.
+
+        Compose itself gives every operation a generator of its own with the same seed, so that all of them toss the
+        same number: the first image after seeding goes through every operation at once, or through none.
+        """
+        self.seed = seed
+        self.set_random_state(np.random.default_rng(seed), Random(seed))
 
     def drawn(self, image_size: int) -> list[Drawn]:
         """What calling the chain would do to the next image, whatever it shows: the same draws, but nothing is done."""

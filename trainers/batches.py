@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from trainers.augment import Chain, augmentation
-from trainers.compositing import Crop, Pixels, composite, cropped_background, random_crop
+from trainers.compositing import Crop, Pixels, random_crops
 from trainers.data import Dataset
+from trainers.pasting import pasted
 from trainers.seeds import generator_for, seed_of
 from trainers.split import Split
 
@@ -70,15 +71,13 @@ def compositions(dataset: Dataset, images: TrainingImages, epoch: int, number: i
     """
     split, size = images.split, images.batch_size
     order = generator_for(*images.purpose, "order", epoch).permutation([dataset.index[name] for name in split.train])
-    rows = {name: row for row, name in enumerate(dataset.background_ids)}
-    pool = [rows[name] for name in split.train_backgrounds]
+    objects = order[number * size : (number + 1) * size]
     draws = generator_for(*images.purpose, "backgrounds", epoch, number)
-    drawn = []
-    for row in order[number * size : (number + 1) * size]:
-        background = pool[draws.integers(len(pool))]
-        height, width, _ = dataset.backgrounds[background].shape
-        drawn.append(Composition(int(row), background, random_crop((height, width), draws)))
-    return drawn
+    rows = {name: row for row, name in enumerate(dataset.background_ids)}
+    backgrounds = draws.choice([rows[name] for name in split.train_backgrounds], len(objects))
+    sides_N2 = np.array([dataset.backgrounds[row].shape[:2] for row in backgrounds])
+    drawn = zip(objects.tolist(), backgrounds.tolist(), random_crops(sides_N2, draws), strict=True)
+    return [Composition(*each) for each in drawn]
 
 
 def make_batch(dataset: Dataset, images: TrainingImages, epoch: int, number: int) -> tuple[Pixels, Pixels]:
@@ -86,9 +85,9 @@ def make_batch(dataset: Dataset, images: TrainingImages, epoch: int, number: int
     chain = images.chain(epoch, number)
     pixels, labels = [], []
     for drawn in compositions(dataset, images, epoch, number):
-        behind = cropped_background(dataset.backgrounds[drawn.background], drawn.crop, images.image_size)
-        image = composite(dataset.objects_NHWC[drawn.object], dataset.coverage_NHW[drawn.object], behind)
-        augmented = chain(image=image, mask=dataset.labels_NHW[drawn.object])
+        row, behind = drawn.object, dataset.backgrounds[drawn.background]
+        image = pasted(dataset.objects_NHWC[row], dataset.coverage_NHW[row], behind, drawn.crop)
+        augmented = chain(image=image, mask=dataset.labels_NHW[row])
         pixels.append(augmented["image"])
         labels.append(augmented["mask"])
     return np.stack(pixels), np.stack(labels)

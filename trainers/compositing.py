@@ -76,12 +76,11 @@ def composite(object_HWC: Pixels, coverage_HW: Pixels, background_HWC: Pixels) -
     return object_HWC + behind.astype(np.uint8)
 
 
-def random_crop(sides: tuple[int, int], generator: np.random.Generator) -> Crop:
-    """10 to 100 % of each of the sides (height, width), drawn independently, as is its place: for training."""
-    whole = np.array(sides)
-    height, width = generator.integers(-(-whole // SMALLEST_CROP), whole, endpoint=True)
-    top, left = generator.integers(0, whole - (height, width), endpoint=True)
-    return Crop(int(top), int(left), int(height), int(width))
+def random_crops(sides_N2: NDArray[np.int64], generator: np.random.Generator) -> list[Crop]:
+    """One for each pair of sides (height, width): 10 to 100 % of each, drawn independently, as is its place."""
+    extents_N2 = generator.integers(-(-sides_N2 // SMALLEST_CROP), sides_N2, endpoint=True)
+    corners_N2 = generator.integers(0, sides_N2 - extents_N2, endpoint=True)
+    return [Crop(*values) for values in np.hstack([corners_N2, extents_N2]).tolist()]
 
 
 def cropped_background(background_HWC: Pixels, crop: Crop, size: int) -> Pixels:
