@@ -26,11 +26,14 @@ RAMP = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, 2)
 def augmented(images_NHWC: Tensor, labels_NHW: Tensor, drawn: Sequence[Draws]) -> tuple[Tensor, Tensor]:
     """Images and labels after what `Chain.drawn` has drawn for each of them."""
     images_NHWC, labels_NHW = images_NHWC.clone(), labels_NHW.clone()
-    for name in (operation.name for operation in OPERATIONS):
-        chosen = [(row, draw) for row, draws in enumerate(drawn) for draw in draws if draw.name == name]
-        if not chosen:
+    chosen: dict[str, list[tuple[int, Drawn]]] = {operation.name: [] for operation in OPERATIONS}
+    for row, of_image in enumerate(drawn):
+        for draw in of_image:
+            chosen[draw.name].append((row, draw))
+    for name, those in chosen.items():
+        if not those:
             continue
-        rows, draws = sent(np.array([row for row, _ in chosen]), images_NHWC.device), [draw for _, draw in chosen]
+        rows, draws = sent(np.array([row for row, _ in those]), images_NHWC.device), [draw for _, draw in those]
         if name in MOVING:
             images_NHWC[rows], labels_NHW[rows] = MOVING[name](images_NHWC[rows], labels_NHW[rows], draws)
         else:
