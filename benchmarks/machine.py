@@ -21,13 +21,23 @@ def circumstances(*packages: str) -> dict[str, Any]:
     """Date, commit, processor, and the versions of Python and the packages."""
     cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")), "")
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit.stdout.strip() or "none",
+        "commit": _commit(),
         "cpu": f"{os.cpu_count()} x {model or platform.machine()}",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
     }
+
+
+def _commit() -> str:
+    """The checkout's; "-dirty" behind it where files differ, other than results that another benchmark has written."""
+    named = _git("describe", "--always", "--exclude=*").stdout.strip()
+    changed = _git("diff", "--quiet", "HEAD", "--", ".", ":!benchmarks/results").returncode == 1
+    return (named or "none") + ("-dirty" if changed else "")
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
 
 
 def signature(about: dict[str, Any]) -> str:
