@@ -19,7 +19,7 @@ from peers import our_batches, our_images, our_step
 
 from study.definition import load
 from study.prepare import Prepared, prepare
-from trainers.batches import compositions
+from trainers.batches import PIXELS_AHEAD, compositions
 from trainers.environment import MEMORY
 from trainers.gpu.images import made_together
 from trainers.step import prepare_process
@@ -68,16 +68,24 @@ def on_gpu(study: Prepared) -> Iterator[Any]:
 
 
 def waits(study: Prepared, network: str, width: float, rounds: int) -> list[float]:
-    """The share of the time of training in which the next batch is waited for."""
-    step, coming = our_step(network, width, study.dataset, study.definition.training), batches(study, 1.0)
-    step(*next(coming))  # compiles, allocates
+    """The share of the time of training in which the next batch is waited for.
+
+    Each round is a whole number of the times that batches are made ahead.
+    """
+    recipe, coming = study.definition.training, batches(study, 1.0)
+    step, ahead = (
+        our_step(network, width, study.dataset, recipe),
+        PIXELS_AHEAD // recipe.batch_size // recipe.image_size**2,
+    )
+    step(*next(batches(study, 1.0)))  # compiles, allocates
     shares = []
     for _ in range(rounds):
-        began, waited = time.perf_counter(), 0.0
-        while (now := time.perf_counter()) - began < SECONDS:
+        began, waited, trained = time.perf_counter(), 0.0, 0
+        while (now := time.perf_counter()) - began < SECONDS or trained % ahead:
             batch = next(coming)
             waited += time.perf_counter() - now
             step(*batch)
+            trained += 1
         shares.append(waited / (now - began))
         print(f"{network} at {width:g}: {shares[-1]:.1%}", file=sys.stderr)
     return shares

@@ -1,8 +1,8 @@
 """Ours, and how else a user would train the same network on the same images: PyTorch's tutorial, and Lightning.
 
 Each contender is a generator of training steps, which says how many images each has trained on. All get the same
-network, split and batch size, and composite and augment with the study's own chain, which stands in for the user's. The
-peers have the network as its authors describe it, in torch's own operations: what ours makes of it is part of the race.
+network, split and batch size, and composite and augment by the same chain. The peers have the network as its authors
+describe it, in torch's own operations, and albumentations' own: what ours makes of them is part of the race.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import albumentations as A
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.augment import augmentation
-from trainers.batches import TrainingImages, made_one_by_one
+from trainers.augment import CHAIN_PROBABILITY, OPERATIONS, Operation
+from trainers.batches import TrainingImages, made_ahead
 from trainers.compositing import composite, cropped_background, random_crops
 from trainers.data import Dataset
 from trainers.models import build, fused
@@ -49,7 +50,7 @@ def our_step(network: str, width: float, dataset: Dataset, recipe: TrainingRecip
 def our_batches(
     dataset: Dataset, split: Split, recipe: TrainingRecipe, strength: float = 1.0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    return made_one_by_one(dataset)(our_images(split, recipe, strength), range(1, 10**6))
+    return made_ahead(dataset)(our_images(split, recipe, strength), range(1, 10**6))
 
 
 def our_images(split: Split, recipe: TrainingRecipe, strength: float) -> TrainingImages:
@@ -164,7 +165,7 @@ class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         self.dataset, self.size = dataset, size
         self.rows = [dataset.index[image] for image in split.train]
         self.backgrounds = [backgrounds[name] for name in split.train_backgrounds]
-        self.augment, self.draws = augmentation(1.0, size), np.random.default_rng(0)
+        self.augment, self.draws = the_librarys_chain(size), np.random.default_rng(0)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -179,6 +180,21 @@ class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         normalised = (augmented["image"].astype(np.float32) - MEAN_RGB) / SD_RGB
         pixels = torch.from_numpy(normalised.astype(np.float32)).permute(2, 0, 1).contiguous()
         return pixels, torch.from_numpy(np.array(augmented["mask"])).long()
+
+
+def the_librarys_chain(size: int) -> A.Compose:
+    """The authors' chain of nothing but albumentations."""
+    chain = A.Compose([_the_librarys(operation, size) for operation in OPERATIONS], p=CHAIN_PROBABILITY)
+    chain.set_random_seed(0)
+    return chain
+
+
+def _the_librarys(operation: Operation, size: int) -> A.BasicTransform:
+    """The operation, or what it is a faster form of."""
+    magnitude, probability = operation.at(1.0, size)
+    made = operation.make(magnitude, probability)
+    library = next(base for base in type(made).__mro__ if base.__module__.startswith("albumentations"))
+    return made if library is type(made) else library(**made.get_transform_init_args())
 
 
 def _loader(dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Any:

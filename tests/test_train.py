@@ -12,8 +12,9 @@ from small_study import write_data
 
 from study.definition import Definition, parse
 from study.prepare import Prepared, prepare
+from trainers import batches as batches_module
 from trainers import step as step_module
-from trainers.batches import TrainingImages, make_batch
+from trainers.batches import TrainingImages, made_ahead, make_batch
 from trainers.compositing import composite
 from trainers.evaluate import evaluate, latency
 from trainers.images import fixed_images
@@ -153,6 +154,20 @@ def test_an_epoch_is_drawn_by_its_name(study: Prepared) -> None:
         assert np.array_equal(a, b)
         assert np.array_equal(la, lb)
     assert not np.array_equal(batches(study, epoch=1)[0][0], batches(study, epoch=2)[0][0])
+
+
+@pytest.mark.parametrize("ahead", [1, 3 * 4 * 16**2, 2**22])
+def test_any_number_made_ahead_gives_the_same_batches(
+    study: Prepared, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_module, "PIXELS_AHEAD", ahead)
+    images = TrainingImages(study.splits["random_0"], 4, 16, 1.0, ("a trial",))
+    made = [(pixels.numpy(), labels.numpy()) for pixels, labels in made_ahead(study.dataset)(images, range(2, 4))]
+    expected = batches(study, epoch=2) + batches(study, epoch=3)
+    assert len(made) == len(expected) == 2 * images.num_batches
+    for ours, alone in zip(made, expected, strict=True):
+        assert np.array_equal(ours[0], alone[0])
+        assert np.array_equal(ours[1], alone[1])
 
 
 def test_an_epoch_shows_every_image_once_less_the_incomplete_batch(study: Prepared) -> None:

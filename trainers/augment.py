@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -12,8 +13,13 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks
 import albumentations as A
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from trainers.fog import Fog
+from trainers.faster.fog import RandomFog
+from trainers.faster.main_axes import FancyPCA
+from trainers.faster.motion import MotionBlur
+from trainers.faster.sensor_noise import ISONoise
+from trainers.faster.warps import Affine, OpticalDistortion, Rotate
 
 MAX_STRENGTH = 1.5
 CHAIN_PROBABILITY = 0.6
@@ -21,6 +27,8 @@ CHAIN_PROBABILITY = 0.6
 AUTHORS_SIZE = 128
 """Image side, pixels, for which the authors' kernel sizes are meant."""
 SHORTEST_BLUR = 3
+
+Pixels = NDArray[np.uint8]
 
 _REFLECT: dict[str, Any] = {"border_mode": cv2.BORDER_REFLECT_101, "mask_interpolation": cv2.INTER_NEAREST}
 
@@ -54,7 +62,7 @@ def _dropout(holes: float, p: float) -> A.BasicTransform:
 def _shift_scale_rotate(share: float, p: float) -> A.BasicTransform:
     shift, scale, degrees = 0.0625 * share, 0.1 * share, 35 * share
     both_axes = {"x": (-shift, shift), "y": (-shift, shift)}
-    return A.Affine(
+    return Affine(
         scale=(1 - scale, 1 + scale),
         translate_percent=both_axes,
         rotate=(-degrees, degrees),
@@ -66,7 +74,7 @@ def _shift_scale_rotate(share: float, p: float) -> A.BasicTransform:
 
 def _iso_noise(share: float, p: float) -> A.BasicTransform:
     color = (0.1 * share, 0.5 * share)
-    return A.ISONoise(color_shift=color, intensity=color, p=p)
+    return ISONoise(color_shift=color, intensity=color, p=p)
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -74,9 +82,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("VerticalFlip", 0.1, 0, lambda _, p: A.VerticalFlip(p=p)),
     Operation("Blur", 0.1, 16, lambda m, p: A.Blur((SHORTEST_BLUR, _odd(m)), p=p), in_pixels=True),
     Operation("RandomGamma", 0.1, 40, lambda m, p: A.RandomGamma((100 - m, 100 + m), p=p)),
-    Operation("Rotate", 0.15, 35, lambda m, p: A.Rotate((-m, m), p=p, **_REFLECT)),
+    Operation("Rotate", 0.15, 35, lambda m, p: Rotate((-m, m), p=p, **_REFLECT)),
     Operation("ShiftScaleRotate", 0.2, 1, _shift_scale_rotate),
-    Operation("OpticalDistortion", 0.2, 1, lambda m, p: A.OpticalDistortion((-m, m), p=p, **_REFLECT)),
+    Operation("OpticalDistortion", 0.2, 1, lambda m, p: OpticalDistortion((-m, m), p=p, **_REFLECT)),
     Operation(
         "HueSaturationValue",
         0.2,
@@ -86,7 +94,7 @@ OPERATIONS: tuple[Operation, ...] = (
     # As a share of white: a limit of up to 1 is taken for one, so 1 level of 255 would be the whole range.
     Operation("RGBShift", 0.15, 20 / 255, lambda m, p: A.RGBShift((-m, m), (-m, m), (-m, m), p=p)),
     Operation("RandomBrightnessContrast", 0.2, 0.2, lambda m, p: A.RandomBrightnessContrast((-m, m), (-m, m), p=p)),
-    Operation("MotionBlur", 0.2, 7, lambda m, p: A.MotionBlur((SHORTEST_BLUR, _odd(m)), p=p), in_pixels=True),
+    Operation("MotionBlur", 0.2, 7, lambda m, p: MotionBlur((SHORTEST_BLUR, _odd(m)), p=p), in_pixels=True),
     # A kernel of 3 to 7 pixels is a sigma of 0.8 to 1.4 in OpenCV's rule; sigma scales without steps.
     Operation("GaussianBlur", 0.15, 1.4, lambda m, p: A.GaussianBlur(0, (m * 0.8 / 1.4, m), p=p), in_pixels=True),
     Operation("CLAHE", 0.05, 3, lambda m, p: A.CLAHE((1, 1 + m), p=p)),
@@ -97,14 +105,19 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("CoarseDropout", 0.05, 32, _dropout),
     Operation("Downscale", 0.3, 2, lambda octaves, p: A.Downscale((2**-octaves, 2**-octaves), p=p)),  # nearest
-    Operation("FancyPCA", 0.1, 0.4, lambda m, p: A.FancyPCA(m, p=p)),
+    Operation("FancyPCA", 0.1, 0.4, lambda m, p: FancyPCA(m, p=p)),
     Operation("Posterize", 0.03, 4, lambda dropped_bits, p: A.Posterize(min(7, max(1, 8 - round(dropped_bits))), p=p)),
     Operation("Equalize", 0.05, 0, lambda _, p: A.Equalize(p=p)),
     Operation("ISONoise", 0.07, 1, _iso_noise),
     # By its opacity: a lower fog coefficient means more and smaller particles, up to thousands.
-    Operation("RandomFog", 0.03, 0.08, lambda m, p: Fog(m, (0.3, 1.0), p=p)),
+    Operation("RandomFog", 0.03, 0.08, lambda m, p: RandomFog(m, (0.3, 1.0), p=p)),
 )
 """The authors' chain, in their order."""
+
+
+@cache
+def _blank(image_size: int) -> Pixels:
+    return np.zeros((image_size, image_size, 3), np.uint8)
 
 
 class Drawn(NamedTuple):
@@ -133,7 +146,7 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
         drawn: list[Drawn] = []
         if self.py_random.random() >= self.p:
             return drawn
-        blank = {"image": np.zeros((image_size, image_size, 3), np.uint8)}
+        blank = {"image": _blank(image_size)}
         for operation, transform in zip(OPERATIONS, self.transforms, strict=False):  # or none at all
             if transform.should_apply():
                 params = transform.update_transform_params(transform.get_params(), blank)
@@ -141,11 +154,19 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
                 drawn.append(Drawn(operation.name, transform, params))
         return drawn
 
+    def augmented(self, image_HWC: Pixels, labels_HW: Pixels) -> tuple[Pixels, Pixels]:
+        """The next image and its labels, as `chain(image=image_HWC, mask=labels_HW)` makes them, but sooner."""
+        for _, transform, params in self.drawn(len(labels_HW)):
+            image_HWC = np.ascontiguousarray(transform.apply(image_HWC, **params))
+            if isinstance(transform, A.DualTransform):
+                labels_HW = np.ascontiguousarray(transform.apply_to_mask(labels_HW, **params))
+        return image_HWC, labels_HW
+
 
 def augmentation(strength: float, image_size: int = AUTHORS_SIZE) -> Chain:
     """The chain at a strength: 0 is the identity, 1 the authors', up to 1.5.
 
-    Call it as `chain(image=image_HWC, mask=labels_HW)`, both uint8, after `chain.set_random_seed(seed)`.
+    Call `chain.augmented` after `chain.set_random_seed(seed)`.
     Raises ValueError for another strength.
     """
     if not 0 <= strength <= MAX_STRENGTH:

@@ -30,10 +30,8 @@ def pasted(object_SSC: Pixels, coverage_SS: Pixels, background_HWC: Pixels, crop
 
 def _footprints(side: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Where each pixel's footprint on a side begins, shape (S), and its weights from there, (S, taps)."""
-    starts_S, weights_ST = (
-        np.empty(size, np.int64),
-        np.zeros((size, 2 * math.ceil(max(1.0, side / size)) + 1), np.uint32),
-    )
+    taps = math.ceil(2 * max(1.0, side / size))
+    starts_S, weights_ST = np.empty(size, np.int64), np.zeros((size, taps), np.uint32)
     _weigh(side, starts_S, weights_ST)
     return starts_S, weights_ST
 
@@ -59,20 +57,22 @@ def _weigh(side, starts_S, weights_ST):  # type: ignore[no-untyped-def]
 
 @compiled
 def _narrow(background_HWC, top, left, height, width, starts_S, weights_ST, narrowed_hS):  # type: ignore[no-untyped-def]
-    """Each row of the crop at the working width; the colours of a pixel lie side by side."""
+    """Each row of the crop at the working width. Column by column, as a column's pixels all have the same weights."""
     bits, half = np.uint32(BITS), np.uint32(2 ** (BITS - 1))
-    for row in range(height):
-        line = background_HWC[top + row].reshape(-1)
-        for column in range(len(starts_S)):
-            red, green, blue = half, half, half
-            for tap in range(min(weights_ST.shape[1], width - starts_S[column])):
-                weight, place = weights_ST[column, tap], 3 * (left + starts_S[column] + tap)
-                red += weight * np.uint32(line[place])
-                green += weight * np.uint32(line[place + 1])
-                blue += weight * np.uint32(line[place + 2])
-            narrowed_hS[row, 3 * column] = red >> bits
-            narrowed_hS[row, 3 * column + 1] = green >> bits
-            narrowed_hS[row, 3 * column + 2] = blue >> bits
+    columns, sums = np.empty((width, 3 * height), np.uint8), np.empty(3 * height, np.uint32)
+    for column in range(width):
+        for row in range(height):
+            for colour in range(3):
+                columns[column, colour * height + row] = background_HWC[top + row, left + column, colour]
+    for column in range(len(starts_S)):
+        sums[:] = half
+        for tap in range(min(weights_ST.shape[1], width - starts_S[column])):
+            weight, line = weights_ST[column, tap], columns[starts_S[column] + tap]
+            for place in range(3 * height):
+                sums[place] += weight * np.uint32(line[place])
+        for row in range(height):
+            for colour in range(3):
+                narrowed_hS[row, 3 * column + colour] = sums[colour * height + row] >> bits
 
 
 @compiled

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainers.batches import TrainingImages, made_one_by_one
+from trainers.batches import TrainingImages, made_ahead
 from trainers.data import Dataset
 from trainers.dice import confusion, dice, macro
 from trainers.gpu.graphs import recorded
@@ -117,7 +117,7 @@ def train(
 
     images = TrainingImages(split, recipe.batch_size, recipe.image_size, job.strength, job.purpose)
     epochs = range(len(history) + 1, recipe.epochs + 1)
-    batches = made_together(dataset, device) if device.type == "cuda" else made_one_by_one(dataset)
+    batches = made_together(dataset, device) if device.type == "cuda" else made_ahead(dataset)
     coming = batches(images, epochs)
     for epoch in epochs:
         epoch_began = time.perf_counter()

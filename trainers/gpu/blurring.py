@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainers.augment import Drawn
-from trainers.fog import blur_side
+from trainers.faster.fog import blur_side
 from trainers.gpu.sending import sent
 
 Kernel = NDArray[np.floating]
@@ -54,7 +54,7 @@ def _summed(images_NHWC: Tensor, kernels: Sequence[Kernel]) -> Tensor:
 
 
 def fogged(images_NHWC: Tensor, draws: Sequence[Drawn]) -> Tensor:
-    """Each behind its fog (`trainers.fog`): what becomes of its levels under so many particles; then a slight blur."""
+    """Each behind its fog (`trainers.faster.fog`): what becomes of its levels under so many particles; then a blur."""
     counts_NHW = np.stack([draw.transform.counts(**draw.params) for draw in draws])
     most = int(counts_NHW.max())
     tables = sent(np.stack([draw.transform.levels(most, **draw.params) for draw in draws]), images_NHWC.device)

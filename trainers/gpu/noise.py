@@ -1,4 +1,4 @@
-"""Operations with chance at every pixel, or along the main axes of an image's colours.
+"""Noise of a camera's sensor, and shifts along the main axes of an image's colours.
 
 Shapes: N images, H and W pixels, C = 3 colours (RGB), P = H W pixels.
 """
@@ -13,51 +13,45 @@ import torch
 from torch import Tensor
 
 from trainers.augment import Drawn
+from trainers.faster.sensor_noise import MOST_PHOTONS, STEPS, normal, random_bits
 from trainers.gpu.colours import hls_to_rgb, rgb_to_hls
 from trainers.gpu.sending import sent
 
-MOST_PHOTONS = 12
-"""A pixel's count passes this with a probability under 1e-14: its mean is at most 3/8."""
 JACOBI_SWEEPS = 5
 """Three by three converges to float64's last digits in four."""
 
 
 def sensor_noise(images_NHWC: Tensor, draws: Sequence[Drawn]) -> Tensor:
-    """Each with a camera's noise: normal in hue, Poisson in lightness, of a mean that depends on the image's contrast.
+    """Each with a camera's noise (`trainers.faster.sensor_noise`).
 
-    That mean is known here only, on the device, while albumentations draws with it. So these are its distributions, not
-    its draws: uniform and normal numbers from the same seed, and the former turned into counts.
+    The mean of its counts depends on the image's contrast, which is known on the device only.
     """
     shape, device = images_NHWC.shape[1:3], images_NHWC.device
-    generators = [np.random.default_rng(draw.params["random_seed"]) for draw in draws]
-    uniform_NHW = sent(np.stack([each.random(shape, np.float32) for each in generators]), device)
-    normal_NHW = sent(np.stack([each.standard_normal(shape, np.float32) for each in generators]), device)
+    bits_NHW = np.stack([random_bits(draw.params["random_seed"], shape) for draw in draws])
+    hue_step_NHW, step_NHW = (sent(half.astype(np.int32), device) for half in (bits_NHW % STEPS, bits_NHW // STEPS))
     intensity, shift = (
         sent(np.array([draw.params[name] for draw in draws], np.float32), device)[:, None, None]
         for name in ("intensity", "color_shift")
     )
     hue, lightness, saturation = rgb_to_hls(images_NHWC.float() / 255).unbind(-1)
-    mean_N11 = lightness.std((1, 2), correction=0, keepdim=True) * intensity
-    noised = lightness + poisson(uniform_NHW, mean_N11) * intensity * (1 - lightness)
-    rgb = hls_to_rgb(torch.stack([hue + normal_NHW * shift * intensity, noised, saturation], -1))
+    mean_N11 = lightness.double().std((1, 2), correction=0, keepdim=True) * intensity
+    noised = lightness + counts(step_NHW, mean_N11) * intensity * (1 - lightness)
+    numbers_NHW = sent(normal(), device)[hue_step_NHW]
+    rgb = hls_to_rgb(torch.stack([hue + numbers_NHW * (shift * intensity), noised, saturation], -1))
     return (rgb.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def poisson(uniform: Tensor, mean: Tensor) -> Tensor:
-    """The count whose cumulative probability first reaches the uniform number; of small means (see MOST_PHOTONS)."""
-    count, cumulative = torch.zeros_like(uniform), torch.zeros_like(mean)
+def counts(step_NHW: Tensor, mean_N11: Tensor) -> Tensor:
+    """By Poisson's distribution: the count whose cumulative probability (float64) first reaches the step's middle."""
+    count_NHW, cumulative = torch.zeros_like(step_NHW), torch.zeros_like(mean_N11)
     for number in range(MOST_PHOTONS):
-        cumulative = cumulative + torch.exp(-mean) * mean**number / math.factorial(number)
-        count += uniform > cumulative
-    return count
+        cumulative = cumulative + torch.exp(-mean_N11) * mean_N11**number / math.factorial(number)
+        count_NHW += step_NHW + 0.5 > STEPS * cumulative
+    return count_NHW
 
 
 def along_main_axes(images_NHWC: Tensor, draws: Sequence[Drawn]) -> Tensor:
-    """FancyPCA: each colour moved along the main axes of the image's colours.
-
-    As albumentations has it, the drawn factors fall on the three coordinates of a centred colour, with the eigenvalues,
-    and the eigenvectors turn the result. A vector's sign is arbitrary, as is that of its factor, which is normal.
-    """
+    """FancyPCA (`trainers.faster.main_axes`): each colour moved along the main axes of the image's colours."""
     factors_N3 = sent(np.stack([draw.params["alpha_vector"] for draw in draws]), images_NHWC.device)
     colours_NPC = images_NHWC.flatten(1, 2).double() / 255
     centred_NPC = colours_NPC - colours_NPC.mean(1, keepdim=True)
@@ -68,7 +62,8 @@ def along_main_axes(images_NHWC: Tensor, draws: Sequence[Drawn]) -> Tensor:
 
 
 def eigen(symmetric_N33: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues in descending order and their vectors, in columns, by Jacobi's rotations.
+    """Eigenvalues in descending order and their vectors, in columns, by Jacobi's rotations; of either direction the one
+    whose largest coordinate is positive.
 
     A library's routine would ask the GPU whether it has converged, and wait for the answer.
     """
@@ -82,4 +77,5 @@ def eigen(symmetric_N33: Tensor) -> tuple[Tensor, Tensor]:
             turn[:, q, p] = -angle.sin()
             rest, vectors = turn.mT @ rest @ turn, vectors @ turn
     values, order = rest.diagonal(dim1=1, dim2=2).sort(descending=True)
-    return values, vectors.gather(2, order[:, None].expand(-1, 3, -1))
+    vectors = vectors.gather(2, order[:, None].expand(-1, 3, -1))
+    return values, vectors * vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
