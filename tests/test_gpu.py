@@ -29,7 +29,7 @@ EPOCHS = WARM_UP + 2
 
 @pytest.fixture(scope="module")
 def study() -> Prepared:
-    return prepare(load("demo", [f"training.epochs={EPOCHS}", "grid.splits=random_0"]))
+    return prepare(load("demo", [f"training.epochs={EPOCHS}", "training.image_size=32", "grid.splits=random_0"]))
 
 
 def trained(study: Prepared, model: str, loss: str = "ce_dice", **recipe: str) -> Trained:

