@@ -13,8 +13,8 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks
 import albumentations as A
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from trainers.compositing import Pixels
 from trainers.faster.fog import RandomFog
 from trainers.faster.main_axes import FancyPCA
 from trainers.faster.motion import MotionBlur
@@ -27,8 +27,6 @@ CHAIN_PROBABILITY = 0.6
 AUTHORS_SIZE = 128
 """Image side, pixels, for which the authors' kernel sizes are meant."""
 SHORTEST_BLUR = 3
-
-Pixels = NDArray[np.uint8]
 
 _REFLECT: dict[str, Any] = {"border_mode": cv2.BORDER_REFLECT_101, "mask_interpolation": cv2.INTER_NEAREST}
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trainers.compositing import composite, whole_background
+from trainers.compositing import Pixels, composite, whole_background
 from trainers.data import Dataset
 from trainers.split import Partition
-
-Pixels = NDArray[np.uint8]
 
 
 def fixed_images(dataset: Dataset, partition: Partition) -> tuple[Pixels, Pixels]:

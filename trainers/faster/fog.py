@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.compositing import Pixels
 from trainers.kernels import compiled
 
 SHRINKING = 0.9
@@ -37,12 +38,12 @@ class RandomFog(A.RandomFog):  # type: ignore[misc]  # albumentations ships no t
         radii_P = self.random_generator.integers(max(1, largest // 2), largest, len(places_P2))
         return {"intensity": intensity, "particle_positions": places_P2, "radiuses": radii_P}
 
-    def apply(self, img: NDArray[np.uint8], **params: Any) -> NDArray[np.uint8]:
+    def apply(self, img: Pixels, **params: Any) -> Pixels:
         """The image of shape (H, W, C) behind the fog of these parameters, then slightly blurred."""
         counts_HW, veiled_HWC = self.counts(**params), np.empty_like(img)
         _veil(img, counts_HW, self.levels(int(counts_HW.max()), **params), veiled_HWC)
         side = blur_side(img.shape)
-        blurred: NDArray[np.uint8] = cv2.GaussianBlur(veiled_HWC, (side, side), 0)
+        blurred: Pixels = cv2.GaussianBlur(veiled_HWC, (side, side), 0)
         return blurred
 
     def counts(self, **params: Any) -> NDArray[np.int64]:
@@ -52,7 +53,7 @@ class RandomFog(A.RandomFog):  # type: ignore[misc]  # albumentations ships no t
         _count(params["particle_positions"], params["radiuses"], _half_lines(int(params["radiuses"].max())), counts_HW)
         return counts_HW
 
-    def levels(self, most: int, **params: Any) -> NDArray[np.uint8]:
+    def levels(self, most: int, **params: Any) -> Pixels:
         """(number of particles up to `most`, level) -> the level that it becomes: nearer to white with each."""
         opacity, levels = self.alpha_coef * params["intensity"], [np.arange(256)]
         for _ in range(most):

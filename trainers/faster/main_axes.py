@@ -11,6 +11,7 @@ import albumentations as A
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.compositing import Pixels
 from trainers.kernels import compiled
 
 
@@ -21,7 +22,7 @@ class FancyPCA(A.FancyPCA):  # type: ignore[misc]  # albumentations ships no typ
     result: so albumentations has it.
     """
 
-    def apply(self, img: NDArray[np.uint8], alpha_vector: NDArray[np.float32], **_: Any) -> NDArray[np.uint8]:
+    def apply(self, img: Pixels, alpha_vector: NDArray[np.float32], **_: Any) -> Pixels:
         """The image of shape (H, W, C), each colour moved along the main axes of all colours."""
         sums_C, products_CC = np.zeros(3, np.int64), np.zeros((3, 3), np.int64)
         _sum(img, sums_C, products_CC)

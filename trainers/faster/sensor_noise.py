@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trainers.compositing import Pixels
 from trainers.kernels import compiled
 
 STEPS = 2**16
@@ -26,9 +27,7 @@ MOST_PHOTONS = 12
 class ISONoise(A.ISONoise):  # type: ignore[misc]  # albumentations ships no types that mypy is shown
     """ISONoise with its distributions: normal in hue, Poisson in lightness, of a mean that depends on the contrast."""
 
-    def apply(
-        self, img: NDArray[np.uint8], color_shift: float, intensity: float, random_seed: int, **_: Any
-    ) -> NDArray[np.uint8]:
+    def apply(self, img: Pixels, color_shift: float, intensity: float, random_seed: int, **_: Any) -> Pixels:
         """The image of shape (H, W, C) with the noise of this seed."""
         hls_HWC = cv2.cvtColor(img * np.float32(1 / 255), cv2.COLOR_RGB2HLS)
         _, deviation = cv2.meanStdDev(hls_HWC[..., 1])

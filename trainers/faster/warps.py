@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from trainers.compositing import Pixels
+
 Maps = NDArray[np.float32]
 BORDER = cv2.BORDER_REFLECT_101
 
