@@ -73,10 +73,8 @@ def waits(study: Prepared, network: str, width: float, rounds: int) -> list[floa
     Each round is a whole number of the times that batches are made ahead.
     """
     recipe, coming = study.definition.training, batches(study, 1.0)
-    step, ahead = (
-        our_step(network, width, study.dataset, recipe),
-        PIXELS_AHEAD // recipe.batch_size // recipe.image_size**2,
-    )
+    step = our_step(network, width, study.dataset, recipe)
+    ahead = our_images(study.splits["random_0"], recipe, 1.0).num_batches_of(PIXELS_AHEAD)
     step(*next(batches(study, 1.0)))  # compiles, allocates
     shares = []
     for _ in range(rounds):

@@ -228,6 +228,25 @@ def test_weak_fog_costs_no_more_than_strong_fog() -> None:
     assert particles[0.02] == particles[1.5]
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.4, 1.0, MAX_STRENGTH])
+def test_drawing_all_and_then_doing_it_is_calling_the_chain(strength: float) -> None:
+    """To the bit; and whatever an image shows, the draws for the next are the same."""
+    image, labels = an_image()
+    chain, done_at_all = augmentation(strength, 64), 0
+    for seed in range(40):
+        chain.set_random_seed(seed)
+        ours = [chain.augmented(image, labels) for _ in range(3)]
+        chain.set_random_seed(seed)
+        for pixels, moved in ours:
+            expected = chain(image=image, mask=labels)
+            assert np.array_equal(pixels, expected["image"])
+            assert np.array_equal(moved, expected["mask"])
+            assert pixels.flags.c_contiguous
+            assert moved.flags.c_contiguous
+            done_at_all += not np.array_equal(pixels, image)
+    assert (done_at_all > 0) == (strength > 0)
+
+
 def test_read_only_input_stays_as_it_is() -> None:
     image, labels = an_image()
     image.flags.writeable = labels.flags.writeable = False

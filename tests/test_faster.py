@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import product
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trainers.augment import MAX_STRENGTH, OPERATIONS, Chain, augmentation
+from trainers.augment import MAX_STRENGTH, OPERATIONS
 from trainers.compositing import Pixels
 from trainers.faster.main_axes import FancyPCA, main_axes
 from trainers.faster.sensor_noise import STEPS, cumulative, normal, random_bits
@@ -189,21 +188,3 @@ def test_noise_of_an_image_without_contrast_is_of_hue_alone() -> None:
     for seed in range(5):
         noised = ours.apply(plain, **drawn(ours, seed, plain)).astype(int)
         assert np.abs(noised - plain).max() <= 2
-
-
-@pytest.mark.parametrize("strength", [0.0, 0.4, 1.0, MAX_STRENGTH])
-def test_augmenting_is_calling_the_chain(strength: float) -> None:
-    """Drawing all and then doing it, without what albumentations checks on the way."""
-    chain: Chain = augmentation(strength, 64)
-    image, labels = some_images(64)[0], np.random.default_rng(1).integers(0, 7, (64, 64), dtype=np.uint8)
-    for seed in range(40):
-        chain.set_random_seed(seed)
-        with warnings.catch_warnings(action="error"):
-            ours = [chain.augmented(image, labels) for _ in range(3)]
-        chain.set_random_seed(seed)
-        for pixels, moved in ours:
-            expected = chain(image=image, mask=labels)
-            assert np.array_equal(pixels, expected["image"])
-            assert np.array_equal(moved, expected["mask"])
-            assert pixels.flags.c_contiguous
-            assert moved.flags.c_contiguous

@@ -44,6 +44,10 @@ class TrainingImages:
         """Of an epoch; an incomplete last batch is dropped."""
         return len(self.split.train) // self.batch_size
 
+    def num_batches_of(self, pixels: float) -> int:
+        """As many batches as have so many pixels; at least one."""
+        return max(1, int(pixels / (self.batch_size * self.image_size**2)))
+
     def numbers(self, epochs: range) -> Iterator[tuple[int, int]]:
         """(epoch, number within the epoch) of all batches, in the order of training."""
         return ((epoch, number) for epoch in epochs for number in range(self.num_batches))
@@ -104,8 +108,7 @@ def made_ahead(dataset: Dataset) -> Batches:
 
     def batches(images: TrainingImages, epochs: range) -> Iterator[tuple[Tensor, Tensor]]:
         numbers = images.numbers(epochs)
-        ahead = max(1, PIXELS_AHEAD // (images.batch_size * images.image_size**2))
-        while some := list(islice(numbers, ahead)):
+        while some := list(islice(numbers, images.num_batches_of(PIXELS_AHEAD))):
             for pixels, labels in [make_batch(dataset, images, epoch, number) for epoch, number in some]:
                 yield torch.from_numpy(pixels), torch.from_numpy(labels)
 

@@ -1,4 +1,4 @@
-"""An object before a crop of a background, in one go: `composite` of a `cropped_background`, bit for bit, in a third of
+"""An object before a crop of a background, in one go: `composite` of a `cropped_background`, bit for bit, in a fifth of
 the time, as it is what making a training image takes most of.
 
 The crop is resized as by Pillow (its Resample.c): by bilinear weights over each pixel's footprint, rounded to parts of

@@ -31,7 +31,7 @@ class RandomFog(A.RandomFog):  # type: ignore[misc]  # albumentations ships no t
         """The intensity, and of every particle the place (x, y) and the radius."""
         height, width = params["shape"][:2]
         intensity = self.py_random.uniform(*self.fog_coef_range)
-        halves_P2 = np.array(_halves(height, width, intensity), np.int64).reshape(-1, 2)
+        halves_P2 = _halves(height, width, intensity)
         centre = np.array(((width - 1) // 2, (height - 1) // 2))
         places_P2 = self.random_generator.integers(centre - halves_P2, centre + halves_P2, endpoint=True)
         largest = max(2, int(min(height, width) * 0.1 * intensity))
@@ -61,17 +61,16 @@ class RandomFog(A.RandomFog):  # type: ignore[misc]  # albumentations ships no t
         return np.stack(levels).astype(np.uint8)
 
 
-def _halves(height: int, width: int, intensity: float) -> list[tuple[int, int]]:
-    """Half the sides (x, y) of the region that each particle is drawn from."""
-    smallest, halves = max(1, int(width // 3 * intensity)), []
-    sides = (width, height)
+def _halves(height: int, width: int, intensity: float) -> NDArray[np.int64]:
+    """Half the sides (x, y) of the region that each particle is drawn from, shape (P, 2)."""
+    smallest, halves, particles = max(1, int(width // 3 * intensity)), [], []
     for _ in range(REGIONS):
-        if min(sides) <= smallest:
+        if min(width, height) <= smallest:
             break
-        particles = int(sides[0] * sides[1] / smallest**2 * intensity * 10)
-        halves += [(sides[0] // 2, sides[1] // 2)] * particles
-        sides = (int(sides[0] * SHRINKING), int(sides[1] * SHRINKING))
-    return halves
+        halves.append((width // 2, height // 2))
+        particles.append(int(width * height / smallest**2 * intensity * 10))
+        width, height = int(width * SHRINKING), int(height * SHRINKING)
+    return np.repeat(np.array(halves, np.int64), particles, axis=0)
 
 
 def blur_side(shape: tuple[int, ...]) -> int:

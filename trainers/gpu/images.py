@@ -59,8 +59,7 @@ def made_together(dataset: Dataset, device: torch.device) -> Batches:
 
 def _parts(images: TrainingImages) -> Iterator[range]:
     """An epoch's batches, as many at a time as are made together."""
-    together = max(1, int(PIXELS_TOGETHER / (images.batch_size * images.image_size**2)))
-    number = images.num_batches
+    together, number = images.num_batches_of(PIXELS_TOGETHER), images.num_batches
     return (range(first, min(first + together, number)) for first in range(0, number, together))
 
 
