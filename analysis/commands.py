@@ -41,7 +41,7 @@ class SplitTables(dict[tuple[str, str], pd.DataFrame]):
 
 def tables(scores: Scores, averagings: Sequence[str] | None = None) -> SplitTables:
     """The paper's Tables 2-5: one frame per (model, loss), values Dice. Raises ValueError for an unknown averaging."""
-    return SplitTables(split_tables(scores.table, averagings))
+    return SplitTables(split_tables(scores.table, averagings, simulated=scores.simulated))
 
 
 def stability(scores: Scores, seed: int = 0) -> Answer:
@@ -65,7 +65,7 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     }
     if scores.facts is not None:
         frames |= _of_a_study(scores, seed)
-    return Answer([*verdict(scores), cannot_say(scores)], frames)
+    return Answer([*verdict(scores), cannot_say(scores)], frames, scores.simulated)
 
 
 def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
@@ -105,7 +105,7 @@ def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float 
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None
     title = f"{'-'.join(a)} less {'-'.join(b)}, test/train ratio {scores.test_to_train:.3f}, equal within {rope:g}"
-    return Answer(frames={title: frame})
+    return Answer(frames={title: frame}, simulated=scores.simulated)
 
 
 def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, seed: int = 0) -> Path:

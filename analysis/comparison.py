@@ -213,7 +213,7 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Is configuration a = (model, loss) better than b? One row per averaging and class, "all" and "macro" included.
+    """Is configuration a = (model, loss) better than b? One row per averaging and class, "all" and macro included.
 
     The differences a - b are paired by split. On random splits: num_pairs, wins, losses and ties of a, mean difference
     with its Nadeau-Bengio interval (low, high), the p-values naive_p (t test as if splits were independent), nb_p and

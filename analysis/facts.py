@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.errors import AnalysisError
-from analysis.tables import in_class_order
+from analysis.tables import ALL, in_class_order
 from study.cells import parse_trial, split_kind
 from study.definition import Definition
 from study.results import Results
@@ -81,9 +81,7 @@ class Facts:
                 "for what needs the scores alone"
             )
         scored = self.results.read("dice", trial_ids, ["trial", "class"]).to_pandas()
-        classes = {
-            str(t): [c for c in dict.fromkeys(part) if c != "all"] for t, part in scored.groupby("trial")["class"]
-        }
+        classes = {str(t): [c for c in dict.fromkeys(part) if c != ALL] for t, part in scored.groupby("trial")["class"]}
         return {trial: _confusion(of_trial[trial], classes[trial]) for trial in trial_ids}
 
     def history(self, trial_ids: Collection[str]) -> pd.DataFrame:
@@ -131,7 +129,7 @@ def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.Dat
         "dice_ew": [*scores.ew, scores.all_ew],
         "dice_pooled": [*scores.pooled, scores.all_pooled],
     }
-    return pd.DataFrame({"trial": trial, "class": [*classes, "all"], **columns})
+    return pd.DataFrame({"trial": trial, "class": [*classes, ALL], **columns})
 
 
 def _label_map(png: bytes) -> NDArray[np.uint8]:

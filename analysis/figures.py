@@ -21,7 +21,7 @@ from analysis.comparison import compare
 from analysis.ranks import configuration_ranks
 from analysis.stability import MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind, stability
 from analysis.svg import FAINT, INK
-from analysis.tables import printable, worst
+from analysis.tables import ALL, BACKGROUND, printable, worst
 
 # Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
@@ -276,7 +276,7 @@ def _of(table: pd.DataFrame, model: str, loss: str, averaging: str) -> pd.DataFr
 
 def _classes(names: pd.Index[Any]) -> list[str]:
     """Object classes in their order, then macro, all and background."""
-    return [*(n for n in names if n not in NOT_OBJECTS), *(n for n in (MACRO, "all", "bg") if n in names)]
+    return [*(n for n in names if n not in NOT_OBJECTS), *(n for n in (MACRO, ALL, BACKGROUND) if n in names)]
 
 
 def _jitter(number: int) -> Floats:

@@ -14,7 +14,10 @@ from itertools import groupby
 import pandas as pd
 
 AVERAGINGS = ("pw", "ew")  # shown unless others are asked for
-CLASSES = ("bg", "bx", "cl", "dr", "du", "ad", "bo", "all")  # the paper's order
+BACKGROUND, ALL = "bg", "all"
+CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
+NO_OBJECTS = {BACKGROUND: BACKGROUND, "background": BACKGROUND, ALL: ALL}
+"""What a class that is no object may be called, in any case -> the name under which it is kept."""
 NAMES = ["model", "loss", "split", "averaging", "class"]
 KEYS = [*NAMES, "seed"]
 UNDEFINED, MISSING = "-", "?"  # in print
@@ -22,13 +25,14 @@ UNDEFINED, MISSING = "-", "?"  # in print
 Tables = dict[tuple[str, str], pd.DataFrame]
 
 
-def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None) -> Tables:
+def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simulated: bool = False) -> Tables:
     """One frame per (model, loss): rows are splits, columns (averaging, class), values Dice.
 
     Several seeds of a split are averaged. A cell is NaN where any of these scores is undefined, and where a seed that
     the split has elsewhere is missing: nothing is averaged around. All frames share rows and columns, so what one
     model lacks shows as missing. Each frame's `attrs` hold, by split, its `kinds` and the number of `seeds`, and as
-    (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined.
+    (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined. And whether the scores
+    are `simulated`.
 
     :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, where there.
     :raises ValueError: columns or averagings are missing, or a score is given twice.
@@ -44,7 +48,7 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None) -> Tabl
     frames = {}
     for (model, loss), part in chosen.groupby(["model", "loss"], observed=True):
         frames[str(model), str(loss)] = _layout(part, rows, columns)
-        frames[str(model), str(loss)].attrs["kinds"] = {split: kinds[split] for split in rows}
+        frames[str(model), str(loss)].attrs |= {"kinds": {s: kinds[s] for s in rows}, "simulated": simulated}
     return frames
 
 
@@ -92,7 +96,7 @@ def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
 
 def class_order(name: str) -> tuple[int, str]:
     """The paper's classes in the paper's order, then others by name, and "all" last."""
-    if name == "all":
+    if name == ALL:
         return len(CLASSES) + 1, name
     return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
 
@@ -136,12 +140,18 @@ class Layout:
             rows.append((kinds.get(split), (printable(split), cells)))
         columns = [(printable(averaging), printable(name)) for averaging, name in frame.columns]
         return cls(
-            title=f"Dice of {printable(key[0])} trained with {printable(key[1])}, by split and class",
+            title=_title(*map(printable, key), simulated=frame.attrs.get("simulated", False)),
             notes=_notes(frame),
             groups=[(name, len(list(members))) for name, members in groupby(averaging for averaging, _ in columns)],
             columns=columns,
             blocks=[[row for _, row in members] for _, members in groupby(rows, key=lambda row: row[0])],
         )
+
+
+def _title(model: str, loss: str, *, simulated: bool) -> str:
+    if simulated:
+        return f"Simulated Dice of {model} with {loss} (drawn, not trained for), by split and class"
+    return f"Dice of {model} trained with {loss}, by split and class"
 
 
 def printable(name: object) -> str:

@@ -17,6 +17,7 @@ from scipy import stats
 from analysis.check import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
 from analysis.errors import AnalysisError
 from analysis.load import Scores, load
+from analysis.stability import MACRO
 
 RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
 Draw = Callable[[str, str], float]
@@ -87,7 +88,7 @@ def test_a_failure_among_many_checks_takes_a_wider_bound_and_a_pass_does_not() -
     alone = one(given(), max_gap=0.1)
     twins = check(given(), max_gap=0.1).checks  # bx, and macro, which is bx
     error = SD * math.sqrt(1 / 4 + 1 / 3)
-    assert list(twins["class"]) == ["bx", "macro"]
+    assert list(twins["class"]) == ["bx", MACRO]
     np.testing.assert_allclose(twins["low"], 0.11 - stats.t.ppf(1 - 0.05 / 2, 3) * error)
     np.testing.assert_allclose(twins["high"], alone["high"])
 
@@ -124,8 +125,8 @@ def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
         (given(rotation=[]), {"max_gap": 0.5}, "no rotation splits"),
         (given(random=[0.5, 0.6, 0.7]), {"max_sd": 0.5}, "no SD of 3 random splits"),
         (given(random=[0.5]), {"min_dice": 0.1}, "no interval: 1 random splits"),
-        (given(random=[0.5, math.nan, 0.6, 0.7]), {"min_dice": 0.1}, "1 of 4 splits have no score"),
-        (given(rotation=[0.5, math.nan, 0.5]), {"max_gap": 0.9}, "1 of 7 splits have no score"),
+        (given(random=[0.5, math.nan, 0.6, 0.7]), {"min_dice": 0.1}, "bx has no score on random_1"),
+        (given(rotation=[0.5, math.nan, 0.5]), {"max_gap": 0.9}, "bx has no score on rot_1"),
     ],
 )
 def test_too_few_splits_cannot_tell(scores: Scores, limits: dict[str, float], reason: str) -> None:
@@ -145,7 +146,12 @@ def test_missing_trials_leave_every_check_of_their_configuration_open() -> None:
     assert verdict.status == CANNOT_TELL
     assert set(verdict.checks["note"]) == {f"1 missing, {cell} for one: run the study again"}
     other = dataclasses.replace(given(), missing=("unet-ce-random_9-s0",))
-    assert check(other, min_dice=0.1).status == STABLE
+    assert check(other, min_dice=0.1, model="icnet").status == STABLE
+    everything = check(other, min_dice=0.1)
+    assert everything.status == CANNOT_TELL, "what is not there at all is not stable"
+    assert "open: min-dice 0.1, unet ce: 1 missing, unet-ce-random_9-s0 for one: run the study again" in (
+        everything.text()
+    )
 
 
 def test_a_training_that_diverged_is_unstable_by_any_limit() -> None:

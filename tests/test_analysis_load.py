@@ -161,12 +161,17 @@ def test_trials_without_scores_or_objective_are_missing(out: Path) -> None:
     assert set(load(out, "tuned").table["split"]) == {"random_0", "rot_0"}
 
 
-def test_an_empty_study_has_everything_missing(tmp_path: Path) -> None:
+def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
     Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
     for epsilon in (None, 0.01):
-        scores = load(tmp_path, epsilon=epsilon)
-        assert len(scores.table) == 0
-        assert len(scores.missing) == 4
+        with pytest.raises(AnalysisError, match="no trial is done yet, of 4"):
+            load(tmp_path, epsilon=epsilon)
+    commit(tmp_path, f"{CELLS[0]}-t00", ["trials"], status="failed", error="the loss became nan")
+    with pytest.raises(AnalysisError, match="no trial has scores: 1 of 4 failed .*: the loss became nan"):
+        load(tmp_path)
+    commit(tmp_path, f"{CELLS[1]}-t00", ["trials"])
+    with pytest.raises(AnalysisError, match="1 of 4 trials are done, but no object class has a test score"):
+        load(tmp_path)
 
 
 def test_seeds_stay_a_factor(tmp_path: Path) -> None:
