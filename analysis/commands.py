@@ -23,9 +23,10 @@ from analysis.errors import AnalysisError
 from analysis.false_classes import false_class_matrices, false_classes, hard_images, image_scores
 from analysis.importance import importance
 from analysis.load import Scores, load
+from analysis.shown import worded_in
 from analysis.tables import tables as split_tables
 from analysis.tables_output import to_html
-from analysis.verdict import ROPE, cannot_say, verdict, worded_in
+from analysis.verdict import ROPE, cannot_say, verdict
 
 __all__ = ["check", "compare", "load", "report", "stability", "tables"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,28 @@ from analysis.tables import ALL, in_class_order
 from study.cells import parse_trial, split_kind
 from study.definition import Definition
 from study.results import Results
-from trainers.dice import DiceScores, dice
+from trainers.dice import DiceScores, dice, tolerance
 
 WIDE = {"pw": "dice_pw", "ew": "dice_ew", "pooled": "dice_pooled"}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "seed"]
 MAX_MASK_PIXELS = 8192 * 8192
 
 Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrialImages:
+    """A trial's N test images: which of the K object classes each shows, and which are falsely predicted in it."""
+
+    factors: dict[str, object]
+    images: list[str]
+    classes: list[str]
+    true_NK: NDArray[np.bool_]
+    false_NK: NDArray[np.bool_]
+    dice_NK: NDArray[np.float64]
+    """Dice of each class in each image; NaN where the image does not show it."""
+    object_share: float
+    """Of the pixels of its predictions, those that are not background."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,16 @@ class Facts:
         classes = {str(t): [c for c in dict.fromkeys(part) if c != ALL] for t, part in scored.groupby("trial")["class"]}
         return {trial: _confusion(of_trial[trial], classes[trial]) for trial in trial_ids}
 
+    @cached_property
+    def test_images(self) -> list[TrialImages]:
+        """The test images of every selected trial. Raises AnalysisError if a trial's pixel counts are gone."""
+        epsilon = self.definition.training.epsilon if self.epsilon is None else self.epsilon
+        factors = self.selected.set_index("trial")[["model", "loss", "split", "split_kind", "seed"]]
+        return [
+            _of_trial({"trial": trial} | factors.loc[trial].to_dict(), images, classes, counts, epsilon)
+            for trial, (images, classes, counts) in self.counts(self.chosen).items()
+        ]
+
     def history(self, trial_ids: Collection[str]) -> pd.DataFrame:
         """The trials' epochs: the columns of OUT/history, the trials' factors, and the epoch that was selected."""
         epochs: pd.DataFrame = self.results.read("history", trial_ids).to_pandas()
@@ -100,6 +126,18 @@ class Facts:
         counts = self.counts(list(dict.fromkeys(stored["trial"])))
         frames = [_scores_of(trial, dice(kept, epsilon), classes) for trial, (_, classes, kept) in counts.items()]
         return pd.concat(frames, ignore_index=True) if frames else stored
+
+
+def _of_trial(
+    factors: dict[str, object], images: list[str], classes: list[str], counts_NKK: Counts, epsilon: float
+) -> TrialImages:
+    truth, predicted = counts_NKK.sum(2)[:, 1:], counts_NKK.sum(1)[:, 1:]
+    right = np.einsum("nkk->nk", counts_NKK)[:, 1:]
+    tolerances = np.array([tolerance(epsilon, int(pixels)) for pixels in counts_NKK.sum((1, 2))])
+    true = truth > 0
+    dice = np.where(true, 2 * right / np.maximum(truth + predicted, 1), np.nan)
+    false, object_share = ~true & (predicted > tolerances[:, None]), float(predicted.sum() / counts_NKK.sum())
+    return TrialImages(factors, images, classes[1:], true, false, dice, object_share)
 
 
 def _factors(trial_ids: Collection[str]) -> pd.DataFrame:

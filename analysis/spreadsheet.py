@@ -12,13 +12,14 @@ import pandas as pd
 
 from analysis.answer import records
 from analysis.errors import AnalysisError
+from analysis.files import written_whole
 from analysis.tables_output import CSV_COLUMNS, Frames, inert, rows_of
 
 MOST_ROWS, MOST_CHARACTERS = 1_048_575, 32_767  # of a sheet below its header, of a cell
 
 
 def write_workbook(file: str | os.PathLike[str], frames: Frames, trials: pd.DataFrame | None, decimals: int) -> Path:
-    """Write FILE: a sheet `scores` with the rows of `tables_output.to_csv`, and one with the `trials`, if there are any.
+    """Write FILE: a sheet `scores` with the rows of `tables_output.to_csv`, and one with the `trials`, if there are.
 
     Times are UTC without a zone, as spreadsheets know none, and columns of such are named so, as in `started_utc`.
     Raises AnalysisError: FILE cannot be written, is no name of a workbook, or a sheet cannot hold so many rows.
@@ -39,20 +40,15 @@ def write_workbook(file: str | os.PathLike[str], frames: Frames, trials: pd.Data
         sheet.append(CSV_COLUMNS if title == "scores" else list(rows[0]))
         for row in _cells(rows):
             sheet.append(row)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
+    with written_whole(path) as unfinished:
         workbook.save(unfinished)
-        unfinished.replace(path)
-    except OSError as error:
-        raise AnalysisError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 
 def _cells(rows: Iterable[Mapping[str, Any]]) -> Iterable[list[Any]]:
     for row in rows:
-        yield [inert(value)[:MOST_CHARACTERS] if isinstance(value, str) else value for value in row.values()]
+        known = (None if value is pd.NaT else value for value in row.values())
+        yield [inert(value)[:MOST_CHARACTERS] if isinstance(value, str) else value for value in known]
 
 
 def _without_zones(frame: pd.DataFrame) -> pd.DataFrame:

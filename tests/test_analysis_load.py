@@ -167,7 +167,7 @@ def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
         with pytest.raises(AnalysisError, match="no trial is done yet, of 4"):
             load(tmp_path, epsilon=epsilon)
     commit(tmp_path, f"{CELLS[0]}-t00", ["trials"], status="failed", error="the loss became nan")
-    with pytest.raises(AnalysisError, match="no trial has scores: 1 of 4 failed .*: the loss became nan"):
+    with pytest.raises(AnalysisError, match=r"no trial has scores: 1 of 4 failed .*: the loss became nan"):
         load(tmp_path)
     commit(tmp_path, f"{CELLS[1]}-t00", ["trials"])
     with pytest.raises(AnalysisError, match="1 of 4 trials are done, but no object class has a test score"):
