@@ -166,7 +166,9 @@ def _chosen(scores: Scores, asked: Mapping[str, str | None]) -> tuple[pd.DataFra
     for name, value in wanted.items():
         usual &= (levels[name] == value) | (value is None)
     if not usual.any():
-        raise AnalysisError(f"{scores.source} has no scores to check: it has no pw or ew scores of object classes")
+        raise AnalysisError(
+            f"{scores.source} has no scores to check of object classes under pw or ew; name another --averaging"
+        )
     sentences = without_score(wide)
     return wide[usual], [sentences[row] for row in np.flatnonzero(usual)]
 

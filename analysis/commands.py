@@ -79,7 +79,7 @@ def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
     }
     return {
         "How often is a class predicted that is not there?": false_classes(facts),
-        **{title: matrix.reset_index() for title, matrix in matrices.items()},
+        **{title: _as_rows(matrix) for title, matrix in matrices.items()},
         f"The {NUM_WORST} worst test images": images.head(NUM_WORST),
         f"The {NUM_WORST} images that are hardest for all": hard_images(images).head(NUM_WORST),
         "Was tuning worth it? Tuned less default, on test images": search.tuning_gain(runs, scores.test_to_train),
@@ -88,6 +88,11 @@ def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
         "Which hyperparameter mattered?": importance(runs, seed),
         "Accuracy against cost": trade_off(facts, worded_in(scores.table)),
     }
+
+
+def _as_rows(matrix: pd.DataFrame) -> pd.DataFrame:
+    """The matrix as a table whose columns no class can be called like."""
+    return matrix.add_suffix(" seen").rename_axis(index="true object", columns=None).reset_index()
 
 
 def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float = ROPE, seed: int = 0) -> Answer:

@@ -34,14 +34,14 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simu
     (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined. And whether the scores
     are `simulated`.
 
-    :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, where there.
+    :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, or else what there is.
     :raises ValueError: columns or averagings are missing, or a score is given twice.
     """
-    chosen = _chosen(table, averagings)
+    order = _wanted(table, averagings)
+    chosen = _chosen(table, order)
     kinds = {str(split): str(kind) for split, kind in zip(chosen["split"], chosen["split_kind"], strict=True)}
     rows = pd.Index(sorted(kinds, key=lambda split: _split_order(kinds[split], split)), name="split")
     pairs = set(zip(chosen["averaging"], chosen["class"], strict=True))
-    order = list(averagings or AVERAGINGS)
     columns = pd.MultiIndex.from_tuples(
         sorted(pairs, key=lambda pair: (order.index(pair[0]), class_order(pair[1]))), names=["averaging", "class"]
     )
@@ -52,16 +52,21 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simu
     return frames
 
 
-def _chosen(table: pd.DataFrame, averagings: Sequence[str] | None) -> pd.DataFrame:
-    """The rows of the averagings wanted, once they are known to be there, and there once."""
+def _wanted(table: pd.DataFrame, averagings: Sequence[str] | None) -> list[str]:
+    """The averagings to show. Raises ValueError if the table lacks a column, or one of them."""
     if absent := [name for name in [*KEYS, "split_kind", "dice"] if name not in table.columns]:
         raise ValueError(f"the scores lack the column(s) {', '.join(absent)}")
     available = sorted(map(str, table["averaging"].unique()))
-    unknown = [name for name in averagings or () if name not in available]
-    if unknown or not set(averagings or AVERAGINGS) & set(available):
-        wanted = ", ".join(unknown) or " or ".join(AVERAGINGS)
-        raise ValueError(f"no scores under the averaging {wanted}; available: {', '.join(available) or 'none'}")
-    chosen = table[table["averaging"].isin(averagings or AVERAGINGS)].astype(dict.fromkeys(NAMES, str))
+    if averagings is None:
+        return [name for name in AVERAGINGS if name in available] or available
+    if unknown := [name for name in averagings if name not in available]:
+        raise ValueError(f"no scores under the averaging {', '.join(unknown)}; available: {', '.join(available)}")
+    return list(averagings)
+
+
+def _chosen(table: pd.DataFrame, averagings: Sequence[str]) -> pd.DataFrame:
+    """The rows of these averagings, once they are known to be there once."""
+    chosen = table[table["averaging"].isin(averagings)].astype(dict.fromkeys(NAMES, str))
     twice = chosen[chosen.duplicated(KEYS)]
     if len(twice):
         first = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)

@@ -20,7 +20,17 @@ from analysis.false_classes import false_classes
 from analysis.load import Scores
 from analysis.ranks import WorstOfColumns, extreme_classes, worst_of_columns
 from analysis.shown import rule, shown_of, worded_in
-from analysis.stability import CONFIGURATION, MACRO, Floats, by_split, is_object, of_kind, sd_refusal, stability
+from analysis.stability import (
+    CONFIGURATION,
+    MACRO,
+    Floats,
+    by_split,
+    is_object,
+    of_kind,
+    sd_refusal,
+    stability,
+    without_score,
+)
 from analysis.training import run_its_course, too_short, training
 
 ROPE = 0.01
@@ -66,7 +76,7 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
     known = macro.dropna(subset="sd")
     if known.empty:
         refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
-        reason = refusal.reason if refusal else macro["note"].iloc[0]
+        reason = refusal.reason if refusal else _unscored(table)
         points.append(f"How steady these models are cannot be told: {reason}.")
     else:
         halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
@@ -77,8 +87,8 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
     gaps = macro["gap"].dropna()
     if len(gaps):
         points.append(_in_short_of_rotation(gaps))
-    elif (table["split_kind"] == "rotation").any():
-        points.append(f"What camera angles that were not trained on cost cannot be told: {macro['note'].iloc[0]}.")
+    elif table["split_kind"].nunique() > 1:
+        points.append(f"What new camera angles cost cannot be told for all object classes: {_unscored(table)}.")
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if len(objects):
         low = objects.loc[objects["dice"].idxmin()]
@@ -86,6 +96,14 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
             f"The worst to be met here is a Dice of {low['dice']:.2f}: {low['class']}, {name_of(low)}, {low['split']}."
         )
     return Finding("In short", tuple(points))
+
+
+def _unscored(table: pd.DataFrame) -> str:
+    """Which classes have no score, and where: the first configuration that lacks one."""
+    wide = by_split(table)
+    told = zip(wide.index, without_score(wide), strict=True)
+    (model, loss, _, _), sentence = next((key, each) for key, each in told if key[-1] == MACRO and each)
+    return f"{sentence} ({model} {loss})"
 
 
 def _in_short_of_rotation(gaps: pd.Series[float]) -> str:
@@ -130,7 +148,7 @@ def _spread(macro: pd.DataFrame) -> Finding:
     for row in macro.itertuples():
         refusal = sd_refusal(row.num_splits, "random splits")
         if np.isnan(row.mean):
-            points.append(f"{name_of(row)}: no mean over the object classes; {row.note}.")
+            points.append(f"{name_of(row)}: no mean over the object classes, as not all have a score; see its table.")
         elif refusal:
             points.append(f"{name_of(row)}: {row.mean:.3f}; {refusal.reason}.")
         else:
@@ -146,17 +164,18 @@ def _rotation(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
     if table["split_kind"].nunique() < 2:
         return None
     points = [
-        f"{name_of(row)}: {row.mean:.3f} on random, {row.rotation_mean:.3f} on rotation splits; it keeps "
-        f"{row.retained_share:.0%}."
+        f"{name_of(row)}: {row.mean:.3f} on random, {row.rotation_mean:.3f} on rotation splits"
+        + ("." if np.isnan(row.retained_share) else f"; it keeps {row.retained_share:.0%}.")
         for row in macro.dropna(subset="gap").itertuples()
     ]
     tests = random_against_rotation(table)
     overall = tests[tests["model"] == ""].iloc[0]
     over = "over all configurations and object classes"
     if overall["num_left_out"]:
-        over += f" but {overall['num_left_out']} columns (configuration x class) without a score on some split"
-    verdict_ = overall["note"] or f"exact one-sided p = {overall['p']:.4f}, {over}"
-    points.append(f"Random less rotation, over all: {overall['difference']:+.3f}; {verdict_}.")
+        over += f" that have a score on every split; {_count(int(overall['num_left_out']), 'column')} left out"
+    difference = [] if np.isnan(overall["difference"]) else [f"{overall['difference']:+.3f}"]
+    told = [*difference, overall["note"] or f"exact one-sided p = {overall['p']:.4f}, {over}"]
+    points.append(f"Random less rotation, over all: {'; '.join(told)}.")
     points.append(_worst_columns(worst_of_columns(table)))
     return Finding("Does it hold at camera angles that it was not trained on?", tuple(points))
 
