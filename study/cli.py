@@ -6,9 +6,9 @@ import argparse
 import json
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from study.cells import cells
 from study.cost import readable
 from study.definition import PRESETS, Definition, load
 from study.errors import StudyError
+from study.progress import Progress
 
 DONE, NEGATIVE, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -139,7 +140,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     except KeyboardInterrupt:
         from study.results import Results
 
-        kept = len(Results(out).trials())
+        kept = len(Results(out).audit().rows)
         console.print(f"Interrupted. {kept} trials are committed in {out}; the same command goes on from there.")
         return INTERRUPTED
     console.print("Mean example-wise Dice over the object classes, test images:")
@@ -231,7 +232,6 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
     now = status(options.out)
     progress = now.progress
-    alive = progress is not None and progress.state == "running" and not progress.is_lost
     done = len(now.trials) - len(now.missing)
     if options.json:
         answer = {
@@ -240,7 +240,8 @@ def _status(options: argparse.Namespace, console: Console) -> int:
             "failed": {trial.id: reason for trial, reason in now.failed.items()},
             "missing": [trial.id for trial in now.missing],
             "unfinished": {name: asdict(each) for name, each in now.unfinished.items()},
-            "alive": alive,
+            "damaged": {trial.id: what for trial, what in now.damaged.items()},
+            "alive": now.alive,
             "run": json.loads(progress.to_json()) if progress else None,
         }
         print(json.dumps(answer))
@@ -250,18 +251,27 @@ def _status(options: argparse.Namespace, console: Console) -> int:
         console.print(f"failed: {trial.id}: {reason}", markup=False)
     for name, unfinished in now.unfinished.items():
         console.print(f"not run: {name}: {unfinished.told}", markup=False, soft_wrap=True)
+    for trial, what in now.damaged.items():
+        console.print(f"damaged: {trial.id}: {what}; the next run makes the trial again", markup=False, soft_wrap=True)
     if now.missing:
         console.print(
             "missing: " + ", ".join(trial.id for trial in now.missing[:6]) + (" ..." * (len(now.missing) > 6))
         )
-    if progress and alive:
+    if progress and now.alive:
         console.print(f"Running on {progress.host} (pid {progress.pid}):")
         console.print(live_picture(progress))
     elif progress:
-        ago = readable(time.time() - progress.updated)
-        state = "was lost without a word" if progress.state == "running" else f"ended {progress.state}"
-        console.print(f"Nothing is running; the last run, on {progress.host}, {state} {ago} ago.")
+        when = datetime.fromtimestamp(progress.updated, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        console.print(
+            f"Nothing is running. The last run, on {progress.host}, {_how_it_ended(progress)} ({when}, by its clock)."
+        )
     return DONE if not now.missing else NEGATIVE
+
+
+def _how_it_ended(progress: Progress) -> str:
+    if progress.state == "stopped":
+        return f"was stopped: {progress.reason}"
+    return "was killed" if progress.state == "running" else f"ended {progress.state}"
 
 
 def _trial(options: argparse.Namespace, console: Console) -> int:

@@ -20,6 +20,7 @@ from study.errors import StudyError
 from trainers.recipe import NUMERICS, LossName, ModelName, PositiveFloat, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
+DEFINITION_HEADER = "# The definition as it was run, every default written out. Each run writes this file anew.\n"
 Angle = int | float
 
 RANDOM_SPLIT = re.compile(r"random_(0|[1-9]\d*)")
@@ -193,7 +194,7 @@ class Definition(Section):
 
     def to_toml(self) -> str:
         """The whole definition, every default written out; `load` of it gives an equal definition."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        return DEFINITION_HEADER + tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
 def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:

@@ -85,6 +85,11 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._heard[trial.trial_id] = time.monotonic()
         if result.get("committed"):
             self._finish(ours, result)
+        elif result.get("cannot_commit"):
+            raise StudyError(
+                f"{self._results.out} takes no more results: {result['cannot_commit']} (on {result['hostname']}). The "
+                "run ends here, and what is committed stays: mend that, and run the same command again."
+            )
         elif result.get("out_of_memory"):
             self._out_of_gpu_memory(ours, trial, str(result["out_of_memory"]))
         else:
