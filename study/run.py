@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
 from study.claim import claimed, living_driver
 from study.committed import Committed, check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
 from study.cost import Estimate, Factors, estimate, images_to_train_on
-from study.definition import Definition, parse
+from study.definition import Definition, parse, read_toml
 from study.digests import Row
 from study.errors import StudyError
 from study.prepare import catalogue_of, prepare
@@ -179,13 +178,11 @@ def status(out: str) -> Status:
 
 def kept_definition(results: Results) -> Definition:
     """The definition in OUT/study.toml. Raises StudyError if OUT is no study."""
-    text = results.read_text(DEFINITION_FILE)
-    if text is None:
+    content = results.read_bytes(DEFINITION_FILE)
+    if content is None:
         raise StudyError(f"{results.out} holds no study: there is no {DEFINITION_FILE} in it")
-    try:
-        return parse(tomllib.loads(text), f"{results.out}/{DEFINITION_FILE}")
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{results.out}/{DEFINITION_FILE}: not valid TOML: {error}") from None
+    place = f"{results.out}/{DEFINITION_FILE}"
+    return parse(read_toml(content, place), place)
 
 
 @dataclass(frozen=True)

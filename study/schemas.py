@@ -28,7 +28,7 @@ _FACTORS = (
     ("loss", "string"),
     ("split", "string"),
     ("split_kind", "string"),
-    ("seed", "int"),
+    ("seed", "long"),
     ("index", "int"),
     ("width", "double"),
     ("strength", "double"),
