@@ -18,11 +18,13 @@ from analysis.facts import Facts
 from analysis.stability import is_object
 from analysis.tidy import COLUMNS, check, read_table, read_tidy
 from study.cells import Cell, Trial, cells, split_kind, trials
-from study.committed import Row, missing, read_committed
+from study.committed import missing, read_committed
 from study.definition import Definition
+from study.digests import Row
 from study.errors import StudyError
-from study.results import DEFINITION_FILE, SCHEMAS, Results
+from study.results import DEFINITION_FILE, Results
 from study.run import kept_definition
+from study.schemas import SCHEMAS
 
 PAPER = "paper"
 """The word that names the paper's own tables (a file or directory of that name is `./paper`)."""
@@ -133,7 +135,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
             f"{results.out} is no study (no {DEFINITION_FILE} in it), nor a CSV or Parquet file, nor the word {PAPER}"
         )
     definition = kept_definition(results)
-    committed = read_committed(results, definition)
+    committed = read_committed(results, definition).rows
     _check_one_study(results.out, committed)
     wanted = _considered(definition, select)
     rows = {trial: committed[trial] for trial in wanted if trial in committed}

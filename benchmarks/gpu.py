@@ -120,7 +120,7 @@ def whole_study(settings: Sequence[str]) -> dict[str, float]:
             stdout=sys.stderr,
             check=True,
         )
-        seconds, rows = time.perf_counter() - began, Results(folder).trials()
+        seconds, rows = time.perf_counter() - began, list(Results(folder).audit().rows.values())
     recipe = load("paper", settings).training
     steps = [recipe.epochs * (row["num_train"] // recipe.batch_size) for row in rows]
     flop = sum(3e9 * row["gflops"] * recipe.batch_size * number for row, number in zip(rows, steps, strict=True))

@@ -70,7 +70,7 @@ def run() -> Study:
         seconds = time.perf_counter() - began
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}")
-        rows = Results(folder).trials()
+        rows = list(Results(folder).audit().rows.values())
         in_epochs = pc.sum(Results(folder).read("history", {row["trial"] for row in rows})["seconds"]).as_py()
     starts, ends = ([row[which].timestamp() - wall for row in rows] for which in ("started", "finished"))
     print(f"{len(rows)} trials in {seconds:.1f} s", file=sys.stderr)

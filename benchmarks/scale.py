@@ -65,7 +65,7 @@ def measured(number: int, out: Path) -> Measurement:
     settings = [word for each in (*SMALL, *shape) for word in ("--set", each)]
     command = ["run", "paper", "--simulate", "--out", str(out), *settings]
     seconds, peak = timed(*command)
-    ends = np.sort([row["finished"].timestamp() for row in Results(out).trials()])
+    ends = np.sort([row["finished"].timestamp() for row in Results(out).audit().rows.values()])
     tenth = len(ends) // 10
     resumed, _ = timed(*command)
     status, _ = timed("status", str(out))

@@ -14,7 +14,7 @@ from trainers.recipe import LossName, ModelName
 
 SplitKind = Literal["random", "rotation"]
 
-_TRIAL_ID = re.compile(r"([a-z_]+)-([a-z_]+)-((?:random|rot)_\d+)-s(\d+)-t(\d{2,})")
+_TRIAL_ID = re.compile(r"([a-z_]+)-([a-z_]+)-((?:random|rot)_[0-9]{1,9})-s([0-9]{1,16})-t([0-9]{2,6})")
 
 
 @dataclass(frozen=True, order=True)
@@ -80,7 +80,9 @@ def trials(definition: Definition) -> tuple[Trial, ...]:
 def parse_trial(trial_id: str) -> Trial:
     """The trial that an id names. Raises StudyError if it names none."""
     match = _TRIAL_ID.fullmatch(trial_id)
-    if not match:
-        raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
-    model, loss, split, seed, index = match.groups()
-    return Trial(Cell(cast(ModelName, model), cast(LossName, loss), split, int(seed)), int(index))
+    if match:
+        model, loss, split, seed, index = match.groups()
+        trial = Trial(Cell(cast(ModelName, model), cast(LossName, loss), split, int(seed)), int(index))
+        if trial.id == trial_id:  # else it has a zero too many
+            return trial
+    raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")

@@ -15,9 +15,8 @@ from typing import Any
 from study.cells import Point, Trial
 from study.errors import StudyError
 from study.prepare import Prepared
-from study.results import Results
+from study.results import CHECKPOINTS, Results
 
-FOLDER = "checkpoints"
 State = dict[str, Any]
 
 
@@ -25,7 +24,7 @@ class Checkpoints:
     """The checkpoint of one trial."""
 
     def __init__(self, results: Results, study: Prepared, trial: Trial, point: Point) -> None:
-        self._results, self._name = results, f"{FOLDER}/{trial.id}.pt"
+        self._results, self._name = results, f"{CHECKPOINTS}/{trial.id}.pt"
         self._seconds = study.definition.resources.checkpoint_seconds
         self._kept = time.monotonic()
         self._belongs_to = {

@@ -5,22 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from study.capacity import Forecast
-from study.cells import cells
+from study.cells import Trial, cells
+from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
 from study.cost import readable
 from study.definition import PRESETS, Definition, load
 from study.errors import StudyError
+from study.place import open_place
+from study.printing import PlainConsole, shell_word
+from study.progress import Progress
 
-DONE, NEGATIVE, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
+if TYPE_CHECKING:
+    from study.run import Plan
 
 _EPILOG = f"""\
 exit status: {DONE} done, {NEGATIVE} a negative finding (trials that could not be run, a trial that is not reproduced,
@@ -30,27 +33,18 @@ bad data), {IMPOSSIBLE} the command could not be carried out, {INTERRUPTED} inte
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace, Console], int] = options.command
-    console = Console(highlight=False)
-    try:
-        return command(options, console)
-    except (StudyError, OSError) as error:  # the latter: OUT's server or disk, which cannot be read
-        print(f"study {options.name}: {error}", file=sys.stderr)
-        return IMPOSSIBLE
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return carry_out(_parser(), lambda options: options.command(options, PlainConsole()), arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="study",
         description="Train {networks} x {losses} x {splits} and keep what comes out as Parquet. "
         "Running a study again continues it; a larger definition adds to it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    commands = parser.add_commands()
     run = _add(commands, "run", _run, "run what is missing of a study, and show its scores")
     _takes_definition(run)
     run.add_argument("--address", help="a Ray cluster, e.g. auto or 10.0.0.1:6379 (default: this machine alone)")
@@ -83,22 +77,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: Any, name: str, function: Callable[..., int], summary: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
+def _add(commands: Any, name: str, function: Callable[..., int], summary: str) -> Parser:
+    parser: Parser = commands.add_parser(
         name,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(command=function)
+    parser.set_defaults(command=function, parser=parser)
     return parser
 
 
 _WHERE = "where the results are kept (default: results/NAME, NAME being the definition's)"
 
 
-def _takes_definition(parser: argparse.ArgumentParser, out: str = _WHERE) -> None:
+def _takes_definition(parser: Parser, out: str = _WHERE) -> None:
     parser.add_argument(
         "definition",
         metavar="DEFINITION",
@@ -124,7 +118,17 @@ def _out(options: argparse.Namespace, definition: Definition) -> str:
     return options.out or f"results/{definition.name}"
 
 
-def _run(options: argparse.Namespace, console: Console) -> int:
+def _shown(out: str) -> str:
+    """OUT as people see it, without credentials."""
+    return open_place(out).shown
+
+
+def _as_results(out: str) -> str:
+    """OUT as `analysis` is to be told it: the word paper means the paper's own tables."""
+    return "./paper" if out == "paper" else _shown(out)
+
+
+def _run(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.run import run
     from study.view import RunView, scores_table
 
@@ -139,24 +143,24 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     except KeyboardInterrupt:
         from study.results import Results
 
-        kept = len(Results(out).trials())
-        console.print(f"Interrupted. {kept} trials are committed in {out}; the same command goes on from there.")
+        kept = len(Results(out).audit().rows)
+        console.say(f"Interrupted. {kept} trials are committed in {_shown(out)}; the same command goes on from there.")
         return INTERRUPTED
-    console.print("Mean example-wise Dice over the object classes, test images:")
+    console.say("Mean example-wise Dice over the object classes, test images:")
     console.print(scores_table(done.scores))
     for trial, reason in done.failed.items():
-        console.print(f"failed: {trial}: {reason}", markup=False)
+        console.say(f"failed: {trial}: {reason}")
     for trial, reason in done.unfinished.items():
-        console.print(f"not run: {trial}: {reason}", markup=False, soft_wrap=True)
+        console.say(f"not run: {trial}: {reason}")
     if done.progress and done.progress.verdict_on_the_estimate:
-        console.print(done.progress.verdict_on_the_estimate)
-    console.print(f"Results: {out}\nNext:    analysis tables {out}", soft_wrap=True, markup=False)
+        console.say(done.progress.verdict_on_the_estimate)
+    console.say(f"Results: {_shown(out)}", f"Next:    analysis tables {shell_word(_as_results(out))}")
     if done.unfinished:
-        console.print("Run the same command again, or with --retry-failed, to try what could not be run.")
+        console.say("Run the same command again, or with --retry-failed, to try what could not be run.")
     return NEGATIVE if done.unfinished else DONE
 
 
-def _plan(options: argparse.Namespace, console: Console) -> int:
+def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.calibration import calibrate, factors_of
     from study.run import plan, plan_cluster, plan_here
 
@@ -169,37 +173,26 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         here, why_not_here = plan_here(planned), ""
     except StudyError as error:  # the plan may be meant for a cluster
         here, why_not_here = None, str(error)
-    committed = {trial.id for trial in planned.committed}
     if options.json:
-        trials = [{"trial": t.id, "state": "done" if t.id in committed else "missing"} for t in planned.trials]
+        trials = [{"trial": t.id, "state": "done" if t in planned.committed else "missing"} for t in planned.trials]
         answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
         answer |= {"seconds": planned.estimate.seconds, "speeds": [asdict(speed) for speed in speeds]}
         answer |= {"here": asdict(here) if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
-    table = Table(box=None, pad_edge=False)
-    for column in ("cell", "done", "missing"):
-        table.add_column(column)
-    for cell in cells(definition):
-        done, missing = (
-            [t.index for t in planned.trials if t.cell == cell and (t.id in committed) == is_done]
-            for is_done in (True, False)
-        )
-        table.add_row(cell.id, _ranges(done), _ranges(missing))
-    console.print(table)
+    console.say(*_cell_lines(planned))
     for speed in speeds:
-        console.print(f"{speed.model} of width {speed.width:g}: {speed.images_per_second:.1f} images/s here")
-    console.print(
+        console.say(f"{speed.model} of width {speed.width:g}: {speed.images_per_second:.1f} images/s here")
+    console.say(
         f"{len(cells(definition))} cells, {len(planned.trials)} trials: {len(planned.trials) - len(planned.missing)} "
-        f"done, {len(planned.missing)} missing in {out}.\n"
+        f"done, {len(planned.missing)} missing in {_shown(out)}.",
         f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
-        soft_wrap=True,
     )
     if options.cluster:
-        console.print(_on_cluster(options.cluster, on_cluster), soft_wrap=True)
+        console.say(_on_cluster(options.cluster, on_cluster))
     elif planned.missing:
         told = f"This machine: {_forecast_in_words(here)}" if here else f"Not on this machine: {why_not_here}"
-        console.print(told, soft_wrap=True, markup=False)
+        console.say(*told.split("\n"))
     return DONE
 
 
@@ -214,6 +207,17 @@ def _forecast_in_words(found: Forecast) -> str:
     return f"{found.at_once} trials at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
 
 
+def _cell_lines(planned: Plan) -> list[str]:
+    """A heading, and for every cell the indices of its trials that are done, and of those that are missing."""
+    rows = [("cell", "done", "missing")]
+    for cell in cells(planned.definition):
+        trials = [Trial(cell, index) for index in range(planned.definition.search.trials)]
+        done, missing = ([t.index for t in trials if (t in planned.committed) == is_done] for is_done in (True, False))
+        rows.append((cell.id, _ranges(done), _ranges(missing)))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return [f"{cell:{widths[0]}} {done:{widths[1]}} {missing}" for cell, done, missing in rows]
+
+
 def _ranges(indices: Sequence[int]) -> str:
     """Trial indices as `t00-t07, t09`."""
     runs: list[list[int]] = []
@@ -225,13 +229,12 @@ def _ranges(indices: Sequence[int]) -> str:
     return ", ".join(f"t{run[0]:02d}" + (f"-t{run[-1]:02d}" if len(run) > 1 else "") for run in runs)
 
 
-def _status(options: argparse.Namespace, console: Console) -> int:
+def _status(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.run import status
     from study.view import live_picture
 
     now = status(options.out)
     progress = now.progress
-    alive = progress is not None and progress.state == "running" and not progress.is_lost
     done = len(now.trials) - len(now.missing)
     if options.json:
         answer = {
@@ -240,38 +243,46 @@ def _status(options: argparse.Namespace, console: Console) -> int:
             "failed": {trial.id: reason for trial, reason in now.failed.items()},
             "missing": [trial.id for trial in now.missing],
             "unfinished": {name: asdict(each) for name, each in now.unfinished.items()},
-            "alive": alive,
+            "damaged": {trial.id: what for trial, what in now.damaged.items()},
+            "alive": now.alive,
             "run": json.loads(progress.to_json()) if progress else None,
         }
         print(json.dumps(answer))
         return DONE if not now.missing else NEGATIVE
-    console.print(f"{options.out}: {done} of {len(now.trials)} trials done, {len(now.failed)} of them failed.")
+    console.say(f"{_shown(options.out)}: {done} of {len(now.trials)} trials done, {len(now.failed)} of them failed.")
     for trial, reason in now.failed.items():
-        console.print(f"failed: {trial.id}: {reason}", markup=False)
+        console.say(f"failed: {trial.id}: {reason}")
     for name, unfinished in now.unfinished.items():
-        console.print(f"not run: {name}: {unfinished.told}", markup=False, soft_wrap=True)
+        console.say(f"not run: {name}: {unfinished.told}")
+    for trial, what in now.damaged.items():
+        console.say(f"damaged: {trial.id}: {what}; the next run makes the trial again")
     if now.missing:
-        console.print(
-            "missing: " + ", ".join(trial.id for trial in now.missing[:6]) + (" ..." * (len(now.missing) > 6))
-        )
-    if progress and alive:
-        console.print(f"Running on {progress.host} (pid {progress.pid}):")
+        console.say("missing: " + ", ".join(trial.id for trial in now.missing[:6]) + (" ..." * (len(now.missing) > 6)))
+    if progress and now.alive:
+        console.say(f"Running on {progress.host} (pid {progress.pid}):")
         console.print(live_picture(progress))
     elif progress:
-        ago = readable(time.time() - progress.updated)
-        state = "was lost without a word" if progress.state == "running" else f"ended {progress.state}"
-        console.print(f"Nothing is running; the last run, on {progress.host}, {state} {ago} ago.")
+        when = datetime.fromtimestamp(progress.updated, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        console.say(
+            f"Nothing is running. The last run, on {progress.host}, {_how_it_ended(progress)} ({when}, by its clock)."
+        )
     return DONE if not now.missing else NEGATIVE
 
 
-def _trial(options: argparse.Namespace, console: Console) -> int:
+def _how_it_ended(progress: Progress) -> str:
+    if progress.state == "stopped":
+        return f"was stopped: {progress.reason}"
+    return "was killed" if progress.state == "running" else f"ended {progress.state}"
+
+
+def _trial(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.run import trial
 
     definition = _definition(options)
 
     def show(epoch: Any) -> None:
         objective = "undefined" if epoch.objective is None else f"{epoch.objective:.3f}"
-        console.print(
+        console.say(
             f"epoch {epoch.epoch} of {definition.training.epochs}: training loss {epoch.train_loss:.4f}, "
             f"validation loss {epoch.val_loss:.4f}, validation Dice {objective}, {epoch.seconds:.1f} s"
         )
@@ -286,21 +297,21 @@ def _trial(options: argparse.Namespace, console: Console) -> int:
         )
     else:
         _print_trial(console, row, test)
-        console.print(
+        out = _shown(options.out) if options.out else ""
+        console.say(
             {
-                "committed": f"Committed to {options.out}.",
+                "committed": f"Committed to {out}.",
                 "not kept": "Nothing was written (no --out).",
-                "reproduced": f"{options.out} holds this trial already; this run gave the same tables, bit for bit.",
-                "differs": f"{options.out} holds this trial already, and it DIFFERS in {', '.join(done.differing)}.",
+                "reproduced": f"{out} holds this trial already; this run gave the same tables, bit for bit.",
+                "differs": f"{out} holds this trial already, and it DIFFERS in {', '.join(done.differing)}.",
             }[done.outcome],
-            soft_wrap=True,
         )
     return NEGATIVE if done.outcome == "differs" or row["status"] == "failed" else DONE
 
 
-def _print_trial(console: Console, row: dict[str, Any], test: list[dict[str, Any]]) -> None:
+def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str, Any]]) -> None:
     if row["status"] == "failed":
-        console.print(f"{row['trial']} failed: {row['error']}", markup=False)
+        console.say(f"{row['trial']} failed: {row['error']}")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("test Dice", *(score["class"] for score in test)):
@@ -308,7 +319,7 @@ def _print_trial(console: Console, row: dict[str, Any], test: list[dict[str, Any
     for name in ("pw", "ew", "pooled"):
         values = [score[f"dice_{name}"] for score in test]
         table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
-    console.print(
+    console.say(
         f"{row['trial']}: width {row['width']:g}, strength {row['strength']:g}, {row['parameters']:,} parameters, "
         f"{row['gflops']:.2f} GFLOP an image, {row['latency_ms_median']:.1f} ms an image; weights of epoch "
         f"{row['selected_epoch']}, the lowest validation loss; {row['train_seconds']:.0f} s."
@@ -316,7 +327,7 @@ def _print_trial(console: Console, row: dict[str, Any], test: list[dict[str, Any
     console.print(table)
 
 
-def _data(options: argparse.Namespace, console: Console) -> int:
+def _data(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.data_report import describe_data
 
     definition = load(options.definition, [f"data.path={json.dumps(options.path)}"])
@@ -324,5 +335,5 @@ def _data(options: argparse.Namespace, console: Console) -> int:
     if options.json:
         print(json.dumps(report.to_json()))
     else:
-        console.print(report.text, markup=False, soft_wrap=True)
+        console.say(*report.text.split("\n"))
     return NEGATIVE if report.problems else DONE

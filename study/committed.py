@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from study.cells import Outcome, Point, Trial, parse_trial
 from study.definition import Definition
+from study.digests import Row
 from study.errors import StudyError
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class Committed:
+    """The trials of one recipe that OUT holds."""
+
+    rows: dict[Trial, Row]
+    """Trial -> its row of `trials`, where all its files are as they were committed."""
+    damaged: dict[Trial, str]
+    """Trial -> which of its files is lost or altered. It is missing, and the next run makes it again."""
 
 
-def read_committed(results: Results, definition: Definition) -> dict[Trial, Row]:
+def read_committed(results: Results, definition: Definition) -> Committed:
     """The committed trials of OUT. Raises StudyError, naming the differing keys, if one was run with another recipe."""
-    rows = results.trials()
+    audit = results.audit()
     digest = definition.recipe_digest()
-    for row in rows:
+    for trial_id, row in audit.rows.items():
         if row["recipe_digest"] != digest:
-            raise StudyError(_other_recipe(results, row["trial"], definition))
-    return {parse_trial(row["trial"]): row for row in rows}
+            raise StudyError(_other_recipe(results, trial_id, definition))
+    rows, damaged = ({parse_trial(name): what for name, what in found.items()} for found in (audit.rows, audit.damaged))
+    return Committed(rows, damaged)  # type: ignore[arg-type]
+
+
+def refuse_foreign_files(results: Results) -> None:
+    """Raises StudyError if OUT holds what no study has put there: readers of its tables would stumble over it."""
+    foreign = results.foreign()
+    if foreign:
+        shown = ", ".join(foreign[:5]) + f" and {len(foreign) - 5} more" * (len(foreign) > 5)
+        raise StudyError(
+            f"{results.out} holds files that are not of a study: {shown}. Use another --out, or move them away."
+        )
 
 
 def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Trial, Row]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import difflib
 import hashlib
 import json
+import math
 import re
+import reprlib
 import tomllib
 import types
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,10 +21,13 @@ from typing import Annotated, Any, Self
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from study.errors import StudyError
-from trainers.recipe import NUMERICS, LossName, ModelName, PositiveFloat, Section, TrainingRecipe
+from study.errors import StudyError, did_you_mean
+from trainers.catalogue import STANDIN
+from trainers.printable import printable
+from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
+DEFINITION_HEADER = "# The definition as it was run, every default written out. Each run writes this file anew.\n"
 Angle = int | float
 
 RANDOM_SPLIT = re.compile(r"random_(0|[1-9]\d*)")
@@ -32,41 +40,61 @@ PAPER_ROTATIONS: dict[str, dict[str, tuple[Angle, ...]]] = {
 }
 PAPER_SPLITS = (*(f"random_{i}" for i in range(8)), *PAPER_ROTATIONS)
 
+MOST_TRIALS = 1_000_000
+"""Of a study: such a plan takes seconds and some 300 MiB."""
+Seed = Annotated[int, Field(ge=0, lt=2**53)]  # beyond that, spreadsheets and JSON readers would round it
 Share = Annotated[float, Field(gt=0, lt=1)]
+Width = Annotated[float, Field(ge=0.01, le=4)]
+Strength = Annotated[float, Field(ge=0, le=1.5)]
+Seconds = Annotated[float, Field(ge=0, le=31_536_000)]  # a year: more is no wait, and the system's clocks refuse it
 
 
 class Data(Section):
-    path: Annotated[str, Field(min_length=1)] = "standin"
-    """A folder in VISAPP's layout, or the word `standin` for the set that ships with the project."""
+    """What is trained on."""
+
+    path: Annotated[str, Field(min_length=1, max_length=4096)] = STANDIN
+    """A folder in VISAPP's layout, or the word `standin` for the set that ships with the project. A relative path in a
+    TOML file starts at that file's folder; one given by --set, at the current folder."""
+
+    @field_validator("path")
+    @classmethod
+    def _can_be_a_path(cls, path: str) -> str:
+        if "\0" in path or not _is_text(path):
+            raise ValueError(f"{_brief(path)} cannot be kept in a TOML file: rename the folder")
+        return path
 
 
 class Grid(Section):
     """The cells: every combination of these. A larger grid keeps what a smaller one has computed."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = ("icnet", "unet")
+    """The networks: the paper's two, and icnet_cascade, an ICNet with more of the original's elements."""
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
-    splits: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_SPLITS
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    """Cross-entropy, and the sum of cross-entropy and Dice loss."""
+    splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = PAPER_SPLITS
+    """random_<number>, and names of rotation splits."""
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=10_000)] = (0,)
+    """Each trains everything anew, from other initial weights and in another order, on the same splits."""
 
     @model_validator(mode="before")
     @classmethod
-    def _one_word_is_a_list(cls, table: Any) -> Any:
-        """`--set grid.models=icnet,unet` and a single value mean a list."""
+    def _one_value_is_a_list(cls, table: Any) -> Any:
         if not isinstance(table, dict):
             return table
-        words = {key: tuple(value.split(",")) for key, value in table.items() if isinstance(value, str)}
-        return {**table, **words} | ({"seeds": (table["seeds"],)} if isinstance(table.get("seeds"), int) else {})
+        return {key: (value,) if isinstance(value, str | int) else value for key, value in table.items()}
 
     @field_validator("*")
     @classmethod
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        repeated = sorted({str(value) for value in values if values.count(value) > 1})
+        repeated = [str(value) for value, count in Counter(values).items() if count > 1]
         if repeated:
-            raise ValueError(f"named twice: {', '.join(repeated)}")
+            raise ValueError(f"named twice: {', '.join(sorted(repeated)[:_MOST_SHOWN])}")
         return values
 
 
 class Splits(Section):
+    """How the images of each split are divided. Splits are seeded by the study's `seed`."""
+
     test_share: Share = 0.2
     """Share of each class that a random split tests; share of the background groups held out for testing."""
     validation_share: Share = 0.15
@@ -99,14 +127,20 @@ class Splits(Section):
 
 
 class Search(Section):
+    """The points (width, strength) at which the trials of a cell are run."""
+
     trials: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Trials in every cell. May grow: what is there stays."""
     startup: Annotated[int, Field(ge=1, le=10_000)] = 8
     """The first trials of every cell share these many points (the default point, then quasi-random ones); then TPE."""
-    width: tuple[PositiveFloat, PositiveFloat] = (0.25, 1.5)
-    strength: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0, le=1.5)]] = (0.0, 1.5)
-    default_width: Annotated[float, Field(gt=0, le=4)] = 1.0
-    default_strength: Annotated[float, Field(ge=0, le=1.5)] = 1.0
+    width: tuple[Width, Width] = (0.25, 1.5)
+    """Lowest and highest multiple of the network's number of channels to be tried, drawn on a log scale."""
+    strength: tuple[Strength, Strength] = (0.0, 1.5)
+    """Lowest and highest strength of the augmentation to be tried: 0 changes no image, 1 is the paper's."""
+    default_width: Width = 1.0
+    """The width of every cell's trial 0."""
+    default_strength: Strength = 1.0
+    """The strength of every cell's trial 0."""
 
     @field_validator("width", "strength")
     @classmethod
@@ -123,24 +157,24 @@ MEMORY_GB: dict[ModelName, float] = {"icnet": 1.5, "unet": 4.0, "icnet_cascade":
 class Resources(Section):
     """Where trials run. Decides no number in the tables."""
 
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Trials at once, at most; as many as the CPUs or GPUs hold if not given."""
-    gpus: dict[ModelName, Annotated[float, Field(gt=0, le=1)]] = GPU_SHARES
+    gpus: dict[ModelName, Annotated[float, Field(ge=0.01, le=1)]] = GPU_SHARES
     """Share of a GPU that a trial takes where there are GPUs."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a trial is tried when the machinery fails it, before its cell rests until the next run."""
-    memory_gb: dict[ModelName, Annotated[float, Field(ge=0)]] = MEMORY_GB
+    memory_gb: dict[ModelName, Annotated[float, Field(ge=0, le=1_000_000)]] = MEMORY_GB
     """GiB of a machine's memory that a trial asks for: no more trials share it than have room in it. (Measured on
     a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch, after trials of many widths: 1.1, 3.4 and 0.8.)"""
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    checkpoint_seconds: Seconds = 60.0
     """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
-    hang_seconds: PositiveFloat = 3600.0
+    hang_seconds: Annotated[Seconds, Field(gt=0)] = 3600.0
     """A trial that ends no epoch for so long is taken to hang: its worker is killed, and the trial tried again."""
-    patience_seconds: Annotated[float, Field(ge=0)] = 600.0
+    patience_seconds: Seconds = 600.0
     """How long a worker that has trained waits for OUT's server to take the results, before it gives the trial up."""
     mixed_versions: bool = False
     """Also run beside trials, and on nodes, of other versions of torch, optuna and so on: not bit for bit the same."""
-    simulated_seconds: Annotated[float, Field(ge=0)] = 0.0
+    simulated_seconds: Seconds = 0.0
     """How long a simulated trial takes."""
 
     @field_validator("gpus", "memory_gb")
@@ -152,8 +186,10 @@ class Resources(Section):
 class Definition(Section):
     """What is to be run. Only `recipe()` decides a trial's numbers; the rest says which trials, and where."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "study"
-    seed: Annotated[int, Field(ge=0)] = 0
+    name: str = "study"
+    """What the study is called, and the folder of its results. Letters, digits, _, . and -; at most 64 of them."""
+    seed: Seed = 0
+    """Of the splits, the search, and all that is drawn. (`grid.seeds` are repetitions on the same splits.)"""
     simulate: bool = False
     """Draw plausible results instead of training, to try out a cluster, a search or a report; never mixed with real."""
     data: Data = Data()
@@ -163,14 +199,37 @@ class Definition(Section):
     search: Search = Search()
     resources: Resources = Resources()
 
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+            return name
+        allowed = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-._")[:64]
+        raise ValueError(
+            "a name is made of the letters A to Z and a to z, digits, _, . and -, begins with a letter or a digit, "
+            f"and has at most 64 characters; {_brief(name)} is none" + f" (but {allowed} would be)" * bool(allowed)
+        )
+
+    @model_validator(mode="after")
+    def _not_too_many_trials(self) -> Self:
+        grid = self.grid
+        num_cells = math.prod(map(len, (grid.models, grid.losses, grid.splits, grid.seeds)))
+        if num_cells * self.search.trials > MOST_TRIALS:
+            raise ValueError(
+                f"search.trials: {num_cells:,} cells of {self.search.trials:,} trials are "
+                f"{num_cells * self.search.trials:,}, and a study has at most {MOST_TRIALS:,}; take fewer, "
+                "or make several studies, each with a part of the grid"
+            )
+        return self
+
     @model_validator(mode="after")
     def _splits_are_defined(self) -> Self:
         for split in self.grid.splits:
             if not RANDOM_SPLIT.fullmatch(split) and split not in self.splits.rotations:
                 known = [*(f"random_{i}" for i in range(8)), *self.splits.rotations]
                 raise ValueError(
-                    f"grid.splits: {split!r} is neither random_<number> nor a rotation split defined under "
-                    f"splits.rotations ({', '.join(self.splits.rotations) or 'none'}){_did_you_mean(split, known)}"
+                    f"grid.splits: {_brief(split)} is neither random_<number> nor a rotation split defined under "
+                    f"splits.rotations ({', '.join(self.splits.rotations) or 'none'}){did_you_mean(split, known)}"
                 )
         return self
 
@@ -193,17 +252,20 @@ class Definition(Section):
 
     def to_toml(self) -> str:
         """The whole definition, every default written out; `load` of it gives an equal definition."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        return DEFINITION_HEADER + tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
 def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
     """The definition in `source` (a preset's name or a TOML file), with each `section.key=value` of `settings` put in.
 
-    Raises StudyError with every problem found, one a line, each naming its key and the nearest valid one.
+    A relative `data.path` starts at the folder of the file, one of the settings at the current folder; it is absolute
+    in what is returned. Raises StudyError with every problem found, one a line, each naming its key and the nearest
+    valid one.
     """
-    table = _read_toml(source)
+    table = _read_preset(source) if source in PRESETS else _read_file(source)
     for setting in settings:
         _put(table, setting)
+    _start_data_path_at(Path(), table)
     return parse(table, source)
 
 
@@ -212,57 +274,118 @@ def parse(table: dict[str, Any], source: str = "definition") -> Definition:
     try:
         return Definition.model_validate(table)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in _causes(error.errors(include_url=False))]
-    raise StudyError(f"{source}: the definition has {_count(problems)}\n" + "\n".join(f"  {p}" for p in problems))
+        causes = _causes(error.errors(include_url=False))
+    lines = [
+        *map(_explain, causes[:_MOST_SHOWN]),
+        *[f"and {len(causes) - _MOST_SHOWN} more"][: len(causes) > _MOST_SHOWN],
+    ]
+    raise StudyError(f"{source}: the definition has {_count(causes)}\n" + "\n".join(f"  {line}" for line in lines))
 
 
-def _read_toml(source: str) -> dict[str, Any]:
-    path = Path(source)
-    if source in PRESETS:
-        text = (resources.files("study") / "presets" / f"{source}.toml").read_text(encoding="utf-8")
-    elif path.suffix != ".toml" and not path.exists():
-        raise StudyError(
-            f"{source!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file{_did_you_mean(source, PRESETS)}"
-        )
-    else:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StudyError(f"{source}: cannot be read ({error})") from None
+def read_toml(content: bytes, source: str) -> dict[str, Any]:
+    """The table that the bytes of a TOML file hold, whatever editor wrote it. Raises StudyError if they hold none."""
+    if len(content) > _MOST_BYTES:
+        raise StudyError(f"{source}: larger than {_MOST_BYTES:,} bytes, as no definition is")
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return _loads(content.decode("utf-16" if utf16 else "utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{source}: cannot be read, as it is not text in UTF-8 ({error})") from None
+    except ValueError as error:
         raise StudyError(f"{source}: not valid TOML: {error}") from None
 
 
-def _put(table: dict[str, Any], setting: str) -> None:
-    """Set one `section.key=value`; the value is TOML, or else a plain word."""
-    dotted, equals, text = setting.partition("=")
-    keys = dotted.strip().split(".")
-    if not equals or not all(keys):
-        raise StudyError(f"--set {setting}: must be section.key=value, such as search.trials=20")
+_MOST_BYTES = 1_000_000
+_MOST_SHOWN, _LONGEST_SHOWN = 20, 80
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}""")
+
+
+def _loads(text: str) -> dict[str, Any]:
+    """The table in a TOML text. Raises ValueError, also for what would take the parser long, or more than its stack."""
+    if _LONG_KEY.search(text):  # the time it takes grows with the square of the number of parts
+        raise ValueError("it has a key of more than 20 parts")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        raise
+    except ValueError:  # Python's own limit
+        raise ValueError("it has a number of too many digits") from None
+
+
+def _read_preset(name: str) -> dict[str, Any]:
+    return read_toml((resources.files("study") / "presets" / f"{name}.toml").read_bytes(), name)
+
+
+def _read_file(source: str) -> dict[str, Any]:
+    path = Path(source)
+    try:
+        if path.suffix != ".toml" and not path.exists():
+            raise StudyError(
+                f"{source!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file{did_you_mean(source, PRESETS)}"
+            )
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{source}: cannot be read ({error})") from None
+    table = read_toml(content, source)
+    _start_data_path_at(path.parent, table)
+    return table
+
+
+def _start_data_path_at(folder: Path, table: dict[str, Any]) -> None:
+    """Make a relative data.path absolute: what OUT/study.toml keeps is to mean the same from any folder."""
+    match table:
+        case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
+            with contextlib.suppress(RuntimeError):  # ~nobody: a user without a home, who is refused with the folder
+                data["path"] = str((folder / Path(path).expanduser()).absolute())
+
+
+def _put(table: dict[str, Any], setting: str) -> None:
+    """Set one `section.key=value`."""
+    dotted, equals, text = (part.strip() for part in setting.partition("="))
+    keys, shown = dotted.split("."), f"--set {setting[:_LONGEST_SHOWN]}"
+    if not _is_text(setting):
+        raise StudyError(f"{shown}: is not text in UTF-8")
+    if not equals or not all(keys):
+        raise StudyError(f"{shown}: must be section.key=value, such as search.trials=20")
     for key in keys[:-1]:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise StudyError(f"--set {setting}: {key} is a value, not a section")
-    table[keys[-1]] = value
+            raise StudyError(f"{shown}: {key} is a value, not a section")
+    is_plain = dotted in _TEXT_KEYS and not text.startswith(("'", '"'))
+    table[keys[-1]] = text if is_plain else _typed_value(text)
+
+
+_TEXT_KEYS = ("name", "data.path")
+
+
+def _typed_value(text: str) -> Any:
+    """What a person types is TOML, or a list without its brackets, or plain words."""
+    for written in (text, f"[{text}]"):
+        with contextlib.suppress(ValueError):
+            [value] = _loads(f"value = {written}").values()
+            return value
+    words = [word.strip() for word in text.split(",")]
+    return words if len(words) > 1 else text
+
+
+def _is_text(text: str) -> bool:
+    """Whether it is text: a name on a disk, or an argument, may be any bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _count(problems: Sequence[str]) -> str:
+def _count(problems: Sequence[Any]) -> str:
     return "a problem:" if len(problems) == 1 else f"{len(problems)} problems:"
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 def _causes(problems: list[Any]) -> list[Any]:
@@ -274,17 +397,36 @@ def _causes(problems: list[Any]) -> list[Any]:
 def _explain(problem: Any) -> str:
     """One pydantic error as `key: what is wrong; what would be right`."""
     location = [part for part in problem["loc"] if part != "[key]"]
-    key = ".".join(str(part) for part in location)
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_nearest_key(location)}"
-    if problem["type"] == "literal_error":
-        allowed = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
-        value = problem["input"]
-        return f"{key}: {value!r} is not one of {', '.join(allowed)}{_did_you_mean(str(value), allowed)}"
+    key, value = _key(location), _brief(problem["input"])
     message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error":
-        return f"{key}: {message}" if key else message
-    return f"{key}: {message[0].lower() + message[1:]}, not {problem['input']!r}"
+    message = message.replace("tuple", "list").replace("Tuple", "list")
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key{_nearest_key(location)}"
+        case "literal_error":
+            allowed = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
+            return f"{key}: {value} is not one of {', '.join(allowed)}{did_you_mean(value.strip(chr(39)), allowed)}"
+        case "value_error":
+            return f"{key}: {message}" if key else message
+        case "missing":  # of a list of so many values: all else has defaults
+            return f"{_key(location[:-1])}: too few values: {value}"
+    return f"{key}: {message[0].lower() + message[1:].partition(' after validation')[0]}, not {value}"
+
+
+def _key(location: Sequence[Any]) -> str:
+    return printable(".".join(map(str, location)))[:_LONGEST_SHOWN]
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _LONGEST_SHOWN
+
+
+def _brief(value: Any) -> str:
+    """A value as a message shows it, however large or deeply nested it is."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python's own limit
+        return "a number of too many digits"
 
 
 def _dotted_keys(section: type[Section], prefix: str = "") -> list[str]:

@@ -15,6 +15,9 @@ _PASSING = {
     *(errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.ESTALE, errno.EIO, errno.EAGAIN, errno.EBUSY),
     None,  # object stores give no number
 }
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+LASTING = (*FULL_DISK, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+"""What no other trial, and no further attempt, can change: OUT itself has to be mended first."""
 _LONGEST_WAIT = 15.0
 
 

@@ -17,7 +17,6 @@ from study.cost import NumTrain, readable, trial_seconds
 from study.definition import Definition
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
-STALE_AFTER_SECONDS = 60.0
 _TELLING_SHARE = 0.005
 
 
@@ -45,7 +44,8 @@ class Progress:
     resting: dict[str, str] = field(default_factory=dict)  # cell -> why it was given up for this run
     best: dict[str, float] = field(default_factory=dict)  # configuration -> best validation objective
     trials_of: dict[str, tuple[int, int]] = field(default_factory=dict)  # configuration -> done, total
-    state: str = "running"  # or finished, interrupted, incomplete
+    state: str = "running"  # or finished, incomplete, interrupted, stopped
+    reason: str = ""  # why it stopped
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
     started: float = field(default_factory=time.time)
@@ -113,13 +113,6 @@ class Progress:
         return dict(told.split(": ", 1) for told in self.resting.values())
 
     @property
-    def is_lost(self) -> bool:
-        """It says that it runs, and cannot be: long silent, or a process of this machine that is no more."""
-        if time.time() - self.updated > STALE_AFTER_SECONDS:
-            return True
-        return self.host == platform.node() and (self.pid == os.getpid() or not _exists(self.pid))
-
-    @property
     def images_per_second(self) -> float:
         return sum(running.images_per_second or 0.0 for running in self.running.values())
 
@@ -160,14 +153,3 @@ class Progress:
         if objective is not None:
             configuration = trial.cell.configuration
             self.best[configuration] = max(objective, self.best.get(configuration, objective))
-
-
-def _exists(pid: int) -> bool:
-    """Whether this machine has such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it has, of another user
-        return True
-    return True

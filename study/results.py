@@ -1,7 +1,7 @@
-"""The tables on disk: their schemas, the atomic commit, and reading them back. Imports neither torch nor ray.
+"""What a study leaves at OUT: a trial's tables, committed atomically and read back; a lost or altered file is seen.
 
-OUT is a directory or a URI that pyarrow or fsspec understands. A trial's tables are one small Parquet file each; the
-file in `trials/` is written last and is the commit: rows of the other tables without it are to be ignored.
+OUT is a directory or a URI. A trial's tables are one small Parquet file each; the file in `trials/` is written last and
+is the commit: it holds a digest of each of the others, and rows of the other tables without it are to be ignored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,131 +22,92 @@ import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet as pq
 
+from study.cells import parse_trial
+from study.definition import DEFINITION_HEADER
+from study.digests import Row, digest_of_file, digests_in, with_digests
 from study.errors import StudyError
-
-
-def _schema(*columns: tuple[str, str]) -> pa.Schema:
-    types = {
-        "string": pa.string(),
-        "int": pa.int32(),
-        "long": pa.int64(),
-        "double": pa.float64(),
-        "bytes": pa.binary(),
-        "time": pa.timestamp("us", tz="UTC"),
-    }
-    return pa.schema([(name, types[kind]) for name, kind in columns])
-
-
-_FACTORS = (
-    ("trial", "string"),
-    ("model", "string"),
-    ("loss", "string"),
-    ("split", "string"),
-    ("split_kind", "string"),
-    ("seed", "int"),
-    ("index", "int"),
-    ("width", "double"),
-    ("strength", "double"),
-)
-
-SCHEMAS: dict[str, pa.Schema] = {
-    "dice": _schema(
-        *_FACTORS,
-        ("partition", "string"),
-        ("class", "string"),
-        ("dice_pw", "double"),
-        ("dice_ew", "double"),
-        ("dice_pooled", "double"),
-        ("num_images", "int"),
-        ("false_images", "int"),
-    ),
-    "confusion": _schema(
-        ("trial", "string"),
-        ("partition", "string"),
-        ("image", "string"),
-        ("truth", "string"),
-        ("predicted", "string"),
-        ("pixels", "long"),
-    ),
-    "history": _schema(
-        ("trial", "string"),
-        ("epoch", "int"),
-        ("train_loss", "double"),
-        ("val_loss", "double"),
-        ("objective", "double"),
-        ("learning_rate", "double"),
-        ("seconds", "double"),
-    ),
-    "masks": _schema(("trial", "string"), ("image", "string"), ("mask", "bytes")),
-    "trials": _schema(
-        *_FACTORS,
-        ("status", "string"),
-        ("error", "string"),
-        ("selected_epoch", "int"),
-        ("objective", "double"),
-        ("num_train", "int"),
-        ("num_val", "int"),
-        ("num_test", "int"),
-        ("parameters", "long"),
-        ("gflops", "double"),
-        ("latency_ms_median", "double"),
-        ("latency_ms_p95", "double"),
-        ("train_seconds", "double"),
-        ("images_per_second", "double"),
-        ("device", "string"),
-        ("precision", "string"),
-        ("host", "string"),
-        ("started", "time"),
-        ("finished", "time"),
-        ("recipe_digest", "string"),
-        ("data_fingerprint", "string"),
-        ("split_fingerprint", "string"),
-        ("git_commit", "string"),
-        ("versions", "string"),
-    ),
-}
-"""In the order in which a trial's tables are written: `trials`, the commit, comes last."""
-
-CIRCUMSTANCES: dict[str, tuple[str, ...]] = {
-    "trials": (
-        *("latency_ms_median", "latency_ms_p95", "train_seconds", "images_per_second"),
-        *("host", "started", "finished", "git_commit", "versions"),
-    ),
-    "history": ("seconds",),
-}
-"""Columns that say where and how fast, not what came out: two runs of a trial agree in all the others, bit for bit."""
+from study.place import open_place
+from study.schemas import SCHEMAS, parquet_bytes
 
 _UNFINISHED = ".unfinished-"
 _FILES_JOINED = 512
+_REQUESTS_AT_ONCE = 32
 _NOT_OURS = "no Parquet file of a study; move it away and run again"
 _ABANDONED_AFTER_SECONDS = 3600.0
 
 DEFINITION_FILE = "study.toml"
 RUN_FILE = "run.json"
+UNFINISHED, CHECKPOINTS, CLAIMS = "unfinished", "checkpoints", "claims"
+_FOLDERS = (*SCHEMAS, UNFINISHED, CHECKPOINTS, CLAIMS)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What OUT holds of the trials that were committed there."""
+
+    rows: dict[str, Row]
+    """Trial -> its row of `trials`, where every one of its files is as it was committed."""
+    damaged: dict[str, str]
+    """Trial -> which of its files is lost or altered. Such a trial counts as missing, and is made again."""
 
 
 class Results:
     """What a study leaves at OUT."""
 
     def __init__(self, out: str | os.PathLike[str]) -> None:
-        self.out = os.fspath(out)
-        self._files, self._root = _open(self.out)
+        self._place = open_place(out)
+        self._files, self._root = self._place.files, self._place.root
+        self.out = self._place.shown
+        """OUT as people see it, without credentials."""
 
-    def place(self, name: str = "") -> str:
-        """OUT, or something in it, as any process can find it: an absolute path or a URI."""
-        base = self.out.rstrip("/") if "://" in self.out else self._root
-        return f"{base}/{name}" if name else base
+    def place(self) -> str:
+        """OUT as any process can find it: an absolute path or a URI."""
+        return self._place.name
 
     def commit(self, tables: Mapping[str, pa.Table]) -> None:
         """Write the tables of one trial; it counts as done when, and only when, its row in `trials` is there."""
-        for name in SCHEMAS:
-            if name in tables:
-                trial = tables[name]["trial"][0].as_py()
-                self._write(f"{name}/{trial}.parquet", _parquet_bytes(tables[name]))
+        files = {name: parquet_bytes(tables[name]) for name in SCHEMAS if name in tables and name != "trials"}
+        trial_id = tables["trials"]["trial"][0].as_py()
+        for name, content in files.items():
+            self._write(f"{name}/{trial_id}.parquet", content)
+        for name in SCHEMAS.keys() - tables.keys():  # of a training that diverged: no scores of another may stay
+            self.remove(f"{name}/{trial_id}.parquet")
+        self._write(f"trials/{trial_id}.parquet", parquet_bytes(with_digests(tables["trials"], files)))
 
-    def trials(self) -> list[dict[str, Any]]:
-        """The rows of all committed trials, by trial id. Raises StudyError for a file that is none of ours."""
-        return sorted(self.read("trials").to_pylist(), key=lambda row: str(row["trial"]))
+    def audit(self) -> Audit:
+        """Compare every committed trial's files with the digests in its row.
+
+        Raises StudyError for a file that is none of ours, or that an earlier version of this project wrote.
+        """
+        trial_ids = [name.removesuffix(".parquet") for name in self.names("trials", ".parquet")]
+        with self._reading_many() as look_at_all:
+            found = dict(zip(trial_ids, look_at_all(self._sound_row, trial_ids), strict=True))
+        rows = {trial_id: row for trial_id, row in found.items() if isinstance(row, dict)}
+        return Audit(rows, {trial_id: what for trial_id, what in found.items() if isinstance(what, str)})
+
+    def sound_row(self, trial_id: str) -> Row | None:
+        """The row of a trial that is committed and whole, else None."""
+        row = self._sound_row(trial_id)
+        return row if isinstance(row, dict) else None
+
+    def _sound_row(self, trial_id: str) -> Row | str:
+        """The trial's row, or what is wrong with its files."""
+        content = self.read_bytes(f"trials/{trial_id}.parquet")
+        if content is None:
+            return "trials is lost"
+        row = _row_in(content, f"{self.out}/trials/{trial_id}.parquet")
+        if row is None or row["trial"] != trial_id:
+            return "trials is not as it was committed"
+        digests = digests_in(row)
+        if digests is None:
+            return "trials is not as it was committed"
+        for name, digest in digests.items():
+            content = self.read_bytes(f"{name}/{trial_id}.parquet")
+            if content is None:
+                return f"{name} is lost"
+            if digest_of_file(content) != digest:
+                return f"{name} is not as it was committed"
+        return row
 
     def read(self, name: str, trial_ids: Collection[str] | None = None, columns: list[str] | None = None) -> pa.Table:
         """A table: of all trials, committed or not, or of those named that are there; all columns, or some."""
@@ -154,7 +117,7 @@ class Results:
             paths = [path for path in paths if path.rpartition("/")[2] in wanted]
         if not paths:
             return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
-        if isinstance(self._files, pyarrow.fs.LocalFileSystem):  # half the time of a dataset, for thousands of files
+        if self._is_local:  # half the time of a dataset, for thousands of files
             return _read_files(paths, name, columns or SCHEMAS[name].names)
         try:
             dataset = pyarrow.dataset.dataset(paths, filesystem=self._files, format="parquet", schema=SCHEMAS[name])
@@ -175,9 +138,12 @@ class Results:
         return recipe
 
     def read_text(self, name: str) -> str | None:
-        """A small text file in OUT, or None where there is none."""
+        """A small text file in OUT, or None where there is none. Raises StudyError if it is no text."""
         content = self.read_bytes(name)
-        return None if content is None else content.decode()
+        try:
+            return None if content is None else content.decode()
+        except UnicodeDecodeError as error:
+            raise StudyError(f"{self.out}/{name}: not written by a study: {error}") from None
 
     def write_text(self, name: str, text: str) -> None:
         """Raises StudyError if OUT cannot be written to."""
@@ -185,7 +151,7 @@ class Results:
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file in OUT, or None where there is none."""
-        if self._files.get_file_info(self._path(name)).type != pyarrow.fs.FileType.File:
+        if self._kind(name) != pyarrow.fs.FileType.File:
             return None
         with self._files.open_input_stream(self._path(name)) as stream:
             return bytes(stream.read())
@@ -195,47 +161,77 @@ class Results:
         try:
             self._write(name, content)
         except OSError as error:
-            raise StudyError(f"{self.out}: {name} cannot be written there: {error}") from None
+            raise StudyError(f"{self.out}: {name} cannot be written there: {error}") from error
 
     def names(self, folder: str, suffix: str) -> list[str]:
         """The names of the files in a folder of OUT that end so; none if there is no such folder."""
         return [path.rpartition("/")[2] for path in self._list(folder, suffix)]
 
+    def foreign(self) -> list[str]:
+        """What lies in OUT and was put there by no study: in the folders of the tables anything but a trial's file, and
+        where no study was run before, anything else. Hidden files apart, as no reader of tables sees them."""
+        no_folders = [name for name in _FOLDERS if self._kind(name) == pyarrow.fs.FileType.File]
+        folders = [name for name in SCHEMAS if name not in no_folders]
+        found = [f"{name}/{entry}" for name in folders for entry in self._entries(name) if not _is_trial_file(entry)]
+        definition = self.read_text(DEFINITION_FILE) or ""
+        if not definition.startswith(DEFINITION_HEADER):
+            found += [entry for entry in self._entries("") if entry not in (*_FOLDERS, RUN_FILE)]
+        return no_folders + found
+
     def remove(self, name: str) -> None:
         """Remove a file that may be there."""
-        if self._files.get_file_info(self._path(name)).type == pyarrow.fs.FileType.File:
-            self._files.delete_file(self._path(name))
+        if self._kind(name) == pyarrow.fs.FileType.File:
+            with contextlib.suppress(FileNotFoundError):  # another has removed it meanwhile
+                self._files.delete_file(self._path(name))
 
     def exists(self) -> bool:
         """Whether there is a folder at OUT."""
-        return bool(self._files.get_file_info(self._root).type == pyarrow.fs.FileType.Directory)
+        return bool(self._kind("") == pyarrow.fs.FileType.Directory)
 
-    def remove_if_empty(self) -> None:
+    def remove_if_empty(self, folder: str = "") -> None:
         """Leave no trace of a place that was only tried out. (Object stores have no empty folders.)"""
-        if isinstance(self._files, pyarrow.fs.LocalFileSystem):
+        if self._is_local:
             with contextlib.suppress(OSError):
-                Path(self._root).rmdir()
+                Path(self._path(folder)).rmdir()
 
     def sweep(self) -> None:
         """Remove what killed writers left unfinished. Only on disks: object stores keep nothing unfinished."""
-        if not isinstance(self._files, pyarrow.fs.LocalFileSystem):
+        if not self._is_local:
             return
-        for folder in ("", *SCHEMAS):
+        for folder in ("", *_FOLDERS):
             for unfinished in Path(self._path(folder)).glob(f".*{_UNFINISHED}*"):
                 if time.time() - unfinished.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
                     unfinished.unlink(missing_ok=True)
 
-    def has(self, table: str, trial_id: str) -> bool:
-        kind = self._files.get_file_info(self._path(f"{table}/{trial_id}.parquet")).type
-        return bool(kind == pyarrow.fs.FileType.File)
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self._files, pyarrow.fs.LocalFileSystem)
+
+    def _kind(self, name: str) -> pyarrow.fs.FileType:
+        return self._files.get_file_info(self._path(name)).type
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+        return f"{self._root}/{name}" if name else self._root
+
+    def _entries(self, folder: str) -> list[str]:
+        """The names of all files and folders in a folder of OUT, hidden ones apart."""
+        selector = pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True)
+        names = sorted(info.base_name for info in self._files.get_file_info(selector))
+        return [name for name in names if not name.startswith((".", "_"))]
 
     def _list(self, folder: str, suffix: str = ".parquet") -> list[str]:
         selector = pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True)
         names = (info.path for info in self._files.get_file_info(selector) if info.type == pyarrow.fs.FileType.File)
         return sorted(p for p in names if p.endswith(suffix) and not p.rpartition("/")[2].startswith((".", "_")))
+
+    @contextlib.contextmanager
+    def _reading_many(self) -> Iterator[Any]:
+        """`map` for readers of many small files: on a disk one after the other, from a server many at once."""
+        if self._is_local:
+            yield map
+            return
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+            yield pool.map
 
     def _first_unreadable(self, paths: list[str]) -> str | None:
         for path in paths:
@@ -248,7 +244,7 @@ class Results:
     def _write(self, name: str, content: bytes) -> None:
         """Whole or not at all: on disks by an atomic rename, in object stores by the upload's completion."""
         path = self._path(name)
-        if not isinstance(self._files, pyarrow.fs.LocalFileSystem):
+        if not self._is_local:
             self._files.create_dir(path.rpartition("/")[0], recursive=True)
             with self._files.open_output_stream(path) as stream:
                 stream.write(content)
@@ -293,26 +289,24 @@ def _cast(table: pa.Table, schema: pa.Schema, path: str) -> pa.Table:
         raise StudyError(f"{path} ({_NOT_OURS}): {error}") from None
 
 
-def table_of(name: str, rows: list[dict[str, Any]], recipe: Mapping[str, Any] | None = None) -> pa.Table:
-    """Rows as a table of the named schema; the recipe, if given, goes into the file's metadata."""
-    schema = SCHEMAS[name]
-    if recipe is not None:
-        schema = schema.with_metadata({"recipe": json.dumps(recipe, sort_keys=True)})
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def _parquet_bytes(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    # Not zstd: in files this small it saves nothing but in `confusion`, and takes two to four times as long to read.
-    pq.write_table(table, sink, compression="snappy")
-    return bytes(sink.getvalue())
-
-
-def _open(out: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    if "://" not in out:
-        return pyarrow.fs.LocalFileSystem(), str(Path(out).expanduser().absolute())
+def _row_in(content: bytes, path: str) -> Row | None:
+    """The one row of a file of `trials`; None if it is torn. Raises StudyError if it is whole and yet none of ours."""
     try:
-        files, root = pyarrow.fs.FileSystem.from_uri(out)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StudyError(f"{out}: no place to keep results: {error}") from None
-    return files, root.rstrip("/")
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    except (pa.ArrowException, OSError):
+        return None
+    if "trial" in table.column_names and "digests" not in table.column_names:
+        raise StudyError(
+            f"{path} was written by an earlier version of this project, which kept no digests: use another --out"
+        )
+    if not set(SCHEMAS["trials"].names) <= set(table.column_names) or table.num_rows != 1:
+        raise StudyError(f"{path} ({_NOT_OURS})")
+    row: Row = _cast(table.select(SCHEMAS["trials"].names), SCHEMAS["trials"], path).to_pylist()[0]
+    return row
+
+
+def _is_trial_file(name: str) -> bool:
+    try:
+        return parse_trial(name.removesuffix(".parquet")) is not None and name.endswith(".parquet")
+    except StudyError:
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -12,14 +11,17 @@ import pyarrow as pa
 
 from study.capacity import Forecast, forecast, this_machine
 from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
-from study.committed import Row, check_same_inputs, missing, outcomes, read_committed
+from study.claim import claimed, living_driver
+from study.committed import Committed, check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
 from study.cost import Estimate, Factors, estimate, images_to_train_on
-from study.definition import Definition, parse
+from study.definition import Definition, parse, read_toml
+from study.digests import Row
 from study.errors import StudyError
 from study.prepare import catalogue_of, prepare
 from study.progress import Progress
-from study.results import CIRCUMSTANCES, DEFINITION_FILE, Results
-from study.session import last_progress, refuse_a_second_driver, run_all
+from study.results import DEFINITION_FILE, Results
+from study.schemas import CIRCUMSTANCES
+from study.session import last_progress, run_all
 from study.splits import make_splits
 from study.summary import Scores, summarise
 from study.unfinished import Unfinished, read_unfinished
@@ -57,7 +59,9 @@ def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyTyp
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
     catalogue = catalogue_of(definition)
     splits = make_splits(definition, catalogue)
-    committed = read_committed(Results(out), definition)
+    results = Results(out)
+    refuse_foreign_files(results)
+    committed = read_committed(results, definition).rows
     planned = trials(definition)
     cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
     return Plan(definition, planned, committed, cost)
@@ -97,20 +101,29 @@ def run(
     """
     study = prepare(definition)
     results = Results(out)
-    committed = read_committed(results, definition)
-    check_same_inputs(results, study, committed)
-    unfinished = read_unfinished(results, {trial.id for trial in committed})
-    todo = missing(trials(definition), committed)
-    if retry_failed:
-        todo = [trial for trial in todo if trial.id in unfinished]
-    progress = Progress.of(definition, committed, images_to_train_on(study.splits))
-    refuse_a_second_driver(results, lambda line: watch(progress, line))
-    if not todo:
-        results.write_text(DEFINITION_FILE, definition.to_toml())
-        return finished(definition, results, committed)
-    cost = estimate(definition, todo, committed, images_to_train_on(study.splits))
-    run_all(study, results, committed, todo, cost, progress, watch, address, ray_log=ray_log)
-    return replace(finished(definition, results, given_up=progress.given_up), progress=progress)
+    refuse_foreign_files(results)
+    progress = Progress.of(definition, {}, images_to_train_on(study.splits))
+    with claimed(results, lambda line: watch(progress, line)) as claim:
+        committed = read_committed(results, definition)
+        check_same_inputs(results, study, committed.rows)
+        todo = _todo(definition, results, committed, retry_failed)
+        progress = Progress.of(definition, committed.rows, images_to_train_on(study.splits))
+        if not todo:
+            results.write_text(DEFINITION_FILE, definition.to_toml())
+            return finished(definition, results, committed.rows)
+        for damaged, what in committed.damaged.items():
+            watch(progress, f"{damaged.id} is made again: {what}")
+        cost = estimate(definition, todo, committed.rows, images_to_train_on(study.splits))
+        run_all(study, results, claim, committed.rows, todo, cost, progress, watch, address, ray_log=ray_log)
+        return replace(finished(definition, results, given_up=progress.given_up), progress=progress)
+
+
+def _todo(definition: Definition, results: Results, committed: Committed, retry_failed: bool) -> list[Trial]:
+    todo = missing(trials(definition), committed.rows)
+    if not retry_failed:
+        return todo
+    unfinished = read_unfinished(results, {trial.id for trial in committed.rows})
+    return [trial for trial in todo if trial.id in unfinished]
 
 
 def finished(
@@ -123,7 +136,7 @@ def finished(
 
     :param given_up: trial -> reason, of this run: a full disk may have left no room to note it in OUT.
     """
-    committed = read_committed(results, definition) if known is None else known
+    committed = read_committed(results, definition).rows if known is None else known
     failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
     noted = read_unfinished(results, {trial.id for trial in committed})
     unfinished = {**given_up, **{name: each.told for name, each in noted.items()}}
@@ -141,6 +154,8 @@ class Status:
     committed: Mapping[Trial, Row]
     unfinished: Mapping[str, Unfinished]
     progress: Progress | None  # of the newest run; None if there was none, or nothing was left for it to do
+    damaged: Mapping[Trial, str]  # of the missing ones: which file is lost or altered
+    alive: bool  # a run is at work
 
     @property
     def missing(self) -> list[Trial]:
@@ -156,19 +171,18 @@ def status(out: str) -> Status:
     results = Results(out)
     definition = kept_definition(results)
     committed = read_committed(results, definition)
-    unfinished = read_unfinished(results, {trial.id for trial in committed})
-    return Status(definition, trials(definition), committed, unfinished, last_progress(results))
+    unfinished = read_unfinished(results, {trial.id for trial in committed.rows})
+    progress, alive = last_progress(results), living_driver(results) is not None
+    return Status(definition, trials(definition), committed.rows, unfinished, progress, committed.damaged, alive)
 
 
 def kept_definition(results: Results) -> Definition:
     """The definition in OUT/study.toml. Raises StudyError if OUT is no study."""
-    text = results.read_text(DEFINITION_FILE)
-    if text is None:
+    content = results.read_bytes(DEFINITION_FILE)
+    if content is None:
         raise StudyError(f"{results.out} holds no study: there is no {DEFINITION_FILE} in it")
-    try:
-        return parse(tomllib.loads(text), f"{results.out}/{DEFINITION_FILE}")
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{results.out}/{DEFINITION_FILE}: not valid TOML: {error}") from None
+    place = f"{results.out}/{DEFINITION_FILE}"
+    return parse(read_toml(content, place), place)
 
 
 @dataclass(frozen=True)
@@ -190,23 +204,37 @@ def trial(
     wanted = parse_trial(trial_id)
     study = prepare(_definition_of_one(wanted.cell, definition, trial_id))
     results = Results(out) if out else None
-    committed = read_committed(results, definition) if results else {}
+    committed = Committed({}, {})
     if results:
-        check_same_inputs(results, study, committed)
-    point = _point_of(wanted, definition, outcomes(committed))
+        refuse_foreign_files(results)
+        committed = read_committed(results, definition)
+        check_same_inputs(results, study, committed.rows)
+        _refuse_another_definition(results, definition)
+    point = _point_of(wanted, definition, outcomes(committed.rows))
 
     from study.trial import run_trial
 
     tables = run_trial(study, wanted, point, on_epoch)
     if results is None:
         return TrialRun(tables, "not kept", [])
-    if wanted in committed:
+    if wanted in committed.damaged:
+        return TrialRun(tables, "differs", [committed.damaged[wanted]])
+    if wanted in committed.rows:
         differing = _differing_columns(tables, results, trial_id)
         return TrialRun(tables, "differs" if differing else "reproduced", differing)
+    _refuse_another_definition(results, definition)  # again: a training may take hours, and others write there, too
     if results.read_text(DEFINITION_FILE) is None:
         results.write_text(DEFINITION_FILE, definition.to_toml())
     results.commit(tables)
     return TrialRun(tables, "committed", [])
+
+
+def _refuse_another_definition(results: Results, definition: Definition) -> None:
+    """Raises StudyError if OUT's definition, of which no trial may be there yet, has another recipe."""
+    if results.read_text(DEFINITION_FILE) is None:
+        return
+    if kept_definition(results).recipe_digest() != definition.recipe_digest():
+        raise StudyError(f"{results.out}/{DEFINITION_FILE} has another recipe than this definition: use another --out")
 
 
 def _definition_of_one(cell: Cell, definition: Definition, source: str) -> Definition:

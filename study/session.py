@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from study.capacity import forecast
 from study.cells import Trial, parse_trial
-from study.committed import Row, outcomes, read_committed
+from study.claim import Claim
+from study.committed import outcomes, read_committed
 from study.cost import Estimate
+from study.digests import Row
 from study.errors import StudyError
+from study.patience import FULL_DISK
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import DEFINITION_FILE, RUN_FILE, Results
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 def run_all(
     study: Prepared,
     results: Results,
+    claim: Claim,
     committed: Mapping[Trial, Row],
     todo: Collection[Trial],
     cost: Estimate,
@@ -42,7 +45,7 @@ def run_all(
     from study import cluster  # ray takes seconds to import: not before it is needed
     from study.schedule import Schedule
 
-    definition, watch = study.definition, _with_heartbeat(watch, results)
+    definition, watch = study.definition, _with_heartbeat(watch, results, claim)
     memory_kills, checked = Counter[Trial](), False
     try:
         while True:
@@ -65,8 +68,11 @@ def run_all(
                     cluster.run_schedule(study, schedule, results, progress, watch, machines, memory_kills)
                     break
                 except cluster.KilledForMemory as error:
-                    committed = read_committed(results, definition)
+                    committed = read_committed(results, definition).rows
                     _note_memory_kill(error.used, memory_kills, study, results, progress, watch)
+    except StudyError as error:
+        progress.state, progress.reason = "stopped", str(error)
+        raise
     except BaseException:
         progress.state = "interrupted"
         raise
@@ -99,28 +105,14 @@ def _note_memory_kill(
         watch(progress, f"{trial.id}: {unfinished.told}; the study goes on with a new Ray")
 
 
-def refuse_a_second_driver(results: Results, say: Callable[[str], None]) -> None:
-    """Raises StudyError if another run of the study at OUT gives a sign of life. A dead one's mark is waited out."""
-    told = last_progress(results)
-    if told is None or told.state != "running" or told.is_lost:
-        return
-    who = f"a run of this study on {told.host} (pid {told.pid})"
-    say(f"{who} was heard of {max(0.0, time.time() - told.updated):.0f} s ago: waiting for a sign of life")
-    while True:
-        time.sleep(1)
-        now = last_progress(results)
-        if now is None or now.state != "running" or now.is_lost:
-            return
-        if now.updated > told.updated:
-            raise StudyError(f"{results.out}: {who} is at work already. Two would do the same work twice.")
-
-
-def _with_heartbeat(watch: Watch, results: Results) -> Watch:
-    """Also keep OUT/run.json fresh, for `study status` from elsewhere."""
+def _with_heartbeat(watch: Watch, results: Results, claim: Claim) -> Watch:
+    """Also keep OUT/run.json fresh, for `study status` from elsewhere, and end when another driver has OUT."""
     written = 0.0
 
     def watch_and_write(progress: Progress, line: str | None) -> None:
         nonlocal written
+        if line is None:  # between two of Tune's steps, where an error ends the run
+            claim.check()
         if progress.updated - written >= SECONDS_BETWEEN_HEARTBEATS:
             written = progress.updated
             _tell(results, progress)
@@ -131,8 +123,14 @@ def _with_heartbeat(watch: Watch, results: Results) -> Watch:
 
 def _tell(results: Results, progress: Progress) -> None:
     """A heartbeat. That it fails is no reason to end a run: trials that cannot be committed say so themselves."""
-    with contextlib.suppress(StudyError):
-        results.write_text(RUN_FILE, progress.to_json())
+    with contextlib.suppress(StudyError, OSError):
+        try:
+            results.write_text(RUN_FILE, progress.to_json())
+        except StudyError as error:
+            if getattr(error.__cause__, "errno", None) not in FULL_DISK:
+                raise
+            results.remove(RUN_FILE)  # the room that the last one took
+            results.write_text(RUN_FILE, progress.to_json())
 
 
 def last_progress(results: Results) -> Progress | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from study.cells import Cell, Trial, split_kind
-from study.committed import Row
+from study.digests import Row
 
 NOT_OBJECTS = ("bg", "all")
 

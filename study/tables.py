@@ -15,7 +15,7 @@ from PIL import Image
 
 from study.cells import Point, Trial, split_kind
 from study.prepare import Prepared
-from study.results import table_of
+from study.schemas import table_of
 from trainers.catalogue import abbreviation
 from trainers.dice import DiceScores, dice
 from trainers.outcome import Epoch, Evaluation

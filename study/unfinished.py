@@ -14,9 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pydantic import TypeAdapter
 
 from study.errors import StudyError
-from study.results import Results
-
-FOLDER = "unfinished"
+from study.results import UNFINISHED, Results
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Unfinished:
 
     def keep(self, results: Results) -> None:
         """Raises StudyError if OUT cannot be written to."""
-        results.write_text(f"{FOLDER}/{self.trial}.json", json.dumps(asdict(self), indent=1))
+        results.write_text(f"{UNFINISHED}/{self.trial}.json", json.dumps(asdict(self), indent=1))
 
 
 def read_unfinished(results: Results, committed: Collection[str]) -> dict[str, Unfinished]:
@@ -44,14 +42,14 @@ def read_unfinished(results: Results, committed: Collection[str]) -> dict[str, U
     Raises StudyError for a file that is none of ours.
     """
     found = {}
-    for name in results.names(FOLDER, ".json"):
+    for name in results.names(UNFINISHED, ".json"):
         if name.removesuffix(".json") in committed:
             continue
         try:
-            one = TypeAdapter(Unfinished).validate_json(results.read_text(f"{FOLDER}/{name}") or "")
+            one = TypeAdapter(Unfinished).validate_json(results.read_text(f"{UNFINISHED}/{name}") or "")
         except ValueError as error:
             raise StudyError(
-                f"{results.out}/{FOLDER}/{name}: not written by a run of a study; remove it ({error})"
+                f"{results.out}/{UNFINISHED}/{name}: not written by a run of a study; remove it ({error})"
             ) from None
         found[name.removesuffix(".json")] = one
     return found
@@ -59,6 +57,6 @@ def read_unfinished(results: Results, committed: Collection[str]) -> dict[str, U
 
 def forget_finished(results: Results, committed: Collection[str]) -> None:
     """Remove what was said of trials that have been committed since."""
-    for name in results.names(FOLDER, ".json"):
+    for name in results.names(UNFINISHED, ".json"):
         if name.removesuffix(".json") in committed:
-            results.remove(f"{FOLDER}/{name}")
+            results.remove(f"{UNFINISHED}/{name}")

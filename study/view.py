@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from study.cost import readable
+from study.printing import PlainConsole
 from study.progress import Progress
 from study.summary import Scores
 
@@ -24,7 +24,7 @@ _RUNNING_SHOWN = 8
 class RunView:
     """Shows a run as it goes: one live picture on a terminal, a line for every event elsewhere."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: PlainConsole) -> None:
         self._console = console
         self._progress: Progress | None = None
         self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
@@ -45,13 +45,13 @@ class RunView:
         self._progress = progress
         if self._console.is_terminal:
             if line:
-                self._console.print(Text(line))  # above the live picture
+                self._console.say(line)  # above the live picture
         elif line or time.monotonic() - self._last_line > _SECONDS_BETWEEN_PLAIN_LINES:
             self._last_line = time.monotonic()
-            self._console.print(Text(_counted(progress, line)), soft_wrap=True)
+            self._console.say(_counted(progress, line))
 
     def _picture(self) -> RenderableType:
-        return live_picture(self._progress) if self._progress else Text("Starting Ray ...")
+        return live_picture(self._progress) if self._progress else "Starting Ray ..."
 
 
 def live_picture(progress: Progress) -> RenderableType:
@@ -59,7 +59,7 @@ def live_picture(progress: Progress) -> RenderableType:
     bar = Table.grid(padding=(0, 2))
     bar.add_row(
         ProgressBar(total=progress.total, completed=progress.done, width=30),
-        Text(_head(progress)),
+        _head(progress),
     )
     return Group(bar, _running_table(progress), _configuration_table(progress))
 

@@ -16,7 +16,8 @@ import psutil
 import pyarrow as pa
 from PIL import Image
 
-from study.results import CIRCUMSTANCES, SCHEMAS, Results
+from study.results import Results
+from study.schemas import CIRCUMSTANCES, SCHEMAS
 
 ROOT = Path(__file__).parent.parent
 NUM_TRIALS = 16

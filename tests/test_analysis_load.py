@@ -16,7 +16,8 @@ from analysis.load import Scores, load, reference_marks
 from analysis.tables import class_order
 from study import definition
 from study.cells import parse_trial, split_kind
-from study.results import Results, table_of
+from study.results import Results
+from study.schemas import table_of
 from trainers.dice import dice
 
 CLASSES = ["bg", "bx", "cl"]
@@ -215,10 +216,13 @@ def test_recomputed_scores(out: Path) -> None:
     assert not strict.table.equals(stored.table)
 
 
-def test_recomputing_needs_the_counts(out: Path) -> None:
-    (out / "confusion" / f"{CELLS[2]}-t00.parquet").unlink()
-    with pytest.raises(AnalysisError, match=f"{CELLS[2]}-t00 has no pixel counts"):
-        load(out, epsilon=0.01)
+@pytest.mark.parametrize("table", ["trials", "dice", "confusion"])
+@pytest.mark.parametrize("content", [None, b"torn"])
+def test_a_trial_with_a_lost_or_torn_file_is_missing(out: Path, table: str, content: bytes | None) -> None:
+    victim = out / table / f"{CELLS[2]}-t00.parquet"
+    victim.unlink() if content is None else victim.write_bytes(content)
+    assert f"{CELLS[2]}-t00" in load(out).missing
+    assert f"{CELLS[2]}-t00" not in set(load(out, epsilon=0.01).study_facts("this").chosen)
 
 
 @pytest.mark.parametrize(
@@ -236,12 +240,6 @@ def test_recomputing_needs_the_counts(out: Path) -> None:
 def test_what_cannot_be_answered(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(AnalysisError, match=message):
         load(*arguments)
-
-
-def test_a_torn_study_is_named(out: Path) -> None:
-    (out / "dice" / f"{CELLS[0]}-t00.parquet").write_bytes(b"torn")
-    with pytest.raises(AnalysisError, match=f"{CELLS[0]}-t00.parquet"):
-        load(out)
 
 
 GOOD = "model,loss,split,averaging,class,dice\nicnet,ce,random_0,pw,bx,0.5\nicnet,ce,rot_0,pw,NA,\n"

@@ -16,7 +16,8 @@ from study.cells import Point, parse_trial
 from study.checkpoints import Checkpoints
 from study.definition import load
 from study.prepare import Prepared, prepare
-from study.results import CIRCUMSTANCES, Results
+from study.results import Results
+from study.schemas import CIRCUMSTANCES
 from study.trial import run_trial
 from trainers.outcome import Epoch
 

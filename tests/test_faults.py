@@ -5,6 +5,7 @@ The long part (`pytest -m long`) has faults that need several hosts: see tests/t
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -15,11 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from ray_nodes import Nodes
 from small_study import NUM_TRIALS, ROOT, assert_same_facts, num_committed, started, study, wait_for, workers_of
 
-from study.results import SCHEMAS, Results
+from study.results import Results
+from study.schemas import SCHEMAS
 from study.unfinished import read_unfinished
 
 pytestmark = pytest.mark.slow
@@ -175,7 +178,7 @@ def test_what_a_whole_gpu_cannot_hold_is_reported_and_retried_alone(
     assert "not run: icnet-ce-random_0-s0-t00: out of GPU memory with a GPU to itself" in status.stdout
     only = study("run", definition, *FEW, "--out", out, "--retry-failed")
     assert only.returncode == 0, only.stdout + only.stderr
-    assert {row["trial"] for row in Results(out).trials()} == set(unfinished), "these, and no others"
+    assert set(Results(out).audit().rows) == set(unfinished), "these, and no others"
     assert study("run", definition, *FEW, "--out", out).returncode == 0
     assert_same_facts(out, few_simulated)
 
@@ -193,13 +196,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_disk_is_full(definition: Path, undisturbed: Path, small_disk: Path) -> None:
-    """Whole trials or nothing; each cell's reason; and with room again the next run does the rest."""
+    """The run stops at once, with one message, and says so in `status`; with room again the next run does the rest."""
     out = small_disk / "out"
-    done = study("run", definition, "--out", out, "--set", "resources.attempts=1")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "No space left on device" in done.stdout
+    done = study("run", definition, "--out", out)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "takes no more results: [Errno 28] No space left on device" in done.stderr
+    assert "is tried again" not in done.stdout
     assert 0 < num_committed(out) < NUM_TRIALS
     assert not list(out.rglob(".*unfinished*")), "half-written files take up no room"
+    status = study("status", out)
+    assert status.returncode == 1
+    assert "was stopped" in status.stdout
+    assert "No space left on device" in status.stdout
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     assert study("run", definition, "--out", out).returncode == 0
     assert_same_facts(out, undisturbed)
@@ -209,7 +217,7 @@ def test_a_read_only_out_is_refused_before_anything_is_trained(definition: Path,
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     done = study("run", definition, "--out", small_disk / "out")
     assert done.returncode == 2
-    assert "study.toml cannot be written there: [Errno 30] Read-only file system" in done.stderr
+    assert "cannot be written there: [Errno 30] Read-only file system" in done.stderr
     assert "Traceback" not in done.stderr
     assert "validation Dice" not in done.stdout
 
@@ -226,15 +234,20 @@ def test_a_second_driver_is_refused(definition: Path, undisturbed: Path, tmp_pat
     assert_same_facts(out, undisturbed)
 
 
-@pytest.mark.long
-def test_two_drivers_at_once_are_safe(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """Started in the same moment neither sees the other's mark: they do the work twice, and write the same."""
+@pytest.mark.parametrize("seeds", [(0, 0), (0, 1)], ids=["one definition", "two definitions"])
+def test_two_drivers_at_once(definition: Path, undisturbed: Path, tmp_path: Path, seeds: tuple[int, int]) -> None:
+    """Started in the same moment: one has the place, and the other writes nothing."""
     out = tmp_path / "out"
-    with started("run", definition, "--out", out) as one, started("run", definition, "--out", out) as other:
+    commands = [("run", definition, "--out", out, "--set", f"seed={seed}") for seed in seeds]
+    with started(*commands[0]) as one, started(*commands[1]) as other:
         outputs = [each.communicate(timeout=240)[0] for each in (one, other)]
-    assert 0 in (one.returncode, other.returncode), outputs
-    assert {one.returncode, other.returncode} <= {0, 2}, outputs
-    assert_same_facts(out, undisturbed)
+    assert sorted([one.returncode, other.returncode]) == [0, 2], outputs
+    winner = seeds[[one.returncode, other.returncode].index(0)]
+    assert "is at work already" in outputs[one.returncode == 0]
+    rows = [pq.read_schema(path).metadata[b"recipe"] for path in (out / "trials").glob("*.parquet")]
+    assert {json.loads(recipe)["seed"] for recipe in rows} == {winner}
+    if winner == 0:
+        assert_same_facts(out, undisturbed)
 
 
 def test_ctrl_c_twice(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
@@ -255,26 +268,29 @@ def test_ctrl_c_twice(definition: Path, undisturbed: Path, tmp_path: Path) -> No
     assert_same_facts(out, undisturbed)
 
 
-READERS = {
-    "trials": "study run {definition} --out {out}",
-    "dice": "study run {definition} --out {out}",
-    "confusion": "analysis stability {out}",
-    "history": "analysis report {out} --out {out}/report.html",
-    "masks": "analysis report {out} --out {out}/report.html",
-}
-
-
 @pytest.mark.parametrize("table", list(SCHEMAS))
-def test_a_torn_file_is_named_by_who_reads_it(definition: Path, undisturbed: Path, tmp_path: Path, table: str) -> None:
+def test_a_lost_or_torn_file_is_named_and_made_again(
+    definition: Path, undisturbed: Path, tmp_path: Path, table: str
+) -> None:
     out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
-    victim = sorted((out / table).iterdir())[0]  # of a default trial, which all commands read
-    victim.write_bytes(b"PAR1 torn")
-    command = [sys.executable, "-m", *READERS[table].format(definition=definition, out=out).split()]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
-    assert done.returncode == 2, done.stdout
-    assert f"{table}/{victim.name}" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (out / "report.html").exists()
+    lost, torn = sorted((out / table).glob("*-t00.parquet"))[:2]  # default trials, which all commands read
+    lost.unlink()
+    torn.write_bytes(b"PAR1 torn")
+    status = study("status", out)
+    assert status.returncode == 1
+    assert f"{out}: 14 of 16 trials done" in status.stdout.replace("\n", "")
+    assert f"damaged: {torn.stem}: {table} is not as it was committed" in status.stdout
+    for command in ("tables", "stability", "report"):
+        words = [sys.executable, "-m", "analysis", command, str(out)]
+        words += ["--out", str(tmp_path / "page.html")] if command == "report" else []
+        done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert lost.stem in done.stderr
+        assert torn.stem in done.stderr
+    again = study("run", definition, "--out", out)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert f"{torn.stem} is made again: {table} is not as it was committed" in again.stdout
+    assert_same_facts(out, undisturbed)
 
 
 def test_no_cluster_at_the_address(definition: Path, tmp_path: Path) -> None:

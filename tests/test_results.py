@@ -1,6 +1,7 @@
 """The tables on disk: committed whole or not at all, and read back as they were."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from study.cells import parse_trial
-from study.committed import check_same_inputs, missing, outcomes, read_committed
+from study.committed import check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
 from study.definition import load
 from study.errors import StudyError
 from study.prepare import versions
-from study.results import CIRCUMSTANCES, SCHEMAS, Results, table_of
+from study.results import DEFINITION_FILE, Audit, Results
+from study.schemas import CIRCUMSTANCES, SCHEMAS, table_of
 
 DEFINITION = load("demo")
 
@@ -55,8 +57,10 @@ def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
     results = Results(tmp_path / "out")
     for trial_id in ("icnet-ce-random_0-s0-t01", "icnet-ce-random_0-s0-t00"):
         results.commit(tables(trial_id))
-    assert [row["trial"] for row in results.trials()] == ["icnet-ce-random_0-s0-t00", "icnet-ce-random_0-s0-t01"]
-    assert results.trials()[0]["started"] == datetime(2026, 1, 1, tzinfo=UTC)
+    audit = results.audit()
+    assert list(audit.rows) == ["icnet-ce-random_0-s0-t00", "icnet-ce-random_0-s0-t01"]
+    assert audit.damaged == {}
+    assert audit.rows["icnet-ce-random_0-s0-t00"]["started"] == datetime(2026, 1, 1, tzinfo=UTC)
     assert results.recipe_of("icnet-ce-random_0-s0-t01") == DEFINITION.recipe()
     frame = pd.read_parquet(tmp_path / "out" / "dice")
     assert list(frame.columns) == SCHEMAS["dice"].names
@@ -64,9 +68,17 @@ def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
     assert frame["dice_ew"].isna().all()
 
 
+def test_a_trial_that_diverged_leaves_no_scores_of_another(tmp_path: Path) -> None:
+    results, failed = Results(tmp_path), tables("icnet-ce-random_0-s0-t00", status="failed", objective=None)
+    results.commit(tables("icnet-ce-random_0-s0-t00"))
+    results.commit({"trials": failed["trials"]})
+    assert [path.name for path in tmp_path.rglob("*.parquet")] == ["icnet-ce-random_0-s0-t00.parquet"]
+    assert list(results.audit().rows) == ["icnet-ce-random_0-s0-t00"]
+
+
 def test_an_empty_place_is_an_empty_study(tmp_path: Path) -> None:
     results = Results(tmp_path / "nothing")
-    assert results.trials() == []
+    assert results.audit() == Audit({}, {})
     assert results.read("dice").schema == SCHEMAS["dice"]
     assert results.read_text("study.toml") is None
     assert not (tmp_path / "nothing").exists()
@@ -94,9 +106,9 @@ def test_a_writer_killed_half_way_leaves_nothing_to_read(tmp_path: Path) -> None
     died = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent)
     assert died.returncode == -9
     assert len(os.listdir(tmp_path / "trials")) == 1, "the unfinished file is there, hidden"
-    assert Results(tmp_path).trials() == []
+    assert Results(tmp_path).audit().rows == {}
     Results(tmp_path).commit(tables("icnet-ce-random_0-s0-t00"))
-    assert len(Results(tmp_path).trials()) == 1
+    assert len(Results(tmp_path).audit().rows) == 1
     assert len(pd.read_parquet(tmp_path / "trials")) == 1
 
 
@@ -122,20 +134,81 @@ def test_what_killed_writers_left_is_swept_after_a_while(tmp_path: Path) -> None
     assert before - set(tmp_path.rglob("*")) == {old}
 
 
-def test_a_torn_file_is_named(tmp_path: Path) -> None:
-    results = Results(tmp_path)
-    results.commit(tables("icnet-ce-random_0-s0-t00"))
-    (tmp_path / "trials" / "icnet-ce-random_0-s0-t01.parquet").write_bytes(b"PAR1 torn")
-    with pytest.raises(StudyError, match=r"icnet-ce-random_0-s0-t01\.parquet"):
-        results.trials()
+ONE, OTHER = "icnet-ce-random_0-s0-t00", "icnet-ce-random_0-s0-t01"
 
 
-def test_other_files_in_out_are_left_alone(tmp_path: Path) -> None:
-    results = Results(tmp_path)
-    results.commit(tables("icnet-ce-random_0-s0-t00"))
-    (tmp_path / "trials" / "notes.txt").write_text("mine")
-    (tmp_path / "trials" / ".hidden.parquet").write_text("not parquet")
-    assert len(results.trials()) == 1
+@pytest.fixture
+def two_trials(tmp_path: Path) -> Path:
+    for trial_id in (ONE, OTHER):
+        Results(tmp_path).commit(tables(trial_id))
+    return tmp_path
+
+
+@pytest.mark.parametrize("table", ["trials", "dice", "history"])
+def test_a_lost_torn_mixed_or_edited_file_is_seen(two_trials: Path, table: str) -> None:
+    """And the trial counts as not committed; all others stand."""
+    victim, theirs = (two_trials / table / f"{trial_id}.parquet" for trial_id in (ONE, OTHER))
+    whole = victim.read_bytes()
+    edited = pq.read_table(victim)
+    edited = edited.set_column(edited.column_names.index("trial"), "trial", [["edited"] * edited.num_rows])
+    pq.write_table(edited, two_trials / "edited")
+    for content in (whole[:-9], b"", theirs.read_bytes(), (two_trials / "edited").read_bytes(), None):
+        victim.unlink() if content is None else victim.write_bytes(content)
+        audit = Results(two_trials).audit()
+        assert list(audit.rows) == [OTHER]
+        if table == "trials" and content is None:
+            assert audit.damaged == {}, "without its row a trial was never committed"
+        else:
+            lost = "is lost" if content is None else "is not as it was committed"
+            assert audit.damaged == {ONE: f"{table} {lost}"}
+        victim.write_bytes(whole)
+    assert list(Results(two_trials).audit().rows) == [ONE, OTHER]
+
+
+def test_a_rows_own_values_are_covered_by_its_digest(two_trials: Path) -> None:
+    victim = two_trials / "trials" / f"{ONE}.parquet"
+    rows = pq.read_table(victim).to_pylist()
+    for change in ({"objective": 0.9}, {"digests": "{}"}, {"digests": None}, {"digests": '{"trials": "x"}'}):
+        pq.write_table(table_of("trials", [rows[0] | change]), victim)
+        assert Results(two_trials).audit().damaged == {ONE: "trials is not as it was committed"}
+
+
+def test_a_digest_is_that_of_the_file(two_trials: Path) -> None:
+    row = Results(two_trials).audit().rows[ONE]
+    content = (two_trials / "dice" / f"{ONE}.parquet").read_bytes()
+    assert json.loads(row["digests"])["dice"] == hashlib.sha256(content).hexdigest()
+
+
+def test_results_of_an_earlier_version_are_refused_in_one_sentence(two_trials: Path) -> None:
+    victim = two_trials / "trials" / f"{ONE}.parquet"
+    pq.write_table(pq.read_table(victim).drop_columns(["digests"]), victim)
+    with pytest.raises(StudyError, match=rf"{ONE}\.parquet was written by an earlier version .* use another --out"):
+        Results(two_trials).audit()
+
+
+@pytest.mark.parametrize("name", ["dice/notes.txt", "dice/other.parquet", "trials/icnet/x.parquet", "masks/a.csv"])
+def test_a_foreign_file_in_a_tables_folder_is_refused(two_trials: Path, name: str) -> None:
+    """As pandas.read_parquet(OUT/dice) would stumble over it."""
+    Results(two_trials).write_text(DEFINITION_FILE, DEFINITION.to_toml())
+    refuse_foreign_files(Results(two_trials))
+    Results(two_trials).write_text(name, "mine")
+    with pytest.raises(StudyError, match="holds files that are not of a study: " + "/".join(name.split("/")[:2])):
+        refuse_foreign_files(Results(two_trials))
+
+
+def test_a_place_where_something_else_lies_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    (tmp_path / "study.toml").write_text('name = "a definition of the user\'s own"')
+    with pytest.raises(StudyError, match=r"not of a study: study\.toml, thesis\.tex\. Use another --out"):
+        refuse_foreign_files(Results(tmp_path))
+
+
+def test_what_lies_beside_a_studys_tables_is_left_alone(two_trials: Path) -> None:
+    Results(two_trials).write_text(DEFINITION_FILE, DEFINITION.to_toml())
+    (two_trials / "report.html").write_text("a report")
+    (two_trials / "trials" / ".hidden.parquet").write_text("not parquet")
+    refuse_foreign_files(Results(two_trials))
+    assert len(Results(two_trials).audit().rows) == 2
 
 
 def test_another_recipe_is_refused_with_the_differing_keys(tmp_path: Path) -> None:
@@ -185,7 +258,7 @@ def test_outcomes_and_missing(tmp_path: Path) -> None:
     results = Results(tmp_path)
     results.commit(tables("icnet-ce-random_0-s0-t00"))
     results.commit(tables("icnet-ce-random_0-s0-t01", status="failed", objective=None, error="NaN"))
-    committed = read_committed(results, DEFINITION)
+    committed = read_committed(results, DEFINITION).rows
     assert [outcome.objective for outcome in outcomes(committed).values()] == [0.4, None]
     wanted = [parse_trial(f"icnet-ce-random_0-s0-t0{i}") for i in range(3)]
     assert missing(wanted, committed) == wanted[2:]
@@ -194,16 +267,3 @@ def test_outcomes_and_missing(tmp_path: Path) -> None:
 def test_circumstances_are_columns() -> None:
     for table, columns in CIRCUMSTANCES.items():
         assert set(columns) < set(SCHEMAS[table].names)
-
-
-@pytest.mark.parametrize("uri", ["nowhere://x/y", "s3:///"])
-def test_places_that_are_none(uri: str) -> None:
-    with pytest.raises(StudyError, match="no place to keep results"):
-        Results(uri)
-
-
-def test_a_uri_is_a_place(tmp_path: Path) -> None:
-    results = Results(f"file://{tmp_path}/out")
-    results.commit(tables("icnet-ce-random_0-s0-t00"))
-    assert pq.read_table(tmp_path / "out" / "trials").num_rows == 1
-    assert Results(str(tmp_path / "out")).trials() == results.trials()

@@ -13,7 +13,8 @@ from study.committed import read_committed
 from study.definition import load
 from study.errors import StudyError
 from study.prepare import Prepared, prepare
-from study.results import SCHEMAS, Results
+from study.results import Results
+from study.schemas import SCHEMAS
 from study.trial import run_trial
 
 SIMULATED = "simulate=true"

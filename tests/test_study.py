@@ -32,7 +32,8 @@ from small_study import (
     wait_for,
 )
 
-from study.results import SCHEMAS, Results
+from study.results import Results
+from study.schemas import SCHEMAS
 from trainers.catalogue import abbreviation
 from trainers.dice import dice
 
@@ -196,26 +197,15 @@ def test_the_loss_of_the_last_node_ends_the_run_and_loses_nothing(
     assert_same_facts(out, undisturbed)
 
 
-def test_what_the_machinery_cannot_run_is_reported_and_tried_again(
-    definition: Path, undisturbed: Path, tmp_path: Path
-) -> None:
-    """A place that cannot be written to: no cell can commit; with the place mended the next run does it all."""
+def test_a_place_that_holds_something_else_is_refused(definition: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "masks").write_text("a file where a folder must be")
-    once = ["--set", "resources.attempts=2", "--set", "grid.losses=ce"]
-    done = study("run", definition, "--out", out, *once)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "not run: icnet-ce-random_0-s0" in done.stdout
-    assert "masks" in done.stdout
-    assert num_committed(out) == 0
-    status = study("status", out)
-    assert status.returncode == 1
-    assert "0 of 8 trials done" in status.stdout
-    assert "not run: icnet-ce-rot_0-s0" in status.stdout
-    (out / "masks").unlink()
-    assert study("run", definition, "--out", out).returncode == 0
-    assert_same_facts(out, undisturbed)
+    for command in ("run", "plan"):
+        done = study(command, definition, "--out", out)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "holds files that are not of a study: masks. Use another --out" in done.stderr
+    assert [path.name for path in out.iterdir()] == ["masks"]
 
 
 def test_a_diverged_trial_is_a_result_with_its_reason(definition: Path, tmp_path: Path) -> None:
@@ -310,7 +300,7 @@ def test_a_finished_study_is_not_run_again(definition: Path, undisturbed: Path) 
     assert "tuned" in done.stdout
     assert time.monotonic() - began < 60
     assert facts(undisturbed) == before
-    assert len(Results(undisturbed).trials()) == NUM_TRIALS
+    assert len(Results(undisturbed).audit().rows) == NUM_TRIALS
 
 
 def test_plain_output_has_a_line_a_trial_and_nothing_of_rays(definition: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from study.cells import Cell, parse_trial
-from study.results import table_of
+from study.schemas import table_of
 from study.summary import object_dice, summarise
 
 

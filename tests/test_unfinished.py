@@ -1,20 +1,17 @@
-"""What the machinery could not finish, the mark of a second driver, and waiting for what passes."""
+"""What the machinery could not finish, and waiting for what passes."""
 
 from __future__ import annotations
 
 import errno
-import os
 import time
 from pathlib import Path
 
 import pytest
-from test_results import DEFINITION, tables
+from test_results import tables
 
 from study.errors import StudyError
 from study.patience import patiently
-from study.progress import Progress
-from study.results import RUN_FILE, Results
-from study.session import refuse_a_second_driver
+from study.results import Results
 from study.unfinished import Unfinished, forget_finished, read_unfinished
 
 TRIAL = "icnet-ce-random_0-s0-t00"
@@ -41,53 +38,6 @@ def test_a_foreign_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "unfinished" / "x.json").write_text(content)
     with pytest.raises(StudyError, match=r"unfinished/x\.json: not written by a run of a study"):
         read_unfinished(Results(tmp_path), set())
-
-
-def mark(out: Path, **changes: object) -> Results:
-    progress = Progress.of(DEFINITION, {}, {"random_0": 1, "random_1": 1, "rot_0": 1})
-    for name, value in changes.items():
-        setattr(progress, name, value)
-    results = Results(out)
-    results.write_text(RUN_FILE, progress.to_json())
-    return results
-
-
-@pytest.mark.parametrize("changes", [{"host": "elsewhere", "pid": 1}, {"pid": os.getppid()}])
-def test_a_second_driver_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
-) -> None:
-    results, said = mark(tmp_path, **changes), list[str]()
-    monkeypatch.setattr(time, "sleep", lambda seconds: mark(tmp_path, **changes))  # the other one's next heartbeat
-    with pytest.raises(StudyError, match=r"a run of this study on \S+ \(pid \d+\) is at work already"):
-        refuse_a_second_driver(results, said.append)
-    assert "waiting for a sign of life" in said[0]
-
-
-def test_a_driver_that_died_a_moment_ago_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results, now = mark(tmp_path, host="elsewhere"), [time.time()]
-    monkeypatch.setattr(time, "time", lambda: now[0])
-    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    began = now[0]
-    refuse_a_second_driver(results, lambda line: None)
-    assert 58 <= now[0] - began <= 63
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"host": "elsewhere", "updated": time.time() - 61},
-        {"host": "elsewhere", "state": "interrupted"},
-        {"pid": 2**22 - 3},
-        {"pid": os.getpid()},
-    ],
-    ids=["silent", "ended", "dead on this machine", "ourselves"],
-)
-def test_the_mark_of_a_driver_that_is_gone_does_not_block(tmp_path: Path, changes: dict[str, object]) -> None:
-    refuse_a_second_driver(mark(tmp_path, **changes), pytest.fail)
-
-
-def test_no_mark_no_refusal(tmp_path: Path) -> None:
-    refuse_a_second_driver(Results(tmp_path), pytest.fail)
 
 
 def failing(times: int, number: int) -> tuple[list[int], object]:

@@ -11,14 +11,16 @@ NUMERICS = 5
 
 ModelName = Literal["icnet", "unet", "icnet_cascade"]
 LossName = Literal["ce", "ce_dice"]
-PositiveFloat = Annotated[float, Field(gt=0)]
 Precision = Literal["auto", "bf16", "fp32"]
+Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
 class Section(BaseModel):
     """A table of a TOML file: immutable, no unknown key, no silent conversion (a list is read as a tuple)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -34,11 +36,14 @@ class TrainingRecipe(Section):
     image_size: Annotated[int, Field(ge=16, le=1024)] = 128
     """Side of the square working image, pixels; a multiple of 16, as every network halves it up to four times."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 32
+    """How often a training sees all its images. The weights of the epoch with the lowest validation loss are kept."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
     """Training images a step; an incomplete last batch of an epoch is dropped."""
-    learning_rate: PositiveFloat = 1e-3
-    adam_epsilon: PositiveFloat = 1e-7
-    cascade_weights: Annotated[tuple[float, ...], Field(min_length=3, max_length=3)] = (1.0, 0.4, 0.16)
+    learning_rate: Annotated[float, Field(gt=0, le=100)] = 1e-3
+    """Of Adam, the same in every epoch."""
+    adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
+    """Adam's constant against a division by zero."""
+    cascade_weights: tuple[Weight, Weight, Weight] = (1.0, 0.4, 0.16)
     """Cascade label guidance of icnet_cascade: weights of the losses at 1/4, 1/8 and 1/16 (arXiv 1704.08545)."""
     epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0015
     """Noise tolerance of the Dice (section 3.4): share of the pixels that a class absent from an image may be given."""
@@ -57,6 +62,6 @@ class TrainingRecipe(Section):
     @field_validator("cascade_weights")
     @classmethod
     def _first_output_counts(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
-        if weights[0] <= 0 or min(weights) < 0:
-            raise ValueError("the first weight must be positive and none may be negative")
+        if weights[0] <= 0:
+            raise ValueError("the first weight must be positive")
         return weights

@@ -12,7 +12,7 @@ import ray.tune
 
 from study.cells import Point, parse_trial
 from study.checkpoints import Checkpoints
-from study.patience import patiently
+from study.patience import LASTING, patiently
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.trial import run_trial
@@ -24,13 +24,18 @@ SECONDS_BETWEEN_REPORTS = 5.0
 def train(config: dict[str, Any], study: Prepared, out: str) -> None:
     """Run the trial that `config` names, unless OUT has it; commit it; tell the driver.
 
-    A trial that does not fit into its share of a GPU is told, not raised: the driver tries it again with a whole one.
+    Told, not raised, as another attempt of the same kind would not help: that a trial does not fit into its share of a
+    GPU (the driver tries it again with a whole one), and that OUT takes no results (the driver ends the run).
     """
     _check_node(study)
     trial, results, resources = parse_trial(config["trial"]), Results(out), study.definition.resources
     patience = resources.patience_seconds
     # It is there already if a node died between the commit and its report.
-    if not patiently(lambda: results.has("trials", trial.id), patience):
+    row = patiently(lambda: results.sound_row(trial.id), patience)
+    if row is not None and row["recipe_digest"] != study.definition.recipe_digest():
+        ray.tune.report({"cannot_commit": f"{trial.id} is there, of another recipe"})
+        return
+    if row is None:
         point = Point(config["width"], config["strength"])
         checkpoints = Checkpoints(results, study, trial, point)
         try:
@@ -38,9 +43,15 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
         except OutOfGpuMemory as error:
             ray.tune.report({"out_of_memory": str(error)})
             return
-        patiently(lambda: results.commit(tables), patience)
+        try:
+            patiently(lambda: results.commit(tables), patience)
+        except OSError as error:
+            if error.errno not in LASTING:
+                raise
+            ray.tune.report({"cannot_commit": str(error)})
+            return
         patiently(checkpoints.remove, patience)
-    row = patiently(lambda: results.read_trial("trials", trial.id), patience).to_pylist()[0]
+        row = tables["trials"].to_pylist()[0]
     ray.tune.report({"committed": True, "objective": row["objective"], "line": _line(row)})
 
 

@@ -1,0 +1,13 @@
+"""How text that is not ours is shown: it can neither steer a terminal nor pass for other text. Imports nothing."""
+
+from __future__ import annotations
+
+
+def printable(text: object, keep: str = "") -> str:
+    """The text with all that is neither a visible character nor a plain blank spelled out, such as \\x1b or \\u202e.
+
+    So are control characters, line ends, marks that turn the direction of reading, and broken characters.
+
+    :param keep: characters that stay as they are, e.g. the line ends of a message whose lines are ours.
+    """
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii") for c in str(text))
