@@ -8,12 +8,13 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from analysis.answer import Answer, frame_text, records
 from analysis.check import check
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load, reference_marks
+from analysis.load import PAPER, Scores, load, reference_marks
 from analysis.spreadsheet import write_workbook
 from analysis.stability import CONFIGURATION
 from analysis.tables import audit, audit_summary
@@ -167,6 +168,13 @@ def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     plain = {"status": verdict.status, "verdict": verdict.headline, "simulated": verdict.simulated}
     plain |= {"checks": records(verdict.checks)}
     return json.dumps(plain, indent=1, allow_nan=False), verdict.status
+
+
+def mistakable(results: str) -> list[str]:
+    """A line for who may have meant something else by the word `paper`."""
+    if results != PAPER or not Path(PAPER).exists():
+        return []
+    return [f"{PAPER}: the paper's own tables; what is called so in this folder is ./{PAPER}"]
 
 
 def _configuration(text: str, scores: Scores) -> tuple[str, str]:

@@ -122,7 +122,7 @@ def holm_refusal(num_tests: int, smallest_p: float, alpha: float = ALPHA) -> Ref
         return None
     return Refusal(
         f"nothing can survive Holm over {num_tests} columns: the smallest attainable p is {smallest_p:.4f}, "
-        f"above {alpha:g} / {num_tests} = {alpha / num_tests:.4f}"
+        f"above {alpha:g} / {num_tests} = {alpha / num_tests:.2g}"
     )
 
 

@@ -24,7 +24,8 @@ from trainers.dice import DiceScores, dice, tolerance
 
 WIDE = {"pw": "dice_pw", "ew": "dice_ew", "pooled": "dice_pooled"}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "seed"]
-MAX_MASK_PIXELS = 8192 * 8192
+MASK_OVERHEAD = 4096
+"""Bytes that a mask and its names may take beyond a byte a pixel."""
 
 Counts = NDArray[np.int64]
 
@@ -117,9 +118,15 @@ class Facts:
         return _factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
 
     def masks(self, trial_id: str, images: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
-        """The trial's predicted label maps of these test images, shape (H, W)."""
-        rows = self.results.read("masks", [trial_id]).filter(pc.field("image").isin(pa.array(images, pa.string())))
-        return {row["image"]: _label_map(row["mask"]) for row in rows.to_pylist()}
+        """The trial's predicted label maps of these test images, shape (H, W).
+
+        Raises StudyError or AnalysisError where they are not what a study of this image size writes.
+        """
+        side = self.definition.training.image_size
+        (num_test,) = self.trials.loc[self.trials["trial"] == trial_id, "num_test"]
+        stored = self.results.read_trial("masks", trial_id, int(num_test) * (side * side + MASK_OVERHEAD))
+        rows = stored.filter(pc.field("image").isin(pa.array(images, pa.string())))
+        return {row["image"]: _label_map(row["mask"], side) for row in rows.to_pylist()}
 
     def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
         """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
@@ -170,11 +177,11 @@ def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.Dat
     return pd.DataFrame({"trial": trial, "class": [*classes, ALL], **columns})
 
 
-def _label_map(png: bytes) -> NDArray[np.uint8]:
-    """Decode a predicted mask: one byte a pixel. Raises AnalysisError if it is no such image."""
+def _label_map(png: bytes, side: int) -> NDArray[np.uint8]:
+    """Decode a predicted mask: one byte a pixel, `side` pixels square. Raises AnalysisError if it is no such image."""
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            if image.mode != "L" or image.width * image.height > MAX_MASK_PIXELS:
+            if image.mode != "L" or image.size != (side, side):
                 raise AnalysisError(f"a predicted mask is no label map: mode {image.mode}, size {image.size}")
             return np.asarray(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

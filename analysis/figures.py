@@ -116,8 +116,8 @@ def profiles(table: pd.DataFrame, averaging: str, split_kind: str) -> Figure:
         _profile(axes, ours["dice"], color=colour, lw=1.8, ls=style, label=plain_text(f"{model} {loss}"))
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Dice", ylabel="share of scores above")
     if axes.lines:
-        below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.5 / (2.6 - 0.9)), "borderaxespad": 0}
-        axes.legend(ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK, **below)
+        handles, names = axes.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK)
     return figure
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 
 from analysis import figures_search, search
 from analysis.costs import COSTS, non_dominated, trade_off
-from analysis.errors import AnalysisError
 from analysis.false_classes import false_class_matrices, false_classes, hard_images
 from analysis.importance import importance
 from analysis.page import Picture, Pictures, Section, Table, panel
@@ -19,6 +18,7 @@ from analysis.shown import worded_in
 from analysis.stability import CONFIGURATION, NOT_OBJECTS
 from analysis.strips import Strip, colours, examples, strips
 from analysis.training import training
+from study.errors import StudyError
 
 NUM_LISTED = 20
 
@@ -120,7 +120,7 @@ def _curves(material: Material) -> Section:
         "curves",
         "Training curves",
         "Had training settled when the weights were kept?",
-        "A line per trial; the dot is the epoch whose weights were kept, by validation objective. Curves that still "
+        "A line per trial; the dot is the epoch whose weights were kept, the one of the lowest validation loss. Curves that still "
         "rise at the end, or jump from epoch to epoch, mean that part of the spread over splits is training that had "
         "not settled.",
         panels,
@@ -164,7 +164,7 @@ def _strips(material: Material) -> Section:
     groups, notes = [], []
     try:
         shown = strips(material.facts, _shown(examples(material.images), material))
-    except AnalysisError as error:
+    except StudyError as error:
         notes.append(f"{error}.")
     else:
         for model, loss in material.configurations:

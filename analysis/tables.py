@@ -34,7 +34,7 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simu
     (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined. And whether the scores
     are `simulated`.
 
-    :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, or else what there is.
+    :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, or else pooled.
     :raises ValueError: columns or averagings are missing, or a score is given twice.
     """
     order = _wanted(table, averagings)
@@ -57,11 +57,11 @@ def _wanted(table: pd.DataFrame, averagings: Sequence[str] | None) -> list[str]:
     if absent := [name for name in [*KEYS, "split_kind", "dice"] if name not in table.columns]:
         raise ValueError(f"the scores lack the column(s) {', '.join(absent)}")
     available = sorted(map(str, table["averaging"].unique()))
-    if averagings is None:
-        return [name for name in AVERAGINGS if name in available] or available
-    if unknown := [name for name in averagings if name not in available]:
-        raise ValueError(f"no scores under the averaging {', '.join(unknown)}; available: {', '.join(available)}")
-    return list(averagings)
+    chosen = averagings or [name for name in AVERAGINGS if name in available] or list({"pooled"} & {*available})
+    if (unknown := [name for name in chosen if name not in available]) or not chosen:
+        wanted = ", ".join(unknown) or " or ".join(AVERAGINGS)
+        raise ValueError(f"no scores under the averaging {wanted}; available: {', '.join(available) or 'none'}")
+    return list(chosen)
 
 
 def _chosen(table: pd.DataFrame, averagings: Sequence[str]) -> pd.DataFrame:

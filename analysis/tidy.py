@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from analysis.errors import AnalysisError
 from analysis.stability import MACRO
 from analysis.tables import NO_OBJECTS, in_class_order
+from study.bounded import read_bounded
 from study.cells import split_kind
 from study.definition import RANDOM_SPLIT, ROTATION_SPLIT
 
@@ -107,7 +107,7 @@ def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) 
 
 def _read(path: str) -> pa.Table:
     if Path(path).suffix.lower() == ".parquet":
-        return pq.read_table(path, partitioning=None)
+        return read_bounded(path)
     as_text = {name: pa.string() for name in (*COLUMNS, "seed", "bold", SIMULATED)}
     return pyarrow.csv.read_csv(
         path,

@@ -15,7 +15,7 @@ LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""
 NOTHING_LEARNED = 0.01
 """A validation Dice that never rises above it."""
-TOO_SHORT, NOTHING, BLANK = "best epoch at the end", "nothing learned", "background only"
+TOO_SHORT, NOTHING, BLANK = "best at the end", "nothing learned", "background only"
 
 
 def num_late(epochs: int) -> int:
@@ -26,7 +26,7 @@ def num_late(epochs: int) -> int:
 def training(facts: Facts) -> pd.DataFrame:
     """One row per selected trial that was trained and has a history: its factors, and
 
-    epochs, best_epoch      trained, and the one whose weights were kept
+    epochs, best_epoch      trained, and the one of the lowest validation loss, whose weights were kept
     validation_dice         in the best epoch; highest_dice: in any epoch
     loss_change             training loss at the end against that at three quarters, as a share; below 0 it still fell
     object_share            of the pixels of its test predictions, those that are not background
@@ -63,8 +63,9 @@ def too_short(found: pd.DataFrame) -> str:
     if 2 * len(late) <= len(found):
         return ""
     return (
-        f"Training was too short: {len(late)} of {len(found)} trials were best at their end, with a validation Dice of "
-        f"{late['validation_dice'].mean():.2f} on average. Train for more epochs before you read anything else here."
+        f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very end, "
+        f"where the validation Dice was {late['validation_dice'].mean():.2f} on average. Train for more epochs before you "
+        "read anything else here."
     )
 
 
@@ -88,8 +89,8 @@ def run_its_course(scores: Scores, found: pd.DataFrame) -> Finding | None:
 
 def _lateness(found: pd.DataFrame, late: pd.DataFrame) -> str:
     epochs, falling = int(found["epochs"].max()), int((late["loss_change"] < 0).sum())
-    end = "the last epoch" if num_late(epochs) == 1 else f"one of the last {num_late(epochs)} epochs"
-    told = f"In {len(late)} of {len(found)} trials the best of {epochs} epochs is {end}"
+    end = "the last" if num_late(epochs) == 1 else f"one of the last {num_late(epochs)}"
+    told = f"In {len(late)} of {len(found)} trials the validation loss was lowest in {end} of {epochs} epochs"
     if 2 * len(late) <= len(found):
         return f"{told}: most had settled."
     return (
