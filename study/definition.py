@@ -9,6 +9,7 @@ import re
 import tomllib
 import types
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -17,20 +18,15 @@ import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import StudyError
+from trainers.catalogue import within_a_turn
 from trainers.recipe import NUMERICS, LossName, ModelName, PositiveFloat, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
-Angle = int | float
+Angle = Annotated[int | float, Field(ge=-360, le=360)]
 
-RANDOM_SPLIT = re.compile(r"random_(0|[1-9]\d*)")
-ROTATION_SPLIT = re.compile(r"rot_(0|[1-9]\d*)")
-PAPER_ROTATIONS: dict[str, dict[str, tuple[Angle, ...]]] = {
-    # As in the paper's tables, where rows are numbered from 0: the angle, in degrees, that each split tests.
-    "rot_0": {"*": (30,), "adapter": (60,), "drill": (60,)},
-    "rot_1": {"*": (60,), "adapter": (30,), "drill": (30,)},
-    "rot_2": {"*": (0,)},
-}
-PAPER_SPLITS = (*(f"random_{i}" for i in range(8)), *PAPER_ROTATIONS)
+RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
+ROTATION_SPLIT = re.compile(r"rot_(0|[1-9][0-9]{0,8})")
+EIGHT_RANDOM_SPLITS = tuple(f"random_{i}" for i in range(8))
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -38,6 +34,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class Data(Section):
     path: Annotated[str, Field(min_length=1)] = "standin"
     """A folder in VISAPP's layout, or the word `standin` for the set that ships with the project."""
+    allow_copies: bool = False
+    """True: one picture may have several names, though a split can then train on it and test on it."""
 
 
 class Grid(Section):
@@ -45,7 +43,8 @@ class Grid(Section):
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = ("icnet", "unet")
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
-    splits: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_SPLITS
+    splits: Annotated[tuple[str, ...], Field(min_length=1)] = EIGHT_RANDOM_SPLITS
+    """If not given: eight random splits, and every rotation split that the definition describes."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
 
     @model_validator(mode="before")
@@ -73,8 +72,9 @@ class Splits(Section):
     """Share of each class's training images, and of the remaining background groups, kept for validation."""
     shared_backgrounds: bool = False
     """True: train, val and test draw from the same backgrounds, as the paper's authors did."""
-    rotations: dict[str, dict[str, tuple[Angle, ...]]] = PAPER_ROTATIONS
-    """Per rotation split, per class (`*`: every class not named), the angles it tests; it trains on all others."""
+    rotations: dict[str, dict[str, tuple[Angle, ...]]] = {}
+    """Per rotation split, per class (`*`: every class not named), the angles it tests; it trains on all others.
+    In degrees, those of a full turn being one: 0 and 360, -30 and 330. `study data FOLDER` proposes some."""
 
     @model_validator(mode="before")
     @classmethod
@@ -92,10 +92,15 @@ class Splits(Section):
     def _named_and_not_empty(cls, rotations: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for split, tested in rotations.items():
             if not ROTATION_SPLIT.fullmatch(split):
-                raise ValueError(f"{split!r} is no name of a rotation split; they are called rot_0, rot_1, ...")
+                raise ValueError(
+                    f"{split!r} is no name of a rotation split; they are called rot_0, rot_1, ... (at most 9 digits)"
+                )
             if not any(tested.values()):
                 raise ValueError(f'{split} tests no angle; give it one, such as {split} = {{ "*" = [30] }}')
-        return rotations
+        return {
+            split: {name: tuple(dict.fromkeys(map(_direction, angles))) for name, angles in tested.items()}
+            for split, tested in rotations.items()
+        }
 
 
 class Search(Section):
@@ -163,14 +168,25 @@ class Definition(Section):
     search: Search = Search()
     resources: Resources = Resources()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rotations_are_run_unless_splits_are_named(cls, table: Any) -> Any:
+        match table:
+            case {"splits": {"rotations": dict(rotations)}}:
+                grid = table.get("grid", {})
+                if isinstance(grid, dict):
+                    return {**table, "grid": {"splits": (*EIGHT_RANDOM_SPLITS, *rotations), **grid}}
+        return table
+
     @model_validator(mode="after")
     def _splits_are_defined(self) -> Self:
         for split in self.grid.splits:
             if not RANDOM_SPLIT.fullmatch(split) and split not in self.splits.rotations:
-                known = [*(f"random_{i}" for i in range(8)), *self.splits.rotations]
+                known = [*EIGHT_RANDOM_SPLITS, *self.splits.rotations]
                 raise ValueError(
-                    f"grid.splits: {split!r} is neither random_<number> nor a rotation split defined under "
-                    f"splits.rotations ({', '.join(self.splits.rotations) or 'none'}){_did_you_mean(split, known)}"
+                    f"grid.splits: {split!r} is neither random_<number> (at most 9 digits) nor defined as a rotation "
+                    f"split in splits.rotations ({', '.join(self.splits.rotations) or 'none'})"
+                    f"{_did_you_mean(split, known)}"
                 )
         return self
 
@@ -250,6 +266,10 @@ def _put(table: dict[str, Any], setting: str) -> None:
         if not isinstance(table, dict):
             raise StudyError(f"--set {setting}: {key} is a value, not a section")
     table[keys[-1]] = value
+
+
+def _direction(degrees: Angle) -> Angle:
+    return within_a_turn(Decimal(str(degrees)))
 
 
 def _as_tuple(value: Any) -> Any:

@@ -16,7 +16,7 @@ from study.committed import Row, check_same_inputs, missing, outcomes, read_comm
 from study.cost import Estimate, Factors, estimate, images_to_train_on
 from study.definition import Definition, parse
 from study.errors import StudyError
-from study.prepare import catalogue_of, prepare
+from study.prepare import checked_catalogue, prepare
 from study.progress import Progress
 from study.results import CIRCUMSTANCES, DEFINITION_FILE, Results
 from study.session import last_progress, refuse_a_second_driver, run_all
@@ -55,7 +55,7 @@ class Finished:
 
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
-    catalogue = catalogue_of(definition)
+    catalogue = checked_catalogue(definition)
     splits = make_splits(definition, catalogue)
     committed = read_committed(Results(out), definition)
     planned = trials(definition)

@@ -11,8 +11,9 @@ import pytest
 from odd_data import cut_out_image, problems_of
 
 from trainers import data
-from trainers.catalogue import DataError, abbreviation, describe, distribution_table, locate, read_catalogue
+from trainers.catalogue import abbreviation, describe, distribution_table, locate, read_catalogue
 from trainers.data import check, load
+from trainers.problems import DataError
 
 TABLE_1 = {
     "adapter": {0: 36, 30: 36, 60: 36, 90: 36},
@@ -70,8 +71,8 @@ def test_a_catalogue_lists_by_class_angle_and_id(folder: Path) -> None:
     assert found == [
         ("mug/0/a", "mug", 0),
         ("mug/22.5/b", "mug", 22.5),
-        ("pen/-30/c", "pen", -30),
         ("pen/0/a", "pen", 0),
+        ("pen/-30/c", "pen", 330),
     ]
     backgrounds = [(background.id, background.group) for background in catalogue.backgrounds]
     assert backgrounds == [("backgrounds/hall/1", "hall"), ("backgrounds/hall/2", "hall"), ("backgrounds/yard", "yard")]
@@ -150,9 +151,12 @@ NAMING = [
     (move("mug", "kubeł"), "kubeł: a class name holds only"),
     (move("mug", ".mug"), ".mug: a class name holds only"),
     (move("mug", "mug\ncup"), "mug\\ncup: the name holds characters"),
-    (move("mug", "Pen"), "pen: differs only by case from the class Pen"),
-    (lambda root: [move("mug", "box")(root), move("pen", "bx")(root)], "bx: is abbreviated like the class box"),
-    (lambda root: shutil.copy(root / "mug/0/a.png", root / "mug/0/a.PNG"), "mug/0/a.png: has the same id as a.PNG"),
+    (move("mug", "Pen"), "pen (Pen): differs only by case from another class"),
+    (lambda root: [move("mug", "box")(root), move("pen", "bx")(root)], "bx (box): is abbreviated like another class"),
+    (
+        lambda root: shutil.copy(root / "mug/0/a.png", root / "mug/0/a.PNG"),
+        "mug/0/a.png (a.PNG): the name differs from another only by its ending",
+    ),
     (
         lambda root: shutil.copy(root / "mug/0/a.png", root / "mug/0/a\n.png"),
         "mug/0/a\\n.png: the name holds characters that cannot be printed",
@@ -183,10 +187,12 @@ def test_names_that_are_no_text_are_reported(folder: Path) -> None:
 
 
 def test_links_within_the_data_set_and_to_the_data_set_are_followed(folder: Path, tmp_path: Path) -> None:
-    (folder / "mug/0/again.png").symlink_to("a.png")
+    shutil.move(folder / "mug/0/a.png", folder / "backgrounds/README.png")
+    (folder / "mug/0/a.png").symlink_to("../../backgrounds/README.png")
     (tmp_path / "link").symlink_to(folder)
-    assert check(read_catalogue(tmp_path / "link")) == []
-    assert len(read_catalogue(tmp_path / "link").images) == 5
+    catalogue = read_catalogue(tmp_path / "link")
+    assert check(catalogue) == []
+    assert len(catalogue.images) == 4
 
 
 def test_no_folder_and_an_empty_folder(tmp_path: Path) -> None:
@@ -211,5 +217,5 @@ def test_abbreviations_are_the_papers() -> None:
 
 
 def test_counts_include_zeros(folder: Path) -> None:
-    assert describe(read_catalogue(folder)) == {"mug": {-30: 0, 0: 1, 22.5: 1}, "pen": {-30: 1, 0: 1, 22.5: 0}}
-    assert distribution_table(read_catalogue(folder)).splitlines()[0].split() == ["class", "-30", "0", "22.5", "total"]
+    assert describe(read_catalogue(folder)) == {"mug": {0: 1, 22.5: 1, 330: 0}, "pen": {0: 1, 22.5: 0, 330: 1}}
+    assert distribution_table(read_catalogue(folder)).splitlines()[0].split() == ["class", "0", "22.5", "330", "total"]

@@ -2,29 +2,36 @@
 
 The layout is that of VISAPP (the paper's section 3.2 and Table 1), with any class names and angles:
 
-    <class>/<angle>/<name>.png      an object without background: alpha >= 128 is the object; the angle is in degrees
+    <class>/<angle>/<name>.png      an object without background: alpha >= 128 is the object; the angle is in degrees,
+                                    those of a full turn being one: 0 and 360, -30 and 330, 30 and 030
     backgrounds/<name>.jpg          a background, a group of its own
     backgrounds/<group>/<name>.jpg  views of one scene: a group, held out together
 
-Passed over: hidden files, README and LICENSE files, `annotations` folders, and `<name>_mask.png` beside an image
-`<name>`. Whatever else is there is a problem, reported by name. An id is a file's place in the data set without its
-suffix, so neither an id nor the fingerprint knows where the data set lies.
+Passed over: hidden files and what Windows and macOS leave behind, README and LICENSE files, `annotations` folders, and
+`<name>_mask.png` beside an image `<name>`. Whatever else is there is a problem, reported by name. An id is a file's
+place in the data set without its suffix, so neither an id nor the fingerprint knows where the data set lies.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+
+from trainers.layouts import SUFFIXES, looks_like
+from trainers.problems import DataError, Problem
 
 STANDIN = "standin"
 """The word that names the data set shipped with this package (a folder of that name is `./standin`)."""
 BACKGROUNDS = "backgrounds"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 MAX_CLASSES = 255
 """A label is one byte, and 0 is the background."""
-MAX_PROBLEMS_PRINTED = 50
+READ_TODAY = (
+    "; what is read today are cut-outs with an alpha channel, <class>/<angle>/<name>.png, and photographs to paste "
+    f"them on, {BACKGROUNDS}/<name>.jpg"
+)
+LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 RESERVED_NAMES = frozenset({"all", "background", "backgrounds", "bg"})
 ABBREVIATIONS = {
     "background": "bg",
@@ -39,35 +46,8 @@ ABBREVIATIONS = {
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is wrong (one line) with a file or folder, given relative to the data set."""
-
-    place: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.what}"
-
-
-class DataError(Exception):
-    """The data set cannot be used. `problems` holds every reason; the message has a line for each of the first 50."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(self.problems)
-
-    def __str__(self) -> str:
-        count = len(self.problems)
-        lines = [f"{count} problem{'s' * (count != 1)} in the data set:"]
-        lines += [f"  {problem}" for problem in self.problems[:MAX_PROBLEMS_PRINTED]]
-        if count > MAX_PROBLEMS_PRINTED:
-            lines.append(f"  and {count - MAX_PROBLEMS_PRINTED} more")
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
 class ImageFile:
-    """An object's image; id `<class>/<angle>/<stem>`, angle in degrees as written in the folder's name."""
+    """An object's image; id `<class>/<angle>/<stem>`, angle in degrees, from 0 to below 360."""
 
     id: str
     class_name: str
@@ -84,6 +64,9 @@ class BackgroundFile:
     path: Path
 
 
+DataFile = ImageFile | BackgroundFile
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The files of a data set: images by class, angle and id; backgrounds by id; problems seen in the names alone."""
@@ -96,11 +79,11 @@ class Catalogue:
     problems: tuple[Problem, ...]
 
     @property
-    def files(self) -> tuple[ImageFile | BackgroundFile, ...]:
+    def files(self) -> tuple[DataFile, ...]:
         """Every image, then every background."""
         return (*self.images, *self.backgrounds)
 
-    def place(self, file: ImageFile | BackgroundFile) -> str:
+    def place(self, file: DataFile) -> str:
         """The file's path relative to the data set, as problems name it."""
         return _place(file.path, self.root)
 
@@ -136,6 +119,8 @@ def read_catalogue(path: str | Path) -> Catalogue:
         else:
             classes.append(entry.name)
             images += walk.class_images(entry)
+    if not images and (layout := looks_like(root)):
+        return Catalogue(root, (), (), (), (Problem(_printable(str(path)), f"looks like {layout}{READ_TODAY}"),))
     if not backgrounds:
         walk.report(root / BACKGROUNDS, "no backgrounds: put at least one image there to paste the objects on")
     return Catalogue(
@@ -154,8 +139,8 @@ class _Walk:
         self.root = root
         self.problems: list[Problem] = []
 
-    def report(self, path: Path, what: str) -> None:
-        self.problems.append(Problem(_place(path, self.root), what))
+    def report(self, path: Path, what: str, detail: str = "") -> None:
+        self.problems.append(Problem(_place(path, self.root), what, detail))
 
     def entries(self, folder: Path) -> list[Path]:
         """What a folder holds, by name, without what is passed over; reports what must not be followed."""
@@ -189,7 +174,7 @@ class _Walk:
             elif entry.name.endswith("_mask.png") and entry.stem.removesuffix("_mask") in stems:
                 continue
             elif name in images:
-                self.report(entry, f"has the same id as {images[name].name}: rename one")
+                self.report(entry, "the name differs from another only by its ending: rename one", images[name].name)
             else:
                 images[name] = entry
         return images
@@ -206,7 +191,7 @@ class _Walk:
         images = []
         folders = self.entries(class_folder)
         for folder in folders:
-            angle = _angle(folder.name)
+            angle = angle_of(folder.name)
             if not folder.is_dir():
                 self.report(folder, "a file where only angle folders are expected: move it into that of its angle")
             elif angle is None:
@@ -231,25 +216,45 @@ class _Walk:
 
 def _place(path: Path, root: Path) -> str:
     """A path relative to the data set, printable on one line whatever bytes it holds."""
-    name = path.relative_to(root).as_posix()
+    return _printable(path.relative_to(root).as_posix())
+
+
+def _printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _passed_over(entry: Path) -> bool:
     """Whether an entry is no data and may lie there without a complaint."""
+    if entry.name in LEFT_BEHIND:
+        return True
     if not entry.is_dir():
         document = entry.name.upper().startswith(("README", "LICENSE")) and entry.suffix.lower() not in SUFFIXES
         return document or entry.name.startswith(".")
     # A hidden folder such as .git is no data; one that holds an angle is a class, which must not be lost in silence.
-    hidden = entry.name.startswith(".") and all(_angle(child.name) is None for child in entry.iterdir())
-    return hidden or entry.name == "annotations"
+    return entry.name == "annotations" or (entry.name.startswith(".") and not _holds_an_angle(entry))
 
 
-def _angle(name: str) -> int | float | None:
-    """The degrees that a folder's name gives, or None: also for nan, inf, 1e3 and 1_0, which `float` would read."""
-    if not re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]+)?", name) or abs(float(name)) > 360:
+def _holds_an_angle(folder: Path) -> bool:
+    try:
+        return any(angle_of(child.name) is not None for child in folder.iterdir())
+    except OSError:
+        return False
+
+
+def angle_of(name: str) -> int | float | None:
+    """The degrees that a folder's name gives, from 0 to below 360: all names of one direction are one angle.
+
+    None if it gives none: also for nan, inf, 1e3 and 1_0, which `float` would read.
+    """
+    if not re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]{1,9})?", name) or abs(float(name)) > 360:
         return None
-    return float(name) if "." in name else int(name)
+    return within_a_turn(Decimal(name))
+
+
+def within_a_turn(degrees: Decimal) -> int | float:
+    """The same direction from 0 to below 360 degrees, exactly; a whole number as int."""
+    turned = (degrees % 360 + 360) % 360
+    return int(turned) if turned == int(turned) else float(turned)
 
 
 def _class_problems(classes: list[str]) -> list[Problem]:
@@ -265,7 +270,7 @@ def _class_problems(classes: list[str]) -> list[Problem]:
         for name in classes:
             twin = seen.setdefault(key(name), name)
             if twin != name:
-                problems.append(Problem(name, f"{relation} the class {twin}: rename one"))
+                problems.append(Problem(name, f"{relation} another class: rename one", twin))
     if not classes:
         problems.append(Problem(".", "no class folder: the images belong into <class>/<angle>/"))
     if len(classes) > MAX_CLASSES:

@@ -1,0 +1,48 @@
+"""Rotation splits that a data set allows, proposed from the angles of its classes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from trainers.catalogue import Catalogue, describe
+
+Rotations = dict[str, dict[str, tuple[int | float, ...]]]
+
+
+def propose_rotations(catalogue: Catalogue) -> Rotations:
+    """As many rotation splits as every class can take part in; none if some class has but one angle.
+
+    A split tests one angle of each class, which it has, and leaves it at least two images to train on and to validate
+    with. Angles that all classes have come first, so that a split tests the same angle of all where that can be.
+    """
+    candidates = {}
+    for name, counts in describe(catalogue).items():
+        total = sum(counts.values())
+        candidates[name] = [angle for angle, count in counts.items() if 0 < count <= total - 2]
+    shared = set.intersection(*map(set, candidates.values())) if candidates else set()
+    in_order = {
+        name: sorted(angles, key=lambda angle: (angle not in shared, angle)) for name, angles in candidates.items()
+    }
+    rows = zip(*in_order.values(), strict=False)  # as many as the class with the fewest angles has
+    return {f"rot_{number}": _tested(dict(zip(in_order, row, strict=True))) for number, row in enumerate(rows)}
+
+
+def _tested(angles: dict[str, int | float]) -> dict[str, tuple[int | float, ...]]:
+    """The commonest angle for `*`, and the classes that are tested at another."""
+    ((commonest, _),) = Counter(angles.values()).most_common(1)
+    others = {name: (angle,) for name, angle in angles.items() if angle != commonest}
+    return {"*": (commonest,), **others}
+
+
+def rotations_toml(rotations: Rotations) -> str:
+    """The section of a definition, as TOML; empty for none."""
+    if not rotations:
+        return ""
+    lines = ["[splits.rotations]"]
+    for split, tested in rotations.items():
+        inner = ", ".join(
+            f"{name if name.isalpha() else json.dumps(name)} = {list(angles)}" for name, angles in tested.items()
+        )
+        lines.append(f"{split} = {{ {inner} }}")
+    return "\n".join(lines)
