@@ -8,6 +8,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -21,6 +22,12 @@ MAX_BYTES = 8 * MAX_PIXELS
 """Twice what that many pixels take without any compression. Larger files are refused before they are read."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXEL_TAGS = frozenset(
+    # Of TIFF 6.0 and its supplements: sizes, depths, compression, strips and tiles, colours, the tables of JPEG.
+    {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 338, 339, 347}
+    | set(range(512, 522))
+    | {529, 530, 531, 532}
+)
 _TURNS = {
     # What the EXIF orientation asks for, so that a photograph stands upright.
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -88,14 +95,16 @@ def _damaged(reason: str) -> UnusableImage:
     return UnusableImage("unreadable or truncated: replace it", reason)
 
 
-def _pixels_alone(path: Path) -> Path | io.BytesIO:
-    """What Pillow is given: the file, or, as it refuses a PNG for any word beside the pixels, a PNG without them."""
+def _pixels_alone(path: Path) -> io.BytesIO:
+    """What Pillow is given: the file, where it can do without what stands beside the pixels, else one without that."""
     if path.stat().st_size > MAX_BYTES:
         raise UnusableImage(f"a file of more than {MAX_BYTES} bytes: reduce it")
-    with path.open("rb") as file:
-        if file.read(len(_PNG_SIGNATURE)) != _PNG_SIGNATURE:
-            return path
-        return io.BytesIO(_PNG_SIGNATURE + b"".join(_pixel_chunks(file.read())))
+    content = path.read_bytes()
+    if content.startswith(_PNG_SIGNATURE):
+        content = _PNG_SIGNATURE + b"".join(_pixel_chunks(content[len(_PNG_SIGNATURE) :]))
+    elif content.startswith((b"II*\0", b"MM\0*")):
+        content = _with_pixel_tags(content)
+    return io.BytesIO(content)
 
 
 def _pixel_chunks(content: bytes) -> Iterator[bytes]:
@@ -116,6 +125,26 @@ def _pixel_chunks(content: bytes) -> Iterator[bytes]:
             _refuse_several(int.from_bytes(chunk[8:12]))
         if is_critical or (kind == b"eXIf" and sound):
             yield chunk
+
+
+def _with_pixel_tags(content: bytes) -> bytes:
+    """A TIFF whose first directory lists only what its pixels and its orientation take."""
+    order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
+
+    def number(source: bytes, start: int, size: int) -> int:
+        return int.from_bytes(source[start : start + size], order)
+
+    place = number(content, 4, 4)
+    end = place + 2 + 12 * number(content, place, 2)
+    tags = [content[start : start + 12] for start in range(place + 2, end, 12)]
+    is_short = [number(tag, 2, 2) == 3 and number(tag, 4, 4) == 1 for tag in tags]
+    kept = [
+        tag
+        for tag, short in zip(tags, is_short, strict=True)
+        if number(tag, 0, 2) in _PIXEL_TAGS or (number(tag, 0, 2) == ExifTags.Base.Orientation and short)
+    ]
+    directory = len(kept).to_bytes(2, order) + b"".join(kept) + content[end : end + 4]
+    return content[:place] + directory + content[place + len(directory) :]
 
 
 def _refuse_unfit(image: Image.Image, needs_alpha: bool) -> None:
