@@ -8,9 +8,9 @@ from typing import Any
 
 from study.definition import Definition
 from study.errors import StudyError
-from study.rotations import propose_rotations, rotations_toml
+from study.rotations import proposed_toml
 from study.splits import split_problems
-from trainers.catalogue import STANDIN, describe, distribution_table, locate, read_catalogue
+from trainers.catalogue import STANDIN, Catalogue, describe, distribution_table, locate, read_catalogue
 from trainers.contact_sheet import contact_sheet
 from trainers.data import check, fingerprint
 from trainers.problems import DataError, Problem, listed
@@ -28,8 +28,8 @@ class DataReport:
     fingerprint: str | None
     """None for a data set with problems."""
     problems: list[Problem]
-    rotations: str | None
-    """Rotation splits that the data set allows, as a section of a definition; None where a definition was given."""
+    proposal: str | None
+    """Rotation splits that the data set allows, as TOML; None where a definition was given or there are problems."""
     sheet: str | None
 
     def to_json(self) -> dict[str, Any]:
@@ -43,10 +43,8 @@ class DataReport:
             parts.append(listed(self.problems))
         else:
             parts.append(f"No problems. Fingerprint {self.fingerprint}.")
-        if self.rotations:
-            parts.append(f"Rotation splits that these angles allow, for a definition:\n\n{self.rotations}")
-        elif self.rotations == "" and self.num_images:
-            parts.append("Some class has images of one angle only, so no rotation split can be made.")
+        if self.proposal:
+            parts.append(f"For the end of a definition, what these images allow:\n\n{self.proposal}")
         parts += [f"Contact sheet: {self.sheet}"] if self.sheet else []
         return "\n\n".join(parts)
 
@@ -70,8 +68,7 @@ def describe_data(
     except DataError as error:
         raise StudyError(str(error)) from None
     problems = check(catalogue, allow_copies=definition is not None and definition.data.allow_copies)
-    if definition and catalogue.images:
-        problems += split_problems(definition, catalogue)
+    problems += split_problems(definition, catalogue) if definition and catalogue.images else _too_few(catalogue)
     try:
         drawn = str(contact_sheet(catalogue, Path(sheet))) if sheet and catalogue.images else None
     except OSError as error:
@@ -84,6 +81,13 @@ def describe_data(
         num_groups=len({background.group for background in catalogue.backgrounds}),
         fingerprint=None if problems else fingerprint(catalogue),
         problems=problems,
-        rotations=None if definition else rotations_toml(propose_rotations(catalogue)),
+        proposal=None if definition or problems else proposed_toml(catalogue),
         sheet=drawn,
     )
+
+
+def _too_few(catalogue: Catalogue) -> list[Problem]:
+    """The classes that no definition can split."""
+    totals = {name: sum(by_angle.values()) for name, by_angle in describe(catalogue).items()}
+    what = "fewer than the 3 images that are needed to train, to validate and to test: add some"
+    return [Problem(name, what, f"{count} images") for name, count in totals.items() if 0 < count < 3]

@@ -1,8 +1,9 @@
-"""Rotation splits that a data set allows, proposed from the angles of its classes."""
+"""What a definition may say of a data set's splits: rotation splits are proposed from the angles of its classes."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 from trainers.catalogue import Catalogue, describe
@@ -11,7 +12,7 @@ Rotations = dict[str, dict[str, tuple[int | float, ...]]]
 
 
 def propose_rotations(catalogue: Catalogue) -> Rotations:
-    """As many rotation splits as every class can take part in; none if some class has but one angle.
+    """As many rotation splits as every class can take part in: none, if some class has but one angle.
 
     A split tests one angle of each class, which it has, and leaves it at least two images to train on and to validate
     with. Angles that all classes have come first, so that a split tests the same angle of all where that can be.
@@ -35,14 +36,20 @@ def _tested(angles: dict[str, int | float]) -> dict[str, tuple[int | float, ...]
     return {"*": (commonest,), **others}
 
 
-def rotations_toml(rotations: Rotations) -> str:
-    """The section of a definition, as TOML; empty for none."""
-    if not rotations:
-        return ""
-    lines = ["[splits.rotations]"]
+def proposed_toml(catalogue: Catalogue) -> str:
+    """What a definition needs to say of a data set's splits, as TOML: sections that can be put at its end."""
+    lines = []
+    if len({background.group for background in catalogue.backgrounds}) < 3:
+        lines += ["[splits]", "shared_backgrounds = true  # fewer than three groups: none can be held out", ""]
+    rotations = propose_rotations(catalogue)
+    lines.append(
+        "[splits.rotations]" if rotations else "# No rotation split: some class has enough images at one angle only."
+    )
     for split, tested in rotations.items():
-        inner = ", ".join(
-            f"{name if name.isalpha() else json.dumps(name)} = {list(angles)}" for name, angles in tested.items()
-        )
-        lines.append(f"{split} = {{ {inner} }}")
+        pairs = ", ".join(f"{_key(name)} = {list(angles)}" for name, angles in tested.items())
+        lines.append(f"{split} = {{ {pairs} }}")
     return "\n".join(lines)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
