@@ -42,9 +42,8 @@ def proposed_toml(catalogue: Catalogue) -> str:
     if len({background.group for background in catalogue.backgrounds}) < 3:
         lines += ["[splits]", "shared_backgrounds = true  # fewer than three groups: none can be held out", ""]
     rotations = propose_rotations(catalogue)
-    lines.append(
-        "[splits.rotations]" if rotations else "# No rotation split: some class has enough images at one angle only."
-    )
+    none = "# No rotation split: a class has one angle only, or too few images."
+    lines.append("[splits.rotations]" if rotations else none)
     for split, tested in rotations.items():
         pairs = ", ".join(f"{_key(name)} = {list(angles)}" for name, angles in tested.items())
         lines.append(f"{split} = {{ {pairs} }}")
