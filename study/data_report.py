@@ -10,7 +10,7 @@ from study.definition import Definition
 from study.errors import StudyError
 from study.rotations import proposed_toml
 from study.splits import split_problems
-from trainers.catalogue import STANDIN, Catalogue, describe, distribution_table, locate, read_catalogue
+from trainers.catalogue import STANDIN, Catalogue, describe, distribution_table, read_catalogue
 from trainers.contact_sheet import contact_sheet
 from trainers.data import check, fingerprint
 from trainers.problems import DataError, Problem, listed
@@ -62,9 +62,10 @@ def describe_data(
     :param sheet: where to draw a contact sheet, if anywhere.
     :raises StudyError: there is no such folder, or the sheet cannot be written.
     """
-    path = path or (definition.data.path if definition else STANDIN)
+    if path is None:
+        path = definition.data.path if definition else STANDIN
     try:
-        catalogue = read_catalogue(locate(path))
+        catalogue = read_catalogue(path)
     except DataError as error:
         raise StudyError(str(error)) from None
     problems = check(catalogue, allow_copies=definition is not None and definition.data.allow_copies)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,6 +195,52 @@ def test_links_within_the_data_set_and_to_the_data_set_are_followed(folder: Path
     catalogue = read_catalogue(tmp_path / "link")
     assert check(catalogue) == []
     assert len(catalogue.images) == 4
+
+
+@pytest.mark.parametrize("name", ["", "~nobody-of-that-name/set", "a\0b", "/dev/null"])
+def test_names_of_no_folder(name: str) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        read_catalogue(name)
+
+
+CHECK_AS_NOBODY = """
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from trainers.catalogue import read_catalogue
+from trainers.data import check
+from trainers.problems import DataError
+
+Image.init()  # loads its formats, which another user may not be let to
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+print(*check(read_catalogue(Path("set"))), sep="\\n")
+try:
+    read_catalogue(Path("set/cup"))
+except DataError as error:
+    print(error)
+"""
+
+
+def test_what_may_not_be_read_is_named_once(folder: Path) -> None:
+    """As another user than root, who may read everything."""
+    for name in (".git", "cup", "mug/45"):
+        (folder / name).mkdir(mode=0)
+    (folder / "pen/0/a.png").chmod(0)
+    (folder / "pen/-30").chmod(0o444)  # its names can be listed, but not looked at
+    folder.parent.chmod(0o755)
+    asked = subprocess.run([sys.executable, "-c", CHECK_AS_NOBODY], cwd=folder.parent, capture_output=True, text=True)
+    assert asked.stderr == ""
+    denied, remedy = "(Permission denied)", "let it be read by whoever runs this"
+    assert asked.stdout.splitlines() == [
+        *(f"{name} {denied}: cannot be listed: {remedy}" for name in ("cup", "mug/45", "pen/-30")),
+        f"pen/0/a.png {denied}: cannot be opened: let it be read, or remove it",
+        f"1 problem in the data set: set/cup {denied}: cannot be listed: {remedy}",
+    ]
 
 
 def test_no_folder_and_an_empty_folder(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_file_that_vanishes_is_named(folder: Path) -> None:
     catalogue = read_catalogue(folder)
     (folder / "mug/0/a.png").unlink()
     assert [str(problem) for problem in check(catalogue)] == [
-        "mug/0/a.png (No such file or directory): unreadable or truncated: replace it"
+        "mug/0/a.png (No such file or directory): cannot be opened: let it be read, or remove it"
     ]
 
 

@@ -48,6 +48,7 @@ def test_without_a_definition_the_sets_own_angles_are_proposed(
     assert {each["trial"].split("-")[2] for each in planned} == {*(f"random_{i}" for i in range(8)), *ROTATIONS}
     assert main(["data", "--definition", "mine.toml"]) == 0, "without PATH, the definition's own data set"
     assert "rot_0" not in capsys.readouterr().out
+    assert main(["data", "", "--definition", "mine.toml"]) == 2, "nor is another one taken for an empty name"
 
 
 @given(

@@ -14,6 +14,7 @@ place in the data set without its suffix, so neither an id nor the fingerprint k
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,6 +32,7 @@ READ_TODAY = (
     "; what is read today are cut-outs with an alpha channel, <class>/<angle>/<name>.png, and photographs to paste "
     f"them on, {BACKGROUNDS}/<name>.jpg"
 )
+CANNOT_BE_LISTED = "cannot be listed: let it be read by whoever runs this"
 LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 RESERVED_NAMES = frozenset({"all", "background", "backgrounds", "bg"})
 ABBREVIATIONS = {
@@ -90,7 +92,12 @@ class Catalogue:
 
 def locate(path: str) -> Path:
     """The folder of a data set: the shipped one for the word `standin`, else the path (`~` is the home folder)."""
-    return Path(__file__).parent / STANDIN if path == STANDIN else Path(path).expanduser()
+    if path == STANDIN:
+        return Path(__file__).parent / STANDIN
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # a folder called ~somebody, who has no home here
+        return Path(path)
 
 
 def abbreviation(class_name: str) -> str:
@@ -101,12 +108,15 @@ def abbreviation(class_name: str) -> str:
 def read_catalogue(path: str | Path) -> Catalogue:
     """List a data set's files, opening none; a string may be the word `standin`.
 
-    Problems in the names are kept in the catalogue; `check` opens the images too. Raises DataError without a folder.
+    Problems in the names are kept in the catalogue; `check` opens the images too. Raises DataError without a folder
+    that can be listed.
     """
     root = locate(path) if isinstance(path, str) else path
-    if not root.is_dir():
+    if path == "" or not root.is_dir():
         remedy = f"give the folder that holds the class folders and {BACKGROUNDS}/, or the word {STANDIN}"
-        raise DataError([Problem(str(path), f"no such folder: {remedy}")])
+        raise DataError([Problem(_printable(str(path)) or '""', f"no such folder: {remedy}")])
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise DataError([Problem(_printable(str(path)), CANNOT_BE_LISTED, "Permission denied")])
     walk = _Walk(root)
     images: list[ImageFile] = []
     backgrounds: list[BackgroundFile] = []
@@ -142,24 +152,32 @@ class _Walk:
     def report(self, path: Path, what: str, detail: str = "") -> None:
         self.problems.append(Problem(_place(path, self.root), what, detail))
 
-    def entries(self, folder: Path) -> list[Path]:
-        """What a folder holds, by name, without what is passed over; reports what must not be followed."""
-        kept = []
+    def entries(self, folder: Path, if_empty: str = "") -> list[Path]:
+        """What a folder holds, by name, without what is passed over; reports what must not be followed.
+
+        :param if_empty: what to report of a folder that holds nothing.
+        """
         try:
-            for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-                if _passed_over(entry):
-                    continue
-                if entry.is_symlink() and not entry.exists():
-                    self.report(entry, "a link to nothing: restore what it points to, or remove it")
-                elif entry.is_symlink() and not entry.resolve().is_relative_to(self.root.resolve()):
-                    self.report(entry, "a link that leaves the data set: replace it by what it points to")
-                elif not entry.name.isprintable():
-                    self.report(entry, "the name holds characters that cannot be printed: rename it")
-                else:
-                    kept.append(entry)
+            entries = [entry for entry in sorted(folder.iterdir()) if not _passed_over(entry)]
+            kept = [entry for entry in entries if self._may_be_followed(entry)]
         except OSError as error:
-            self.report(folder, f"cannot be listed: {error.strerror}")
+            self.report(folder, CANNOT_BE_LISTED, str(error.strerror))
+            return []
+        if not entries and if_empty:
+            self.report(folder, if_empty)
         return kept
+
+    def _may_be_followed(self, entry: Path) -> bool:
+        if entry.is_symlink() and not entry.exists():
+            what = "a link to nothing: restore what it points to, or remove it"
+        elif entry.is_symlink() and not entry.resolve().is_relative_to(self.root.resolve()):
+            what = "a link that leaves the data set: replace it by what it points to"
+        elif not entry.name.isprintable():
+            what = "the name holds characters that cannot be printed: rename it"
+        else:
+            return True
+        self.report(entry, what)
+        return False
 
     def image_files(self, entries: list[Path]) -> dict[str, Path]:
         """The images among a folder's entries by id, without generated masks; reports every other entry."""
@@ -181,16 +199,12 @@ class _Walk:
 
     def images_in(self, folder: Path) -> dict[str, Path]:
         """The images of an angle or a group, by id."""
-        entries = self.entries(folder)
-        if not entries:
-            self.report(folder, "no image in this folder: add some, or remove it")
-        return self.image_files(entries)
+        return self.image_files(self.entries(folder, "no image in this folder: add some, or remove it"))
 
     def class_images(self, class_folder: Path) -> list[ImageFile]:
         """The images of a class; reports what is not an angle folder."""
         images = []
-        folders = self.entries(class_folder)
-        for folder in folders:
+        for folder in self.entries(class_folder, "no angle folder in this class folder: add some, or remove it"):
             angle = angle_of(folder.name)
             if not folder.is_dir():
                 self.report(folder, "a file where only angle folders are expected: move it into that of its angle")
@@ -199,8 +213,6 @@ class _Walk:
             else:
                 files = self.images_in(folder)
                 images += [ImageFile(name, class_folder.name, angle, path) for name, path in files.items()]
-        if not folders:
-            self.report(class_folder, "no angle folder in this class folder: add some, or remove it")
         return images
 
     def backgrounds(self, folder: Path) -> list[BackgroundFile]:

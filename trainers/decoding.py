@@ -87,8 +87,9 @@ def _decode(path: Path, mode: str) -> Pixels:
     except Image.DecompressionBombError:
         raise UnusableImage(f"more than {MAX_PIXELS} pixels: reduce it") from None
     except Exception as error:  # decoders of damaged files raise nearly anything; whatever it is, the file gets named
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise _damaged(reason) from error
+        if isinstance(error, OSError) and error.strerror:
+            raise UnusableImage("cannot be opened: let it be read, or remove it", error.strerror) from error
+        raise _damaged(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 def _damaged(reason: str) -> UnusableImage:
