@@ -71,7 +71,7 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
     Raises AnalysisError, with the remedy: the data set is not at hand, is another one, or a mask is missing.
     """
     catalogue = _same_data(facts)
-    dataset = load_dataset(catalogue, facts.definition.training.image_size, allow_copies=True)
+    dataset = load_dataset(catalogue, facts.definition.training.image_size, allow_copies=True)  # as the study did
     names = [abbreviation(name) for name in dataset.classes]
     label_colours = np.array([BACKGROUND, *(colours(names)[name] for name in names)], np.uint8)
     partitions = {split: make_split(split, facts.definition, catalogue).test for split in shown["split"].unique()}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 
 from trainers.catalogue import Catalogue, describe
 
+MOST_PROPOSED = 8
 Rotations = dict[str, dict[str, tuple[int | float, ...]]]
 
 
 def propose_rotations(catalogue: Catalogue) -> Rotations:
-    """As many rotation splits as every class can take part in: none, if some class has but one angle.
+    """As many rotation splits as every class can take part in, up to eight: none, if some class has but one angle.
 
     A split tests one angle of each class, which it has, and leaves it at least two images to train on and to validate
     with. Angles that all classes have come first, so that a split tests the same angle of all where that can be.
@@ -25,8 +27,9 @@ def propose_rotations(catalogue: Catalogue) -> Rotations:
     in_order = {
         name: sorted(angles, key=lambda angle: (angle not in shared, angle)) for name, angles in candidates.items()
     }
-    rows = zip(*in_order.values(), strict=False)  # as many as the class with the fewest angles has
-    return {f"rot_{number}": _tested(dict(zip(in_order, row, strict=True))) for number, row in enumerate(rows)}
+    rows = list(zip(*in_order.values(), strict=False))  # as many as the class with the fewest angles has
+    spread = rows[:: math.ceil(len(rows) / MOST_PROPOSED) or 1]
+    return {f"rot_{number}": _tested(dict(zip(in_order, row, strict=True))) for number, row in enumerate(spread)}
 
 
 def _tested(angles: dict[str, int | float]) -> dict[str, tuple[int | float, ...]]:

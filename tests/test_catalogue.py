@@ -50,6 +50,15 @@ def test_the_table_reads_like_table_1() -> None:
     assert len({len(line) for line in lines[:-1]}) == 1
 
 
+def test_a_table_of_many_angles_stays_narrow(folder: Path) -> None:
+    for angle in range(90, 150):
+        (folder / f"mug/{angle}").mkdir()
+        shutil.copy(folder / "mug/0/a.png", folder / f"mug/{angle}")
+    lines = [line.split() for line in distribution_table(read_catalogue(folder)).splitlines()]
+    assert lines[:2] == [["class", "angles", "from", "to", "total"], ["mug", "62", "0", "149", "62"]]
+    assert lines[2:4] == [["pen", "2", "0", "330", "2"], ["total", "63", "0", "330", "64"]]
+
+
 def test_locate_and_the_word_standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     assert locate("standin") == Path(data.__file__).parent / "standin"
     assert locate("~/set") == Path.home() / "set"

@@ -76,6 +76,15 @@ def test_every_proposed_split_can_be_made(counts: dict[str, dict[float, int]]) -
     assert all(len(set(angles)) == len(angles) for angles in per_class), "no angle of a class twice"
 
 
+def test_of_many_angles_a_few_are_proposed() -> None:
+    proposed = propose_rotations(
+        made_up({"mug": dict.fromkeys(range(0, 360, 10), 2), "pen": dict.fromkeys((0, 90), 2)})
+    )
+    assert proposed == {"rot_0": {"*": (0,)}, "rot_1": {"*": (90,)}}
+    alone = propose_rotations(made_up({"mug": dict.fromkeys(range(0, 360, 10), 2)}))
+    assert [tested["*"] for tested in alone.values()] == [(angle,) for angle in range(0, 360, 50)]
+
+
 def test_a_class_of_one_angle_has_no_rotation_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_data(tmp_path / "set")
     for angle in ("30", "60"):

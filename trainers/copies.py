@@ -18,9 +18,10 @@ WHAT = (
 def copied_files(catalogue: Catalogue) -> list[Problem]:
     """Every group of files with the same bytes, links among them. Opens only files that share their size with another.
 
+    Objects are compared with objects and backgrounds with backgrounds, as their pixels are when they are decoded.
     A file that cannot be read is passed over: `trainers.data.check` names it.
     """
-    same_size = alike(catalogue.files, lambda file: file.path.stat().st_size)
+    same_size = alike(catalogue.files, lambda file: (type(file), file.path.stat().st_size))
     same_bytes = [group for files in same_size for group in alike(files, _digest)]
     return copy_problems(catalogue, same_bytes)
 

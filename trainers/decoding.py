@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -28,6 +28,8 @@ _PIXEL_TAGS = frozenset(
     | set(range(512, 522))
     | {529, 530, 531, 532}
 )
+_ORIENTATION_TAG = (ExifTags.Base.Orientation, 3, 1)
+"""One 16-bit number: of another kind or count it is not read."""
 _TURNS = {
     # What the EXIF orientation asks for, so that a photograph stands upright.
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -130,21 +132,14 @@ def _pixel_chunks(content: bytes) -> Iterator[bytes]:
 
 def _with_pixel_tags(content: bytes) -> bytes:
     """A TIFF whose first directory lists only what its pixels and its orientation take."""
-    order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
-
-    def number(source: bytes, start: int, size: int) -> int:
-        return int.from_bytes(source[start : start + size], order)
-
-    place = number(content, 4, 4)
-    end = place + 2 + 12 * number(content, place, 2)
-    tags = [content[start : start + 12] for start in range(place + 2, end, 12)]
-    is_short = [number(tag, 2, 2) == 3 and number(tag, 4, 4) == 1 for tag in tags]
-    kept = [
-        tag
-        for tag, short in zip(tags, is_short, strict=True)
-        if number(tag, 0, 2) in _PIXEL_TAGS or (number(tag, 0, 2) == ExifTags.Base.Orientation and short)
-    ]
-    directory = len(kept).to_bytes(2, order) + b"".join(kept) + content[end : end + 4]
+    order = "<" if content.startswith(b"II") else ">"
+    tag = struct.Struct(order + "HHI4s")  # name, kind, count, and the value or where it is
+    (place,) = struct.unpack_from(order + "I", content, 4)
+    (num_tags,) = struct.unpack_from(order + "H", content, place)
+    end = place + 2 + num_tags * tag.size
+    tags = tag.iter_unpack(content[place + 2 : end])
+    kept = [tag.pack(*each) for each in tags if each[0] in _PIXEL_TAGS or each[:3] == _ORIENTATION_TAG]
+    directory = struct.pack(order + "H", len(kept)) + b"".join(kept) + content[end : end + 4]
     return content[:place] + directory + content[place + len(directory) :]
 
 
