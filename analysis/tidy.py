@@ -42,7 +42,9 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
     problems += _misnamed(table["class"])
     table["class"] = table["class"].map(known_class)
     known = table["split"].map(lambda name: bool(RANDOM_SPLIT.fullmatch(name) or ROTATION_SPLIT.fullmatch(name)))
-    problems += _rows(table, ~known & (table["split"] != ""), "split", "must be random_<number> or rot_<number>")
+    problems += _rows(
+        table, ~known & (table["split"] != ""), "split", "must be random_<number> or rot_<number>, of at most 9 digits"
+    )
     odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
     problems += _rows(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
     score, is_score = _numbers(table["dice"])

@@ -64,14 +64,12 @@ def _parser() -> Parser:
     _takes_definition(
         trial, out="keep the trial there, or, if it is there already, compare bit for bit (default: keep nothing)"
     )
-    data = _add(commands, "data", _data, "check and describe a data set, and draw a contact sheet of it")
-    data.add_argument("path", metavar="PATH", nargs="?", default="standin", help="a folder (default: the shipped set)")
+    data = _add(commands, "data", _data, "check and describe a data set, and propose rotation splits")
     data.add_argument(
-        "--definition",
-        default="paper",
-        help="whose splits the data must allow: a preset or a TOML file (default: paper)",
+        "path", metavar="PATH", nargs="?", help="a folder (default: the definition's, or the set that ships with this)"
     )
-    data.add_argument("--sheet", metavar="FILE", default="contact_sheet.png", help="default: %(default)s")
+    data.add_argument("--definition", help="a preset or a TOML file: check also that its splits can be made")
+    data.add_argument("--sheet", metavar="FILE", help="draw a contact sheet there, as PNG")
     for sub in (plan, status, trial, data):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     return parser
@@ -330,8 +328,8 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
 def _data(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.data_report import describe_data
 
-    definition = load(options.definition, [f"data.path={json.dumps(options.path)}"])
-    report = describe_data(definition, options.sheet)
+    definition = load(options.definition) if options.definition else None
+    report = describe_data(options.path, definition, options.sheet)
     if options.json:
         print(json.dumps(report.to_json()))
     else:

@@ -274,7 +274,10 @@ def test_a_tidy_csv(tmp_path: Path) -> None:
         (GOOD.replace("0.5", "inf"), "dice must be from 0 to 1"),
         (GOOD.replace("0.5", "good"), "dice is no number; leave an undefined score empty: 'good' in row 1"),
         (GOOD.replace("icnet", ""), "model is empty"),
-        (GOOD.replace("rot_0", "fold3"), "split must be random_<number> or rot_<number>: 'fold3' in row 2"),
+        (
+            GOOD.replace("rot_0", "fold3"),
+            "split must be random_<number> or rot_<number>, of at most 9 digits: 'fold3' in row 2",
+        ),
         (GOOD.replace("pw", "macro"), "averaging must be one of pw, ew, pooled"),
         (
             GOOD.replace("dice", "dice,seed").replace("0.5", "0.5,1.5").replace("NA,", "NA,,0"),

@@ -119,9 +119,9 @@ def test_all_problems_of_a_data_set_come_in_one_list(capsys: pytest.CaptureFixtu
     arguments = ["data", str(data), "--definition", str(definition), "--sheet", str(tmp_path / "s.png")]
     assert main(arguments) == 1
     shown = capsys.readouterr().out
-    assert "mug/0/0.png: " in shown
+    assert "mug/0/0.png (it ends too soon, or a checksum does not hold): unreadable" in shown
     assert "pen/60: no image in this folder" in shown
-    assert "rot_1: class pen has no test image (its angles: 0, 30)" in shown
+    assert "rot_1, class pen (its angles: 0, 30): no image to test on: change splits.rotations.rot_1" in shown
     assert main([*arguments, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert len(report["problems"]) == 3

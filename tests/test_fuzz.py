@@ -25,8 +25,9 @@ from study.definition import load, parse
 from study.errors import StudyError
 from study.prepare import catalogue_of
 from study.results import Results
-from trainers.catalogue import DataError, read_catalogue
+from trainers.catalogue import read_catalogue
 from trainers.data import load as load_images
+from trainers.problems import DataError
 
 pytestmark = pytest.mark.slow  # many inputs
 
