@@ -82,7 +82,8 @@ class Claim:
 
     def give_up(self) -> None:
         self._given_up.set()
-        self._beats.join(SECONDS_BETWEEN_BEATS)  # longer only where a server does not answer
+        if self._beats.is_alive():
+            self._beats.join(SECONDS_BETWEEN_BEATS)  # longer only where a server does not answer
         self._results.remove(_file(self._driver.id))
 
     def _keep_alive(self) -> None:

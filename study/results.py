@@ -70,6 +70,8 @@ class Results:
         trial_id = tables["trials"]["trial"][0].as_py()
         for name, content in files.items():
             self._write(f"{name}/{trial_id}.parquet", content)
+        for name in SCHEMAS.keys() - tables.keys():  # of a training that diverged: no scores of another may stay
+            self.remove(f"{name}/{trial_id}.parquet")
         self._write(f"trials/{trial_id}.parquet", parquet_bytes(with_digests(tables["trials"], files)))
 
     def audit(self) -> Audit:

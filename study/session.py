@@ -111,7 +111,8 @@ def _with_heartbeat(watch: Watch, results: Results, claim: Claim) -> Watch:
 
     def watch_and_write(progress: Progress, line: str | None) -> None:
         nonlocal written
-        claim.check()
+        if line is None:  # between two of Tune's steps, where an error ends the run
+            claim.check()
         if progress.updated - written >= SECONDS_BETWEEN_HEARTBEATS:
             written = progress.updated
             _tell(results, progress)

@@ -107,6 +107,16 @@ def test_a_study_in_a_bucket(definition: Path, undisturbed: Path, out: str) -> N
     assert "mug" in subprocess.run(analysed, capture_output=True, text=True, cwd=ROOT, check=True).stdout
 
 
+def test_two_drivers_at_once_in_a_bucket(definition: Path, out: str) -> None:
+    quick = ("--simulate", "--set", "search.trials=1", "--out", out)
+    with started("run", definition, *quick) as one, started("run", definition, *quick, "--set", "seed=1") as other:
+        outputs = [each.communicate(timeout=180)[0] for each in (one, other)]
+    assert sorted([one.returncode, other.returncode]) == [0, 2], outputs
+    assert len({row["recipe_digest"] for row in Results(out).audit().rows.values()}) == 1
+    assert num_committed(out) == 4
+    assert Results(out).names("claims", ".json") == []
+
+
 def test_the_server_refuses_for_a_while(definition: Path, undisturbed: Path, out: str, server: Gate) -> None:
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) >= 3)

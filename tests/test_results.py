@@ -68,6 +68,14 @@ def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
     assert frame["dice_ew"].isna().all()
 
 
+def test_a_trial_that_diverged_leaves_no_scores_of_another(tmp_path: Path) -> None:
+    results, failed = Results(tmp_path), tables("icnet-ce-random_0-s0-t00", status="failed", objective=None)
+    results.commit(tables("icnet-ce-random_0-s0-t00"))
+    results.commit({"trials": failed["trials"]})
+    assert [path.name for path in tmp_path.rglob("*.parquet")] == ["icnet-ce-random_0-s0-t00.parquet"]
+    assert list(results.audit().rows) == ["icnet-ce-random_0-s0-t00"]
+
+
 def test_an_empty_place_is_an_empty_study(tmp_path: Path) -> None:
     results = Results(tmp_path / "nothing")
     assert results.audit() == Audit({}, {})

@@ -32,6 +32,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         """:param failures: how often each trial has failed; the searcher counts."""
         self._study, self._results, self._progress, self._watch = study, results, progress, watch
         self._failures = failures
+        self._out_takes_nothing = ""  # or why not
         self._looked_around = time.time()
         self._heard: dict[str, float] = {}  # Tune's trial -> when it last gave a sign of life
         self._hung: set[str] = set()
@@ -47,7 +48,13 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         return self._trial_of_actor.get(actor_id)
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        """Here a run can be ended by an error: one that is raised when a result comes is wrapped into Tune's own."""
         self._progress.updated = time.time()
+        if self._out_takes_nothing:
+            raise StudyError(
+                f"{self._results.out} takes no more results: {self._out_takes_nothing}. The run ends here, and what is "
+                "committed stays: mend that, and run the same command again."
+            )
         if self._progress.updated - self._looked_around > SECONDS_BETWEEN_HEARTBEATS:
             self._looked_around = self._progress.updated
             self._refuse_to_wait_for_no_node()
@@ -86,10 +93,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         if result.get("committed"):
             self._finish(ours, result)
         elif result.get("cannot_commit"):
-            raise StudyError(
-                f"{self._results.out} takes no more results: {result['cannot_commit']} (on {result['hostname']}). The "
-                "run ends here, and what is committed stays: mend that, and run the same command again."
-            )
+            self._out_takes_nothing = f"{result['cannot_commit']} (on {result['hostname']})"
         elif result.get("out_of_memory"):
             self._out_of_gpu_memory(ours, trial, str(result["out_of_memory"]))
         else:
