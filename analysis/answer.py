@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.tables import printable
+from trainers.printable import printable
 
 WIDTH = 110  # of text, in characters
 DECIMALS = 3

@@ -41,7 +41,7 @@ def _answer(options: argparse.Namespace) -> int:
     text, status = options.command(options, scores)
     for line in lacking(scores):
         print(printable(line), file=sys.stderr)
-    print(text)
+    print(printable(text, keep="\n"))
     return int(status)
 
 

@@ -13,6 +13,8 @@ from itertools import groupby
 
 import pandas as pd
 
+from trainers.printable import printable
+
 AVERAGINGS = ("pw", "ew")  # shown unless others are asked for
 CLASSES = ("bg", "bx", "cl", "dr", "du", "ad", "bo", "all")  # the paper's order
 NAMES = ["model", "loss", "split", "averaging", "class"]
@@ -142,12 +144,6 @@ class Layout:
             columns=columns,
             blocks=[[row for _, row in members] for _, members in groupby(rows, key=lambda row: row[0])],
         )
-
-
-def printable(name: object) -> str:
-    """The name with control characters, line ends and broken characters spelled out, such as \\x1b."""
-    characters = str(name)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in characters)
 
 
 def _print(value: float, decimals: int, missing: bool) -> str:
