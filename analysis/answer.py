@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.tables import printable
+from trainers.printable import printable
 
 SIMULATED = (
     "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."

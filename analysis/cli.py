@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
+import math
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -20,14 +22,14 @@ from analysis.stability import CONFIGURATION
 from analysis.tables import audit, audit_summary
 from analysis.tables_output import FORMATS
 from analysis.verdict import ROPE, lacking
-from study.errors import StudyError
+from study.command_line import DONE, IMPOSSIBLE, Parser, carry_out
+from trainers.printable import printable
 
 _MEAN = "; macro: the mean of the object classes"
 
 Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
 """What to print, and the exit status."""
 
-DONE, IMPOSSIBLE = 0, 2
 XLSX = "xlsx"
 _EPILOG = f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out."
 _CHECK_EPILOG = (
@@ -38,37 +40,32 @@ _CHECK_EPILOG = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    options = _parser().parse_args(arguments)
-    command: Command = options.command
-    try:
-        scores = load(options.results, options.select, options.epsilon)
-        text, status = command(options, scores)
-    except (AnalysisError, StudyError, ValueError, OSError) as error:  # the last: a server or disk that cannot be read
-        print(f"analysis {options.name}: {error}", file=sys.stderr)
-        return IMPOSSIBLE
-    for line in lacking(scores):
-        print(line, file=sys.stderr)
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # `| head` has seen enough; what Python flushes at its end must not complain either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return status
+    return carry_out(_parser(), _answer, arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _answer(options: argparse.Namespace) -> int:
+    scores = load(options.results, options.select, options.epsilon)
+    text, status = options.command(options, scores)
+    for line in [*_mistakable(options.results), *lacking(scores)]:
+        print(printable(line), file=sys.stderr)
+    print(printable(text, keep="\n"))
+    return int(status)
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="analysis",
         description="What a study's scores say, and what they cannot say. RESULTS is a study's directory, a tidy CSV "
         "or Parquet of Dice (columns model, loss, split, averaging, class, dice), or the word paper.",
         epilog=_EPILOG,
     )
-    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    commands = parser.add_commands()
     shown = _add(commands, "tables", _tables, "split x class as in the paper's Tables 2-5, the worst marked")
     shown.add_argument("--averaging", help="which, in order, e.g. pw,ew,pooled (default: pw,ew)")
     shown.add_argument("--format", choices=(*FORMATS, XLSX), default="text", help="default: %(default)s")
     shown.add_argument("--out", metavar="FILE", help="the workbook to write, for --format xlsx: scores, and all trials")
     shown.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
-    shown.add_argument("--decimals", type=int, default=2, help="default: %(default)s")
+    shown.add_argument("--decimals", type=_decimals, metavar="N", default=2, help="default: %(default)s")
     shown.add_argument("--exact", action="store_true", help="mark by full precision, not by what is printed")
     shown.add_argument("--audit", action="store_true", help="where printed marks are wrong (RESULTS: paper)")
     moved = _add(commands, "stability", _stability, "how far scores move over random splits, and under rotation")
@@ -95,23 +92,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: Any, name: str, command: Command, summary: str) -> argparse.ArgumentParser:
+def _add(commands: Any, name: str, command: Command, summary: str) -> Parser:
     about = summary[0].upper() + summary[1:] + "."
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=about, epilog=_EPILOG)
-    parser.set_defaults(command=command)
+    parser: Parser = commands.add_parser(name, help=summary, description=about, epilog=_EPILOG)
+    parser.set_defaults(command=command, parser=parser)
     parser.add_argument("results", metavar="RESULTS", help="a study's directory, a tidy table, or the word paper")
     parser.add_argument("--select", choices=("default", "tuned"), default="default", help="tuned: best by validation")
-    parser.add_argument("--epsilon", type=float, help="recompute the scores under this noise tolerance")
+    parser.add_argument(
+        "--epsilon", type=float, metavar="SHARE", help="recompute the scores under this noise tolerance"
+    )
     return parser
 
 
-def _add_rope(parser: argparse.ArgumentParser) -> None:
+def _number(text: str) -> float:
+    """A finite number of 0 or more."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+
+
+def _decimals(text: str) -> int:
+    if not re.fullmatch("[0-9]|1[0-7]", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of decimals; a score has 0 to 17")
+    return int(text)
+
+
+def _add_rope(parser: Parser) -> None:
     parser.add_argument(
-        "--rope", type=float, default=ROPE, help="differences of Dice within it count as none (default: %(default)s)"
+        "--rope",
+        type=_number,
+        metavar="X",
+        default=ROPE,
+        help="differences of Dice within it count as none (default: %(default)s)",
     )
 
 
-def _add_json(parser: argparse.ArgumentParser) -> None:
+def _add_json(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
@@ -122,7 +139,10 @@ def _tables(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     from analysis.commands import tables
 
     averagings = options.averaging.split(",") if options.averaging else None
-    frames = tables(scores, averagings)
+    try:
+        frames = tables(scores, averagings)
+    except ValueError as error:  # an averaging that is not there
+        raise AnalysisError(str(error)) from None
     if (options.format == XLSX) != bool(options.out):
         raise AnalysisError("--format xlsx and --out FILE.xlsx go together: a workbook cannot be printed")
     if options.out:
@@ -170,7 +190,7 @@ def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     return json.dumps(plain, indent=1, allow_nan=False), verdict.status
 
 
-def mistakable(results: str) -> list[str]:
+def _mistakable(results: str) -> list[str]:
     """A line for who may have meant something else by the word `paper`."""
     if results != PAPER or not Path(PAPER).exists():
         return []

@@ -22,7 +22,8 @@ from analysis.comparison import compare
 from analysis.ranks import configuration_ranks
 from analysis.stability import CONFIGURATION, MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind, stability
 from analysis.svg import FAINT, INK
-from analysis.tables import ALL, BACKGROUND, printable, worst
+from analysis.tables import ALL, BACKGROUND, worst
+from trainers.printable import printable
 
 # Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")

@@ -120,9 +120,9 @@ def _curves(material: Material) -> Section:
         "curves",
         "Training curves",
         "Had training settled when the weights were kept?",
-        "A line per trial; the dot is the epoch whose weights were kept, the one of the lowest validation loss. Curves that still "
-        "rise at the end, or jump from epoch to epoch, mean that part of the spread over splits is training that had "
-        "not settled.",
+        "A line per trial; the dot is the epoch whose weights were kept, the one of the lowest validation loss. Curves "
+        "that still rise at the end, or jump from epoch to epoch, mean that part of the spread over splits is training "
+        "that had not settled.",
         panels,
         [
             material.listed("Trials: epochs, the best one, what is odd", training(material.facts), "training.csv"),

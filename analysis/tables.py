@@ -13,6 +13,8 @@ from itertools import groupby
 
 import pandas as pd
 
+from trainers.printable import printable
+
 AVERAGINGS = ("pw", "ew")  # shown unless others are asked for
 BACKGROUND, ALL = "bg", "all"
 CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
@@ -157,12 +159,6 @@ def _title(model: str, loss: str, *, simulated: bool) -> str:
     if simulated:
         return f"Simulated Dice of {model} with {loss} (drawn, not trained for), by split and class"
     return f"Dice of {model} trained with {loss}, by split and class"
-
-
-def printable(name: object) -> str:
-    """The name with control characters, line ends and broken characters spelled out, such as \\x1b."""
-    characters = str(name)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in characters)
 
 
 def _print(value: float, decimals: int, missing: bool) -> str:

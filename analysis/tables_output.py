@@ -18,7 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.tables import Cell, Layout, printable, worst
+from analysis.tables import Cell, Layout, worst
+from trainers.printable import printable
 
 AVERAGING_NAMES = {"pw": "pixel-wise (pw)", "ew": "example-wise (ew)", "pooled": "pooled"}
 CSV_COLUMNS = [

@@ -63,9 +63,9 @@ def too_short(found: pd.DataFrame) -> str:
     if 2 * len(late) <= len(found):
         return ""
     return (
-        f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very end, "
-        f"where the validation Dice was {late['validation_dice'].mean():.2f} on average. Train for more epochs before you "
-        "read anything else here."
+        f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very "
+        f"end, where the validation Dice was {late['validation_dice'].mean():.2f} on average. Train for more epochs "
+        "before you read anything else here."
     )
 
 

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 
 from study.errors import StudyError
 from study.results import CLAIMS, Results
+from trainers.printable import printable
 
 SECONDS_BETWEEN_BEATS = 5.0
 SILENCE_SECONDS = 60.0
@@ -46,7 +47,7 @@ class Driver:
 
     @property
     def in_words(self) -> str:
-        return f"a run of this study on {self.host} (pid {self.pid})"
+        return f"a run of this study on {printable(self.host)} (pid {self.pid})"
 
 
 class Claim:

@@ -8,9 +8,9 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from study.cells import Trial, cells, trials
 from study.cost import NumTrain, readable, trial_seconds
@@ -20,9 +20,15 @@ SECONDS_BETWEEN_HEARTBEATS = 5.0
 _TELLING_SHARE = 0.005
 
 
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Instant = Annotated[float, Field(ge=0, le=253_402_300_799)]  # seconds since 1970; a calendar ends with the year 9999
+
+
 @dataclass
 class Running:
     """A trial that is being trained."""
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
     trial: str
     epochs: int
@@ -37,9 +43,11 @@ class Running:
 class Progress:
     """The state of one run of one study."""
 
-    total: int
-    done: int
-    failed: int
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+
+    total: Count
+    done: Count
+    failed: Count
     running: dict[str, Running] = field(default_factory=dict)
     resting: dict[str, str] = field(default_factory=dict)  # cell -> why it was given up for this run
     best: dict[str, float] = field(default_factory=dict)  # configuration -> best validation objective
@@ -48,8 +56,8 @@ class Progress:
     reason: str = ""  # why it stopped
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
-    started: float = field(default_factory=time.time)
-    updated: float = field(default_factory=time.time)
+    started: Instant = field(default_factory=time.time)
+    updated: Instant = field(default_factory=time.time)
     work_total: float = 0.0  # estimated worker-seconds of what this run has to do
     work_done: float = 0.0
     expected_seconds: float | None = None  # of the whole run, estimated before its first trial
@@ -141,9 +149,7 @@ class Progress:
     @classmethod
     def from_json(cls, text: str) -> Progress:
         """Raises ValueError if the text is no progress of a run."""
-        plain = json.loads(text)
-        derived = {"seconds_left"}
-        return TypeAdapter(cls).validate_python({key: value for key, value in plain.items() if key not in derived})
+        return TypeAdapter(cls).validate_json(text)
 
     def _count(self, trial: Trial, done: bool) -> None:
         finished, total = self.trials_of[trial.cell.configuration]

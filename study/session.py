@@ -138,7 +138,7 @@ def last_progress(results: Results) -> Progress | None:
     told = results.read_text(RUN_FILE)
     try:
         return Progress.from_json(told) if told else None
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         raise StudyError(f"{results.out}/{RUN_FILE}: not written by a run of a study; remove it ({error})") from None
 
 

@@ -165,6 +165,52 @@ def test_a_training_that_diverged_is_unstable_by_any_limit() -> None:
     assert check(dataclasses.replace(given(), failed=elsewhere), min_dice=0.1).status == STABLE
 
 
+def two_classes(lacking: Callable[[str], bool]) -> Scores:
+    """mug falls by .2 under rotation; pen, at a third of it, has no score on some splits."""
+    values = {("random", "mug"): 0.9, ("rotation", "mug"): 0.7, ("random", "pen"): 0.3, ("rotation", "pen"): 0.3}
+    scores = made(lambda kind, split: int(split[-1]) / 100, 8, 3, ["mug", "pen"], ["net"])
+    table = scores.table
+    level = pd.Series([values[kind, name] for kind, name in zip(table["split_kind"], table["class"], strict=True)])
+    gone = (table["class"] == "pen") & table["split"].map(lacking)
+    return dataclasses.replace(scores, table=table.assign(dice=(table["dice"] + level).mask(gone)))
+
+
+def test_a_mean_over_other_classes_is_no_mean() -> None:
+    """Over the classes that happen to be scored, the mean would rise from .6 to .7 on rotation splits, and pass."""
+    verdict = check(two_classes(lambda split: split.startswith("rot_")), max_gap=0.05, class_="macro")
+    assert verdict.status == CANNOT_TELL
+    assert only(verdict)["note"] == "pen has no score on rot_0, rot_1, rot_2"
+    assert "open: max-gap 0.05, net ce ew mean of objects: pen has no score on rot_0" in verdict.text()
+    assert check(two_classes(lambda _: False), max_gap=0.05, class_="macro").status == UNSTABLE
+
+
+def test_a_seed_without_a_score_is_not_averaged_around() -> None:
+    """Its split's mean would be over fewer seeds, and other classes, than the others."""
+    scores = two_classes(lambda _: False)
+    table = pd.concat([scores.table, scores.table.assign(seed=1)], ignore_index=True)
+    gone = (table["seed"] == 1) & (table["split"] == "random_3") & (table["class"] == "pen")
+    verdict = check(dataclasses.replace(scores, table=table.assign(dice=table["dice"].mask(gone))), max_sd=0.9)
+    assert dict(zip(verdict.checks["class"], verdict.checks["note"], strict=True)) == {
+        "mug": "",
+        "pen": "pen has no score on random_3",
+        MACRO: "pen has no score on random_3",
+    }
+
+
+def test_simulated_scores_pass_no_gate_unless_asked_for() -> None:
+    drawn = dataclasses.replace(given(), simulated=True)
+    with pytest.raises(AnalysisError, match=r"made holds simulated scores.*add --simulated"):
+        check(drawn, min_dice=0.1)
+    verdict = check(drawn, min_dice=0.1, simulated=True)
+    assert (verdict.status, verdict.simulated) == (STABLE, True)
+    assert verdict.text().startswith("SIMULATED: ")
+    assert not check(given(), min_dice=0.1).text().startswith("SIMULATED")
+
+
+def test_the_statuses_are_apart_from_what_could_not_be_carried_out() -> None:
+    assert (STABLE, UNSTABLE, CANNOT_TELL) == (0, 1, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -37,7 +37,13 @@ def confusion_of(trial_id: str) -> np.ndarray[Any, Any]:
     return counts
 
 
-def commit(out: Path, trial_id: str, kept: Iterable[str] = ("dice", "confusion", "trials"), **changes: object) -> None:
+def commit(
+    out: Path,
+    trial_id: str,
+    kept: Iterable[str] = ("dice", "confusion", "history", "trials"),
+    history: Iterable[dict[str, float]] = (),
+    **changes: object,
+) -> None:
     trial = parse_trial(trial_id)
     cell = trial.cell
     factors = {"trial": trial_id, "index": trial.index, "width": 1.0, "strength": 1.0}
@@ -69,6 +75,7 @@ def commit(out: Path, trial_id: str, kept: Iterable[str] = ("dice", "confusion",
     tables = {
         "dice": table_of("dice", [*val, *(factors | test | scored for scored in per_class)]),
         "confusion": table_of("confusion", [pixel | {"partition": p} for p in ("val", "test") for pixel in pixels]),
+        "history": table_of("history", [{"trial": trial_id} | epoch for epoch in history]),
         "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe()),
     }
     Results(out).commit({name: table for name, table in tables.items() if name in kept})

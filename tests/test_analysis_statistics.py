@@ -191,7 +191,7 @@ def test_holm_cannot_pass_any_of_48_columns(paper: pd.DataFrame) -> None:
     assert (len(found), (found["p"] < 0.05).sum()) == (48, 16)
     assert found["holm"].isna().all()
     assert found["note"].unique().tolist() == [
-        "nothing can survive Holm over 48 columns: the smallest attainable p is 0.0061, above 0.05 / 48 = 0.0010"
+        "nothing can survive Holm over 48 columns: the smallest attainable p is 0.0061, above 0.05 / 48 = 0.001"
     ]
     six = columns_against_rotation(paper[(paper["model"] == "icnet") & (paper["averaging"] == "pw")].head(88))
     assert six["holm"].tolist() == pytest.approx(holm(six["p"]))
