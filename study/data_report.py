@@ -10,9 +10,10 @@ from study.definition import Definition
 from study.errors import StudyError
 from study.rotations import proposed_toml
 from study.splits import split_problems
-from trainers.catalogue import STANDIN, Catalogue, describe, distribution_table, read_catalogue
+from trainers.catalogue import STANDIN, Catalogue, read_catalogue
 from trainers.contact_sheet import contact_sheet
 from trainers.data import check, fingerprint
+from trainers.distribution import describe, distribution_table
 from trainers.problems import DataError, Problem, listed
 
 

@@ -7,7 +7,8 @@ import math
 import re
 from collections import Counter
 
-from trainers.catalogue import Catalogue, describe
+from trainers.catalogue import Catalogue
+from trainers.distribution import describe
 
 MOST_PROPOSED = 8
 Rotations = dict[str, dict[str, tuple[int | float, ...]]]

@@ -13,8 +13,9 @@ import pytest
 from odd_data import cut_out_image, problems_of
 
 from trainers import data
-from trainers.catalogue import abbreviation, describe, distribution_table, locate, read_catalogue
+from trainers.catalogue import abbreviation, locate, read_catalogue
 from trainers.data import check, load
+from trainers.distribution import describe, distribution_table
 from trainers.problems import DataError
 
 TABLE_1 = {

@@ -20,7 +20,8 @@ from study.data_report import describe_data
 from study.definition import parse
 from study.rotations import propose_rotations, proposed_toml
 from study.splits import make_split, make_splits, split_problems
-from trainers.catalogue import describe, read_catalogue
+from trainers.catalogue import read_catalogue
+from trainers.distribution import describe
 
 ROTATIONS = ("rot_0", "rot_1", "rot_2")
 
