@@ -32,7 +32,8 @@ def write_workbook(file: str | os.PathLike[str], frames: Frames, trials: pd.Data
     sheets: dict[str, list[dict[str, Any]]] = {"scores": list(rows_of(frames, decimals, exact=False))}
     if trials is not None:
         sheets["trials"] = records(_without_zones(trials))
-    workbook = openpyxl.Workbook(write_only=True)
+    workbook = openpyxl.Workbook()
+    workbook.remove(workbook.active)
     for title, rows in sheets.items():
         if len(rows) > MOST_ROWS:
             raise AnalysisError(f"{path}: a sheet cannot hold the {len(rows):,} rows of {title}; use --format csv")
