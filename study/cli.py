@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="study",
-        description="Train {networks} x {losses} x {splits} and keep what comes out as Parquet. "
+        description="Train {networks} x {losses} x {splits} and keep what comes out as Parquet.\n"
         "Running a study again continues it; a larger definition adds to it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -72,7 +72,10 @@ def _parser() -> Parser:
         help="whose splits the data must allow: a preset or a TOML file (default: paper)",
     )
     data.add_argument("--sheet", metavar="FILE", default="contact_sheet.png", help="default: %(default)s")
-    for sub in (plan, status, trial, data):
+    keys = _add(commands, "keys", _keys, "explain every key of a definition: what it may be, and its default")
+    keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
+    keys.add_argument("--markdown", action="store_true", help="as the page docs/definition.md")
+    for sub in (plan, status, trial, data, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     return parser
 
@@ -106,7 +109,8 @@ def _takes_definition(parser: Parser, out: str = _WHERE) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="put one value into the definition, e.g. --set search.trials=20 --set grid.models=icnet,unet",
+        help="put one value into the definition, e.g. --set search.trials=20 --set grid.seeds=0,1,2 (study keys "
+        "lists the keys)",
     )
 
 
@@ -337,3 +341,11 @@ def _data(options: argparse.Namespace, console: PlainConsole) -> int:
     else:
         console.say(*report.text.split("\n"))
     return NEGATIVE if report.problems else DONE
+
+
+def _keys(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.keys import in_json, in_markdown, in_text, keys
+
+    show = in_json if options.json else in_markdown if options.markdown else in_text
+    print(show(keys(options.section)))
+    return DONE

@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import StudyError, did_you_mean
 from trainers.catalogue import STANDIN
-from trainers.printable import printable
+from trainers.printable import is_text, printable
 from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
@@ -42,11 +42,12 @@ PAPER_SPLITS = (*(f"random_{i}" for i in range(8)), *PAPER_ROTATIONS)
 
 MOST_TRIALS = 1_000_000
 """Of a study: such a plan takes seconds and some 300 MiB."""
-Seed = Annotated[int, Field(ge=0, lt=2**53)]  # beyond that, spreadsheets and JSON readers would round it
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
 Share = Annotated[float, Field(gt=0, lt=1)]
 Width = Annotated[float, Field(ge=0.01, le=4)]
 Strength = Annotated[float, Field(ge=0, le=1.5)]
-Seconds = Annotated[float, Field(ge=0, le=31_536_000)]  # a year: more is no wait, and the system's clocks refuse it
+YEAR = 31_536_000  # of seconds: who waits longer waits for ever, and the system's timers take no number of any size
+Seconds = Annotated[float, Field(ge=0, le=YEAR)]
 
 
 class Data(Section):
@@ -59,7 +60,7 @@ class Data(Section):
     @field_validator("path")
     @classmethod
     def _can_be_a_path(cls, path: str) -> str:
-        if "\0" in path or not _is_text(path):
+        if "\0" in path or not is_text(path):
             raise ValueError(f"{_brief(path)} cannot be kept in a TOML file: rename the folder")
         return path
 
@@ -168,7 +169,7 @@ class Resources(Section):
     a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch, after trials of many widths: 1.1, 3.4 and 0.8.)"""
     checkpoint_seconds: Seconds = 60.0
     """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
-    hang_seconds: Annotated[Seconds, Field(gt=0)] = 3600.0
+    hang_seconds: Annotated[float, Field(gt=0, le=YEAR)] = 3600.0
     """A trial that ends no epoch for so long is taken to hang: its worker is killed, and the trial tried again."""
     patience_seconds: Seconds = 600.0
     """How long a worker that has trained waits for OUT's server to take the results, before it gives the trial up."""
@@ -184,7 +185,7 @@ class Resources(Section):
 
 
 class Definition(Section):
-    """What is to be run. Only `recipe()` decides a trial's numbers; the rest says which trials, and where."""
+    """What is to be run: a name, a seed, and the sections below."""
 
     name: str = "study"
     """What the study is called, and the folder of its results. Letters, digits, _, . and -; at most 64 of them."""
@@ -346,7 +347,7 @@ def _put(table: dict[str, Any], setting: str) -> None:
     """Set one `section.key=value`."""
     dotted, equals, text = (part.strip() for part in setting.partition("="))
     keys, shown = dotted.split("."), f"--set {setting[:_LONGEST_SHOWN]}"
-    if not _is_text(setting):
+    if not is_text(setting):
         raise StudyError(f"{shown}: is not text in UTF-8")
     if not equals or not all(keys):
         raise StudyError(f"{shown}: must be section.key=value, such as search.trials=20")
@@ -369,15 +370,6 @@ def _typed_value(text: str) -> Any:
             return value
     words = [word.strip() for word in text.split(",")]
     return words if len(words) > 1 else text
-
-
-def _is_text(text: str) -> bool:
-    """Whether it is text: a name on a disk, or an argument, may be any bytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _as_tuple(value: Any) -> Any:

@@ -3,11 +3,11 @@
 import io
 
 import pytest
-from rich.console import Console
 
 from study.cells import parse_trial, trials
 from study.cost import estimate, readable, seconds_at, trial_seconds
 from study.definition import load
+from study.printing import PlainConsole
 from study.progress import Progress
 from study.summary import Scores
 from study.view import RunView, live_picture, scores_table
@@ -83,7 +83,7 @@ def test_the_heartbeat_goes_both_ways() -> None:
 
 
 def shown(renderable: object, **options: object) -> str:
-    console = Console(file=io.StringIO(), width=100, **options)  # type: ignore[arg-type]
+    console = PlainConsole(file=io.StringIO(), width=100, **options)  # type: ignore[arg-type]
     console.print(renderable)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -108,7 +108,7 @@ def test_the_live_picture_names_what_matters() -> None:
 
 
 def test_plain_lines_where_there_is_no_terminal() -> None:
-    console = Console(file=io.StringIO(), width=80)
+    console = PlainConsole(file=io.StringIO(), width=80)
     with RunView(console) as view:
         view(a_run(), "icnet-ce-random_0-s0-t01  done " + "x" * 100)
         view(a_run(), None)
