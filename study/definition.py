@@ -40,8 +40,8 @@ PAPER_ROTATIONS: dict[str, dict[str, tuple[Angle, ...]]] = {
 }
 PAPER_SPLITS = (*(f"random_{i}" for i in range(8)), *PAPER_ROTATIONS)
 
-MOST_TRIALS = 1_000_000
-"""Of a study: such a plan takes seconds and some 300 MiB."""
+MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
+"""Of a study: a plan of so many takes seconds, and some 300 MiB."""
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
 Share = Annotated[float, Field(gt=0, lt=1)]
 Width = Annotated[float, Field(ge=0.01, le=4)]
@@ -212,14 +212,17 @@ class Definition(Section):
         )
 
     @model_validator(mode="after")
-    def _not_too_many_trials(self) -> Self:
+    def _not_too_large(self) -> Self:
         grid = self.grid
         num_cells = math.prod(map(len, (grid.models, grid.losses, grid.splits, grid.seeds)))
-        if num_cells * self.search.trials > MOST_TRIALS:
+        num_trials = num_cells * self.search.trials
+        several = "take fewer, or make several studies, each with a part of the grid"
+        if num_cells > MOST_CELLS:
+            raise ValueError(f"grid: {num_cells:,} cells, and a study has at most {MOST_CELLS:,}; {several}")
+        if num_trials > MOST_TRIALS:
             raise ValueError(
-                f"search.trials: {num_cells:,} cells of {self.search.trials:,} trials are "
-                f"{num_cells * self.search.trials:,}, and a study has at most {MOST_TRIALS:,}; take fewer, "
-                "or make several studies, each with a part of the grid"
+                f"search.trials: {num_cells:,} cells of {self.search.trials:,} trials are {num_trials:,}, "
+                f"and a study has at most {MOST_TRIALS:,}; {several}"
             )
         return self
 

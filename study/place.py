@@ -39,8 +39,8 @@ def open_place(out: str | os.PathLike[str]) -> Place:
     named = os.fspath(out)
     if not is_text(named):
         raise StudyError(
-            f"{named}: not text in the encoding of this machine's locale, and pyarrow takes no other name. Rename it, or "
-            "set LC_ALL=C.UTF-8"
+            f"{named}: not text in the encoding of this machine's locale, and pyarrow takes no other name. "
+            "Rename it, or set LC_ALL=C.UTF-8"
         )
     scheme, separator, rest = named.partition("://")
     if separator:
