@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -130,7 +129,6 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
     out = options.out or f"results/{definition.name}{'-simulated' * definition.simulate}"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop cleanly
     try:
         with RunView(console) as view:
             done = run(

@@ -27,11 +27,18 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
     """What the driver hears of trials."""
 
     def __init__(
-        self, study: Prepared, results: Results, progress: Progress, watch: Watch, failures: Mapping[Trial, int]
+        self,
+        study: Prepared,
+        results: Results,
+        progress: Progress,
+        watch: Watch,
+        failures: Mapping[Trial, int],
+        stop_if_asked: Callable[[], None],
     ) -> None:
-        """:param failures: how often each trial has failed; the searcher counts."""
+        """:param failures: how often each trial has failed; the searcher counts.
+        :param stop_if_asked: called on every turn of the driver's loop; may raise KeyboardInterrupt."""
         self._study, self._results, self._progress, self._watch = study, results, progress, watch
-        self._failures = failures
+        self._failures, self._stop_if_asked = failures, stop_if_asked
         self._looked_around = time.time()
         self._heard: dict[str, float] = {}  # Tune's trial -> when it last gave a sign of life
         self._hung: set[str] = set()
@@ -53,6 +60,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             self._refuse_to_wait_for_no_node()
             self._end_what_hangs(trials)
         self._watch(self._progress, None)
+        self._stop_if_asked()
 
     def _refuse_to_wait_for_no_node(self) -> None:
         """Tune itself would wait for ever for a cluster that is gone."""
