@@ -6,7 +6,7 @@ import sys
 
 
 def start() -> None:
-    """Leave out the folder that Python puts first where it looks for modules, and end at once when interrupted.
+    """Leave out the folder that Python puts first where it looks for modules, and hear Ctrl-C.
 
     It is the folder in which `python -m` is started, or that of a script: a `numpy.py` there is the user's own.
     """
@@ -16,6 +16,6 @@ def start() -> None:
 
         if Path(first) == Path(__file__).parents[1]:  # our own checkout, by which we were found
             sys.path.insert(0, first)
-    from study.interrupts import end_at_once_when_interrupted
+    from study.interrupts import hear_interrupts
 
-    end_at_once_when_interrupted()
+    hear_interrupts()

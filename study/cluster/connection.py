@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,16 +47,12 @@ def connected(address: str | None, ray_log: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _initialised(options: Mapping[str, Any]) -> Iterator[None]:
-    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         with contextlib.chdir("/"):  # where workers then look for modules first; else in the folder that we run in
             ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError, OSError, ray.exceptions.RayError) as error:
         ray.shutdown()
         raise StudyError(f"no Ray can be used at {options['address']}: {error}") from None
-    except SystemExit:
-        raise KeyboardInterrupt from None  # by Ray's own handler of SIGTERM, which it has put in place of ours
-    signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield
     finally:

@@ -8,12 +8,12 @@ import importlib.util
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import ray
-from ray._common.utils import get_default_system_temp_dir
 
 from study.errors import StudyError
 
@@ -62,7 +62,7 @@ def private_folder() -> Iterator[Path]:
 
     Raises StudyError if the folder for temporary files is too long a path, is full, or can be changed by others.
     """
-    parent = Path(get_default_system_temp_dir()).absolute()
+    parent = _for_temporary_files()
     remedy = "Set RAY_TMPDIR to another folder, such as /tmp, for this run."
     _check_length_and_room(parent, remedy)
     _remove_what_killed_runs_left(parent)
@@ -78,6 +78,12 @@ def private_folder() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _for_temporary_files() -> Path:
+    """As Ray finds it. On macOS TMPDIR is too long for it."""
+    named = os.environ.get("RAY_TMPDIR") or (sys.platform == "linux" and os.environ.get("TMPDIR")) or "/tmp"
+    return Path(named).absolute()
 
 
 def _check_length_and_room(parent: Path, remedy: str) -> None:
