@@ -14,7 +14,7 @@ from trainers.recipe import LossName, ModelName
 
 SplitKind = Literal["random", "rotation"]
 
-_TRIAL_ID = re.compile(r"([a-z_]+)-([a-z_]+)-((?:random|rot)_\d+)-s(\d+)-t(\d{2,})")
+_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-((?:random|rot)_\d+)-s(\d+)-t(\d{2,})")
 
 
 @dataclass(frozen=True, order=True)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from study.capacity import Forecast
 from study.cells import cells
-from study.cost import readable
+from study.cost import Estimate, readable
 from study.definition import PRESETS, Definition, load
 from study.errors import StudyError
 
@@ -172,7 +172,8 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         trials = [{"trial": t.id, "state": "done" if t.id in committed else "missing"} for t in planned.trials]
         answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
         answer |= {"seconds": planned.estimate.seconds, "speeds": [asdict(speed) for speed in speeds]}
-        answer |= {"here": asdict(here) if here else None}
+        unknown = {"hours": None, "gpu_hours": None} if planned.estimate.basis == "constants" else {}
+        answer |= {"here": {**asdict(here), **unknown} if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
     table = Table(box=None, pad_edge=False)
@@ -196,7 +197,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     if options.cluster:
         console.print(_on_cluster(options.cluster, on_cluster), soft_wrap=True)
     elif planned.missing:
-        told = f"This machine: {_forecast_in_words(here)}" if here else f"Not on this machine: {why_not_here}"
+        told = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
         console.print(told, soft_wrap=True, markup=False)
     return DONE
 
@@ -205,6 +206,13 @@ def _on_cluster(file: str, found: Forecast | None) -> str:
     if found is None:
         return f"{file}: sound. What its machines hold, Ray will find out when it starts there."
     return f"{file}: sound. {_forecast_in_words(found)}"
+
+
+def _here_in_words(cost: Estimate, here: Forecast) -> str:
+    if cost.basis == "constants":
+        how_to_know = "To know how long that takes here, add --calibrate, which trains a few batches of each network."
+        return f"This machine: {here.at_once} trials at once. {how_to_know}"
+    return f"This machine: {_forecast_in_words(here)}"
 
 
 def _forecast_in_words(found: Forecast) -> str:

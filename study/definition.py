@@ -11,12 +11,13 @@ import types
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import StudyError
+from study.figures import figures_of
 from trainers.recipe import NUMERICS, LossName, ModelName, PositiveFloat, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
@@ -116,8 +117,8 @@ class Search(Section):
         return bounds
 
 
-GPU_SHARES: dict[ModelName, float] = {"icnet": 0.25, "unet": 0.5, "icnet_cascade": 0.25}
-MEMORY_GB: dict[ModelName, float] = {"icnet": 1.5, "unet": 4.0, "icnet_cascade": 1.0}
+GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in get_args(ModelName)}
+MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name in get_args(ModelName)}
 
 
 class Resources(Section):

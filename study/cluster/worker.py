@@ -63,12 +63,14 @@ def _check_node(study: Prepared) -> None:
 
 
 def _reporter() -> Callable[[Epoch], None]:
-    """Tells the driver of epochs: of the first, then not more often than it can take from thousands of workers."""
-    told = -math.inf
+    """Tells the driver of epochs: of the first two, by which it knows how long they take here (the first is longer, as
+    memory is taken), then not more often than it can take from thousands of workers."""
+    told, count = -math.inf, 0
 
     def report(epoch: Epoch) -> None:
-        nonlocal told
-        if time.monotonic() - told >= SECONDS_BETWEEN_REPORTS:
+        nonlocal told, count
+        count += 1
+        if count <= 2 or time.monotonic() - told >= SECONDS_BETWEEN_REPORTS:
             told = time.monotonic()
             ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
 
