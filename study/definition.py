@@ -17,12 +17,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import StudyError, did_you_mean
+from study.figures import figures_of
 from trainers.catalogue import STANDIN, within_a_turn
 from trainers.printable import printable
 from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
@@ -155,8 +156,8 @@ class Search(Section):
         return bounds
 
 
-GPU_SHARES: dict[ModelName, float] = {"icnet": 0.25, "unet": 0.5, "icnet_cascade": 0.25}
-MEMORY_GB: dict[ModelName, float] = {"icnet": 1.5, "unet": 4.0, "icnet_cascade": 1.0}
+GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in get_args(ModelName)}
+MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name in get_args(ModelName)}
 
 
 class Resources(Section):
