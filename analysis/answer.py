@@ -12,6 +12,9 @@ import pandas as pd
 
 from trainers.printable import printable
 
+SIMULATED = (
+    "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
+)
 WIDTH = 110  # of text, in characters
 DECIMALS = 3
 
@@ -30,19 +33,26 @@ class Answer:
 
     findings: list[Finding] = field(default_factory=list)
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    simulated: bool = False
+    """Whether the scores behind it were drawn, not trained for."""
 
     def text(self) -> str:
+        warning = [textwrap.fill(SIMULATED, WIDTH)] * self.simulated
         found = ["\n".join([each.question, *map(_wrapped, each.points)]) for each in self.findings]
-        return "\n\n".join([*found, *(f"{title}\n{frame_text(frame)}" for title, frame in self.frames.items())])
+        return "\n\n".join(
+            [*warning, *found, *(f"{title}\n{frame_text(frame)}" for title, frame in self.frames.items())]
+        )
 
     def records(self) -> dict[str, Any]:
         """Findings and tables as plain values; what is undefined is None."""
         findings = [{"question": each.question, "points": list(each.points)} for each in self.findings]
-        return {"findings": findings, "tables": {title: records(frame) for title, frame in self.frames.items()}}
+        tables = {title: records(frame) for title, frame in self.frames.items()}
+        return {"simulated": self.simulated, "findings": findings, "tables": tables}
 
     def _repr_html_(self) -> str:
         tables = [f"<h4>{html.escape(title)}</h4>{frame_html(frame)}" for title, frame in self.frames.items()]
-        return "\n".join([*map(_finding_html, self.findings), *tables])
+        warning = [f"<p><strong>{SIMULATED}</strong></p>"] * self.simulated
+        return "\n".join([*warning, *map(_finding_html, self.findings), *tables])
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,15 +23,29 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.answer import SIMULATED
 from analysis.comparison import ALPHA
 from analysis.errors import AnalysisError
 from analysis.load import Scores
-from analysis.stability import MACRO, MIN_SPLITS_FOR_SD, NOT_OBJECTS, Floats, by_split, of_kind, sd_refusal
+from analysis.stability import (
+    CONFIGURATION,
+    MACRO,
+    MIN_SPLITS_FOR_SD,
+    NOT_OBJECTS,
+    Floats,
+    by_split,
+    of_kind,
+    sd_refusal,
+    without_score,
+)
+from analysis.tidy import known_class
 from study.cells import parse_trial
 
 MET, FAILED, OPEN = "met", "failed", "open"
-STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 2
+STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carried out
+MEAN = "macro"  # what a command line calls MACRO, where no class is called so
 MOST_SPLITS = 1000  # beyond it, "how many would decide" has no useful answer
+Configuration = tuple[str, str]
 _VERDICTS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
 _WHAT = {"max-gap": "gap random - rotation", "max-sd": "SD over random splits", "min-dice": "mean over random splits"}
 
@@ -40,11 +55,13 @@ class Verdict:
     """What the gate decided, and every check behind it."""
 
     status: int
-    """0 stable: every check met. 1 not stable: at least one failed. 2 cannot tell: none failed, but some are open."""
+    """0 stable: every check met. 1 not stable: at least one failed. 3 cannot tell: none failed, but some are open."""
     checks: pd.DataFrame
     """limit, model, loss, averaging, class, value, low, high (see the module), bound (the limit's value), decision
     (met, failed, open), splits_needed (random splits that would decide at the same value and spread; NaN: none would),
     note."""
+    simulated: bool = False
+    """Whether the scores were drawn, not trained for."""
 
     @property
     def headline(self) -> str:
@@ -55,10 +72,11 @@ class Verdict:
     def text(self) -> str:
         """The headline, a line for every check that is not met, and how it was decided."""
         lines = [_line(row) for name in (FAILED, OPEN) for row in _rows(self.checks, name)]
-        return "\n".join([self.headline, *lines, HOW])
+        return "\n".join([*[SIMULATED] * self.simulated, self.headline, *lines, HOW])
 
     def _repr_html_(self) -> str:
-        return f"<p><strong>{html.escape(self.headline)}</strong> {html.escape(HOW)}</p>{self.checks._repr_html_()}"
+        how = " ".join([*[SIMULATED] * self.simulated, HOW])
+        return f"<p><strong>{html.escape(self.headline)}</strong> {html.escape(how)}</p>{self.checks._repr_html_()}"
 
 
 HOW = (
@@ -78,31 +96,45 @@ def check(
     loss: str | None = None,
     class_: str | None = None,
     averaging: str | None = None,
+    simulated: bool = False,
 ) -> Verdict:
-    """Whether scores keep within limits, for every configuration, averaging (pw and ew), object class, and macro.
+    """Whether scores keep within limits, for every configuration, averaging (pw and ew), object class, and their mean.
 
     :param max_gap: of the mean over random splits less the mean over rotation splits.
     :param max_sd: of the standard deviation over random splits.
     :param min_dice: of the mean over random splits.
-    :param model, loss, class_, averaging: check these only; `all`, `bg` and `pooled` are checked only if named.
-    :raises AnalysisError: no limit, an impossible one, or a name that the scores do not have.
+    :param model, loss, class_, averaging: check these only; `all`, `bg` and `pooled` are checked only if named. The
+        class `macro` is the mean over the object classes, unless a class is called so.
+    :param simulated: judge simulated scores, too; else they are refused.
+    :raises AnalysisError: no limit, an impossible one, a name that the scores do not have, or simulated scores.
     """
+    if scores.simulated and not simulated:
+        raise AnalysisError(
+            f"{scores.source} holds simulated scores, which say nothing about any model: check a study that was "
+            "trained, or add --simulated to try out the gate itself"
+        )
     limits = {"max-gap": max_gap, "max-sd": max_sd, "min-dice": min_dice}
     asked = {name: _sound(name, value) for name, value in limits.items() if value is not None}
     if not asked:
         raise AnalysisError("no limit to check: give at least one of --max-gap, --max-sd, --min-dice")
-    wide = _chosen(scores, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
-    excuses = _excuses(scores, wide)
+    wide, unscored = _chosen(scores, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
+    diverged = _diverged(scores)
+    excuses = _excuses(scores, diverged)
     num_checks = len(wide) * len(asked)
     random, rotation = (of_kind(wide, kind).to_numpy(float) for kind in ("random", "rotation"))
     checks = []
     for name, limit in asked.items():
-        for key, *of_kinds in zip(wide.index, random, rotation, strict=True):
+        for key, lacking, *of_kinds in zip(wide.index, unscored, random, rotation, strict=True):
             place = dict(zip(wide.index.names, map(str, key), strict=True))
-            excuse = excuses.get((place["model"], place["loss"]), "")
+            excuse = excuses.get((place["model"], place["loss"])) or _unanswerable(name, of_kinds, lacking)
             checks.append({"limit": name} | place | _checked(name, limit, of_kinds, num_checks, excuse))
-    frame = pd.DataFrame([*_divergences(scores, wide), *checks])
-    return Verdict(_status(frame["decision"]), frame)
+    known = set(zip(*(wide.index.get_level_values(n) for n in CONFIGURATION), strict=True))
+    for each in (each for each in excuses if each not in known and _meant(each, model, loss)):
+        place = dict(zip(CONFIGURATION, each, strict=True)) | {"averaging": "", "class": ""}
+        checks += [{"limit": name} | place | _open(limit, excuses[each]) for name, limit in asked.items()]
+    failed = [_divergence(scores, each, ids) for each, ids in diverged.items() if _meant(each, model, loss)]
+    frame = pd.DataFrame([*failed, *checks])
+    return Verdict(_status(frame["decision"]), frame, scores.simulated)
 
 
 def _sound(name: str, value: float) -> float:
@@ -111,10 +143,20 @@ def _sound(name: str, value: float) -> float:
     return value
 
 
-def _chosen(scores: Scores, wanted: Mapping[str, str | None]) -> pd.DataFrame:
-    """The rows of `by_split` to be checked. Raises AnalysisError for a name that is not there."""
+def _meant(configuration: Configuration, model: str | None, loss: str | None) -> bool:
+    return model in (None, configuration[0]) and loss in (None, configuration[1])
+
+
+def _chosen(scores: Scores, asked: Mapping[str, str | None]) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of `by_split` to be checked, and of each what `without_score` says.
+
+    Raises AnalysisError for a name that is not there.
+    """
     wide = by_split(scores.table)
-    levels = {name: wide.index.get_level_values(name) for name in wanted}
+    levels = {name: wide.index.get_level_values(name) for name in asked}
+    wanted = dict(asked)
+    if (class_ := asked["class"]) is not None and class_ not in levels["class"]:
+        wanted["class"] = MACRO if class_ == MEAN else known_class(class_)
     for name, value in wanted.items():
         if value is not None and value not in levels[name]:
             there = ", ".join(dict.fromkeys(map(str, levels[name])))
@@ -124,50 +166,46 @@ def _chosen(scores: Scores, wanted: Mapping[str, str | None]) -> pd.DataFrame:
     for name, value in wanted.items():
         usual &= (levels[name] == value) | (value is None)
     if not usual.any():
-        raise AnalysisError(f"{scores.source} has no scores to check: it has no pw or ew scores of object classes")
-    return wide[usual]
+        raise AnalysisError(
+            f"{scores.source} has no scores to check of object classes under pw or ew; name another --averaging"
+        )
+    sentences = without_score(wide)
+    return wide[usual], [sentences[row] for row in np.flatnonzero(usual)]
 
 
-def _excuses(scores: Scores, wide: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """(model, loss) -> why its scores are not all there; nothing is averaged around."""
-    found: dict[tuple[str, str], str] = {}
-    for model, loss in dict.fromkeys(zip(*(wide.index.get_level_values(n) for n in ("model", "loss")), strict=True)):
-        missing = [name for name in scores.missing if name.startswith(f"{model}-{loss}-")]
-        diverged = _diverged(scores, model, loss)
-        if missing:
-            found[model, loss] = f"{len(missing)} missing, {missing[0]} for one: run the study again"
-        elif diverged:
-            found[model, loss] = f"{len(diverged)} diverged, so its scores are not of all splits"
+def _excuses(scores: Scores, diverged: Mapping[Configuration, list[str]]) -> dict[Configuration, str]:
+    """Why a configuration's scores are not all there; nothing is averaged around."""
+    missing: dict[Configuration, list[str]] = defaultdict(list)
+    for name in scores.missing:  # of a trial or a cell
+        model, _, rest = name.partition("-")
+        missing[model, rest.partition("-")[0]].append(name)
+    found = {of: f"{len(trials)} diverged, so its scores are not of all splits" for of, trials in diverged.items()}
+    return found | {of: f"{len(ids)} missing, {ids[0]} for one: run the study again" for of, ids in missing.items()}
+
+
+def _diverged(scores: Scores) -> dict[Configuration, list[str]]:
+    """The failed trials of each configuration in whose place the cell has no score."""
+    scored = set(scores.table[["model", "loss", "split", "seed"]].drop_duplicates().itertuples(index=False, name=None))
+    found: dict[Configuration, list[str]] = defaultdict(list)
+    for trial in scores.failed:
+        cell = parse_trial(trial).cell
+        if (cell.model, cell.loss, cell.split, cell.seed) not in scored:
+            found[cell.model, cell.loss].append(trial)
     return found
 
 
-def _diverged(scores: Scores, model: str, loss: str) -> list[str]:
-    """The failed trials of a configuration in whose place the cell has no score."""
-    scored = set(scores.table[["model", "loss", "split", "seed"]].drop_duplicates().itertuples(index=False, name=None))
-    cells = {trial: parse_trial(trial).cell for trial in scores.failed}
-    ours = {trial: cell for trial, cell in cells.items() if (cell.model, cell.loss) == (model, loss)}
-    return [trial for trial, c in ours.items() if (c.model, c.loss, c.split, c.seed) not in scored]
-
-
-def _divergences(scores: Scores, wide: pd.DataFrame) -> list[dict[str, Any]]:
-    """A training that diverged is unsteady by any limit: one failed check for each configuration that has such."""
-    rows = []
-    for model, loss in dict.fromkeys(zip(*(wide.index.get_level_values(n) for n in ("model", "loss")), strict=True)):
-        if diverged := _diverged(scores, model, loss):
-            note = "; ".join(f"{trial}: {scores.failed[trial]}" for trial in diverged)
-            place = {"model": model, "loss": loss, "averaging": "", "class": "", "splits_needed": np.nan}
-            number = float(len(diverged))
-            value = {"value": number, "low": number, "high": number, "bound": 0.0, "decision": FAILED, "note": note}
-            rows.append({"limit": "diverged"} | place | value)
-    return rows
+def _divergence(scores: Scores, configuration: Configuration, trials: Sequence[str]) -> dict[str, Any]:
+    """A training that diverged is unsteady by any limit: one failed check for the configuration."""
+    place = dict(zip(CONFIGURATION, configuration, strict=True)) | {"averaging": "", "class": ""}
+    value = dict.fromkeys(("value", "low", "high"), float(len(trials))) | {"bound": 0.0, "decision": FAILED}
+    note = "; ".join(f"{trial}: {scores.failed[trial]}" for trial in trials)
+    return {"limit": "diverged"} | place | value | {"splits_needed": np.nan, "note": note}
 
 
 def _checked(name: str, limit: float, of_kinds: Sequence[Floats], num_checks: int, excuse: str) -> dict[str, Any]:
     random, rotation = of_kinds
-    found = dict.fromkeys(("value", "low", "high"), np.nan) | {"bound": limit, "decision": OPEN}
-    excuse = excuse or _unanswerable(name, random, rotation)
     if excuse:
-        return found | {"splits_needed": np.nan, "note": excuse}
+        return _open(limit, excuse)
     value = {"max-gap": random.mean() - rotation.mean() if rotation.size else 0.0, "max-sd": random.std(ddof=1)}.get(
         name, random.mean()
     )
@@ -175,14 +213,21 @@ def _checked(name: str, limit: float, of_kinds: Sequence[Floats], num_checks: in
     needed = np.nan
     if decision == OPEN:
         needed = _splits_needed(name, limit, value, random.std(ddof=1), rotation.size, num_checks)
-    return found | {"value": value, "low": low, "high": high, "decision": decision, "splits_needed": needed, "note": ""}
+    interval = {"value": value, "low": low, "high": high, "bound": limit}
+    return interval | {"decision": decision, "splits_needed": needed, "note": ""}
 
 
-def _unanswerable(name: str, random: Floats, rotation: Floats) -> str:
-    """Why the scores at hand cannot answer the question at all; empty if they can."""
-    needed = [*random, *rotation] if name == "max-gap" else random
-    if np.isnan(needed).any():
-        return f"{int(np.isnan(needed).sum())} of {len(needed)} splits have no score"
+def _open(limit: float, why: str) -> dict[str, Any]:
+    """A check of what cannot be known."""
+    unknown = dict.fromkeys(("value", "low", "high", "splits_needed"), np.nan)
+    return unknown | {"bound": limit, "decision": OPEN, "note": why}
+
+
+def _unanswerable(name: str, of_kinds: Sequence[Floats], lacking: str) -> str:
+    """Why the scores at hand cannot answer the question; empty if they can. `lacking` names what has no score."""
+    random, rotation = of_kinds
+    if np.isnan([*random, *rotation] if name == "max-gap" else random).any():
+        return lacking
     if name == "max-gap" and not rotation.size:
         return "no rotation splits"
     if name == "max-sd":

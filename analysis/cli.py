@@ -8,26 +8,33 @@ import json
 import math
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from analysis.answer import Answer, frame_text, records
 from analysis.check import check
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load, reference_marks
+from analysis.load import PAPER, Scores, load, reference_marks
+from analysis.spreadsheet import write_workbook
+from analysis.stability import CONFIGURATION
 from analysis.tables import audit, audit_summary
 from analysis.tables_output import FORMATS
 from analysis.verdict import ROPE, lacking
 from study.command_line import DONE, IMPOSSIBLE, Parser, carry_out
 from trainers.printable import printable
 
+_MEAN = "; macro: the mean of the object classes"
+
 Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
 """What to print, and the exit status."""
 
+XLSX = "xlsx"
 _EPILOG = f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out."
 _CHECK_EPILOG = (
-    "exit status: 0 stable: every limit is met; 1 not stable: some limit has failed, by name; 2 cannot tell: too few "
-    "splits for what is asked, trials missing, or the command could not be carried out."
+    "exit status: 0 stable: every limit is met; 1 not stable: some limit has failed, by name; 2 the command could not "
+    "be carried out; 3 cannot tell: too few splits for what is asked, or scores missing."
 )
 
 
@@ -39,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answer(options: argparse.Namespace) -> int:
     scores = load(options.results, options.select, options.epsilon)
     text, status = options.command(options, scores)
-    for line in lacking(scores):
+    for line in [*_mistakable(options.results), *lacking(scores)]:
         print(printable(line), file=sys.stderr)
     print(printable(text, keep="\n"))
     return int(status)
@@ -55,7 +62,8 @@ def _parser() -> Parser:
     commands = parser.add_commands()
     shown = _add(commands, "tables", _tables, "split x class as in the paper's Tables 2-5, the worst marked")
     shown.add_argument("--averaging", help="which, in order, e.g. pw,ew,pooled (default: pw,ew)")
-    shown.add_argument("--format", choices=tuple(FORMATS), default="text", help="default: %(default)s")
+    shown.add_argument("--format", choices=(*FORMATS, XLSX), default="text", help="default: %(default)s")
+    shown.add_argument("--out", metavar="FILE", help="the workbook to write, for --format xlsx: scores, and all trials")
     shown.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     shown.add_argument("--decimals", type=_decimals, metavar="N", default=2, help="default: %(default)s")
     shown.add_argument("--exact", action="store_true", help="mark by full precision, not by what is printed")
@@ -76,7 +84,10 @@ def _parser() -> Parser:
     gate.add_argument("--max-sd", type=float, metavar="X", help="of the standard deviation over random splits")
     gate.add_argument("--min-dice", type=float, metavar="X", help="of the mean over random splits")
     for name in ("model", "loss", "class", "averaging"):
-        gate.add_argument(f"--{name}", dest=f"{name}_", metavar=name.upper(), help="check this one only")
+        gate.add_argument(
+            f"--{name}", dest=f"{name}_", metavar=name.upper(), help=f"check this one only{_MEAN * (name == 'class')}"
+        )
+    gate.add_argument("--simulated", action="store_true", help="judge simulated results, too (else they are refused)")
     _add_json(gate)
     return parser
 
@@ -129,10 +140,15 @@ def _tables(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
 
     averagings = options.averaging.split(",") if options.averaging else None
     try:
-        shown = tables(scores, averagings)
+        frames = tables(scores, averagings)
     except ValueError as error:  # an averaging that is not there
         raise AnalysisError(str(error)) from None
-    return FORMATS[options.format](shown, options.decimals, options.exact), DONE
+    if (options.format == XLSX) != bool(options.out):
+        raise AnalysisError("--format xlsx and --out FILE.xlsx go together: a workbook cannot be printed")
+    if options.out:
+        trials = scores.facts.trials if scores.facts else None
+        return str(write_workbook(options.out, frames, trials, options.decimals)), DONE
+    return FORMATS[options.format](frames, options.decimals, options.exact), DONE
 
 
 def _stability(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
@@ -144,7 +160,7 @@ def _stability(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
 def _compare(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     from analysis.commands import compare
 
-    a, b = (_configuration(text) for text in (options.a, options.b))
+    a, b = (_configuration(text, scores) for text in (options.a, options.b))
     return _shown(compare(scores, a, b, options.rope), options), DONE
 
 
@@ -165,18 +181,33 @@ def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
         loss=options.loss_,
         class_=options.class_,
         averaging=options.averaging_,
+        simulated=options.simulated,
     )
     if not options.json:
         return verdict.text(), verdict.status
-    plain = {"status": verdict.status, "verdict": verdict.headline, "checks": records(verdict.checks)}
+    plain = {"status": verdict.status, "verdict": verdict.headline, "simulated": verdict.simulated}
+    plain |= {"checks": records(verdict.checks)}
     return json.dumps(plain, indent=1, allow_nan=False), verdict.status
 
 
-def _configuration(text: str) -> tuple[str, str]:
-    model, hyphen, loss = text.partition("-")
-    if not hyphen:
-        raise AnalysisError(f"{text!r} is no configuration; one looks like icnet-ce_dice")
-    return model, loss
+def _mistakable(results: str) -> list[str]:
+    """A line for who may have meant something else by the word `paper`."""
+    if results != PAPER or not Path(PAPER).exists():
+        return []
+    return [f"{PAPER}: the paper's own tables; what is called so in this folder is ./{PAPER}"]
+
+
+def _configuration(text: str, scores: Scores) -> tuple[str, str]:
+    """The (model, loss) that MODEL-LOSS names; both may have hyphens of their own."""
+    known: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for model, loss in scores.table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None):
+        known[f"{model}-{loss}"].append((model, loss))
+    if text not in known:
+        raise AnalysisError(f"{scores.source} has no configuration {text!r}; it has {', '.join(known)}")
+    if len(known[text]) > 1:
+        meanings = " and ".join(f"the model {model!r} with the loss {loss!r}" for model, loss in known[text])
+        raise AnalysisError(f"{text!r} means {meanings}: give one of them another name in {scores.source}")
+    return known[text][0]
 
 
 def _shown(answer: Answer, options: argparse.Namespace) -> str:

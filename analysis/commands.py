@@ -23,9 +23,10 @@ from analysis.errors import AnalysisError
 from analysis.false_classes import false_class_matrices, false_classes, hard_images, image_scores
 from analysis.importance import importance
 from analysis.load import Scores, load
+from analysis.shown import worded_in
 from analysis.tables import tables as split_tables
 from analysis.tables_output import to_html
-from analysis.verdict import ROPE, cannot_say, verdict, worded_in
+from analysis.verdict import ROPE, cannot_say, verdict
 
 __all__ = ["check", "compare", "load", "report", "stability", "tables"]
 
@@ -41,7 +42,7 @@ class SplitTables(dict[tuple[str, str], pd.DataFrame]):
 
 def tables(scores: Scores, averagings: Sequence[str] | None = None) -> SplitTables:
     """The paper's Tables 2-5: one frame per (model, loss), values Dice. Raises ValueError for an unknown averaging."""
-    return SplitTables(split_tables(scores.table, averagings))
+    return SplitTables(split_tables(scores.table, averagings, simulated=scores.simulated))
 
 
 def stability(scores: Scores, seed: int = 0) -> Answer:
@@ -65,7 +66,7 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     }
     if scores.facts is not None:
         frames |= _of_a_study(scores, seed)
-    return Answer([*verdict(scores), cannot_say(scores)], frames)
+    return Answer([*verdict(scores), cannot_say(scores)], frames, scores.simulated)
 
 
 def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
@@ -78,7 +79,7 @@ def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
     }
     return {
         "How often is a class predicted that is not there?": false_classes(facts),
-        **{title: matrix.reset_index() for title, matrix in matrices.items()},
+        **{title: _as_rows(matrix) for title, matrix in matrices.items()},
         f"The {NUM_WORST} worst test images": images.head(NUM_WORST),
         f"The {NUM_WORST} images that are hardest for all": hard_images(images).head(NUM_WORST),
         "Was tuning worth it? Tuned less default, on test images": search.tuning_gain(runs, scores.test_to_train),
@@ -87,6 +88,11 @@ def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
         "Which hyperparameter mattered?": importance(runs, seed),
         "Accuracy against cost": trade_off(facts, worded_in(scores.table)),
     }
+
+
+def _as_rows(matrix: pd.DataFrame) -> pd.DataFrame:
+    """The matrix as a table whose columns no class can be called like."""
+    return matrix.add_suffix(" seen").rename_axis(index="true object", columns=None).reset_index()
 
 
 def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float = ROPE, seed: int = 0) -> Answer:
@@ -105,7 +111,7 @@ def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float 
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None
     title = f"{'-'.join(a)} less {'-'.join(b)}, test/train ratio {scores.test_to_train:.3f}, equal within {rope:g}"
-    return Answer(frames={title: frame})
+    return Answer(frames={title: frame}, simulated=scores.simulated)
 
 
 def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, seed: int = 0) -> Path:

@@ -122,7 +122,7 @@ def holm_refusal(num_tests: int, smallest_p: float, alpha: float = ALPHA) -> Ref
         return None
     return Refusal(
         f"nothing can survive Holm over {num_tests} columns: the smallest attainable p is {smallest_p:.4f}, "
-        f"above {alpha:g} / {num_tests} = {alpha / num_tests:.4f}"
+        f"above {alpha:g} / {num_tests} = {alpha / num_tests:.2g}"
     )
 
 
@@ -213,7 +213,7 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Is configuration a = (model, loss) better than b? One row per averaging and class, "all" and "macro" included.
+    """Is configuration a = (model, loss) better than b? One row per averaging and class, "all" and macro included.
 
     The differences a - b are paired by split. On random splits: num_pairs, wins, losses and ties of a, mean difference
     with its Nadeau-Bengio interval (low, high), the p-values naive_p (t test as if splits were independent), nb_p and

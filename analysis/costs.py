@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.facts import Facts
-from analysis.stability import CONFIGURATION, MIN_SPLITS_FOR_SD, mean_interval, with_macro
+from analysis.stability import CONFIGURATION, MACRO, MIN_SPLITS_FOR_SD, mean_interval, with_macro
 
 COSTS = {
     "parameters": "parameters",
@@ -63,7 +63,8 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
 
 def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFrame, device: str) -> dict[str, object]:
     model, loss, index = key
-    macro = with_macro(runs).query("`class` == 'macro'")
+    rows = with_macro(runs)
+    macro = rows[rows["class"] == MACRO]
     by_split = macro.groupby(["split_kind", "split"])["dice"].mean()
     random, rotation = (by_split[by_split.index.get_level_values(0) == kind] for kind in ("random", "rotation"))
     n = random.count()

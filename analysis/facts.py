@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,33 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.errors import AnalysisError
-from analysis.tables import in_class_order
+from analysis.tables import ALL, in_class_order
 from study.cells import parse_trial, split_kind
 from study.definition import Definition
 from study.results import Results
-from trainers.dice import DiceScores, dice
+from trainers.dice import DiceScores, dice, tolerance
 
 WIDE = {"pw": "dice_pw", "ew": "dice_ew", "pooled": "dice_pooled"}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "seed"]
-MAX_MASK_PIXELS = 8192 * 8192
+MASK_OVERHEAD = 4096
+"""Bytes that a mask and its names may take beyond a byte a pixel."""
 
 Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrialImages:
+    """A trial's N test images: which of the K object classes each shows, and which are falsely predicted in it."""
+
+    factors: dict[str, object]
+    images: list[str]
+    classes: list[str]
+    true_NK: NDArray[np.bool_]
+    false_NK: NDArray[np.bool_]
+    dice_NK: NDArray[np.float64]
+    """Dice of each class in each image; NaN where the image does not show it."""
+    object_share: float
+    """Of the pixels of its predictions, those that are not background."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +98,18 @@ class Facts:
                 "for what needs the scores alone"
             )
         scored = self.results.read("dice", trial_ids, ["trial", "class"]).to_pandas()
-        classes = {
-            str(t): [c for c in dict.fromkeys(part) if c != "all"] for t, part in scored.groupby("trial")["class"]
-        }
+        classes = {str(t): [c for c in dict.fromkeys(part) if c != ALL] for t, part in scored.groupby("trial")["class"]}
         return {trial: _confusion(of_trial[trial], classes[trial]) for trial in trial_ids}
+
+    @cached_property
+    def test_images(self) -> list[TrialImages]:
+        """The test images of every selected trial. Raises AnalysisError if a trial's pixel counts are gone."""
+        epsilon = self.definition.training.epsilon if self.epsilon is None else self.epsilon
+        factors = self.selected.set_index("trial")[["model", "loss", "split", "split_kind", "seed"]]
+        return [
+            _of_trial({"trial": trial} | factors.loc[trial].to_dict(), images, classes, counts, epsilon)
+            for trial, (images, classes, counts) in self.counts(self.chosen).items()
+        ]
 
     def history(self, trial_ids: Collection[str]) -> pd.DataFrame:
         """The trials' epochs: the columns of OUT/history, the trials' factors, and the epoch that was selected."""
@@ -93,15 +118,33 @@ class Facts:
         return _factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
 
     def masks(self, trial_id: str, images: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
-        """The trial's predicted label maps of these test images, shape (H, W)."""
-        rows = self.results.read("masks", [trial_id]).filter(pc.field("image").isin(pa.array(images, pa.string())))
-        return {row["image"]: _label_map(row["mask"]) for row in rows.to_pylist()}
+        """The trial's predicted label maps of these test images, shape (H, W).
+
+        Raises StudyError or AnalysisError where they are not what a study of this image size writes.
+        """
+        side = self.definition.training.image_size
+        (num_test,) = self.trials.loc[self.trials["trial"] == trial_id, "num_test"]
+        stored = self.results.read_trial("masks", trial_id, int(num_test) * (side * side + MASK_OVERHEAD))
+        rows = stored.filter(pc.field("image").isin(pa.array(images, pa.string())))
+        return {row["image"]: _label_map(row["mask"], side) for row in rows.to_pylist()}
 
     def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
         """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
         counts = self.counts(list(dict.fromkeys(stored["trial"])))
         frames = [_scores_of(trial, dice(kept, epsilon), classes) for trial, (_, classes, kept) in counts.items()]
         return pd.concat(frames, ignore_index=True) if frames else stored
+
+
+def _of_trial(
+    factors: dict[str, object], images: list[str], classes: list[str], counts_NKK: Counts, epsilon: float
+) -> TrialImages:
+    truth, predicted = counts_NKK.sum(2)[:, 1:], counts_NKK.sum(1)[:, 1:]
+    right = np.einsum("nkk->nk", counts_NKK)[:, 1:]
+    tolerances = np.array([tolerance(epsilon, int(pixels)) for pixels in counts_NKK.sum((1, 2))])
+    true = truth > 0
+    dice = np.where(true, 2 * right / np.maximum(truth + predicted, 1), np.nan)
+    false, object_share = ~true & (predicted > tolerances[:, None]), float(predicted.sum() / counts_NKK.sum())
+    return TrialImages(factors, images, classes[1:], true, false, dice, object_share)
 
 
 def _factors(trial_ids: Collection[str]) -> pd.DataFrame:
@@ -131,14 +174,14 @@ def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.Dat
         "dice_ew": [*scores.ew, scores.all_ew],
         "dice_pooled": [*scores.pooled, scores.all_pooled],
     }
-    return pd.DataFrame({"trial": trial, "class": [*classes, "all"], **columns})
+    return pd.DataFrame({"trial": trial, "class": [*classes, ALL], **columns})
 
 
-def _label_map(png: bytes) -> NDArray[np.uint8]:
-    """Decode a predicted mask: one byte a pixel. Raises AnalysisError if it is no such image."""
+def _label_map(png: bytes, side: int) -> NDArray[np.uint8]:
+    """Decode a predicted mask: one byte a pixel, `side` pixels square. Raises AnalysisError if it is no such image."""
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            if image.mode != "L" or image.width * image.height > MAX_MASK_PIXELS:
+            if image.mode != "L" or image.size != (side, side):
                 raise AnalysisError(f"a predicted mask is no label map: mode {image.mode}, size {image.size}")
             return np.asarray(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

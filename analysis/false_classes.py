@@ -6,51 +6,15 @@ A class is falsely predicted in an image whose truth lacks it when more pixels t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.facts import Counts, Facts
+from analysis.facts import Facts
 from analysis.stability import CONFIGURATION
 from analysis.tables import class_order
-from trainers.dice import tolerance
 
 IMAGE = ["image", "class"]
-
-
-@dataclass(frozen=True)
-class TrialImages:
-    """A trial's N test images: which of the K object classes each shows, and which are falsely predicted in it."""
-
-    factors: dict[str, object]
-    images: list[str]
-    classes: list[str]
-    true_NK: NDArray[np.bool_]
-    false_NK: NDArray[np.bool_]
-    dice_NK: NDArray[np.float64]
-    """Dice of each class in each image; NaN where the image does not show it."""
-
-
-def trial_images(facts: Facts) -> Iterator[TrialImages]:
-    """The test images of every selected trial. Raises AnalysisError if a trial's pixel counts are gone."""
-    epsilon = facts.definition.training.epsilon if facts.epsilon is None else facts.epsilon
-    factors = facts.selected.set_index("trial")[[*CONFIGURATION, "split", "split_kind", "seed"]]
-    for trial, (images, classes, counts) in facts.counts(facts.chosen).items():
-        yield _of_trial({"trial": trial} | factors.loc[trial].to_dict(), images, classes, counts, epsilon)
-
-
-def _of_trial(
-    factors: dict[str, object], images: list[str], classes: list[str], counts_NKK: Counts, epsilon: float
-) -> TrialImages:
-    truth, predicted = counts_NKK.sum(2)[:, 1:], counts_NKK.sum(1)[:, 1:]
-    right = np.einsum("nkk->nk", counts_NKK)[:, 1:]
-    tolerances = np.array([tolerance(epsilon, int(pixels)) for pixels in counts_NKK.sum((1, 2))])
-    true = truth > 0
-    dice = np.where(true, 2 * right / np.maximum(truth + predicted, 1), np.nan)
-    return TrialImages(factors, images, classes[1:], true, ~true & (predicted > tolerances[:, None]), dice)
 
 
 def false_classes(facts: Facts) -> pd.DataFrame:
@@ -62,7 +26,7 @@ def false_classes(facts: Facts) -> pd.DataFrame:
     num_trials, num_images (without the class, over all trials), num_false
     """
     rows = []
-    for each in trial_images(facts):
+    for each in facts.test_images:
         absent, false = (~each.true_NK).sum(0), each.false_NK.sum(0)
         counts = zip(each.classes, absent, false, strict=True)
         rows += [each.factors | {"class": name, "num_images": int(n), "num_false": int(f)} for name, n, f in counts]
@@ -89,7 +53,7 @@ def false_class_matrices(facts: Facts) -> dict[tuple[str, str, str], pd.DataFram
     predicted; NaN where the image shows the class itself (the diagonal), and in the row of an object in no test image.
     """
     sums: dict[tuple[str, str, str], tuple[list[str], NDArray[np.float64], NDArray[np.float64]]] = {}
-    for each in trial_images(facts):
+    for each in facts.test_images:
         key = (str(each.factors["model"]), str(each.factors["loss"]), str(each.factors["split_kind"]))
         zeros = np.zeros((len(each.classes), len(each.classes)))
         _, false, possible = sums.setdefault(key, (each.classes, zeros.copy(), zeros.copy()))
@@ -112,7 +76,7 @@ def image_scores(facts: Facts) -> pd.DataFrame:
     false_classes are the names of the classes falsely predicted in the image, a word each. The lowest scores first.
     """
     rows = []
-    for each in trial_images(facts):
+    for each in facts.test_images:
         for image, k in np.argwhere(each.true_NK):
             names = " ".join(each.classes[j] for j in np.flatnonzero(each.false_NK[image]))
             place = {"image": each.images[image], "class": each.classes[k], "dice": each.dice_NK[image, k]}

@@ -7,6 +7,7 @@ and are printed as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,9 +20,9 @@ from matplotlib.patches import Rectangle
 
 from analysis.comparison import compare
 from analysis.ranks import configuration_ranks
-from analysis.stability import MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind, stability
+from analysis.stability import CONFIGURATION, MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind, stability
 from analysis.svg import FAINT, INK
-from analysis.tables import worst
+from analysis.tables import ALL, BACKGROUND, worst
 from trainers.printable import printable
 
 # Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
@@ -30,6 +31,7 @@ STYLES = ("-", "--", ":", "-.")
 RANDOM, ROTATION = COLOURS[0], COLOURS[1]
 SCALE = mpl.colormaps["viridis"]
 WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
+LEGEND_ROW = 0.17  # inches
 SMALL = 8.0  # points
 MOST_CHARACTERS = 32  # of a name
 
@@ -93,7 +95,7 @@ def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure
     for i, name in enumerate(wide.index):
         ys = np.array([random.loc[name].mean(), *rotation.loc[name]], float)
         x = -0.16 + 0.32 * i / max(1, len(wide) - 1)
-        colour, dashes = COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]
+        colour, dashes = line_of(i)
         axes.plot([x, x], [random.loc[name].min(), random.loc[name].max()], color=colour, lw=2.5, alpha=0.45)
         axes.plot([x, *xs[1:]], ys, marker="o", ls=dashes, color=colour, ms=3.5, lw=1.3)
         ends.append((_last(ys), name, colour))
@@ -106,15 +108,17 @@ def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure
 def profiles(table: pd.DataFrame, averaging: str, split_kind: str) -> Figure:
     """Share of the (split, object class) scores above each Dice: a step line per configuration, thin ones per split."""
     rows = table[(table["averaging"] == averaging) & (table["split_kind"] == split_kind) & is_object(table["class"])]
-    figure, axes = panel(2.8)
+    num_rows = math.ceil(len(rows[CONFIGURATION].drop_duplicates()) / 2)
+    figure, axes = panel(2.6 + LEGEND_ROW * num_rows)
     for i, ((model, loss), ours) in enumerate(rows.groupby(["model", "loss"], sort=False)):
-        colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
+        colour, style = line_of(i)
         for _, run in ours.groupby(["split", "seed"]):
             _profile(axes, run["dice"], color=colour, lw=0.6, alpha=0.3)
         _profile(axes, ours["dice"], color=colour, lw=1.8, ls=style, label=plain_text(f"{model} {loss}"))
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Dice", ylabel="share of scores above")
     if axes.lines:
-        axes.legend(loc="lower left", frameon=False, fontsize=SMALL, labelcolor=INK)
+        handles, names = axes.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK)
     return figure
 
 
@@ -164,8 +168,8 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
     xs = np.arange(len(names)) + 0.4 * (np.arange(len(names)) >= num_random)
     ends = []
     for i, ((model, loss), row) in enumerate(found.iterrows()):
-        ys, colour = row[names].to_numpy(float), COLOURS[i % len(COLOURS)]
-        axes.plot(xs, ys, marker="o", color=colour, ls=STYLES[i % len(STYLES)], ms=5, lw=1.5)
+        ys, (colour, dashes) = row[names].to_numpy(float), line_of(i)
+        axes.plot(xs, ys, marker="o", color=colour, ls=dashes, ms=5, lw=1.5)
         ends.append((_last(ys), f"{model} {loss}", colour))
     _end_labels(axes, xs[-1] + 0.3, ends, spread=0.42)
     axes.set(ylim=(len(found) + 0.5, 0.5), xlim=(-0.4, xs[-1] + 0.45 + 0.22 * len(names)), ylabel="rank", xticks=xs)
@@ -184,6 +188,11 @@ def panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def line_of(place: int) -> tuple[str, str]:
+    """The colour and the dashes of the line at this place among many: all differ up to 32."""
+    return COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
+
+
 def style(axes: Axes) -> None:
     """Plain axes: ink for text, a faint grid, no box."""
     axes.patch.set_alpha(0)
@@ -198,10 +207,12 @@ def style(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def legend_above(axes: Axes) -> None:
-    """The legend in one line over the axes, where it covers nothing."""
+def legend_above(axes: Axes, columns: int = 4) -> None:
+    """The legend over the axes, where it covers nothing."""
     where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2}
-    axes.legend(ncols=4, frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3, columnspacing=1.2, **where)
+    axes.legend(
+        ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3, columnspacing=1.2, **where
+    )
 
 
 def bare(axes: Axes) -> None:
@@ -277,7 +288,7 @@ def _of(table: pd.DataFrame, model: str, loss: str, averaging: str) -> pd.DataFr
 
 def _classes(names: pd.Index[Any]) -> list[str]:
     """Object classes in their order, then macro, all and background."""
-    return [*(n for n in names if n not in NOT_OBJECTS), *(n for n in (MACRO, "all", "bg") if n in names)]
+    return [*(n for n in names if n not in NOT_OBJECTS), *(n for n in (MACRO, ALL, BACKGROUND) if n in names)]
 
 
 def _jitter(number: int) -> Floats:

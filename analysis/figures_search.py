@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from analysis.figures import (
     COLOURS,
+    LEGEND_ROW,
     RANDOM,
     ROTATION,
     ROW,
@@ -36,9 +38,9 @@ def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
 
     :param points: rows of `analysis.costs.trade_off`, `non_dominated` in accuracy and this cost.
     """
-    figure, axes = panel(2.9)
     known = points.dropna(subset=["mean", cost])
     configurations = list(dict.fromkeys(zip(known["model"], known["loss"], strict=True)))
+    figure, axes = panel(2.7 + LEGEND_ROW * math.ceil(len(configurations) / 2))
     for row in known.itertuples():
         colour = COLOURS[configurations.index((row.model, row.loss)) % len(COLOURS)]
         x, front = getattr(row, cost), row.non_dominated
@@ -51,7 +53,7 @@ def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
     axes.step(front[cost], front["mean"], where="post", color=FAINT, lw=1, zorder=0)
     for (model, loss), colour in zip(configurations, COLOURS * len(configurations), strict=False):
         axes.plot([], [], "o", color=colour, ms=5, label=plain_text(f"{model} {loss}"))
-    legend_above(axes)
+    legend_above(axes, columns=2)
     for row in front.itertuples():
         axes.annotate(
             row.label.rpartition(" ")[2],

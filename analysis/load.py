@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
+from analysis.stability import is_object
 from analysis.tidy import COLUMNS, check, read_table, read_tidy
 from study.cells import Cell, Trial, cells, split_kind, trials
 from study.committed import missing, read_committed
@@ -53,6 +54,8 @@ class Scores:
     """Split -> images left to training, those kept for validation included; empty where unknown."""
     num_test: dict[str, int] = field(default_factory=dict)
     """Split -> images tested; empty where unknown."""
+    simulated: bool = False
+    """Whether the scores were drawn, not trained for."""
     facts: Facts | None = None
     """What the study keeps beside its scores; None where there is no study."""
 
@@ -77,7 +80,8 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
     :param select: which trial of every cell of a study: `default`, trial 0, or `tuned`, the best by validation.
     :param epsilon: recompute a study's scores from its pixel counts under this noise tolerance (section 3.4: the share
         of an image's pixels below which a predicted, absent class is not counted); None takes the stored scores.
-    :raises AnalysisError: they cannot be read, contradict themselves, or cannot answer `select` or `epsilon`.
+    :raises AnalysisError: they cannot be read, contradict themselves, cannot answer `select` or `epsilon`, or there is
+        not a single score of an object class.
     """
     source = os.fspath(results)
     if select not in SELECTIONS:
@@ -89,11 +93,22 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
             raise AnalysisError(
                 f"{source} holds scores only, neither trials nor pixel counts: `tuned` and another epsilon need a study"
             )
-        return _of_paper() if source == PAPER else Scores(read_tidy(source), source, "as given")
+        return _of_paper() if source == PAPER else _of_table(source)
     try:
         return _of_study(Results(source), select, epsilon)
     except (StudyError, OSError) as error:
         raise AnalysisError(str(error)) from None
+
+
+def _of_table(path: str) -> Scores:
+    table, simulated = read_tidy(path)
+    if not _any_object(table):
+        raise AnalysisError(f"{path}: no object class has a score (bg and all are no objects): nothing to analyse")
+    return Scores(table, path, "as given", simulated=simulated)
+
+
+def _any_object(table: pd.DataFrame) -> bool:
+    return bool((is_object(table["class"]) & table["dice"].notna()).any())
 
 
 def reference_marks(scores: Scores) -> pd.DataFrame:
@@ -110,7 +125,7 @@ def _names_a_file(source: str) -> bool:
 
 
 def _of_paper() -> Scores:
-    table = read_tidy(str(_REFERENCE))
+    table, _ = read_tidy(str(_REFERENCE))
     return Scores(table, PAPER, "as given", num_train=dict(_REFERENCE_TRAIN), num_test=dict(_REFERENCE_TEST))
 
 
@@ -129,19 +144,35 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     facts = Facts(results, definition, _frame(definition, committed), tuple(trial.id for trial in chosen), epsilon)
     scored = facts.test_scores(facts.chosen)
     without = sorted(set(facts.chosen) - set(scored["trial"]))
+    facts = replace(facts, chosen=tuple(trial for trial in facts.chosen if trial not in without))
+    failed = {t.id: row["error"] or "no reason was kept" for t, row in rows.items() if t not in completed}
+    if not _any_object(scored):
+        raise AnalysisError(_nothing_scored(results.out, len(wanted), len(completed), failed))
     undecided = {trial.cell for trial in completed} - {trial.cell for trial in chosen}
     return Scores(
         table=check(scored, results.out),
         source=results.out,
         selection=select,
         missing=(*(t.id for t in missing(wanted, committed)), *without, *sorted(cell.id for cell in undecided)),
-        failed={t.id: row["error"] or "no reason was kept" for t, row in rows.items() if t not in completed},
+        failed=failed,
         num_train={
             t.cell.split: row["num_train"] + (row["num_val"] or 0) for t, row in rows.items() if row["num_train"]
         },
         num_test={t.cell.split: row["num_test"] for t, row in rows.items() if row["num_test"]},
+        simulated=definition.simulate,
         facts=facts,
     )
+
+
+def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mapping[str, str]) -> str:
+    """Why a study has nothing to be analysed, in one sentence."""
+    if num_completed:
+        done = f"{num_completed} of {num_wanted} trials are done"
+        return f"{out}: {done}, but no object class has a test score; there is nothing to analyse"
+    if failed:
+        trial, reason = next(iter(failed.items()))
+        return f"{out}: no trial has scores: {len(failed)} of {num_wanted} failed ({trial}, for one: {reason})"
+    return f"{out}: no trial is done yet, of {num_wanted}; there is nothing to analyse before one is"
 
 
 def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFrame:

@@ -32,15 +32,21 @@ class Table:
     """The name under which it downloads."""
     open: bool = False
     given_html: str = ""
+    rows: pd.DataFrame | None = None
+    """Those of the frame that are on the page; None: all."""
 
     @property
     def html(self) -> str:
-        return self.given_html or frame_html(self.frame)
+        return self.given_html or frame_html(self._on_page)
 
     @property
     def csv(self) -> str:
         """As base64."""
-        return base64.b64encode(csv_of(self.frame).encode()).decode()
+        return base64.b64encode(csv_of(self._on_page).encode()).decode()
+
+    @property
+    def _on_page(self) -> pd.DataFrame:
+        return self.frame if self.rows is None else self.rows
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from analysis.stability import (
     objects_of,
     of_kind,
 )
+from analysis.tables import BACKGROUND
 
 
 @dataclass(frozen=True)
@@ -163,13 +164,13 @@ def class_ranks(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def configuration_ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank of every configuration per averaging and class ("all" and "macro" too, not background).
+    """Rank of every configuration per averaging and class ("all" and macro too, not background).
 
     Columns as in `class_ranks`, then w (`kendall_w`) over the num_splits splits on which every configuration has a
     score, to be read against w_by_chance = 1 / num_splits.
     """
     wide, place = by_split(table), ["averaging", "class"]
-    wide = wide[wide.index.get_level_values("class") != "bg"]
+    wide = wide[wide.index.get_level_values("class") != BACKGROUND]
     groups = wide.groupby(place, sort=False)
     found = {key: _agreement(scores.dropna(axis=1).to_numpy(float).T) for key, scores in groups}
     agreement = pd.DataFrame.from_dict(found, orient="index")[["num_splits", "w", "w_by_chance", "note"]]

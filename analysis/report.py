@@ -7,12 +7,14 @@ import os
 from importlib import metadata
 from pathlib import Path
 
-from analysis.answer import records
+from analysis.answer import SIMULATED, records
 from analysis.errors import AnalysisError
+from analysis.files import written_whole
 from analysis.load import Scores
 from analysis.page import Section, render
 from analysis.sections import OF_SCORES, Material
 from analysis.sections_study import OF_A_STUDY, provenance, worst
+from analysis.shown import rule
 from analysis.verdict import ROPE, cannot_say, lacking, verdict
 
 PROJECT = "segmentation-stability"
@@ -31,12 +33,16 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
         raise AnalysisError(f"{page}: a report is an HTML file; give a name that ends in .html")
     if not page.parent.is_dir():
         raise AnalysisError(f"{page} cannot be written: there is no folder {page.parent}")
-    findings, unanswered, parts = verdict(scores, rope), cannot_say(scores), _sections(scores, rope, seed)
+    findings, unanswered, material = verdict(scores, rope), cannot_say(scores), Material(scores, rope, seed)
+    parts = _sections(material)
     version = metadata.version(PROJECT)
     html = render(
         {
-            "title": f"How far can these scores be trusted? {Path(scores.source).name}",
+            "title": "Simulated: " * scores.simulated
+            + f"How far can these scores be trusted? {Path(scores.source).name}",
             "subtitle": f"From {scores.source}; selection: {scores.selection}.",
+            "warning": SIMULATED if scores.simulated else "",
+            "not_shown": rule(scores.table) and f"{rule(scores.table)} {page.stem}.json has every table in full.",
             "findings": findings,
             "cannot_say": unanswered,
             "lacking": lacking(scores),
@@ -48,6 +54,7 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
     plain = {
         "source": scores.source,
         "selection": scores.selection,
+        "simulated": scores.simulated,
         "version": version,
         "findings": [{"question": each.question, "points": list(each.points)} for each in (*findings, unanswered)],
         "missing": list(scores.missing),
@@ -55,27 +62,15 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
         "sections": {part.id: {Path(t.file).stem: records(t.frame) for t in part.tables} for part in parts},
         "definition": scores.facts.definition.model_dump(mode="json") if scores.facts else None,
     }
-    _write(page, html)
-    _write(page.with_suffix(".json"), json.dumps(plain, indent=1, allow_nan=False) + "\n")
+    for path, text in ((page, html), (page.with_suffix(".json"), json.dumps(plain, indent=1, allow_nan=False) + "\n")):
+        with written_whole(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     return page
 
 
-def _sections(scores: Scores, rope: float, seed: int) -> list[Section]:
+def _sections(material: Material) -> list[Section]:
     """All that these results can fill, in the order of reading."""
-    material = Material(scores, rope, seed)
     found = [make(material) for make in OF_SCORES]
-    if scores.facts is None:
+    if material.scores.facts is None:
         return [*found, worst(material)]
     return [*found, *(make(material) for make in OF_A_STUDY), worst(material), provenance(material)]
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        raise AnalysisError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -4,8 +4,8 @@ Every function takes `runs`: one row per trial, averaging and class, with the co
 `split`, `split_kind` ("random" or "rotation"), `seed`, `index`, `width`, `strength`, `objective` (macro Dice on the
 validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A cell is a (model,
 loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below `startup` have the
-same hyperparameters in every cell: the common points. "macro" is the mean over the object classes that are defined; two
-trials whose macro is not over the same classes are not compared, but counted.
+same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a trial without a
+score for one of them has none, and is counted, not compared.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HYPERPARAMETERS = ["width", "strength"]
 
 
 def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 0.95) -> pd.DataFrame:
-    """Was tuning worth it? One row per configuration, averaging and object class or "macro".
+    """Was tuning worth it? One row per configuration, averaging and object class or macro.
 
     The gain of a cell is the test Dice of its tuned trial, the best by validation objective (the first of equals), less
     that of trial 0. It is the mean over a split's seeds, then over splits.
@@ -48,7 +48,7 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 
                         (images tested over images left to training) gives no interval
     spread              SD of trial 0's scores over random splits: what a re-split does; gain_to_spread: gain / spread
     num_rotation        rotation splits with a gain; rotation_gain: its mean there
-    num_left_out        cells without a gain: no default or tuned trial, or a score undefined or over other classes
+    num_left_out        cells without a gain: no default or tuned trial, or an undefined score
     """
     gains, trials = _cell_gains(runs), trials_of(runs)
     tuned = trials.groupby(CELL).size().groupby(CONFIGURATION).max() > 1
@@ -79,12 +79,10 @@ def trials_of(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scores(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per trial, averaging and object class or "macro": `dice`, and the names of the `classes` behind it."""
-    rows = runs.loc[is_object(runs["class"]), ["trial", *SCORE, "dice"]].assign(classes=lambda row: row["class"])
-    defined = rows.dropna(subset="dice").sort_values("class", kind="stable")
-    groups = defined.groupby(["trial", "averaging"], sort=False, observed=True)
-    macro = groups.agg(dice=("dice", "mean"), classes=("class", ", ".join)).reset_index()
-    return pd.concat([rows, macro.assign(**{"class": MACRO})], ignore_index=True)
+    """One row per trial, averaging and object class or macro: `dice`."""
+    # A trial takes the place of a seed, which it has of its own.
+    rows = with_macro(runs.assign(seed=runs["trial"])).rename(columns={"seed": "trial"})
+    return rows.loc[is_object(rows["class"]) | (rows["class"] == MACRO), ["trial", *SCORE, "dice"]]
 
 
 def _cell_gains(runs: pd.DataFrame) -> pd.DataFrame:
@@ -96,11 +94,9 @@ def _cell_gains(runs: pd.DataFrame) -> pd.DataFrame:
     default = trials.loc[trials["index"] == 0, [*CELL, "trial"]].merge(scores, on="trial")
     tuned = tuned_trials(runs).merge(scores, on="trial")
     for chosen, suffix in ((default, ""), (tuned, "_tuned")):
-        columns = [*CELL, *SCORE, "dice", "classes"]
-        renamed = chosen[columns].rename(columns={name: name + suffix for name in ("dice", "classes")})
+        renamed = chosen[[*CELL, *SCORE, "dice"]].rename(columns={"dice": f"dice{suffix}"})
         cells = cells.merge(renamed, how="left", on=[*CELL, *SCORE], validate="one_to_one")
-    comparable = cells["classes"] == cells["classes_tuned"]
-    return cells.assign(gain=(cells["dice_tuned"] - cells["dice"]).where(comparable))
+    return cells.assign(gain=cells["dice_tuned"] - cells["dice"])
 
 
 def _gain_row(cells: pd.DataFrame, test_to_train: float | None, level: float, *, was_tuned: bool) -> dict[str, Any]:
@@ -164,7 +160,7 @@ def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
     validation_regret           mean of b's best objective less that of a's choice on b; never negative
     test_regret                 mean of the macro test Dice on b of b's own choice less that of a's choice;
                                 largest_test_regret: its maximum. Both can be negative: selection is blind to the test
-    num_undefined               pairs without a test regret: a score undefined or over other classes
+    num_undefined               pairs without a test regret: a score is undefined
     tau                         mean Kendall's tau-b between the objectives on a and on b
 
     Raises ValueError where trials below `startup` are not the same point on every split.
@@ -248,11 +244,10 @@ def _pairs(common: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_test_regret(pairs: pd.DataFrame, macro: pd.DataFrame) -> pd.DataFrame:
-    """The pairs with their `test_regret`, NaN where the two macro scores are not over the same classes."""
-    by_trial = macro.set_index("trial").reindex(pd.concat([pairs["chosen"], pairs["best"]]).unique())
-    chosen, best = (by_trial.loc[pairs[name]].reset_index(drop=True) for name in ("chosen", "best"))
-    regret = (best["dice"] - chosen["dice"]).where(best["classes"] == chosen["classes"])
-    return pairs.assign(test_regret=regret.to_numpy(float))
+    """The pairs with their `test_regret`, NaN where one of the two has no macro score."""
+    by_trial = macro.set_index("trial")["dice"]
+    chosen, best = (by_trial.reindex(pairs[name]).to_numpy(float) for name in ("chosen", "best"))
+    return pairs.assign(test_regret=best - chosen)
 
 
 def _transfer_row(pairs: pd.DataFrame) -> dict[str, Any]:
@@ -278,7 +273,7 @@ def _why_no_pairs(common: pd.DataFrame, kinds: tuple[str, str]) -> str:
 def tuning_shares(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
     """What moves the test Dice on random splits: the hyperparameters, the split, or the rest?
 
-    One row per configuration, averaging and class, "macro" included: share_point, share_split, share_residual and
+    One row per configuration, averaging and class, macro included: share_point, share_split, share_residual and
     share_seed (part of the residual) of the balanced two-way random-effects analysis of `stability.variance_shares`,
     common points x splits x seeds; with residual_sd, num_points, num_splits and num_seeds. Points without a score on
     any random split are left out. Raises ValueError as `transfer` does.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,9 +16,12 @@ from analysis.false_classes import image_scores
 from analysis.load import Scores
 from analysis.page import Section, Table, panel
 from analysis.ranks import class_agreement, class_ranks, configuration_ranks, extreme_classes
+from analysis.shown import Configuration, configurations, ranked, shown_of
 from analysis.stability import CONFIGURATION, stability, two_averagings, variance_shares
 from analysis.tables import tables
 from analysis.tables_output import AVERAGING_NAMES, to_html
+
+MOST_PAIRS = 12
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,28 @@ class Material:
         return list(dict.fromkeys(self.table["averaging"]))
 
     @cached_property
-    def configurations(self) -> list[tuple[str, str]]:
-        return list(self.table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
+    def configurations(self) -> list[Configuration]:
+        """Those that are shown."""
+        return shown_of(self.scores.table)
+
+    @cached_property
+    def tables(self) -> dict[Configuration, pd.DataFrame]:
+        """The scores of each that is shown."""
+        groups = self.table.groupby(CONFIGURATION, sort=False, observed=True)
+        return {(str(m), str(loss)): rows for (m, loss), rows in groups if (m, loss) in self.configurations}
+
+    @cached_property
+    def drawn(self) -> pd.DataFrame:
+        """The scores of all that are shown."""
+        return pd.concat(self.tables.values(), ignore_index=True)
+
+    def listed(self, title: str, frame: pd.DataFrame, file: str, *, open: bool = False, html: str = "") -> Table:
+        """A table of which the page holds the rows of what is shown, and the JSON beside it all."""
+        rows = None
+        if len(self.configurations) < len(configurations(self.scores.table)):
+            there = pd.MultiIndex.from_frame(frame[CONFIGURATION]).isin(self.configurations)
+            rows = frame[there | (frame["model"] == "")]
+        return Table(title, frame, file, open, html, rows)
 
     @cached_property
     def facts(self) -> Facts:
@@ -60,7 +83,7 @@ class Material:
 
 
 def _heat_maps(material: Material) -> Section:
-    frames = tables(material.table)
+    frames = tables(material.drawn, simulated=material.scores.simulated)
     panels = [
         panel(
             f"{model} {loss}, {_long(averaging)}",
@@ -69,9 +92,8 @@ def _heat_maps(material: Material) -> Section:
         )
         for model, loss, averaging in material.each()
     ]
-    whole = Table(
-        "All scores, the worst of each column marked", material.table, "scores.csv", given_html=to_html(frames)
-    )
+    scores = material.table.assign(simulated=int(material.scores.simulated))
+    whole = material.listed("Scores, the worst of each column marked", scores, "scores.csv", html=to_html(frames))
     return Section(
         "scores",
         "Scores by split and class",
@@ -95,7 +117,7 @@ def _dots(material: Material) -> Section:
     panels = [
         panel(
             f"{model} {loss}, {_long(averaging)}",
-            figures.dots(material.table, model, loss, averaging),
+            figures.dots(material.tables[model, loss], model, loss, averaging),
             "Every random split a dot, every rotation split a numbered marker, the mean of the random splits with its "
             "95 % interval; by class. Values in the table of this section.",
         )
@@ -110,7 +132,7 @@ def _dots(material: Material) -> Section:
         "difference you care about, one split is not enough to see it.",
         panels,
         [
-            Table(
+            material.listed(
                 "Mean, SD and their intervals, minimum, rotation splits, gap",
                 stability(material.table),
                 "stability.csv",
@@ -123,7 +145,7 @@ def _slopes(material: Material) -> Section:
     panels = [
         panel(
             f"{model} {loss}, {_long(averaging)}",
-            figures.slopes(material.table, model, loss, averaging),
+            figures.slopes(material.tables[model, loss], model, loss, averaging),
             "A line per class from its mean over random splits to each rotation split; the bars are the random splits' "
             "range.",
         )
@@ -137,8 +159,10 @@ def _slopes(material: Material) -> Section:
         "split. A line that leaves its bar downwards is a class that loses more than random splits differ.",
         panels,
         [
-            Table("Is rotation harder? All columns together", random_against_rotation(material.table), "rotation.csv"),
-            Table("By column: exploratory", columns_against_rotation(material.table), "rotation_columns.csv"),
+            material.listed(
+                "Is rotation harder? All columns together", random_against_rotation(material.table), "rotation.csv"
+            ),
+            material.listed("By column: exploratory", columns_against_rotation(material.table), "rotation_columns.csv"),
         ],
     )
 
@@ -148,7 +172,7 @@ def _profiles(material: Material) -> Section:
     panels = [
         panel(
             f"{kind} splits, {_long(averaging)}",
-            figures.profiles(material.table, averaging, kind),
+            figures.profiles(material.drawn, averaging, kind),
             "Share of scores (split and object class) above each Dice, a step line per configuration.",
         )
         for averaging in material.averagings
@@ -166,30 +190,35 @@ def _profiles(material: Material) -> Section:
 
 
 def _pairs(material: Material) -> Section:
-    ratio = material.scores.test_to_train
-    panels, tables_ = [], []
-    for a, b in _one_factor_apart(material.configurations):
-        name = f"{' '.join(a)} less {' '.join(b)}"
+    ratio, rope = material.scores.test_to_train, material.rope
+    panels, frames = [], []
+    for a, b in pairs_of(material):
+        rows = pd.concat([material.tables[a], material.tables[b]])
         panels += [
             panel(
-                f"{name}, {_long(averaging)}",
-                figures.paired(material.table, a, b, averaging, ratio, material.rope),
+                f"{' '.join(a)} less {' '.join(b)}, {_long(averaging)}",
+                figures.paired(rows, a, b, averaging, ratio, rope),
                 "Differences by class, a dot per random split, the mean with its corrected 95 % interval, the region "
                 "of practical equivalence as a band around zero.",
             )
             for averaging in material.averagings
         ]
         if ratio is not None:
-            frame = compare(material.table, a, b, test_to_train=ratio, rope=material.rope, seed=material.seed)
-            tables_.append(Table(name, frame, f"{'-'.join(a)}_less_{'-'.join(b)}.csv"))
+            frame = compare(rows, a, b, test_to_train=ratio, rope=rope, seed=material.seed)
+            frames.append(frame.assign(model=a[0], loss=a[1], less_model=b[0], less_loss=b[1]))
+    names = [*CONFIGURATION, "less_model", "less_loss"]
+    tables_ = (
+        [Table("Each pair, by averaging and class", _first(pd.concat(frames), names), "pairs.csv")] if frames else []
+    )
     return Section(
         "pairs",
         "Configurations compared",
         "Does the loss, or the network, make a difference that lasts over splits?",
-        "Pairs that differ in one factor, by split. The band is the region of practical equivalence "
-        f"(±{material.rope:g}). The interval is Nadeau and Bengio's: it allows for splits that share training "
+        f"Pairs that differ in one factor, by split; of more than {MOST_PAIRS}, those of the configuration with the "
+        "highest mean and the next in the ranking. The band is the region of practical equivalence "
+        f"(±{rope:g}). The interval is Nadeau and Bengio's: it allows for splits that share training "
         "images. Only an interval that lies wholly beyond the band says that one is better; one wholly within it "
-        "says that they are equal.",
+        "says that they are equal. `analysis compare` does the same for any two.",
         panels,
         tables_,
         notes=[]
@@ -198,19 +227,32 @@ def _pairs(material: Material) -> Section:
     )
 
 
-def _one_factor_apart(configurations: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """(later, earlier): pairs with the same network or the same loss."""
-    for a, b in itertools.combinations(configurations, 2):
-        if (a[0] == b[0]) != (a[1] == b[1]):
-            yield b, a
+def _first(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """These columns before the others."""
+    return frame[[*names, *(name for name in frame.columns if name not in names)]]
+
+
+def pairs_of(material: Material) -> list[tuple[Configuration, Configuration]]:
+    """(later, earlier) in the table's order: pairs with the same network or the same loss; of more than MOST_PAIRS,
+    those of the best with the next in the ranking."""
+    pairs = [(b, a) for a, b in itertools.combinations(material.configurations, 2) if _one_factor_apart(a, b)]
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    best, *others = [each for each in ranked(material.table) if each in material.configurations]
+    nearest = [each for each in others if _one_factor_apart(best, each)]
+    return [(best, each) for each in nearest[:MOST_PAIRS]]
+
+
+def _one_factor_apart(a: Configuration, b: Configuration) -> bool:
+    return (a[0] == b[0]) != (a[1] == b[1])
 
 
 def _ranks(material: Material) -> Section:
     panels = [
         panel(
-            f"macro, {_long(averaging)}",
-            figures.ranks(material.table, averaging),
-            "Rank of every configuration on every split by its mean Dice over object classes.",
+            f"mean of objects, {_long(averaging)}",
+            figures.ranks(material.drawn, averaging),
+            "Rank on every split by the mean Dice over object classes, among the configurations shown.",
         )
         for averaging in material.averagings
     ]
@@ -223,11 +265,13 @@ def _ranks(material: Material) -> Section:
         "is about one over the number of splits.",
         panels if len(material.configurations) > 1 else [],
         [
-            Table(
+            material.listed(
                 "Ranks of the configurations", configuration_ranks(material.table), "configuration_ranks.csv", open=True
             ),
-            Table("Ranks of the classes", class_ranks(material.table), "class_ranks.csv"),
-            Table("Agreement on the order of the classes", class_agreement(material.table), "class_agreement.csv"),
+            material.listed("Ranks of the classes", class_ranks(material.table), "class_ranks.csv"),
+            material.listed(
+                "Agreement on the order of the classes", class_agreement(material.table), "class_agreement.csv"
+            ),
             Table("How often a class is the hardest, the easiest", extreme_classes(material.table), "extremes.csv"),
         ],
     )

@@ -9,15 +9,16 @@ import pandas as pd
 
 from analysis import figures_search, search
 from analysis.costs import COSTS, non_dominated, trade_off
-from analysis.errors import AnalysisError
 from analysis.false_classes import false_class_matrices, false_classes, hard_images
 from analysis.importance import importance
 from analysis.page import Picture, Pictures, Section, Table, panel
 from analysis.ranks import worst_cells
 from analysis.sections import Material
-from analysis.stability import NOT_OBJECTS
+from analysis.shown import worded_in
+from analysis.stability import CONFIGURATION, NOT_OBJECTS
 from analysis.strips import Strip, colours, examples, strips
-from analysis.verdict import worded_in
+from analysis.training import training
+from study.errors import StudyError
 
 NUM_LISTED = 20
 
@@ -26,8 +27,8 @@ def _trade_off(material: Material) -> Section:
     points = trade_off(material.facts, worded_in(material.table))
     panels = [
         panel(
-            f"macro Dice against {what}",
-            figures_search.trade_off(_front(points, cost), cost, what),
+            f"mean Dice of objects against {what}",
+            figures_search.trade_off(_shown(_front(points, cost), material), cost, what),
             f"Mean Dice of each candidate against {what}; those that no other beats in both are joined.",
         )
         for cost, what in COSTS.items()
@@ -42,7 +43,7 @@ def _trade_off(material: Material) -> Section:
         "joined: no other candidate is both as accurate and as cheap. Latency is of a single image, training time "
         f"of a trial, both as measured on this study's device: {device}.",
         panels,
-        [Table("Candidates; non_dominated: in accuracy and all four costs", points, "trade_off.csv")],
+        [material.listed("Candidates; non_dominated: in accuracy and all four costs", points, "trade_off.csv")],
     )
 
 
@@ -51,11 +52,16 @@ def _front(points: pd.DataFrame, cost: str) -> pd.DataFrame:
     return points.assign(non_dominated=non_dominated(points.assign(lost=-points["mean"])[["lost", cost]]))
 
 
+def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
+    return points[pd.MultiIndex.from_frame(points[CONFIGURATION]).isin(material.configurations)]
+
+
 def _search(material: Material) -> Section:
     facts, startup = material.facts, material.facts.definition.search.startup
     points = facts.completed.assign(chosen=facts.completed["trial"].isin(search.tuned_trials(facts.completed)["trial"]))
+    nothing = int(points["index"].max()) == 0 if len(points) else True
     panels = []
-    for model, loss in material.configurations:
+    for model, loss in [] if nothing else material.configurations:
         panels += [
             panel(
                 f"{model} {loss}: points tried",
@@ -68,7 +74,6 @@ def _search(material: Material) -> Section:
                 "The best validation objective of every cell by trial index.",
             ),
         ]
-    nothing = int(points["index"].max()) == 0 if len(points) else True
     return Section(
         "search",
         "The search for width and augmentation strength",
@@ -77,21 +82,25 @@ def _search(material: Material) -> Section:
         "configuration lie far apart, the choice is a matter of the split; the regret says what another split's "
         "choice would have cost. A gain of tuning that is below the spread over splits is no gain that you can count "
         "on.",
-        [] if nothing else panels,
+        panels,
         [
-            Table(
+            material.listed(
                 "Tuned less default, on test images",
                 search.tuning_gain(material.runs, material.scores.test_to_train),
                 "tuning_gain.csv",
                 open=True,
             ),
-            Table("Transfer of the choice to another split", search.transfer(material.runs, startup), "transfer.csv"),
-            Table(
+            material.listed(
+                "Transfer of the choice to another split", search.transfer(material.runs, startup), "transfer.csv"
+            ),
+            material.listed(
                 "The point against the split: shares of the variance",
                 search.tuning_shares(material.runs, startup),
                 "tuning_shares.csv",
             ),
-            Table("Importance of the hyperparameters", importance(material.runs, material.seed), "importance.csv"),
+            material.listed(
+                "Importance of the hyperparameters", importance(material.runs, material.seed), "importance.csv"
+            ),
         ],
         notes=["One trial in every cell: nothing was searched."] if nothing else [],
     )
@@ -111,11 +120,14 @@ def _curves(material: Material) -> Section:
         "curves",
         "Training curves",
         "Had training settled when the weights were kept?",
-        "A line per trial; the dot is the epoch whose weights were kept, by validation objective. Curves that still "
-        "rise at the end, or jump from epoch to epoch, mean that part of the spread over splits is training that had "
-        "not settled.",
+        "A line per trial; the dot is the epoch whose weights were kept, the one of the lowest validation loss. Curves "
+        "that still rise at the end, or jump from epoch to epoch, mean that part of the spread over splits is training "
+        "that had not settled.",
         panels,
-        [Table("Every epoch of the selected trials", history, "history.csv")],
+        [
+            material.listed("Trials: epochs, the best one, what is odd", training(material.facts), "training.csv"),
+            material.listed("Every epoch of the selected trials", history, "history.csv"),
+        ],
     )
 
 
@@ -129,6 +141,7 @@ def _false_classes(material: Material) -> Section:
             "Share of the test images of each object (row) in which each other class (column) is falsely predicted.",
         )
         for (model, loss, kind), matrix in matrices.items()
+        if (model, loss) in material.configurations
     ]
     return Section(
         "false",
@@ -138,7 +151,11 @@ def _false_classes(material: Material) -> Section:
         "object's test images in which more pixels than the tolerance are given to that class. Each such image "
         "scores that class 0, which is what pulls example-wise Dice below pixel-wise.",
         panels,
-        [Table("Rate by class, mean and extremes over trials", false_classes(material.facts), "false_classes.csv")],
+        [
+            material.listed(
+                "Rate by class, mean and extremes over trials", false_classes(material.facts), "false_classes.csv"
+            )
+        ],
     )
 
 
@@ -146,8 +163,8 @@ def _strips(material: Material) -> Section:
     classes = [name for name in dict.fromkeys(material.table["class"]) if name not in NOT_OBJECTS]
     groups, notes = [], []
     try:
-        shown = strips(material.facts, examples(material.images))
-    except AnalysisError as error:
+        shown = strips(material.facts, _shown(examples(material.images), material))
+    except StudyError as error:
         notes.append(f"{error}.")
     else:
         for model, loss in material.configurations:

@@ -16,14 +16,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from analysis.tables import ALL, BACKGROUND
+
 Floats = NDArray[np.float64]
 
 CONFIGURATION = ["model", "loss"]
 COLUMN = [*CONFIGURATION, "averaging", "class"]  # one column of the paper's Tables 2 to 5
 TRIAL = [*CONFIGURATION, "split_kind", "split", "seed"]
-MACRO = "macro"
-NOT_OBJECTS = ("bg", "all", MACRO)
+MACRO = "mean of objects"
+"""In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
+NOT_OBJECTS = (BACKGROUND, ALL, MACRO)
 MIN_SPLITS_FOR_SD = 4
+MOST_NAMED = 4  # splits, in a sentence
 ROUNDING = 1e-9  # differences of decimal scores that are equal on paper
 
 
@@ -39,29 +43,30 @@ def is_object(classes: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def with_macro(table: pd.DataFrame) -> pd.DataFrame:
-    """The table and, per trial and averaging, class "macro": the mean over the object classes that are defined.
+    """The table and, per trial and averaging, the class MACRO: the mean over all object classes of the table.
 
-    `num_classes` is how many those are; 1 in the rows of a single class.
+    It is undefined where one of them has no score: means over other classes could not be compared.
     Raises ValueError where a trial scores the same class twice: the table then mixes selections or partitions.
     """
     keys = [*TRIAL, "averaging", "class"]
-    rows = table.loc[table["class"] != MACRO, [*keys, "dice"]]
+    rows = table[[*keys, "dice"]]
     twice = rows.duplicated(keys)
     if twice.any():
         raise ValueError(f"two scores for {rows.loc[twice, keys].iloc[0].to_dict()}: keep one selection per trial")
-    trials = rows[is_object(rows["class"])].groupby([*TRIAL, "averaging"], sort=False, observed=True)
-    macro = trials["dice"].agg(dice="mean", num_classes="count").reset_index().assign(**{"class": MACRO})
-    return pd.concat([rows.assign(num_classes=1), macro], ignore_index=True)
+    by_class = rows[is_object(rows["class"])].set_index(keys)["dice"].unstack("class")
+    macro = by_class.mean(axis=1, skipna=False).rename("dice").reset_index().assign(**{"class": MACRO})
+    return pd.concat([rows, macro], ignore_index=True)
 
 
-def by_split(table: pd.DataFrame, statistic: str = "mean") -> pd.DataFrame:
+def by_split(table: pd.DataFrame) -> pd.DataFrame:
     """One row per (model, loss, averaging, class), macro included, and one column per (split_kind, split).
 
-    A value is the mean over the split's seeds (or another `statistic`, such as "count"); NaN where there is none, also
-    in the rows of a class that a configuration lacks altogether. Rows and columns keep the table's order.
+    A value is the mean over the split's seeds; NaN where one of them has no score, and in the rows of a class that a
+    configuration lacks altogether. Rows and columns keep the table's order.
     """
     rows, splits = with_macro(table), ["split_kind", "split"]
-    wide = rows.groupby([*COLUMN, *splits], observed=True)["dice"].agg(statistic).unstack(splits)
+    seeds = rows.groupby([*COLUMN, *splits], observed=True)["dice"]
+    wide = seeds.mean().where(seeds.count() == seeds.size()).unstack(splits)
     configurations = rows[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None)
     places = itertools.product(configurations, rows["averaging"].unique(), rows["class"].unique())
     index = pd.MultiIndex.from_tuples([(*c, averaging, name) for c, averaging, name in places], names=COLUMN)
@@ -118,21 +123,21 @@ def stability(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """What a re-split does to every score, and what the rotation splits do to it. Classes, then "macro".
 
     num_splits      random splits with a score; num_rotation likewise; num_seeds: fewest trials behind a split's value
-    num_undefined   scores absent or undefined over all splits (for macro: those of its classes)
+    num_undefined   splits without a score (for macro: over all its classes); the note names them
     mean, sd        over random splits, seeds averaged first, with the intervals of `mean_interval`, `sd_interval`
     sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
     minimum         over random splits; then one column per rotation split, and their mean `rotation_mean`
     gap             mean - rotation_mean; retained_share: rotation_mean / mean
     error_ratio     (1 - rotation_mean) / (1 - mean)
     """
-    wide, trials = by_split(table), by_split(table, "count")
+    wide = by_split(table)
     random, rotation = of_kind(wide, "random"), of_kind(wide, "rotation")
     n, mean, sd = random.count(axis=1), random.mean(axis=1), random.std(axis=1)
     mean_low, mean_high = mean_interval(mean, sd, n, level)
     sd_low, sd_high = sd_interval(sd, n, level)
     shown, rotation_mean = n >= MIN_SPLITS_FOR_SD, rotation.mean(axis=1)
     result = pd.DataFrame({"num_splits": n, "num_rotation": rotation.count(axis=1)}, index=wide.index)
-    result["num_seeds"] = trials.where(trials > 0).min(axis=1).fillna(0).astype(int)
+    result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
     result = result.assign(mean=mean, mean_low=mean_low, mean_high=mean_high, sd=sd.where(shown))
     result = result.assign(sd_low=np.where(shown, sd_low, np.nan), sd_high=np.where(shown, sd_high, np.nan))
@@ -141,8 +146,38 @@ def stability(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     result = result.assign(rotation_mean=rotation_mean, gap=mean - rotation_mean)
     result["retained_share"] = rotation_mean / mean.where(mean > 0)
     result["error_ratio"] = (1 - rotation_mean) / (1 - mean).where(mean < 1)
-    result["note"] = [_notes(*counts) for counts in zip(n, result["num_rotation"], strict=True)]
+    few = [_notes(*counts) for counts in zip(n, result["num_rotation"], strict=True)]
+    notes = zip(few, without_score(wide), strict=True)
+    result["note"] = ["; ".join(filter(None, each)) for each in notes]
     return result.reset_index()
+
+
+def _num_seeds(table: pd.DataFrame, rows: pd.MultiIndex) -> pd.Series[Any]:
+    """The fewest seeds that a split with a score has, for each row of `by_split`."""
+    scored = with_macro(table).dropna(subset="dice")
+    seeds = scored.groupby([*COLUMN, "split"], observed=True)["seed"].nunique()
+    return seeds.groupby(COLUMN, observed=True).min().reindex(rows, fill_value=0).astype(int)
+
+
+def without_score(wide: pd.DataFrame) -> list[str]:
+    """For each row of `by_split` the sentence that names the classes and splits without a score; empty where all have
+    one. For macro they are those of its classes."""
+    splits = wide.columns.get_level_values("split")
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    sentences = []
+    for (*configuration, name), missing in zip(wide.index, wide.isna().to_numpy(), strict=True):
+        if name == MACRO:
+            told = lacking.get(tuple(configuration), [])
+        else:
+            told = [f"{name} has no score on {_listed(splits[missing])}"] if missing.any() else []
+            if told and name not in NOT_OBJECTS:
+                lacking.setdefault(tuple(configuration), []).extend(told)
+        sentences.append("; ".join(told))
+    return sentences
+
+
+def _listed(names: pd.Index[Any]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
 
 
 def num_undefined(wide: pd.DataFrame) -> pd.Series[Any]:
@@ -203,8 +238,6 @@ def balanced(rows: pd.DataFrame) -> Floats | Refusal:
     num_splits, num_configurations = rows["split"].nunique(), len(rows[CONFIGURATION].drop_duplicates())
     if min(num_splits, num_configurations) < 2:
         return Refusal("no shares: they need at least two splits and two configurations")
-    if defined["num_classes"].nunique() > 1:
-        return Refusal("no shares: the means are not over the same classes in every trial")
     if len(sizes) < num_splits * num_configurations or sizes.nunique() > 1:
         return Refusal("no shares: not every configuration has the same number of scores on every split")
     scores: Floats = defined["dice"].to_numpy(float)

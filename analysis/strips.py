@@ -21,10 +21,11 @@ from analysis.stability import CONFIGURATION
 from analysis.tables import class_order, in_class_order
 from study.errors import StudyError
 from study.splits import make_split
-from trainers.catalogue import Catalogue, DataError, abbreviation, locate, read_catalogue
+from trainers.catalogue import Catalogue, abbreviation, locate, read_catalogue
 from trainers.data import Dataset, fingerprint
 from trainers.data import load as load_dataset
 from trainers.images import fixed_images
+from trainers.problems import DataError
 from trainers.split import Partition
 
 RANKS = ("worst", "median", "best")
@@ -70,7 +71,7 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
     Raises AnalysisError, with the remedy: the data set is not at hand, is another one, or a mask is missing.
     """
     catalogue = _same_data(facts)
-    dataset = load_dataset(catalogue, facts.definition.training.image_size)
+    dataset = load_dataset(catalogue, facts.definition.training.image_size, allow_copies=True)  # as the study did
     names = [abbreviation(name) for name in dataset.classes]
     label_colours = np.array([BACKGROUND, *(colours(names)[name] for name in names)], np.uint8)
     partitions = {split: make_split(split, facts.definition, catalogue).test for split in shown["split"].unique()}

@@ -21,6 +21,9 @@ def inline_svg(figure: Figure, title: str, description: str) -> str:
 
     A screen reader says the title and the description.
     """
+    if layout := figure.get_layout_engine():  # once, and not again in the two passes of savefig
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "segmentation-stability"}):
         figure.savefig(buffer, format="svg", metadata=_NOTHING)
@@ -29,6 +32,7 @@ def inline_svg(figure: Figure, title: str, description: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
     body = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), body)  # of points: two are plenty
     body = body.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
     body = body.replace(INK, "var(--ink)").replace(FAINT, "var(--faint)")
     body = re.sub(r"(font: (?:[a-z]+ )*[\d.]+px) [^;\"]*", r"\1 inherit", body)

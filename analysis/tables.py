@@ -16,7 +16,10 @@ import pandas as pd
 from trainers.printable import printable
 
 AVERAGINGS = ("pw", "ew")  # shown unless others are asked for
-CLASSES = ("bg", "bx", "cl", "dr", "du", "ad", "bo", "all")  # the paper's order
+BACKGROUND, ALL = "bg", "all"
+CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
+NO_OBJECTS = {BACKGROUND: BACKGROUND, "background": BACKGROUND, ALL: ALL}
+"""What a class that is no object may be called, in any case -> the name under which it is kept."""
 NAMES = ["model", "loss", "split", "averaging", "class"]
 KEYS = [*NAMES, "seed"]
 UNDEFINED, MISSING = "-", "?"  # in print
@@ -24,42 +27,48 @@ UNDEFINED, MISSING = "-", "?"  # in print
 Tables = dict[tuple[str, str], pd.DataFrame]
 
 
-def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None) -> Tables:
+def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simulated: bool = False) -> Tables:
     """One frame per (model, loss): rows are splits, columns (averaging, class), values Dice.
 
     Several seeds of a split are averaged. A cell is NaN where any of these scores is undefined, and where a seed that
     the split has elsewhere is missing: nothing is averaged around. All frames share rows and columns, so what one
     model lacks shows as missing. Each frame's `attrs` hold, by split, its `kinds` and the number of `seeds`, and as
-    (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined.
+    (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined. And whether the scores
+    are `simulated`.
 
-    :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, where there.
+    :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, or else pooled.
     :raises ValueError: columns or averagings are missing, or a score is given twice.
     """
-    chosen = _chosen(table, averagings)
+    order = _wanted(table, averagings)
+    chosen = _chosen(table, order)
     kinds = {str(split): str(kind) for split, kind in zip(chosen["split"], chosen["split_kind"], strict=True)}
     rows = pd.Index(sorted(kinds, key=lambda split: _split_order(kinds[split], split)), name="split")
     pairs = set(zip(chosen["averaging"], chosen["class"], strict=True))
-    order = list(averagings or AVERAGINGS)
     columns = pd.MultiIndex.from_tuples(
         sorted(pairs, key=lambda pair: (order.index(pair[0]), class_order(pair[1]))), names=["averaging", "class"]
     )
     frames = {}
     for (model, loss), part in chosen.groupby(["model", "loss"], observed=True):
         frames[str(model), str(loss)] = _layout(part, rows, columns)
-        frames[str(model), str(loss)].attrs["kinds"] = {split: kinds[split] for split in rows}
+        frames[str(model), str(loss)].attrs |= {"kinds": {s: kinds[s] for s in rows}, "simulated": simulated}
     return frames
 
 
-def _chosen(table: pd.DataFrame, averagings: Sequence[str] | None) -> pd.DataFrame:
-    """The rows of the averagings wanted, once they are known to be there, and there once."""
+def _wanted(table: pd.DataFrame, averagings: Sequence[str] | None) -> list[str]:
+    """The averagings to show. Raises ValueError if the table lacks a column, or one of them."""
     if absent := [name for name in [*KEYS, "split_kind", "dice"] if name not in table.columns]:
         raise ValueError(f"the scores lack the column(s) {', '.join(absent)}")
     available = sorted(map(str, table["averaging"].unique()))
-    unknown = [name for name in averagings or () if name not in available]
-    if unknown or not set(averagings or AVERAGINGS) & set(available):
+    chosen = averagings or [name for name in AVERAGINGS if name in available] or list({"pooled"} & {*available})
+    if (unknown := [name for name in chosen if name not in available]) or not chosen:
         wanted = ", ".join(unknown) or " or ".join(AVERAGINGS)
         raise ValueError(f"no scores under the averaging {wanted}; available: {', '.join(available) or 'none'}")
-    chosen = table[table["averaging"].isin(averagings or AVERAGINGS)].astype(dict.fromkeys(NAMES, str))
+    return list(chosen)
+
+
+def _chosen(table: pd.DataFrame, averagings: Sequence[str]) -> pd.DataFrame:
+    """The rows of these averagings, once they are known to be there once."""
+    chosen = table[table["averaging"].isin(averagings)].astype(dict.fromkeys(NAMES, str))
     twice = chosen[chosen.duplicated(KEYS)]
     if len(twice):
         first = ", ".join(f"{key} {twice.iloc[0][key]}" for key in KEYS)
@@ -94,7 +103,7 @@ def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
 
 def class_order(name: str) -> tuple[int, str]:
     """The paper's classes in the paper's order, then others by name, and "all" last."""
-    if name == "all":
+    if name == ALL:
         return len(CLASSES) + 1, name
     return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
 
@@ -138,12 +147,18 @@ class Layout:
             rows.append((kinds.get(split), (printable(split), cells)))
         columns = [(printable(averaging), printable(name)) for averaging, name in frame.columns]
         return cls(
-            title=f"Dice of {printable(key[0])} trained with {printable(key[1])}, by split and class",
+            title=_title(*map(printable, key), simulated=frame.attrs.get("simulated", False)),
             notes=_notes(frame),
             groups=[(name, len(list(members))) for name, members in groupby(averaging for averaging, _ in columns)],
             columns=columns,
             blocks=[[row for _, row in members] for _, members in groupby(rows, key=lambda row: row[0])],
         )
+
+
+def _title(model: str, loss: str, *, simulated: bool) -> str:
+    if simulated:
+        return f"Simulated Dice of {model} with {loss} (drawn, not trained for), by split and class"
+    return f"Dice of {model} trained with {loss}, by split and class"
 
 
 def _print(value: float, decimals: int, missing: bool) -> str:

@@ -22,7 +22,19 @@ from analysis.tables import Cell, Layout, worst
 from trainers.printable import printable
 
 AVERAGING_NAMES = {"pw": "pixel-wise (pw)", "ew": "example-wise (ew)", "pooled": "pooled"}
-CSV_COLUMNS = ["model", "loss", "split", "split_kind", "averaging", "class", "dice", "num_seeds", "worst", "state"]
+CSV_COLUMNS = [
+    "model",
+    "loss",
+    "split",
+    "split_kind",
+    "averaging",
+    "class",
+    "dice",
+    "num_seeds",
+    "worst",
+    "state",
+    "simulated",
+]
 MARKDOWN_SPECIAL = re.compile(r"""[&<>"'|\\`*\[\]~#:@$^{}!]|(?<![^\W_])_|_(?![^\W_])""")  # _ is plain inside a word
 LATEX_SPECIAL = {character: f"\\{character}" for character in "{}%$#&_"} | {
     "\\": r"\textbackslash{}",
@@ -70,28 +82,30 @@ def to_csv(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for row in _rows(frames, decimals, exact):
+    for row in rows_of(frames, decimals, exact):
         names = {name: inert(row[name]) for name in CSV_COLUMNS[:6]}
-        writer.writerow(row | names | {"worst": int(row["worst"])})
+        writer.writerow(row | names | {name: int(row[name]) for name in ("worst", "simulated")})
     return file.getvalue()
 
 
 def to_json(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
     """For programs: the rows of the CSV as a list of objects; an undefined or missing Dice is null."""
-    return json.dumps(list(_rows(frames, decimals, exact)), indent=1, allow_nan=False) + "\n"
+    return json.dumps(list(rows_of(frames, decimals, exact)), indent=1, allow_nan=False) + "\n"
 
 
-def _rows(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, Any]]:
+def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, Any]]:
+    """One row per cell: the values of `CSV_COLUMNS`."""
     for (model, loss), frame in frames.items():
         marks = worst(frame, None if exact else decimals)
-        missing = set(frame.attrs.get("missing", ()))
+        missing, simulated = set(frame.attrs.get("missing", ())), frame.attrs.get("simulated", False)
         for split in frame.index:
             kind, seeds = (frame.attrs.get(name, {}).get(split, "") for name in ("kinds", "seeds"))
             for column in frame.columns:
                 dice = float(frame.loc[split, column])
                 state = "defined" if pd.notna(dice) else "missing" if (split, *column) in missing else "undefined"
                 values = (model, loss, split, kind, *column, dice if pd.notna(dice) else None, seeds)
-                yield dict(zip(CSV_COLUMNS, (*values, bool(marks.loc[split, column]), state), strict=True))
+                told = (bool(marks.loc[split, column]), state, simulated)
+                yield dict(zip(CSV_COLUMNS, (*values, *told), strict=True))
 
 
 def inert(name: object) -> str:

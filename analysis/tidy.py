@@ -10,31 +10,41 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from analysis.errors import AnalysisError
-from analysis.tables import in_class_order
+from analysis.stability import MACRO
+from analysis.tables import NO_OBJECTS, in_class_order
+from study.bounded import read_bounded
 from study.cells import split_kind
 from study.definition import RANDOM_SPLIT, ROTATION_SPLIT
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
-"""What a tidy file must have; `seed` may be there too (0 without it), and whatever else is there is passed over."""
+"""What a tidy file must have; `seed` (0 without it) and SIMULATED may be there, and what else is, is passed over."""
+SIMULATED = "simulated"
+"""The column that tells drawn scores (1) from those of trained networks (0): tables of a simulated study carry it."""
 TABLE_COLUMNS = ("model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice")
 AVERAGINGS = ("pw", "ew", "pooled")
 UNDEFINED = ("", "nan", "na", "null", "none")
 """How a CSV may write an undefined score, in any case."""
 
 
-def read_tidy(path: str) -> pd.DataFrame:
-    """A tidy file's scores, with the columns of `TABLE_COLUMNS`. Raises AnalysisError with every kind of problem."""
-    table = read_table(path, COLUMNS, optional=("seed",))
+def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
+    """A tidy file's scores, with the columns of `TABLE_COLUMNS`, and whether any is marked as simulated.
+
+    Raises AnalysisError with every kind of problem.
+    """
+    table = read_table(path, COLUMNS, optional=("seed", SIMULATED))
     problems: list[str] = []
     for column in ("model", "loss", "split", "averaging", "class"):
         empty = table[column].isna() | (table[column].astype(str) == "")
         problems += _rows(table, empty, column, "is empty")
         table[column] = table[column].astype(str)
+    problems += _misnamed(table["class"])
+    table["class"] = table["class"].map(known_class)
     known = table["split"].map(lambda name: bool(RANDOM_SPLIT.fullmatch(name) or ROTATION_SPLIT.fullmatch(name)))
-    problems += _rows(table, ~known & (table["split"] != ""), "split", "must be random_<number> or rot_<number>")
+    problems += _rows(
+        table, ~known & (table["split"] != ""), "split", "must be random_<number> or rot_<number>, of at most 9 digits"
+    )
     odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
     problems += _rows(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
     score, is_score = _numbers(table["dice"])
@@ -46,7 +56,23 @@ def read_tidy(path: str) -> pd.DataFrame:
     if problems:
         raise AnalysisError("\n".join([f"{path}: no table of scores; mend or remove these rows", *problems]))
     kinds = table["split"].map(split_kind)
-    return check(table.assign(dice=score, seed=seed.astype(np.int64), split_kind=kinds), path)
+    scores = check(table.assign(dice=score, seed=seed.astype(np.int64), split_kind=kinds), path)
+    return scores, SIMULATED in table and bool(table[SIMULATED].astype(str).str.lower().isin(("1", "true")).any())
+
+
+def known_class(name: str) -> str:
+    """The name under which a class is kept: `bg` for background, `all` for the row over all pixels, else its own."""
+    return NO_OBJECTS.get(name.casefold(), name)
+
+
+def _misnamed(classes: pd.Series[Any]) -> list[str]:
+    """One line for every class whose name means something else here."""
+    names = list(classes.unique())
+    problems = [f"  class {MACRO!r} is what the mean over the classes is called: rename it"] * (MACRO in names)
+    for kept in dict.fromkeys(NO_OBJECTS.values()):
+        if len(same := [name for name in names if known_class(name) == kept]) > 1:
+            problems.append(f"  class {' and class '.join(map(repr, same))} both mean {kept!r}: keep one of them")
+    return problems
 
 
 def check(table: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -83,8 +109,8 @@ def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) 
 
 def _read(path: str) -> pa.Table:
     if Path(path).suffix.lower() == ".parquet":
-        return pq.read_table(path, partitioning=None)
-    as_text = {name: pa.string() for name in (*COLUMNS, "seed", "bold")}
+        return read_bounded(path)
+    as_text = {name: pa.string() for name in (*COLUMNS, "seed", "bold", SIMULATED)}
     return pyarrow.csv.read_csv(
         path,
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),

@@ -18,8 +18,20 @@ from analysis.comparison import (
 )
 from analysis.false_classes import false_classes
 from analysis.load import Scores
-from analysis.ranks import extreme_classes, worst_of_columns
-from analysis.stability import CONFIGURATION, MACRO, Floats, by_split, is_object, of_kind, sd_refusal, stability
+from analysis.ranks import WorstOfColumns, extreme_classes, worst_of_columns
+from analysis.shown import rule, shown_of, worded_in
+from analysis.stability import (
+    CONFIGURATION,
+    MACRO,
+    Floats,
+    by_split,
+    is_object,
+    of_kind,
+    sd_refusal,
+    stability,
+    without_score,
+)
+from analysis.training import run_its_course, too_short, training
 
 ROPE = 0.01
 """Differences of Dice within it count as none, unless the caller says otherwise."""
@@ -32,11 +44,15 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     table = scores.table[scores.table["averaging"] == averaging]
     macro = stability(table)
     macro = macro[macro["class"] == MACRO]
+    shown = shown_of(scores.table)
+    listed = macro[[(row.model, row.loss) in shown for row in macro.itertuples()]]
+    trained = training(scores.facts) if scores.facts else pd.DataFrame()
     findings = [
-        _in_short(table, macro),
-        _what_was_measured(scores, averaging),
-        _spread(macro),
-        _rotation(table, macro),
+        _in_short(table, macro, too_short(trained) if len(trained) else ""),
+        _what_was_measured(scores, averaging, rule(scores.table)),
+        run_its_course(scores, trained),
+        _spread(listed),
+        _rotation(table, listed),
         _weakest(table),
         _false(scores),
         _best(scores, table, macro, rope),
@@ -50,23 +66,18 @@ def lacking(scores: Scores) -> list[str]:
     return [*missing, *(f"failed: {trial}: {reason}" for trial, reason in scores.failed.items())]
 
 
-def worded_in(table: pd.DataFrame) -> str:
-    """The averaging of the verdict: example-wise where it is there, as it counts every image alike."""
-    there = list(dict.fromkeys(table["averaging"]))
-    return "ew" if "ew" in there else str(there[0])
-
-
 def expected_half_width(sd: float, num_splits: int, level: float = 0.95) -> float:
     """How far a training on one more random split may come out from the mean of so many: t s sqrt(1 + 1 / n)."""
     return float(stats.t.ppf((1 + level) / 2, num_splits - 1) * sd * np.sqrt(1 + 1 / num_splits))
 
 
-def _in_short(table: pd.DataFrame, macro: pd.DataFrame) -> Finding:
-    points = []
+def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Finding:
+    points = [too_short] if too_short else []
     known = macro.dropna(subset="sd")
     if known.empty:
         refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
-        points.append(f"How steady these models are cannot be told: {refusal.reason if refusal else 'no scores'}.")
+        reason = refusal.reason if refusal else _unscored(table)
+        points.append(f"How steady these models are cannot be told: {reason}.")
     else:
         halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
         points.append(
@@ -75,9 +86,9 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame) -> Finding:
         )
     gaps = macro["gap"].dropna()
     if len(gaps):
-        loses = int((gaps > 0).sum())
-        every = f"all {len(gaps)} configurations lose" if loses == len(gaps) > 1 else f"{loses} of {len(gaps)} lose"
-        points.append(f"At camera angles that were not trained on {every}; random less rotation is {_range(gaps)}.")
+        points.append(_in_short_of_rotation(gaps))
+    elif table["split_kind"].nunique() > 1:
+        points.append(f"What new camera angles cost cannot be told for all object classes: {_unscored(table)}.")
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if len(objects):
         low = objects.loc[objects["dice"].idxmin()]
@@ -87,7 +98,25 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame) -> Finding:
     return Finding("In short", tuple(points))
 
 
-def _what_was_measured(scores: Scores, averaging: str) -> Finding:
+def _unscored(table: pd.DataFrame) -> str:
+    """Which classes have no score, and where: the first configuration that lacks one."""
+    wide = by_split(table)
+    told = zip(wide.index, without_score(wide), strict=True)
+    (model, loss, _, _), sentence = next((key, each) for key, each in told if key[-1] == MACRO and each)
+    return f"{sentence} ({model} {loss})"
+
+
+def _in_short_of_rotation(gaps: pd.Series[float]) -> str:
+    loses = int((gaps > 0).sum())
+    if len(gaps) == 1:
+        told = f"the mean Dice is {_range(gaps.abs())} {'lower' if loses else 'higher'}"
+    else:
+        every = "all" if loses == len(gaps) else f"{loses} of"
+        told = f"{every} {len(gaps)} configurations lose; random less rotation is {_range(gaps)}"
+    return f"At camera angles that were not trained on, {told}."
+
+
+def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
     counts = table.groupby("split_kind")["split"].nunique()
     configurations = len(table[CONFIGURATION].drop_duplicates())
@@ -108,6 +137,7 @@ def _what_was_measured(scores: Scores, averaging: str) -> Finding:
             else "Nothing is missing.",
             f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the object "
             "classes; the tables have every class and averaging.",
+            *[rule] * bool(rule),
         ),
     )
 
@@ -118,7 +148,7 @@ def _spread(macro: pd.DataFrame) -> Finding:
     for row in macro.itertuples():
         refusal = sd_refusal(row.num_splits, "random splits")
         if np.isnan(row.mean):
-            points.append(f"{name_of(row)}: no score on a random split.")
+            points.append(f"{name_of(row)}: no mean over the object classes, as not all have a score; see its table.")
         elif refusal:
             points.append(f"{name_of(row)}: {row.mean:.3f}; {refusal.reason}.")
         else:
@@ -131,24 +161,33 @@ def _spread(macro: pd.DataFrame) -> Finding:
 
 
 def _rotation(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
-    shown = macro.dropna(subset="gap")
-    if shown.empty:
+    if table["split_kind"].nunique() < 2:
         return None
     points = [
-        f"{name_of(row)}: {row.mean:.3f} on random, {row.rotation_mean:.3f} on rotation splits; it keeps "
-        f"{row.retained_share:.0%}."
-        for row in shown.itertuples()
+        f"{name_of(row)}: {row.mean:.3f} on random, {row.rotation_mean:.3f} on rotation splits"
+        + ("." if np.isnan(row.retained_share) else f"; it keeps {row.retained_share:.0%}.")
+        for row in macro.dropna(subset="gap").itertuples()
     ]
     tests = random_against_rotation(table)
     overall = tests[tests["model"] == ""].iloc[0]
-    verdict_ = overall["note"] or f"exact one-sided p = {overall['p']:.4f}, over all configurations and object classes"
-    points.append(f"Random less rotation, over all: {overall['difference']:+.3f}; {verdict_}.")
-    worst = worst_of_columns(table)
-    points.append(
-        f"{worst.rotation_columns:g} of {worst.num_columns} columns (configuration x class) have their worst value on "
-        f"a rotation split: {worst.column_share:.0%}, where chance gives {worst.chance:.0%}."
-    )
+    over = "over all configurations and object classes"
+    if overall["num_left_out"]:
+        over += f" that have a score on every split; {_count(int(overall['num_left_out']), 'column')} left out"
+    difference = [] if np.isnan(overall["difference"]) else [f"{overall['difference']:+.3f}"]
+    told = [*difference, overall["note"] or f"exact one-sided p = {overall['p']:.4f}, {over}"]
+    points.append(f"Random less rotation, over all: {'; '.join(told)}.")
+    points.append(_worst_columns(worst_of_columns(table)))
     return Finding("Does it hold at camera angles that it was not trained on?", tuple(points))
+
+
+def _worst_columns(worst: WorstOfColumns) -> str:
+    shares = worst.columns["rotation_share"]
+    whole, shared = int((shares == 1).sum()), int(shares.between(0, 1, inclusive="neither").sum())
+    told = f"{whole} of {worst.num_columns} columns (configuration x class) have their worst value on a rotation split"
+    if shared:
+        ties = f"{shared} more has" if shared == 1 else f"{shared} more have"
+        told += f", and {ties} it on a rotation and a random split alike, which counts in part"
+    return f"{told}: {worst.column_share:.0%}, where chance gives {worst.chance:.0%}."
 
 
 def _weakest(table: pd.DataFrame) -> Finding | None:

@@ -14,31 +14,27 @@ import tomllib
 import types
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import StudyError, did_you_mean
-from trainers.catalogue import STANDIN
+from study.figures import figures_of
+from trainers.catalogue import STANDIN, within_a_turn
 from trainers.printable import is_text, printable
 from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
 DEFINITION_HEADER = "# The definition as it was run, every default written out. Each run writes this file anew.\n"
-Angle = int | float
+Angle = Annotated[int | float, Field(ge=-360, le=360)]
 
-RANDOM_SPLIT = re.compile(r"random_(0|[1-9]\d*)")
-ROTATION_SPLIT = re.compile(r"rot_(0|[1-9]\d*)")
-PAPER_ROTATIONS: dict[str, dict[str, tuple[Angle, ...]]] = {
-    # As in the paper's tables, where rows are numbered from 0: the angle, in degrees, that each split tests.
-    "rot_0": {"*": (30,), "adapter": (60,), "drill": (60,)},
-    "rot_1": {"*": (60,), "adapter": (30,), "drill": (30,)},
-    "rot_2": {"*": (0,)},
-}
-PAPER_SPLITS = (*(f"random_{i}" for i in range(8)), *PAPER_ROTATIONS)
+RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
+ROTATION_SPLIT = re.compile(r"rot_(0|[1-9][0-9]{0,8})")
+EIGHT_RANDOM_SPLITS = tuple(f"random_{i}" for i in range(8))
 
 MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 """Of a study: a plan of so many takes seconds, and some 300 MiB."""
@@ -64,6 +60,9 @@ class Data(Section):
             raise ValueError(f"{_brief(path)} cannot be kept in a TOML file: rename the folder")
         return path
 
+    allow_copies: bool = False
+    """True: one picture may have several names, though a split can then train on it and test on it."""
+
 
 class Grid(Section):
     """The cells: every combination of these. A larger grid keeps what a smaller one has computed."""
@@ -72,8 +71,9 @@ class Grid(Section):
     """The networks: the paper's two, and icnet_cascade, an ICNet with more of the original's elements."""
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
     """Cross-entropy, and the sum of cross-entropy and Dice loss."""
-    splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = PAPER_SPLITS
-    """random_<number>, and names of rotation splits."""
+    splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = EIGHT_RANDOM_SPLITS
+    """random_<number>, and names of rotation splits. If not given: eight random splits, and every rotation split that
+    the definition describes."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=10_000)] = (0,)
     """Each trains everything anew, from other initial weights and in another order, on the same splits."""
 
@@ -102,8 +102,9 @@ class Splits(Section):
     """Share of each class's training images, and of the remaining background groups, kept for validation."""
     shared_backgrounds: bool = False
     """True: train, val and test draw from the same backgrounds, as the paper's authors did."""
-    rotations: dict[str, dict[str, tuple[Angle, ...]]] = PAPER_ROTATIONS
-    """Per rotation split, per class (`*`: every class not named), the angles it tests; it trains on all others."""
+    rotations: dict[str, dict[str, tuple[Angle, ...]]] = {}
+    """Per rotation split, per class (`*`: every class not named), the angles it tests; it trains on all others.
+    In degrees, those of a full turn being one: 0 and 360, -30 and 330. `study data FOLDER` proposes some."""
 
     @model_validator(mode="before")
     @classmethod
@@ -121,10 +122,15 @@ class Splits(Section):
     def _named_and_not_empty(cls, rotations: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for split, tested in rotations.items():
             if not ROTATION_SPLIT.fullmatch(split):
-                raise ValueError(f"{split!r} is no name of a rotation split; they are called rot_0, rot_1, ...")
+                raise ValueError(
+                    f"{split!r} is no name of a rotation split; they are called rot_0, rot_1, ... (at most 9 digits)"
+                )
             if not any(tested.values()):
                 raise ValueError(f'{split} tests no angle; give it one, such as {split} = {{ "*" = [30] }}')
-        return rotations
+        return {
+            split: {name: tuple(dict.fromkeys(map(_direction, angles))) for name, angles in tested.items()}
+            for split, tested in rotations.items()
+        }
 
 
 class Search(Section):
@@ -151,8 +157,8 @@ class Search(Section):
         return bounds
 
 
-GPU_SHARES: dict[ModelName, float] = {"icnet": 0.25, "unet": 0.5, "icnet_cascade": 0.25}
-MEMORY_GB: dict[ModelName, float] = {"icnet": 1.5, "unet": 4.0, "icnet_cascade": 1.0}
+GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in get_args(ModelName)}
+MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name in get_args(ModelName)}
 
 
 class Resources(Section):
@@ -226,14 +232,25 @@ class Definition(Section):
             )
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rotations_are_run_unless_splits_are_named(cls, table: Any) -> Any:
+        match table:
+            case {"splits": {"rotations": dict(rotations)}}:
+                grid = table.get("grid", {})
+                if isinstance(grid, dict):
+                    return {**table, "grid": {"splits": (*EIGHT_RANDOM_SPLITS, *rotations), **grid}}
+        return table
+
     @model_validator(mode="after")
     def _splits_are_defined(self) -> Self:
         for split in self.grid.splits:
             if not RANDOM_SPLIT.fullmatch(split) and split not in self.splits.rotations:
-                known = [*(f"random_{i}" for i in range(8)), *self.splits.rotations]
+                known = [*EIGHT_RANDOM_SPLITS, *self.splits.rotations]
                 raise ValueError(
-                    f"grid.splits: {_brief(split)} is neither random_<number> nor a rotation split defined under "
-                    f"splits.rotations ({', '.join(self.splits.rotations) or 'none'}){did_you_mean(split, known)}"
+                    f"grid.splits: {_brief(split)} is neither random_<number> (at most 9 digits) nor defined as a "
+                    f"rotation split in splits.rotations ({', '.join(self.splits.rotations) or 'none'})"
+                    f"{did_you_mean(split, known)}"
                 )
         return self
 
@@ -373,6 +390,10 @@ def _typed_value(text: str) -> Any:
             return value
     words = [word.strip() for word in text.split(",")]
     return words if len(words) > 1 else text
+
+
+def _direction(degrees: Angle) -> Angle:
+    return within_a_turn(Decimal(str(degrees)))
 
 
 def _as_tuple(value: Any) -> Any:

@@ -16,8 +16,10 @@ import trainers
 from study.definition import Definition
 from study.errors import StudyError
 from study.splits import make_splits
-from trainers.catalogue import Catalogue, DataError, locate, read_catalogue
+from trainers.catalogue import Catalogue, locate, read_catalogue
+from trainers.copies import copied_files
 from trainers.data import Dataset, fingerprint, load
+from trainers.problems import DataError
 from trainers.split import Split
 
 _DECISIVE = ("torch", "optuna", "albumentations", "opencv-python-headless", "numpy", "numba")
@@ -51,11 +53,20 @@ def catalogue_of(definition: Definition) -> Catalogue:
         raise StudyError(str(error)) from None
 
 
+def checked_catalogue(definition: Definition) -> Catalogue:
+    """The same, with everything checked that takes no look at the pixels. Raises StudyError with every problem."""
+    catalogue = catalogue_of(definition)
+    copies = [] if definition.data.allow_copies else copied_files(catalogue)
+    if problems := [*catalogue.problems, *copies]:
+        raise StudyError(str(DataError(problems)))
+    return catalogue
+
+
 def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. Raises StudyError with every problem found."""
     catalogue = catalogue_of(definition)
     try:
-        dataset = load(catalogue, definition.training.image_size)
+        dataset = load(catalogue, definition.training.image_size, allow_copies=definition.data.allow_copies)
     except DataError as error:
         raise StudyError(str(error)) from None
     return Prepared(definition, dataset, make_splits(definition, catalogue), fingerprint(catalogue), provenance())

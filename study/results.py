@@ -22,6 +22,7 @@ import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet as pq
 
+from study.bounded import MOST_BYTES, read_bounded
 from study.cells import parse_trial
 from study.definition import DEFINITION_HEADER
 from study.digests import Row, digest_of_file, digests_in, with_digests
@@ -125,10 +126,16 @@ class Results:
         except (pa.ArrowException, OSError) as error:
             raise StudyError(f"{self._first_unreadable(paths) or self.out}: cannot be read: {error}") from None
 
-    def read_trial(self, name: str, trial_id: str) -> pa.Table:
-        """One trial's rows of a table."""
-        with self._files.open_input_file(self._path(f"{name}/{trial_id}.parquet")) as file:
-            return pq.read_table(file)
+    def read_trial(self, name: str, trial_id: str, most_bytes: int = MOST_BYTES) -> pa.Table:
+        """One trial's rows of a table. Raises StudyError: they are lost, take more memory, or cannot be read."""
+        path = self._path(f"{name}/{trial_id}.parquet")
+        try:
+            with self._files.open_input_file(path) as file:
+                return read_bounded(file, most_bytes=most_bytes)
+        except FileNotFoundError:
+            raise StudyError(f"{path} is lost: bring that file back") from None
+        except (pa.ArrowException, OSError) as error:
+            raise StudyError(f"{path} ({_NOT_OURS}): cannot be read: {error}") from None
 
     def recipe_of(self, trial_id: str) -> dict[str, Any]:
         """The recipe that a committed trial was run with, as its file's metadata keeps it."""
@@ -151,10 +158,11 @@ class Results:
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file in OUT, or None where there is none."""
-        if self._kind(name) != pyarrow.fs.FileType.File:
+        try:
+            with self._files.open_input_stream(self._path(name)) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
             return None
-        with self._files.open_input_stream(self._path(name)) as stream:
-            return bytes(stream.read())
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Raises StudyError if OUT cannot be written to."""
@@ -267,7 +275,7 @@ def _read_file(path: str, columns: list[str]) -> pa.Table:
     """Some columns of one file on a disk. Raises StudyError that names it."""
     try:
         content = pa.BufferReader(Path(path).read_bytes())
-        return pq.ParquetFile(content).read(columns, use_threads=False).select(columns)
+        return read_bounded(content, columns).select(columns)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise StudyError(f"{path} ({_NOT_OURS}): cannot be read: {error}") from None
 

@@ -17,7 +17,7 @@ from study.cost import Estimate, Factors, estimate, images_to_train_on
 from study.definition import Definition, parse, read_toml
 from study.digests import Row
 from study.errors import StudyError
-from study.prepare import catalogue_of, prepare
+from study.prepare import checked_catalogue, prepare
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.schemas import CIRCUMSTANCES
@@ -57,7 +57,7 @@ class Finished:
 
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
-    catalogue = catalogue_of(definition)
+    catalogue = checked_catalogue(definition)
     splits = make_splits(definition, catalogue)
     results = Results(out)
     refuse_foreign_files(results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -11,44 +12,53 @@ from study.cells import split_kind
 from study.definition import Definition
 from study.errors import StudyError
 from trainers.catalogue import Catalogue, ImageFile
-from trainers.seeds import generator_for
+from trainers.problems import Problem, told
+from trainers.seeds import generator_for, shuffled
 from trainers.split import Partition, Split
 
-_MOST_REDRAWS = 1000
+
+class SplitError(StudyError):
+    """A split cannot be made. `problems` holds every reason, each naming split, class and remedy."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = [f"  {line}" for line in told(self.problems)]
+        super().__init__("\n".join(["the data cannot be split as defined:", *lines]))
 
 
 def make_splits(definition: Definition, catalogue: Catalogue) -> dict[str, Split]:
-    """Every split of the grid, by name. Raises StudyError with all problems, each naming split, class and remedy."""
+    """Every split of the grid, by name. Raises SplitError with all problems."""
     problems = split_problems(definition, catalogue)
     if problems:
-        raise StudyError("the data cannot be split as defined:\n" + "\n".join(f"  {problem}" for problem in problems))
+        raise SplitError(problems)
     return {name: make_split(name, definition, catalogue) for name in definition.grid.splits}
 
 
-def split_problems(definition: Definition, catalogue: Catalogue) -> list[str]:
-    """Why splits of the grid cannot be made, each reason once, naming split, class and remedy."""
-    problems: list[str] = []
+def split_problems(definition: Definition, catalogue: Catalogue) -> list[Problem]:
+    """Why splits of the grid cannot be made."""
+    problems: list[Problem] = []
     for name in definition.grid.splits:
         try:
             split = make_split(name, definition, catalogue)
-        except StudyError as error:
-            problems += str(error).splitlines()
+        except SplitError as error:
+            problems += error.problems
         else:
             problems += _too_few_for_a_batch(split, definition.training.batch_size)
-    return list(dict.fromkeys(problems))
+    return problems
 
 
-def _too_few_for_a_batch(split: Split, batch_size: int) -> list[str]:
-    if len(split.train) >= batch_size:
+def _too_few_for_a_batch(split: Split, batch_size: int) -> list[Problem]:
+    count = len(split.train)
+    if count >= batch_size:
         return []
-    return [
-        f"{split.name}: {len(split.train)} images are left to train on, fewer than a batch; "
-        f"add images or set training.batch_size to at most {len(split.train)}"
-    ]
+    what = (
+        f"fewer images are left to train on than a batch has: add images or set training.batch_size to at most {count}"
+    )
+    return [Problem(split.name, what, f"{count} images")]
 
 
 def make_split(name: str, definition: Definition, catalogue: Catalogue) -> Split:
-    """The split called `name`. Raises StudyError, one problem a line."""
+    """The split called `name`. Raises SplitError."""
     tested = _tested_images(name, definition, catalogue)
     pool, test, problems = [], [], []
     for class_name, images in _by_class(catalogue.images).items():
@@ -58,7 +68,7 @@ def make_split(name: str, definition: Definition, catalogue: Catalogue) -> Split
         pool += class_pool
         test += class_test
     if problems:
-        raise StudyError("\n".join(problems))
+        raise SplitError(problems)
     validation = _validation_images(name, definition, pool)
     train = tuple(image.id for image in pool if image.id not in validation)
     val = tuple(image.id for image in pool if image.id in validation)
@@ -83,19 +93,16 @@ def _by_class(images: Iterable[ImageFile]) -> dict[str, list[ImageFile]]:
 
 def _empty_parts(
     split: str, class_name: str, images: Sequence[ImageFile], pool: Sequence[ImageFile], test: Sequence[ImageFile]
-) -> list[str]:
+) -> list[Problem]:
     angles = ", ".join(f"{angle:g}" for angle in sorted({image.angle for image in images}))
+    place, detail = f"{split}, class {class_name}", f"its angles: {angles}"
+    remedy = "add images" if split_kind(split) == "random" else f"change splits.rotations.{split}"
     problems = []
     if not test:
-        problems.append(
-            f"{split}: class {class_name} has no test image (its angles: {angles}); "
-            + ("add images" if split_kind(split) == "random" else f"change splits.rotations.{split}")
-        )
+        problems.append(Problem(place, f"no image to test on: {remedy}", detail))
     if len(pool) < 2:
-        problems.append(
-            f"{split}: class {class_name} has {len(pool)} images to train on and validate with (its angles: {angles}); "
-            "at least 2 are needed: add images or change the split"
-        )
+        what = f"fewer than the 2 images that are needed to train on and to validate with: {remedy}"
+        problems.append(Problem(place, what, detail))
     return problems
 
 
@@ -105,43 +112,49 @@ def _tested_images(name: str, definition: Definition, catalogue: Catalogue) -> f
     tested = definition.splits.rotations[name]
     unknown = sorted(set(tested) - {"*", *catalogue.classes})
     if unknown:
-        raise StudyError(
-            f"{name}: splits.rotations.{name} names the class {unknown[0]!r}, which the data set does not have "
-            f"({', '.join(catalogue.classes)})"
-        )
+        what = f"splits.rotations names a class that the data set does not have ({', '.join(catalogue.classes)})"
+        raise SplitError([Problem(name, what, f"class {each!r}") for each in unknown])
     return frozenset(
         image.id for image in catalogue.images if image.angle in tested.get(image.class_name, tested.get("*", ()))
     )
 
 
 def _random_test(number: int, definition: Definition, catalogue: Catalogue) -> frozenset[str]:
-    """The test images of random_<number>: a seeded shuffle of each class, the first 80 % (rounded down) left to train.
+    """The test images of random_<number>: of each class a random share; the others, rounded down, are left to train.
 
-    The paper's authors cut without a shuffle, so that their eight random splits are one; here a draw that repeats a
-    lower-numbered split's is drawn again, so that they differ pairwise.
+    The paper's authors cut without a shuffle, so that their eight random splits are one. Here all the ways to choose
+    test images are numbered, and a seeded shuffle of these numbers gives every split its own: splits differ pairwise,
+    and none asks what the others are.
     """
-    seen: set[frozenset[str]] = set()
-    for split in range(number + 1):
-        for attempt in range(_MOST_REDRAWS):
-            test = _stratified_draw(definition, catalogue, f"random_{split}", attempt)
-            if test not in seen:
-                break
+    by_class = [
+        (images, len(images) - int(round((1 - definition.splits.test_share) * len(images), 9)))
+        for images in _by_class(catalogue.images).values()
+    ]
+    ways = [math.comb(len(images), num_test) for images, num_test in by_class]
+    if number >= math.prod(ways):
+        what = f"the data set is too small: it has {math.prod(ways)} random splits that differ; ask for no others"
+        raise SplitError([Problem(f"random_{number}", what)])
+    rank = shuffled(number, math.prod(ways), definition.seed, "test images of random splits")
+    tested = []
+    for (images, num_test), ways_of_class in zip(by_class, ways, strict=True):
+        rank, rank_of_class = divmod(rank, ways_of_class)
+        tested += [images[i].id for i in combination(rank_of_class, len(images), num_test)]
+    return frozenset(tested)
+
+
+def combination(rank: int, num_items: int, num_chosen: int) -> list[int]:
+    """The combination that has this rank, from 0, among all those of `num_chosen` of the items 0 to num_items - 1."""
+    chosen: list[int] = []
+    ways = math.comb(num_items, num_chosen)  # to choose what is still to be chosen among the items still to come
+    for item in range(num_items):
+        with_it = ways * (num_chosen - len(chosen)) // (num_items - item)
+        if rank < with_it:
+            chosen.append(item)
+            ways = with_it
         else:
-            raise StudyError(
-                f"random_{number}: the data set is too small for {number + 1} random splits that differ; "
-                f"ask for fewer in grid.splits"
-            )
-        seen.add(test)
-    return test
-
-
-def _stratified_draw(definition: Definition, catalogue: Catalogue, split: str, attempt: int) -> frozenset[str]:
-    test: list[str] = []
-    for class_name, images in _by_class(catalogue.images).items():
-        shuffle = generator_for(definition.seed, split, "test images", class_name, attempt)
-        num_train = int(round((1 - definition.splits.test_share) * len(images), 9))
-        test += [images[i].id for i in shuffle.permutation(len(images))[num_train:]]
-    return frozenset(test)
+            rank -= with_it
+            ways -= with_it
+    return chosen
 
 
 def _validation_images(split: str, definition: Definition, pool: Iterable[ImageFile]) -> frozenset[str]:
@@ -163,11 +176,12 @@ def _background_pools(
         everything = tuple(background.id for background in catalogue.backgrounds)
         return everything, everything, everything
     if len(groups) < 3:
-        raise StudyError(
-            f"{split}: {len(groups)} background groups cannot be held out for training, validation and testing apart; "
+        what = (
+            f"{len(groups)} background groups cannot be held out for training, validation and testing apart; "
             "add backgrounds (a folder in backgrounds/ is one group, so is a single file), "
             "or set splits.shared_backgrounds=true"
         )
+        raise SplitError([Problem(split, what)])
     shuffled = [groups[i] for i in generator_for(definition.seed, split, "background groups").permutation(len(groups))]
     num_test = min(len(groups) - 2, max(1, round(definition.splits.test_share * len(groups))))
     rest = len(groups) - num_test

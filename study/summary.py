@@ -37,9 +37,9 @@ class Scores:
 
 
 def object_dice(dice: pa.Table) -> dict[str, float]:
-    """Per trial, the mean of the example-wise test Dice over the object classes; undefined classes are left out."""
+    """Per trial, the mean of the example-wise test Dice over the object classes; none where one is undefined."""
     test = dice.filter((pc.field("partition") == "test") & ~pc.field("class").isin(NOT_OBJECTS))
-    means = test.group_by("trial").aggregate([("dice_ew", "mean")])
+    means = test.group_by("trial").aggregate([("dice_ew", "mean", pc.ScalarAggregateOptions(skip_nulls=False))])
     pairs = zip(means["trial"].to_pylist(), means["dice_ew_mean"].to_pylist(), strict=True)
     return {trial: score for trial, score in pairs if score is not None}
 
@@ -47,11 +47,14 @@ def object_dice(dice: pa.Table) -> dict[str, float]:
 def summarise(
     cells: Iterable[Cell], committed: Mapping[Trial, Row], read_dice: Callable[[Collection[str]], pa.Table]
 ) -> list[Scores]:
-    """Default and tuned scores of every configuration among the cells, in their order.
+    """Default and tuned scores of every configuration among the cells, in their order; where every cell has one trial,
+    which is both, only the default ones.
 
     :param read_dice: ids of trials -> their rows of the table `dice`; asked once, for the chosen ones alone.
     """
-    chosen = {"default": {cell: Trial(cell, 0) for cell in cells}, "tuned": _tuned(committed)}
+    chosen: dict[str, dict[Cell, Trial]] = {"default": {cell: Trial(cell, 0) for cell in cells}}
+    if any(trial.index for trial in committed):
+        chosen["tuned"] = _tuned(committed)
     scores = object_dice(read_dice({trial.id for trials in chosen.values() for trial in trials.values()}))
     by_configuration: dict[str, list[Cell]] = defaultdict(list)
     for cell in chosen["default"]:

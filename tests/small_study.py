@@ -42,6 +42,7 @@ def write_data(folder: Path) -> Path:
                 pixels = np.zeros((24, 24, 4), np.uint8)
                 top, left = rng.integers(2, 8, 2)
                 pixels[top : top + 12, left : left + 10] = (*colour, 255)
+                pixels[top : top + 12, left : left + 10, :3] += rng.integers(0, 30, 3, dtype=np.uint8)  # no two alike
                 path = folder / name / str(angle) / f"{number}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(path)

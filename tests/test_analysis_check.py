@@ -17,6 +17,7 @@ from scipy import stats
 from analysis.check import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
 from analysis.errors import AnalysisError
 from analysis.load import Scores, load
+from analysis.stability import MACRO
 
 RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
 Draw = Callable[[str, str], float]
@@ -87,7 +88,7 @@ def test_a_failure_among_many_checks_takes_a_wider_bound_and_a_pass_does_not() -
     alone = one(given(), max_gap=0.1)
     twins = check(given(), max_gap=0.1).checks  # bx, and macro, which is bx
     error = SD * math.sqrt(1 / 4 + 1 / 3)
-    assert list(twins["class"]) == ["bx", "macro"]
+    assert list(twins["class"]) == ["bx", MACRO]
     np.testing.assert_allclose(twins["low"], 0.11 - stats.t.ppf(1 - 0.05 / 2, 3) * error)
     np.testing.assert_allclose(twins["high"], alone["high"])
 
@@ -124,8 +125,8 @@ def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
         (given(rotation=[]), {"max_gap": 0.5}, "no rotation splits"),
         (given(random=[0.5, 0.6, 0.7]), {"max_sd": 0.5}, "no SD of 3 random splits"),
         (given(random=[0.5]), {"min_dice": 0.1}, "no interval: 1 random splits"),
-        (given(random=[0.5, math.nan, 0.6, 0.7]), {"min_dice": 0.1}, "1 of 4 splits have no score"),
-        (given(rotation=[0.5, math.nan, 0.5]), {"max_gap": 0.9}, "1 of 7 splits have no score"),
+        (given(random=[0.5, math.nan, 0.6, 0.7]), {"min_dice": 0.1}, "bx has no score on random_1"),
+        (given(rotation=[0.5, math.nan, 0.5]), {"max_gap": 0.9}, "bx has no score on rot_1"),
     ],
 )
 def test_too_few_splits_cannot_tell(scores: Scores, limits: dict[str, float], reason: str) -> None:
@@ -145,7 +146,12 @@ def test_missing_trials_leave_every_check_of_their_configuration_open() -> None:
     assert verdict.status == CANNOT_TELL
     assert set(verdict.checks["note"]) == {f"1 missing, {cell} for one: run the study again"}
     other = dataclasses.replace(given(), missing=("unet-ce-random_9-s0",))
-    assert check(other, min_dice=0.1).status == STABLE
+    assert check(other, min_dice=0.1, model="icnet").status == STABLE
+    everything = check(other, min_dice=0.1)
+    assert everything.status == CANNOT_TELL, "what is not there at all is not stable"
+    assert "open: min-dice 0.1, unet ce: 1 missing, unet-ce-random_9-s0 for one: run the study again" in (
+        everything.text()
+    )
 
 
 def test_a_training_that_diverged_is_unstable_by_any_limit() -> None:
@@ -157,6 +163,52 @@ def test_a_training_that_diverged_is_unstable_by_any_limit() -> None:
     )
     elsewhere = {"icnet-ce-random_0-s0-t03": "the loss became nan"}  # a point of the search; the cell has its score
     assert check(dataclasses.replace(given(), failed=elsewhere), min_dice=0.1).status == STABLE
+
+
+def two_classes(lacking: Callable[[str], bool]) -> Scores:
+    """mug falls by .2 under rotation; pen, at a third of it, has no score on some splits."""
+    values = {("random", "mug"): 0.9, ("rotation", "mug"): 0.7, ("random", "pen"): 0.3, ("rotation", "pen"): 0.3}
+    scores = made(lambda kind, split: int(split[-1]) / 100, 8, 3, ["mug", "pen"], ["net"])
+    table = scores.table
+    level = pd.Series([values[kind, name] for kind, name in zip(table["split_kind"], table["class"], strict=True)])
+    gone = (table["class"] == "pen") & table["split"].map(lacking)
+    return dataclasses.replace(scores, table=table.assign(dice=(table["dice"] + level).mask(gone)))
+
+
+def test_a_mean_over_other_classes_is_no_mean() -> None:
+    """Over the classes that happen to be scored, the mean would rise from .6 to .7 on rotation splits, and pass."""
+    verdict = check(two_classes(lambda split: split.startswith("rot_")), max_gap=0.05, class_="macro")
+    assert verdict.status == CANNOT_TELL
+    assert only(verdict)["note"] == "pen has no score on rot_0, rot_1, rot_2"
+    assert "open: max-gap 0.05, net ce ew mean of objects: pen has no score on rot_0" in verdict.text()
+    assert check(two_classes(lambda _: False), max_gap=0.05, class_="macro").status == UNSTABLE
+
+
+def test_a_seed_without_a_score_is_not_averaged_around() -> None:
+    """Its split's mean would be over fewer seeds, and other classes, than the others."""
+    scores = two_classes(lambda _: False)
+    table = pd.concat([scores.table, scores.table.assign(seed=1)], ignore_index=True)
+    gone = (table["seed"] == 1) & (table["split"] == "random_3") & (table["class"] == "pen")
+    verdict = check(dataclasses.replace(scores, table=table.assign(dice=table["dice"].mask(gone))), max_sd=0.9)
+    assert dict(zip(verdict.checks["class"], verdict.checks["note"], strict=True)) == {
+        "mug": "",
+        "pen": "pen has no score on random_3",
+        MACRO: "pen has no score on random_3",
+    }
+
+
+def test_simulated_scores_pass_no_gate_unless_asked_for() -> None:
+    drawn = dataclasses.replace(given(), simulated=True)
+    with pytest.raises(AnalysisError, match=r"made holds simulated scores.*add --simulated"):
+        check(drawn, min_dice=0.1)
+    verdict = check(drawn, min_dice=0.1, simulated=True)
+    assert (verdict.status, verdict.simulated) == (STABLE, True)
+    assert verdict.text().startswith("SIMULATED: ")
+    assert not check(given(), min_dice=0.1).text().startswith("SIMULATED")
+
+
+def test_the_statuses_are_apart_from_what_could_not_be_carried_out() -> None:
+    assert (STABLE, UNSTABLE, CANNOT_TELL) == (0, 1, 3)
 
 
 @pytest.mark.parametrize(

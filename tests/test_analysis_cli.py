@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -81,7 +84,7 @@ def test_what_is_missing_is_said_beside_the_numbers(capsys: pytest.CaptureFixtur
         (["tables", "/no/such/study"], ["/no/such/study", "is no study"]),
         (["tables", "paper", "--averaging", "xx"], ["xx", "pw"]),
         (["tables", "paper", "--select", "tuned"], ["paper", "tuned"]),
-        (["compare", "paper", "icnet", "unet-ce"], ["'icnet' is no configuration"]),
+        (["compare", "paper", "icnet", "unet-ce"], ["no configuration 'icnet'; it has icnet-ce, icnet-ce_dice"]),
         (["compare", "paper", "icnet-ce", "unet-x"], ["unet"]),
     ],
 )
@@ -99,6 +102,109 @@ def test_a_comparison_needs_the_sizes_of_the_splits(capsys: pytest.CaptureFixtur
     assert "does not say how many images" in said(
         capsys, "compare", str(tmp_path / "t.csv"), "icnet-ce", "icnet-ce_dice", status=2
     )
+
+
+def test_a_workbook_holds_scores_and_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a spreadsheet takes it: no time has a zone, and no name is run as a formula."""
+    from test_analysis_load import CELLS, DEFINITION, commit
+
+    from study.results import Results
+
+    Results(tmp_path / "out").write_text("study.toml", DEFINITION.to_toml())
+    started = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
+    commit(tmp_path / "out", f"{CELLS[0]}-t00", started=started, host="=1+1")
+    book = tmp_path / "study.xlsx"
+    said(capsys, "tables", str(tmp_path / "out"), "--format", "xlsx", "--out", str(book))
+    scores = pd.read_excel(book, "scores", keep_default_na=False)
+    assert list(scores["class"].unique()) == ["bg", "bx", "cl", "all"]
+    (trial,) = pd.read_excel(book, "trials").to_dict("records")
+    assert (trial["trial"], trial["started_utc"]) == (f"{CELLS[0]}-t00", datetime(2026, 11, 20, 12, 30))
+    assert trial["host"] == "'=1+1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--format", "xlsx"], "go together"),
+        (["--out", "x.xlsx"], "go together"),
+        (["--format", "xlsx", "--out", "x.csv"], "ends in .xlsx"),
+        (["--format", "xlsx", "--out", "no/such/x.xlsx"], "cannot be written"),
+    ],
+)
+def test_a_workbook_needs_a_file(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert words in said(capsys, "tables", "paper", *arguments, status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["tables", "stability", "compare", "check", "report"])
+def test_before_the_first_trial_every_command_says_the_same(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from test_analysis_load import DEFINITION
+
+    from study.results import Results
+
+    Results(tmp_path / "out").write_text("study.toml", DEFINITION.to_toml())
+    more = {"compare": ["icnet-ce", "unet-ce"], "check": ["--max-sd", "0.1"]}.get(command, [])
+    message = said(capsys, command, str(tmp_path / "out"), *more, status=2)
+    assert message.partition(": ")[2].strip() == (
+        f"{tmp_path / 'out'}: no trial is done yet, of 4; there is nothing to analyse before one is"
+    )
+
+
+ODD_TABLES: dict[str, dict[str, Any]] = {
+    "one score": {"splits": ["random_0"]},
+    "rotation splits alone": {"splits": ["rot_0", "rot_1"]},
+    "random splits alone": {"splits": ["random_0", "random_1"]},
+    "one class": {"classes": ["mug"]},
+    "pooled alone": {"averagings": ["pooled"]},
+    "a configuration without scores": {"blank": lambda row: row["model"] == "b"},
+    "an averaging without scores": {"blank": lambda row: row["averaging"] == "ew"},
+    "random splits without scores": {"blank": lambda row: row["split"].startswith("random")},
+    "rotation splits without scores": {"blank": lambda row: row["split"].startswith("rot")},
+    "a class without scores": {"blank": lambda row: row["class"] == "pen"},
+    "nothing right": {"dice": 0.0},
+    "all right": {"dice": 1.0},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("odd", list(ODD_TABLES))
+def test_odd_tables_are_answered_without_a_defect(odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"splits": ["random_0", "random_1", "random_2", "random_3", "rot_0", "rot_1"]}
+    given |= {"classes": ["bg", "mug", "pen", "all"], "averagings": ["pw", "ew"]} | ODD_TABLES[odd]
+    names = ["model", "loss", "split", "averaging", "class"]
+    places = itertools.product(["a", "b"], ["ce"], given["splits"], given["averagings"], given["classes"])
+    rows = [
+        dict(zip(names, place, strict=True)) | {"dice": given.get("dice", i % 97 / 97)}
+        for i, place in enumerate(places)
+    ]
+    table = pd.DataFrame(rows)
+    if blank := given.get("blank"):
+        table["dice"] = table["dice"].mask(table.apply(blank, axis=1))
+    table.to_csv(tmp_path / "t.csv", index=False)
+    path = str(tmp_path / "t.csv")
+    assert "nan" not in said(capsys, "stability", path)
+    said(capsys, "tables", path)
+    said(capsys, "report", path, "--out", str(tmp_path / "page.html"))
+    averaging = given["averagings"][-1]
+    assert main(["check", path, "--min-dice", "0.5", "--averaging", averaging]) in (0, 1, 3)
+
+
+@pytest.mark.parametrize("classes", [["bg"], ["background", "all"]])
+def test_a_table_without_objects_has_nothing_to_analyse(
+    classes: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("net", "ce", f"random_{i}", "ew", name, 0.5) for i in range(4) for name in classes]
+    pd.DataFrame(rows, columns=["model", "loss", "split", "averaging", "class", "dice"]).to_csv(tmp_path / "t.csv")
+    assert "no object class has a score" in said(capsys, "stability", str(tmp_path / "t.csv"), status=2)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from test_analysis_load import DEFINITION, commit
 
 from analysis.costs import non_dominated, trade_off
 from analysis.load import load
-from analysis.stability import with_macro
+from analysis.stability import MACRO, with_macro
 from study.results import Results
 
 SPLITS = ("random_0", "rot_0")
@@ -43,8 +43,8 @@ def study(out: Path, **of_model: dict[str, object]) -> Path:
 def test_the_cheaper_and_better_dominates(tmp_path: Path) -> None:
     facts = load(study(tmp_path, icnet={}, unet={"parameters": 300, "train_seconds": 90.0})).study_facts("a test")
     found = trade_off(facts).set_index("model")
-    scores = with_macro(load(tmp_path).table).query("averaging == 'ew' and `class` == 'macro' and split == 'random_0'")
-    means = scores.set_index("model")["dice"]
+    scores = with_macro(load(tmp_path).table).query("averaging == 'ew' and split == 'random_0'")
+    means = scores[scores["class"] == MACRO].set_index("model")["dice"]
     assert found["mean"].to_dict() == pytest.approx(means.to_dict())
     assert found["parameters"].to_dict() == {"icnet": 100, "unet": 300}
     better = means["icnet"] >= means["unet"]

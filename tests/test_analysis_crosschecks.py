@@ -9,7 +9,7 @@ import pytest
 
 from analysis.load import load
 from analysis.ranks import class_agreement
-from analysis.stability import by_split, objects_of, of_kind, variance_shares
+from analysis.stability import MACRO, by_split, objects_of, of_kind, variance_shares
 
 pytestmark = pytest.mark.slow  # pingouin takes seconds to import
 
@@ -33,7 +33,7 @@ def test_kendalls_w_agrees_with_pingouin() -> None:
     assert compared == 16
 
 
-@pytest.mark.parametrize(("averaging", "class_"), [("pw", "bx"), ("pw", "macro"), ("ew", "du"), ("ew", "macro")])
+@pytest.mark.parametrize(("averaging", "class_"), [("pw", "bx"), ("pw", MACRO), ("ew", "du"), ("ew", MACRO)])
 def test_intraclass_correlation_agrees_with_pingouin(averaging: str, class_: str) -> None:
     """ICC(C,1): splits as targets, configurations as raters; ours cuts a negative one to 0."""
     shares = variance_shares(TABLE).set_index(["averaging", "class"])

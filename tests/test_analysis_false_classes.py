@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from test_analysis_load import CELLS, DEFINITION, commit, confusion_of
 
-from analysis.facts import Facts
+from analysis.facts import Facts, TrialImages, _of_trial
 from analysis.false_classes import (
-    TrialImages,
-    _of_trial,
     false_class_matrices,
     false_classes,
     hard_images,

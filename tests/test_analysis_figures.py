@@ -19,7 +19,7 @@ from analysis.comparison import compare
 from analysis.figures import ROTATION
 from analysis.load import load
 from analysis.ranks import configuration_ranks
-from analysis.stability import stability
+from analysis.stability import MACRO, stability
 from analysis.svg import INK, inline_svg
 from analysis.tables import tables, worst
 
@@ -50,7 +50,7 @@ def test_dots_are_the_scores_and_the_bar_is_the_interval() -> None:
     ours = PAPER[(PAPER["model"] == "icnet") & (PAPER["loss"] == "ce") & (PAPER["averaging"] == "ew")]
     figure = figures.dots(PAPER, *OURS, "ew")
     named = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert named == ["bx", "cl", "dr", "du", "ad", "bo", "macro", "all", "bg"]
+    assert named == ["bx", "cl", "dr", "du", "ad", "bo", MACRO, "all", "bg"]
     dots = lines(figure, "o")
     for y, name in enumerate(named[:6]):
         scores = ours[(ours["class"] == name) & (ours["split_kind"] == "random")]["dice"]
@@ -102,7 +102,7 @@ def test_without_the_sizes_of_the_splits_there_is_no_interval() -> None:
 def test_ranks_are_the_ranks() -> None:
     figure = figures.ranks(PAPER, "ew")
     found = configuration_ranks(PAPER[PAPER["averaging"] == "ew"])
-    macro = found[found["class"] == "macro"]
+    macro = found[found["class"] == MACRO]
     splits = list(dict.fromkeys(PAPER["split"]))
     assert [y for _, y in lines(figure, "o")] == macro[splits].to_numpy(float).tolist()
 

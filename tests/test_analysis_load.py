@@ -37,7 +37,13 @@ def confusion_of(trial_id: str) -> np.ndarray[Any, Any]:
     return counts
 
 
-def commit(out: Path, trial_id: str, kept: Iterable[str] = ("dice", "confusion", "trials"), **changes: object) -> None:
+def commit(
+    out: Path,
+    trial_id: str,
+    kept: Iterable[str] = ("dice", "confusion", "history", "trials"),
+    history: Iterable[dict[str, float]] = (),
+    **changes: object,
+) -> None:
     trial = parse_trial(trial_id)
     cell = trial.cell
     factors = {"trial": trial_id, "index": trial.index, "width": 1.0, "strength": 1.0}
@@ -69,6 +75,7 @@ def commit(out: Path, trial_id: str, kept: Iterable[str] = ("dice", "confusion",
     tables = {
         "dice": table_of("dice", [*val, *(factors | test | scored for scored in per_class)]),
         "confusion": table_of("confusion", [pixel | {"partition": p} for p in ("val", "test") for pixel in pixels]),
+        "history": table_of("history", [{"trial": trial_id} | epoch for epoch in history]),
         "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe()),
     }
     Results(out).commit({name: table for name, table in tables.items() if name in kept})
@@ -162,12 +169,17 @@ def test_trials_without_scores_or_objective_are_missing(out: Path) -> None:
     assert set(load(out, "tuned").table["split"]) == {"random_0", "rot_0"}
 
 
-def test_an_empty_study_has_everything_missing(tmp_path: Path) -> None:
+def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
     Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
     for epsilon in (None, 0.01):
-        scores = load(tmp_path, epsilon=epsilon)
-        assert len(scores.table) == 0
-        assert len(scores.missing) == 4
+        with pytest.raises(AnalysisError, match="no trial is done yet, of 4"):
+            load(tmp_path, epsilon=epsilon)
+    commit(tmp_path, f"{CELLS[0]}-t00", ["trials"], status="failed", error="the loss became nan")
+    with pytest.raises(AnalysisError, match=r"no trial has scores: 1 of 4 failed .*: the loss became nan"):
+        load(tmp_path)
+    commit(tmp_path, f"{CELLS[1]}-t00", ["trials"])
+    with pytest.raises(AnalysisError, match="1 of 4 trials are done, but no object class has a test score"):
+        load(tmp_path)
 
 
 def test_seeds_stay_a_factor(tmp_path: Path) -> None:
@@ -269,7 +281,10 @@ def test_a_tidy_csv(tmp_path: Path) -> None:
         (GOOD.replace("0.5", "inf"), "dice must be from 0 to 1"),
         (GOOD.replace("0.5", "good"), "dice is no number; leave an undefined score empty: 'good' in row 1"),
         (GOOD.replace("icnet", ""), "model is empty"),
-        (GOOD.replace("rot_0", "fold3"), "split must be random_<number> or rot_<number>: 'fold3' in row 2"),
+        (
+            GOOD.replace("rot_0", "fold3"),
+            "split must be random_<number> or rot_<number>, of at most 9 digits: 'fold3' in row 2",
+        ),
         (GOOD.replace("pw", "macro"), "averaging must be one of pw, ew, pooled"),
         (
             GOOD.replace("dice", "dice,seed").replace("0.5", "0.5,1.5").replace("NA,", "NA,,0"),

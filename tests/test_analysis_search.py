@@ -22,7 +22,7 @@ from analysis.search import (
     tuning_gain,
     tuning_shares,
 )
-from analysis.stability import stability, variance_shares
+from analysis.stability import MACRO, stability, variance_shares
 from study.cells import Cell, Trial
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0", "rot_1"]
@@ -72,7 +72,7 @@ def row_of(table: pd.DataFrame, **place: Any) -> "pd.Series[Any]":
 
 def test_a_planted_gain_is_found_exactly() -> None:
     table = tuning_gain(planted(0.05), test_to_train=0.25)
-    assert list(table["class"]) == [*OBJECTS, "macro"] * 2
+    assert list(table["class"]) == [*OBJECTS, MACRO] * 2
     for _, row in table.iterrows():
         assert row["gain"] == pytest.approx(0.05)
         assert row["rotation_gain"] == pytest.approx(0.05)
@@ -95,12 +95,12 @@ def test_a_gain_that_varies_has_the_interval_of_nadeau_and_bengio_after_the_mean
         return level_of(split) + (index == 2) * (0.5 * level_of(split) + 0.02 * (2 * seed - 1))
 
     runs = make_runs(lambda split, seed, index: float(index == 2), dice, seeds=2)
-    row = row_of(tuning_gain(runs, test_to_train=0.25, level=0.9), averaging="pw", **{"class": "macro"})
+    row = row_of(tuning_gain(runs, test_to_train=0.25, level=0.9), averaging="pw", **{"class": MACRO})
     gains = [0.10, 0.15, 0.20, 0.25]
     assert row["gain"] == pytest.approx(np.mean(gains))
     assert (row["low"], row["high"]) == pytest.approx(nadeau_bengio_interval(gains, 0.25, 0.9))
     assert row["note"] == ""
-    unknown = row_of(tuning_gain(runs, None), averaging="pw", **{"class": "macro"})
+    unknown = row_of(tuning_gain(runs, None), averaging="pw", **{"class": MACRO})
     assert np.isnan(unknown["low"])
     assert np.isnan(unknown["high"])
     assert unknown["note"].startswith("no interval: how many images were tested")
@@ -137,7 +137,7 @@ def test_cells_whose_macro_is_not_over_the_same_classes_are_left_out_and_counted
     of_tuned = (runs["split"] == "random_1") & (runs["index"] == 2) & (runs["class"] == "cl")
     runs.loc[of_tuned, "dice"] = np.nan
     table = tuning_gain(runs, 0.25)
-    assert dict(zip(table["class"], table["num_left_out"], strict=True)) == {"bx": 0, "cl": 1, "macro": 1}
+    assert dict(zip(table["class"], table["num_left_out"], strict=True)) == {"bx": 0, "cl": 1, MACRO: 1}
     assert set(table.loc[table["class"] != "bx", "num_splits"]) == {3}
     np.testing.assert_allclose(table["gain"], 0.05)
 

@@ -38,6 +38,7 @@ from analysis.ranks import (
     worst_of_columns,
 )
 from analysis.stability import (
+    MACRO,
     Refusal,
     by_split,
     mean_interval,
@@ -164,7 +165,7 @@ def test_on_a_logit_scale_the_small_model_varies_as_much(paper: pd.DataFrame) ->
 
 def test_drops_to_rotation(paper: pd.DataFrame) -> None:
     table = stability(paper)
-    macro = table[table["class"] == "macro"].set_index(["averaging", "model", "loss"]).sort_index()
+    macro = table[table["class"] == MACRO].set_index(["averaging", "model", "loss"]).sort_index()
     assert close(macro.loc["pw", "gap"], [0.103, 0.126, 0.124, 0.029])
     assert close(macro.loc["ew", "gap"], [0.104, 0.129, 0.077, 0.027])
     assert macro.loc["pw", "error_ratio"].round(2).tolist() == [1.74, 1.94, 1.53, 1.14]
@@ -190,19 +191,19 @@ def test_holm_cannot_pass_any_of_48_columns(paper: pd.DataFrame) -> None:
     assert (len(found), (found["p"] < 0.05).sum()) == (48, 16)
     assert found["holm"].isna().all()
     assert found["note"].unique().tolist() == [
-        "nothing can survive Holm over 48 columns: the smallest attainable p is 0.0061, above 0.05 / 48 = 0.0010"
+        "nothing can survive Holm over 48 columns: the smallest attainable p is 0.0061, above 0.05 / 48 = 0.001"
     ]
     six = columns_against_rotation(paper[(paper["model"] == "icnet") & (paper["averaging"] == "pw")].head(88))
     assert six["holm"].tolist() == pytest.approx(holm(six["p"]))
 
 
 DICE_LOSS = [  # model, averaging, class: difference, wins, losses, low, high, sign-flip p
-    ("icnet", "pw", "macro", 0.004, 5, 3, -0.030, 0.038, 0.70),
-    ("icnet", "ew", "macro", 0.010, 3, 5, -0.086, 0.105, 0.72),
+    ("icnet", "pw", MACRO, 0.004, 5, 3, -0.030, 0.038, 0.70),
+    ("icnet", "ew", MACRO, 0.010, 3, 5, -0.086, 0.105, 0.72),
     ("icnet", "pw", "all", 0.005, 4, 0, -0.003, 0.013, 0.125),
     ("icnet", "ew", "all", 0.003, 3, 5, -0.073, 0.078, 0.95),
-    ("unet", "pw", "macro", 0.018, 5, 3, -0.067, 0.102, 0.42),
-    ("unet", "ew", "macro", 0.029, 6, 2, -0.064, 0.123, 0.23),
+    ("unet", "pw", MACRO, 0.018, 5, 3, -0.067, 0.102, 0.42),
+    ("unet", "ew", MACRO, 0.029, 6, 2, -0.064, 0.123, 0.23),
     ("unet", "pw", "all", 0.005, 5, 2, -0.011, 0.021, 0.36),
     ("unet", "ew", "all", 0.026, 5, 2, -0.065, 0.117, 0.31),
 ]
@@ -235,13 +236,13 @@ def test_corrected_and_exact_tests_take_back_a_naive_discovery(dice_loss: dict[s
 def test_practical_equivalence_and_rotation_differences(dice_loss: dict[str, pd.DataFrame]) -> None:
     probabilities = ["p_better", "p_equal", "p_worse"]
     for model, expected in {"icnet": [0.50, 0.18, 0.32], "unet": [0.68, 0.14, 0.18]}.items():
-        row = at(dice_loss[model], averaging="ew", class_="macro")
+        row = at(dice_loss[model], averaging="ew", class_=MACRO)
         assert row[probabilities].tolist() == pytest.approx(expected, abs=0.005)
     splits = ["rot_0", "rot_1", "rot_2"]
-    unet = {averaging: at(dice_loss["unet"], averaging=averaging, class_="macro") for averaging in ("pw", "ew")}
+    unet = {averaging: at(dice_loss["unet"], averaging=averaging, class_=MACRO) for averaging in ("pw", "ew")}
     assert close(unet["pw"][splits], [0.107, 0.100, 0.132])
     assert close(unet["ew"][splits], [0.010, 0.063, 0.163])
-    assert close(at(dice_loss["icnet"], averaging="pw", class_="macro")[splits], [-0.003, -0.055, -0.002])
+    assert close(at(dice_loss["icnet"], averaging="pw", class_=MACRO)[splits], [-0.003, -0.055, -0.002])
     assert (unet["pw"]["interaction_p"], unet["ew"]["interaction_p"]) == (
         pytest.approx(6 / 165),
         pytest.approx(57 / 165),
@@ -252,7 +253,7 @@ def test_the_small_model_is_better(paper: pd.DataFrame) -> None:
     expected = {"ce": [(0.094, 0.006), (0.176, 0.017)], "ce_dice": [(0.080, 0.006), (0.156, 0.011)]}
     for loss, rows in expected.items():
         found = compare(paper, ("icnet", loss), ("unet", loss), test_to_train=RATIO, rope=0.01)
-        macro = found[found["class"] == "macro"]
+        macro = found[found["class"] == MACRO]
         assert close(macro[["difference", "nb_p"]], rows)
         assert macro["wins"].tolist() == [8, 8]
         assert macro["sign_flip_p"].tolist() == pytest.approx([2 / 256] * 2)
@@ -308,11 +309,11 @@ def test_hardest_and_easiest_classes(paper: pd.DataFrame) -> None:
 
 def test_shares_of_the_variance(paper: pd.DataFrame) -> None:
     found = variance_shares(paper).set_index(["averaging", "class"])
-    assert close(found["icc"][[("pw", "bx"), ("pw", "macro")]], [0.312, 0.183])
-    assert found["icc"]["ew", "macro"] == pytest.approx(0.10, abs=0.005)
+    assert close(found["icc"][[("pw", "bx"), ("pw", MACRO)]], [0.312, 0.183])
+    assert found["icc"]["ew", MACRO] == pytest.approx(0.10, abs=0.005)
     assert close(found["p_split"][("pw", "bx")], 0.031)
-    assert found["p_split"]["pw", "macro"] == pytest.approx(0.12, abs=0.005)
-    assert close(found["residual_sd"][[("pw", "macro"), ("ew", "macro")]], [0.027, 0.052])
+    assert found["p_split"]["pw", MACRO] == pytest.approx(0.12, abs=0.005)
+    assert close(found["residual_sd"][[("pw", MACRO), ("ew", MACRO)]], [0.027, 0.052])
     others = found.drop(index=[("pw", "bx")])
     assert others["icc"].max() < 0.202
     assert others["p_split"].min() > 0.05
@@ -395,13 +396,13 @@ def test_undefined_scores_are_skipped_and_counted() -> None:
     gap = (table["model"] == "model_0") & (table["split"] == "random_2") & (table["class"] == "bx")
     holed = table.assign(dice=table["dice"].mask(gap))
     found = stability(holed)
-    box, macro = (at(found, model="model_0", class_=name) for name in ("bx", "macro"))
-    assert (box["num_splits"], box["num_undefined"], macro["num_splits"], macro["num_undefined"]) == (5, 1, 6, 1)
+    box, macro = (at(found, model="model_0", class_=name) for name in ("bx", MACRO))
+    assert (box["num_splits"], box["num_undefined"], macro["num_splits"], macro["num_undefined"]) == (5, 1, 5, 1)
+    assert "bx has no score on random_2" in box["note"]
+    assert "bx has no score on random_2" in macro["note"]
     values = holed[(holed["model"] == "model_0") & (holed["class"] == "bx") & (holed["split_kind"] == "random")]["dice"]
     assert box["mean"] == pytest.approx(values.dropna().mean())
-    assert by_split(holed).loc[("model_0", "ce", "pw", "macro"), ("random", "random_2")] == pytest.approx(
-        table["dice"][gap.shift(1, fill_value=False)].iloc[0]
-    )
+    assert np.isnan(by_split(holed).loc[("model_0", "ce", "pw", MACRO), ("random", "random_2")])
     pd.testing.assert_frame_equal(found, stability(holed[~gap]), check_dtype=False)
     overall = random_against_rotation(holed).iloc[0]
     assert (overall["num_columns"], overall["num_left_out"]) == (3, 1)
@@ -419,11 +420,11 @@ def test_a_class_that_a_configuration_lacks_is_counted() -> None:
     found = stability(table[(table["model"] == "model_0") | (table["class"] != "bx")]).set_index(["model", "class"])
     assert found.loc[("model_1", "bx"), ["num_splits", "num_rotation", "num_seeds"]].tolist() == [0, 0, 0]
     assert found["num_undefined"].to_dict() == {
-        ("model_0", "bx"): 0, ("model_0", "cl"): 0, ("model_0", "macro"): 0,
-        ("model_1", "bx"): 9, ("model_1", "cl"): 0, ("model_1", "macro"): 9,
+        ("model_0", "bx"): 0, ("model_0", "cl"): 0, ("model_0", MACRO): 0,
+        ("model_1", "bx"): 9, ("model_1", "cl"): 0, ("model_1", MACRO): 9,
     }  # fmt: skip
     shares = variance_shares(table[(table["model"] == "model_0") | (table["class"] != "bx")])
-    assert at(shares, class_="macro")["note"].startswith("no shares: the means are not over the same classes")
+    assert at(shares, class_=MACRO)["note"].startswith("no shares: not every configuration")
 
 
 def test_a_configuration_with_fewer_splits_is_tested_on_its_own() -> None:

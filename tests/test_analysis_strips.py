@@ -16,6 +16,7 @@ from analysis.false_classes import image_scores
 from analysis.load import load
 from analysis.strips import GAP, colours, examples, strips
 from study import definition
+from study.errors import StudyError
 
 SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
 
@@ -81,7 +82,7 @@ def test_a_mask_that_is_gone_is_named(facts: Facts, tmp_path: Path) -> None:
     masks = Path(str(facts.results.out)) / "masks"
     moved = masks.rename(tmp_path / "masks")
     try:
-        with pytest.raises(AnalysisError, match="bring that table back"):
+        with pytest.raises(StudyError, match=r"masks/.*parquet is lost: bring that file back"):
             strips(facts, shown)
     finally:
         moved.rename(masks)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import pytest
 from odd_data import cut_out_image, problems_of
 
 from trainers import data
-from trainers.catalogue import DataError, abbreviation, describe, distribution_table, locate, read_catalogue
+from trainers.catalogue import abbreviation, locate, read_catalogue
 from trainers.data import check, load
+from trainers.distribution import describe, distribution_table
+from trainers.problems import DataError
 
 TABLE_1 = {
     "adapter": {0: 36, 30: 36, 60: 36, 90: 36},
@@ -47,6 +51,15 @@ def test_the_table_reads_like_table_1() -> None:
     assert len({len(line) for line in lines[:-1]}) == 1
 
 
+def test_a_table_of_many_angles_stays_narrow(folder: Path) -> None:
+    for angle in range(90, 150):
+        (folder / f"mug/{angle}").mkdir()
+        shutil.copy(folder / "mug/0/a.png", folder / f"mug/{angle}")
+    lines = [line.split() for line in distribution_table(read_catalogue(folder)).splitlines()]
+    assert lines[:2] == [["class", "angles", "from", "to", "total"], ["mug", "62", "0", "149", "62"]]
+    assert lines[2:4] == [["pen", "2", "0", "330", "2"], ["total", "63", "0", "330", "64"]]
+
+
 def test_locate_and_the_word_standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     assert locate("standin") == Path(data.__file__).parent / "standin"
     assert locate("~/set") == Path.home() / "set"
@@ -70,8 +83,8 @@ def test_a_catalogue_lists_by_class_angle_and_id(folder: Path) -> None:
     assert found == [
         ("mug/0/a", "mug", 0),
         ("mug/22.5/b", "mug", 22.5),
-        ("pen/-30/c", "pen", -30),
         ("pen/0/a", "pen", 0),
+        ("pen/-30/c", "pen", 330),
     ]
     backgrounds = [(background.id, background.group) for background in catalogue.backgrounds]
     assert backgrounds == [("backgrounds/hall/1", "hall"), ("backgrounds/hall/2", "hall"), ("backgrounds/yard", "yard")]
@@ -150,9 +163,12 @@ NAMING = [
     (move("mug", "kubeł"), "kubeł: a class name holds only"),
     (move("mug", ".mug"), ".mug: a class name holds only"),
     (move("mug", "mug\ncup"), "mug\\ncup: the name holds characters"),
-    (move("mug", "Pen"), "pen: differs only by case from the class Pen"),
-    (lambda root: [move("mug", "box")(root), move("pen", "bx")(root)], "bx: is abbreviated like the class box"),
-    (lambda root: shutil.copy(root / "mug/0/a.png", root / "mug/0/a.PNG"), "mug/0/a.png: has the same id as a.PNG"),
+    (move("mug", "Pen"), "pen (Pen): differs only by case from another class"),
+    (lambda root: [move("mug", "box")(root), move("pen", "bx")(root)], "bx (box): is abbreviated like another class"),
+    (
+        lambda root: shutil.copy(root / "mug/0/a.png", root / "mug/0/a.PNG"),
+        "mug/0/a.png (a.PNG): the name differs from another only by its ending",
+    ),
     (
         lambda root: shutil.copy(root / "mug/0/a.png", root / "mug/0/a\n.png"),
         "mug/0/a\\n.png: the name holds characters that cannot be printed",
@@ -183,10 +199,58 @@ def test_names_that_are_no_text_are_reported(folder: Path) -> None:
 
 
 def test_links_within_the_data_set_and_to_the_data_set_are_followed(folder: Path, tmp_path: Path) -> None:
-    (folder / "mug/0/again.png").symlink_to("a.png")
+    shutil.move(folder / "mug/0/a.png", folder / "backgrounds/README.png")
+    (folder / "mug/0/a.png").symlink_to("../../backgrounds/README.png")
     (tmp_path / "link").symlink_to(folder)
-    assert check(read_catalogue(tmp_path / "link")) == []
-    assert len(read_catalogue(tmp_path / "link").images) == 5
+    catalogue = read_catalogue(tmp_path / "link")
+    assert check(catalogue) == []
+    assert len(catalogue.images) == 4
+
+
+@pytest.mark.parametrize("name", ["", "~nobody-of-that-name/set", "a\0b", "/dev/null"])
+def test_names_of_no_folder(name: str) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        read_catalogue(name)
+
+
+CHECK_AS_NOBODY = """
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from trainers.catalogue import read_catalogue
+from trainers.data import check
+from trainers.problems import DataError
+
+Image.init()  # loads its formats, which another user may not be let to
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+print(*check(read_catalogue(Path("set"))), sep="\\n")
+try:
+    read_catalogue(Path("set/cup"))
+except DataError as error:
+    print(error)
+"""
+
+
+def test_what_may_not_be_read_is_named_once(folder: Path) -> None:
+    """As another user than root, who may read everything."""
+    for name in (".git", "cup", "mug/45"):
+        (folder / name).mkdir(mode=0)
+    (folder / "pen/0/a.png").chmod(0)
+    (folder / "pen/-30").chmod(0o444)  # its names can be listed, but not looked at
+    folder.parent.chmod(0o755)
+    asked = subprocess.run([sys.executable, "-c", CHECK_AS_NOBODY], cwd=folder.parent, capture_output=True, text=True)
+    assert asked.stderr == ""
+    denied, remedy = "(Permission denied)", "let it be read by whoever runs this"
+    assert asked.stdout.splitlines() == [
+        *(f"{name} {denied}: cannot be listed: {remedy}" for name in ("cup", "mug/45", "pen/-30")),
+        f"pen/0/a.png {denied}: cannot be opened: let it be read, or remove it",
+        f"1 problem in the data set: set/cup {denied}: cannot be listed: {remedy}",
+    ]
 
 
 def test_no_folder_and_an_empty_folder(tmp_path: Path) -> None:
@@ -211,5 +275,5 @@ def test_abbreviations_are_the_papers() -> None:
 
 
 def test_counts_include_zeros(folder: Path) -> None:
-    assert describe(read_catalogue(folder)) == {"mug": {-30: 0, 0: 1, 22.5: 1}, "pen": {-30: 1, 0: 1, 22.5: 0}}
-    assert distribution_table(read_catalogue(folder)).splitlines()[0].split() == ["class", "-30", "0", "22.5", "total"]
+    assert describe(read_catalogue(folder)) == {"mug": {0: 1, 22.5: 1, 330: 0}, "pen": {0: 1, 22.5: 0, 330: 1}}
+    assert distribution_table(read_catalogue(folder)).splitlines()[0].split() == ["class", "0", "22.5", "330", "total"]

@@ -42,7 +42,8 @@ def test_plan_of_the_paper(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     shown = capsys.readouterr().out
     assert "44 cells, 44 trials: 0 done, 44 missing" in shown
     assert re.search(r"unet-ce_dice-rot_2-s0 +t00", shown)
-    assert re.search(r"\nThis machine: \d+ trials? at once, about .*, at that speed\.", shown)
+    assert "by the speed of an Intel Xeon with AMX: this machine may take several times as long" in shown
+    assert re.search(r"\nThis machine: \d+ trials? at once\. To know how long that takes here, add --calibrate", shown)
     assert not (tmp_path / "none").exists(), "a plan writes nothing"
 
 
@@ -67,7 +68,7 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkey
     assert (plan["cells"], len(plan["trials"]), plan["basis"]) == (12, 36, "constants")
     assert plan["seconds"] > 0
     assert plan["here"]["at_once"] >= 1
-    assert plan["here"]["hours"] == pytest.approx(plan["seconds"] / 3600 / plan["here"]["at_once"])
+    assert plan["here"]["hours"] is None, "nothing was measured here: another machine's figure says nothing of this one"
 
 
 @pytest.mark.parametrize(
@@ -119,9 +120,9 @@ def test_all_problems_of_a_data_set_come_in_one_list(capsys: pytest.CaptureFixtu
     arguments = ["data", str(data), "--definition", str(definition), "--sheet", str(tmp_path / "s.png")]
     assert main(arguments) == 1
     shown = capsys.readouterr().out
-    assert "mug/0/0.png: " in shown
+    assert "mug/0/0.png (it ends too soon, or a checksum does not hold): unreadable" in shown
     assert "pen/60: no image in this folder" in shown
-    assert "rot_1: class pen has no test image (its angles: 0, 30)" in shown
+    assert "rot_1, class pen (its angles: 0, 30): no image to test on: change splits.rotations.rot_1" in shown
     assert main([*arguments, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert len(report["problems"]) == 3

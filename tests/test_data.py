@@ -14,10 +14,11 @@ import pytest
 from odd_data import cut_out_image, problems_of
 from PIL import Image
 
-from trainers import data
-from trainers.catalogue import DataError, Problem, read_catalogue
+from trainers.catalogue import read_catalogue
 from trainers.contact_sheet import MAX_BYTES, contact_sheet
 from trainers.data import check, fingerprint, load
+from trainers.decoding import read_background, read_object
+from trainers.problems import DataError, Problem
 
 
 def png(bits: int, colour_type: int, width: int, height: int, channels: int, rows: bool = True) -> bytes:
@@ -50,36 +51,36 @@ def with_alpha(value: int) -> bytes:
 
 WHOLE = encoded(cut_out_image())
 PIXELS = [
-    ("mug/0/a.png", encoded(cut_out_image().convert("RGB")), "no alpha channel: its mode is RGB"),
-    ("mug/0/a.png", encoded(cut_out_image().convert("L")), "no alpha channel: its mode is L"),
-    ("mug/0/b.jpg", encoded(cut_out_image().convert("RGB"), "JPEG"), "no alpha channel: its mode is RGB"),
-    ("mug/0/a.png", with_alpha(0), "empty mask"),
-    ("mug/0/a.png", with_alpha(127), "empty mask"),
-    ("mug/0/a.png", with_alpha(128), "the mask covers everything"),
-    ("mug/0/a.png", b"", "unreadable: none of the formats PNG, JPEG, BMP, WEBP, TIFF"),
-    ("mug/0/a.png", b"GIF89a", "unreadable: none of the formats"),
-    ("mug/0/a.png", WHOLE[: len(WHOLE) // 2], "unreadable or truncated: "),
-    ("mug/0/a.png", WHOLE[:-5], "unreadable or truncated: "),
-    ("mug/0/a.png", flipped(WHOLE), "unreadable or truncated: "),
-    ("mug/0/a.png", png(16, 6, 8, 8, 4), "more than 8 bits a channel"),
-    ("mug/0/a.png", png(16, 4, 8, 8, 2), "more than 8 bits a channel"),
-    ("mug/0/a.png", png(8, 6, 9000, 9000, 4, rows=False), "9000 x 9000 is more than 67108864 pixels"),
-    ("mug/0/a.png", png(8, 6, 11000, 11000, 4, rows=False), "11000 x 11000 is more than 67108864 pixels"),
-    ("mug/0/a.png", png(8, 6, 60000, 60000, 4, rows=False), "more than 67108864 pixels"),
-    ("backgrounds/yard.jpg", encoded(cut_out_image().convert("RGB"), "JPEG")[:-200], "unreadable or truncated: "),
-    ("backgrounds/yard.png", png(16, 0, 8, 8, 1), "more than 8 bits a channel"),
-    ("backgrounds/yard.png", png(16, 2, 8, 8, 3), "more than 8 bits a channel"),
-    ("backgrounds/yard.tif", encoded(Image.new("F", (8, 8)), "TIFF"), "more than 8 bits a channel"),
+    ("mug/0/a.png", encoded(cut_out_image().convert("RGB")), " (its mode is RGB): no alpha channel"),
+    ("mug/0/a.png", encoded(cut_out_image().convert("L")), " (its mode is L): no alpha channel"),
+    ("mug/0/b.jpg", encoded(cut_out_image().convert("RGB"), "JPEG"), " (its mode is RGB): no alpha channel"),
+    ("mug/0/a.png", with_alpha(0), ": empty mask"),
+    ("mug/0/a.png", with_alpha(127), ": empty mask"),
+    ("mug/0/a.png", with_alpha(128), ": the mask covers everything"),
+    ("mug/0/a.png", b"", ": unreadable: none of the formats PNG, JPEG, BMP, WEBP, TIFF"),
+    ("mug/0/a.png", b"GIF89a", ": unreadable: none of the formats"),
+    ("mug/0/a.png", WHOLE[: len(WHOLE) // 2], " (it ends too soon, or a checksum does not hold): unreadable"),
+    ("mug/0/a.png", WHOLE[:-5], " (it ends too soon, or a checksum does not hold): unreadable"),
+    ("mug/0/a.png", flipped(WHOLE), " (it ends too soon, or a checksum does not hold): unreadable"),
+    ("mug/0/a.png", png(16, 6, 8, 8, 4), ": more than 8 bits a channel"),
+    ("mug/0/a.png", png(16, 4, 8, 8, 2), ": more than 8 bits a channel"),
+    ("mug/0/a.png", png(8, 6, 9000, 9000, 4, rows=False), " (9000 x 9000): more than 67108864 pixels"),
+    ("mug/0/a.png", png(8, 6, 11000, 11000, 4, rows=False), " (11000 x 11000): more than 67108864 pixels"),
+    ("mug/0/a.png", png(8, 6, 60000, 60000, 4, rows=False), ": more than 67108864 pixels"),
+    ("backgrounds/yard.jpg", encoded(cut_out_image().convert("RGB"), "JPEG")[:-200], " (image file is truncated"),
+    ("backgrounds/yard.png", png(16, 0, 8, 8, 1), ": more than 8 bits a channel"),
+    ("backgrounds/yard.png", png(16, 2, 8, 8, 3), ": more than 8 bits a channel"),
+    ("backgrounds/yard.tif", encoded(Image.new("F", (8, 8)), "TIFF"), ": more than 8 bits a channel"),
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "expected"), PIXELS, ids=[f"{name}: {what}" for name, _, what in PIXELS])
+@pytest.mark.parametrize(("name", "content", "expected"), PIXELS, ids=[name + what for name, _, what in PIXELS])
 def test_a_problem_of_pixels(folder: Path, name: str, content: bytes, expected: str) -> None:
     for other in (folder / name).parent.glob(f"{Path(name).stem}.*"):
         other.unlink()
     (folder / name).write_bytes(content)
     (problem,) = problems_of(folder)
-    assert problem.startswith(f"{name}: {expected}")
+    assert problem.startswith(name + expected)
     assert str(folder) not in problem
     assert "\n" not in problem
     with pytest.raises(DataError) as refused:
@@ -91,7 +92,7 @@ def test_a_file_that_vanishes_is_named(folder: Path) -> None:
     catalogue = read_catalogue(folder)
     (folder / "mug/0/a.png").unlink()
     assert [str(problem) for problem in check(catalogue)] == [
-        "mug/0/a.png: unreadable or truncated: No such file or directory"
+        "mug/0/a.png (No such file or directory): cannot be opened: let it be read, or remove it"
     ]
 
 
@@ -107,14 +108,18 @@ def test_all_problems_are_in_one_list(folder: Path) -> None:
     assert places == ["notes.txt", "mug/0/a.png", "pen/0/a.png", "backgrounds/yard.jpg"]
 
 
-def test_the_message_is_one_line_for_each_of_the_first_50() -> None:
-    error = DataError(Problem(f"mug/0/{number}.png", "empty mask") for number in range(53))
-    lines = str(error).splitlines()
-    assert lines[0] == "53 problems in the data set:"
-    assert lines[1] == "  mug/0/0.png: empty mask"
-    assert len(lines) == 52
-    assert lines[-1] == "  and 3 more"
+def test_a_kind_of_problem_is_told_once_with_a_count() -> None:
+    empty = [Problem(f"mug/0/{number}.png", "empty mask") for number in range(53)]
+    error = DataError([*empty[:2], Problem("a.png", "too large", "9 x 9"), *empty[2:]])
+    assert str(error).splitlines() == [
+        "54 problems in the data set:",
+        "  mug/0/0.png, mug/0/1.png, mug/0/2.png and 50 more: empty mask",
+        "  a.png (9 x 9): too large",
+    ]
+    assert str(DataError(empty[:2])) == "2 problems in the data set: mug/0/0.png, mug/0/1.png: empty mask"
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    many = str(DataError(Problem("a.png", f"kind {number}") for number in range(53))).splitlines()
+    assert (len(many), many[-1]) == (52, "  and 3 more kinds of problems")
 
 
 def palette(image: Image.Image) -> bytes:
@@ -140,7 +145,7 @@ def test_transparency_of_any_kind_will_do(folder: Path, name: str) -> None:
     (folder / "mug/0" / name).write_bytes(SOUND[name])
     assert problems_of(folder) == []
     mask = np.asarray(cut_out_image())[..., 3] >= 128
-    np.testing.assert_array_equal(data.read_object(folder / "mug/0" / name)[..., 3] >= 128, mask)
+    np.testing.assert_array_equal(read_object(folder / "mug/0" / name)[..., 3] >= 128, mask)
 
 
 def test_a_photograph_stands_as_its_orientation_says(folder: Path) -> None:
@@ -148,7 +153,7 @@ def test_a_photograph_stands_as_its_orientation_says(folder: Path) -> None:
     exif = photograph.getexif()
     exif[0x0112] = 6
     photograph.save(folder / "backgrounds/yard.jpg", exif=exif)
-    assert data.read_background(folder / "backgrounds/yard.jpg").shape == (40, 20, 3)
+    assert read_background(folder / "backgrounds/yard.jpg").shape == (40, 20, 3)
 
 
 def test_the_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_path: Path) -> None:
@@ -165,11 +170,11 @@ def test_the_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_pat
 def test_load_gives_documented_arrays(folder: Path) -> None:
     catalogue = read_catalogue(folder)
     dataset = load(catalogue, 16)
-    assert dataset.ids == ("mug/0/a", "mug/22.5/b", "pen/-30/c", "pen/0/a")
+    assert dataset.ids == ("mug/0/a", "mug/22.5/b", "pen/0/a", "pen/-30/c")
     assert dataset.index == {name: row for row, name in enumerate(dataset.ids)}
     assert dataset.classes == ("mug", "pen")
     assert dataset.class_ids_N.tolist() == [1, 1, 2, 2]
-    assert dataset.angles_N.tolist() == [0, 22.5, -30, 0]
+    assert dataset.angles_N.tolist() == [0, 22.5, 0, 330]
     assert dataset.objects_NHWC.shape == (4, 16, 16, 3)
     assert dataset.coverage_NHW.shape == dataset.labels_NHW.shape == (4, 16, 16)
     assert dataset.objects_NHWC.dtype == dataset.coverage_NHW.dtype == dataset.labels_NHW.dtype == np.uint8

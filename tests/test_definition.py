@@ -9,6 +9,12 @@ import pytest
 from study.definition import PRESETS, Definition, load, parse
 from study.errors import StudyError
 
+PAPER_ROTATIONS = {
+    "rot_0": {"*": [30], "adapter": [60], "drill": [60]},
+    "rot_1": {"*": [60], "adapter": [30], "drill": [30]},
+    "rot_2": {"*": [0]},
+}
+
 
 def refusal(table: dict[str, object]) -> str:
     with pytest.raises(StudyError) as caught:
@@ -36,7 +42,7 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
     assert paper.training == Definition().training
     assert (paper.training.epochs, paper.training.batch_size, paper.training.learning_rate) == (32, 16, 1e-3)
     assert (paper.search.trials, paper.search.default_width, paper.search.default_strength) == (1, 1.0, 1.0)
-    assert paper.splits == Definition().splits
+    assert paper.splits == parse({"splits": {"rotations": PAPER_ROTATIONS}}).splits
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,11 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
         ({"grid": {"splits": ["randm_1"]}}, ["'randm_1'", "did you mean random_1?"]),
         ({"grid": {"splits": ["rot_7"]}}, ["'rot_7'", "splits.rotations"]),
         ({"grid": {"splits": ["random_01"]}}, ["'random_01'"]),
+        ({"grid": {"splits": ["random_1234567890"]}}, ["'random_1234567890'", "at most 9 digits"]),
+        ({"grid": {"splits": ["random_1\u0663"]}}, ["'random_1\u0663'"]),
+        ({"splits": {"rotations": {"rot_1234567890": {"*": [30]}}}}, ["'rot_1234567890'", "at most 9 digits"]),
+        ({"splits": {"rotations": {"rot_0": {"*": [361]}}}}, ["splits.rotations.rot_0.*", "less than or equal to 360"]),
+        ({"splits": {"rotations": {"rot_0": {"*": [10**40]}}}}, ["splits.rotations.rot_0.*", "360"]),
         ({"search": {"width": [2.0, 1.0]}}, ["search.width", "low < high"]),
         ({"search": {"strength": [0.0, 2.0]}}, ["search.strength", "1.5"]),
         ({"splits": {"test_share": 1.0}}, ["splits.test_share", "less than 1"]),
@@ -75,6 +86,21 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
 def test_refusals_name_key_value_and_remedy(table: dict[str, object], words: list[str]) -> None:
     message = refusal(table)
     assert all(word in message for word in words), message
+
+
+def test_without_named_splits_eight_random_ones_and_the_definitions_own_rotations_are_run() -> None:
+    """Angles belong to a data set: none is taken from another."""
+    eight = tuple(f"random_{i}" for i in range(8))
+    assert (parse({}).grid.splits, parse({}).splits.rotations) == (eight, {})
+    own = {"splits": {"rotations": {"rot_3": {"*": [45]}}}}
+    assert parse(own).grid.splits == (*eight, "rot_3")
+    assert parse(own | {"grid": {"seeds": [1]}}).grid.splits == (*eight, "rot_3")
+    assert parse(own | {"grid": {"splits": ["random_0"]}}).grid.splits == ("random_0",)
+
+
+def test_one_direction_is_one_angle() -> None:
+    rotations = parse({"splits": {"rotations": {"rot_0": {"*": [360, 0, -30, 330.0, 22.5, -0.1]}}}}).splits.rotations
+    assert rotations == {"rot_0": {"*": (0, 330, 22.5, 359.9)}}
 
 
 def test_all_problems_come_at_once() -> None:

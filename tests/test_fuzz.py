@@ -30,8 +30,9 @@ from study.prepare import catalogue_of
 from study.results import Results
 from study.run import plan, plan_here
 from study.schemas import table_of
-from trainers.catalogue import DataError, read_catalogue
+from trainers.catalogue import read_catalogue
 from trainers.data import load as load_images
+from trainers.problems import DataError
 
 pytestmark = pytest.mark.slow  # many inputs
 

@@ -1,6 +1,8 @@
 """Splits of the shipped set and of sets of other shapes."""
 
+import math
 from collections import Counter
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from study.definition import Definition, load, parse
 from study.errors import StudyError
-from study.splits import make_split, make_splits, split_problems
+from study.splits import combination, make_split, make_splits, split_problems
 from trainers.catalogue import BackgroundFile, Catalogue, ImageFile, read_catalogue
 from trainers.split import Split
 
@@ -84,8 +86,50 @@ def test_random_splits_of_a_tiny_set_differ_as_long_as_they_can() -> None:
     definition = parse({"grid": {"splits": [f"random_{i}" for i in range(4)]}, "training": {"batch_size": 2}})
     tests = [split.test.images for split in make_splits(definition, catalogue).values()]
     assert len(set(tests)) == 4
-    with pytest.raises(StudyError, match="too small for 5 random splits"):
+    with pytest.raises(StudyError, match="random_4: the data set is too small: it has 4 random splits that differ"):
         make_split("random_4", definition, catalogue)
+    with pytest.raises(StudyError, match=r"random_999999999: .* too small"):
+        make_split("random_999999999", definition, catalogue)
+
+
+def random_tests(catalogue: Catalogue, seed: int, numbers: Iterable[int]) -> list[frozenset[str]]:
+    definition = parse({"seed": seed, "training": {"batch_size": 2}})
+    return [frozenset(make_split(f"random_{i}", definition, catalogue).test.images) for i in numbers]
+
+
+@given(st.lists(st.integers(3, 6), min_size=1, max_size=3), st.integers(0, 2**62))
+def test_random_splits_are_all_the_divisions_that_there_are_each_once(counts: list[int], seed: int) -> None:
+    catalogue = made_up({f"c{i}": {0: count} for i, count in enumerate(counts)})
+    total = math.prod(math.comb(count, count - count * 8 // 10) for count in counts)
+    tests = random_tests(catalogue, seed, range(total))
+    assert len(set(tests)) == total
+
+
+def test_a_random_split_asks_for_no_other_one() -> None:
+    """Its cost does not grow with its number, nor does the number of a large data set's divisions matter."""
+    catalogue = made_up({"mug": {0: 3000}, "pen": {0: 40, 30: 60}})
+    numbers = [0, 1, 7, 20261126, 999_999_999]
+    tests = random_tests(catalogue, 0, numbers)
+    assert len(set(tests)) == len(numbers)
+    for test in tests:
+        assert Counter(image.split("/")[0] for image in test) == {"mug": 600, "pen": 20}
+
+
+def test_every_division_is_as_likely_as_another() -> None:
+    """Over seeds, of the 12 pairs of first and second split of four images: chi-square with 11 degrees of freedom."""
+    catalogue = made_up({"cup": {0: 4}})
+    counts = Counter(tuple(random_tests(catalogue, seed, (0, 1))) for seed in range(1200))
+    assert len(counts) == 12
+    assert sum((count - 100) ** 2 / 100 for count in counts.values()) < 31.3  # p = 0.001
+
+
+@given(st.integers(0, 12), st.data())
+def test_combinations_by_rank_are_those_of_itertools(num_items: int, data: st.DataObject) -> None:
+    num_chosen = data.draw(st.integers(0, num_items))
+    expected = {tuple(each) for each in combinations(range(num_items), num_chosen)}
+    found = [tuple(combination(rank, num_items, num_chosen)) for rank in range(len(expected))]
+    assert set(found) == expected
+    assert len(found) == len(expected)
 
 
 def test_validation_is_a_stratified_share_of_the_training_images() -> None:
@@ -103,7 +147,7 @@ def test_a_split_depends_on_seed_and_name_alone() -> None:
 
 def test_fingerprints_tell_splits_apart() -> None:
     assert len({split.fingerprint for split in SPLITS.values()}) == len(SPLITS)
-    shared = parse({"splits": {"shared_backgrounds": True}})
+    shared = load("paper", ["splits.shared_backgrounds=true"])
     assert make_split("rot_0", shared, STANDIN).fingerprint != SPLITS["rot_0"].fingerprint
 
 
@@ -122,10 +166,10 @@ def other_set(
 
 
 def test_any_classes_and_angles() -> None:
-    catalogue = made_up({"mug": {0: 5, 22.5: 5, 45: 5}, "pen": {-10: 6, 45: 3}})
+    catalogue = made_up({"mug": {0: 5, 22.5: 5, 45: 5}, "pen": {350: 6, 45: 3}})
     split = make_split("rot_5", other_set(["rot_5"], {"rot_5": {"*": [45], "pen": [-10]}}), catalogue)
     assert {image.split("/")[:2][1] for image in split.test.images if image.startswith("mug")} == {"45"}
-    assert {image.split("/")[:2][1] for image in split.test.images if image.startswith("pen")} == {"-10"}
+    assert {image.split("/")[:2][1] for image in split.test.images if image.startswith("pen")} == {"350"}
 
 
 @pytest.mark.parametrize(
@@ -133,11 +177,17 @@ def test_any_classes_and_angles() -> None:
     [
         (
             other_set(["rot_0"], {"rot_0": {"*": [30]}}),
-            ["rot_0", "class mug has no test image", "0, 45", "splits.rotations.rot_0"],
+            ["rot_0, class mug (its angles: 0, 45), rot_0, class pen", "no image to test on", "splits.rotations.rot_0"],
         ),
-        (other_set(["rot_0"], {"rot_0": {"*": [0, 45]}}), ["rot_0", "class mug has 0 images to train on"]),
+        (
+            other_set(["rot_0"], {"rot_0": {"*": [0, 45]}}),
+            ["rot_0, class mug", "fewer than the 2 images that are needed to train on"],
+        ),
         (other_set(["rot_0"], {"rot_0": {"*": [0], "mgu": [0]}}), ["'mgu'", "mug, pen"]),
-        (other_set(["random_0"], {}, training={"batch_size": 64}), ["fewer than a batch", "training.batch_size"]),
+        (
+            other_set(["random_0"], {}, training={"batch_size": 64}),
+            ["random_0 (14 images): fewer images", "than a batch has", "training.batch_size to at most 14"],
+        ),
     ],
 )
 def test_splits_that_cannot_be_made_are_named(definition: Definition, words: list[str]) -> None:
@@ -151,7 +201,7 @@ def test_too_few_background_groups_are_named_with_the_remedy() -> None:
     catalogue = made_up({"mug": {0: 10}}, num_groups=2)
     problems = split_problems(other_set(["random_0"], {}), catalogue)
     assert len(problems) == 1
-    assert "shared_backgrounds" in problems[0]
+    assert "shared_backgrounds" in problems[0].what
 
 
 @given(
@@ -178,3 +228,11 @@ def test_parts_are_disjoint_and_complete_for_any_set(counts, num_groups, share, 
     assert Counter(i for part in parts for i in part) == Counter(image.id for image in catalogue.images)
     for part in parts:
         assert {i.split("/")[0] for i in part} == set(counts)
+
+
+def test_what_many_splits_cannot_do_is_said_once() -> None:
+    catalogue = made_up({"mug": {0: 10}}, num_groups=2)
+    with pytest.raises(StudyError) as refused:
+        make_splits(parse({}), catalogue)
+    (line,) = str(refused.value).splitlines()[1:]
+    assert line.startswith("  random_0, random_1, random_2 and 5 more: 2 background groups cannot")

@@ -12,9 +12,9 @@ def dice_rows(trial: str, *ew: float | None, partition: str = "test") -> list[di
     return [{"trial": trial, "partition": partition, "class": name, "dice_ew": value} for name, value in scores.items()]
 
 
-def test_object_dice_is_the_mean_over_object_classes_that_are_defined() -> None:
+def test_object_dice_is_the_mean_over_all_object_classes() -> None:
     rows = dice_rows("a", 0.2, 0.4) + dice_rows("a", 0.9, 0.9, partition="val") + dice_rows("b", 0.5, None)
-    assert object_dice(table_of("dice", rows)) == {"a": pytest.approx(0.3), "b": 0.5}
+    assert object_dice(table_of("dice", rows)) == {"a": pytest.approx(0.3)}
 
 
 def test_tuned_is_the_best_by_validation_not_by_test() -> None:
@@ -41,3 +41,11 @@ def test_a_tie_goes_to_the_earlier_trial_and_a_missing_cell_is_counted() -> None
     assert tuned.mean == pytest.approx(0.3)
     assert tuned.missing == 1
     assert tuned.sd is None
+
+
+def test_one_trial_in_every_cell_is_listed_once() -> None:
+    cells = [Cell("icnet", "ce", "random_0", 0), Cell("icnet", "ce", "random_1", 0)]
+    committed = {parse_trial(f"{cell.id}-t00"): {"objective": 0.5} for cell in cells}
+    rows = [row for cell in cells for row in dice_rows(f"{cell.id}-t00", 0.3, 0.3)]
+    (only,) = summarise(cells, committed, lambda trial_ids: table_of("dice", rows))
+    assert (only.selection, only.mean) == ("default", pytest.approx(0.3))

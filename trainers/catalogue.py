@@ -2,29 +2,38 @@
 
 The layout is that of VISAPP (the paper's section 3.2 and Table 1), with any class names and angles:
 
-    <class>/<angle>/<name>.png      an object without background: alpha >= 128 is the object; the angle is in degrees
+    <class>/<angle>/<name>.png      an object without background: alpha >= 128 is the object; the angle is in degrees,
+                                    those of a full turn being one: 0 and 360, -30 and 330, 30 and 030
     backgrounds/<name>.jpg          a background, a group of its own
     backgrounds/<group>/<name>.jpg  views of one scene: a group, held out together
 
-Passed over: hidden files, README and LICENSE files, `annotations` folders, and `<name>_mask.png` beside an image
-`<name>`. Whatever else is there is a problem, reported by name. An id is a file's place in the data set without its
-suffix, so neither an id nor the fingerprint knows where the data set lies.
+Passed over: hidden files and what Windows and macOS leave behind, README and LICENSE files, `annotations` folders, and
+`<name>_mask.png` beside an image `<name>`. Whatever else is there is a problem, reported by name. An id is a file's
+place in the data set without its suffix, so neither an id nor the fingerprint knows where the data set lies.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+
+from trainers.layouts import SUFFIXES, looks_like
+from trainers.problems import DataError, Problem
 
 STANDIN = "standin"
 """The word that names the data set shipped with this package (a folder of that name is `./standin`)."""
 BACKGROUNDS = "backgrounds"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 MAX_CLASSES = 255
 """A label is one byte, and 0 is the background."""
-MAX_PROBLEMS_PRINTED = 50
+READ_TODAY = (
+    "; what is read today are cut-outs with an alpha channel, <class>/<angle>/<name>.png, and photographs to paste "
+    f"them on, {BACKGROUNDS}/<name>.jpg"
+)
+CANNOT_BE_LISTED = "cannot be listed: let it be read by whoever runs this"
+LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 RESERVED_NAMES = frozenset({"all", "background", "backgrounds", "bg"})
 ABBREVIATIONS = {
     "background": "bg",
@@ -39,35 +48,8 @@ ABBREVIATIONS = {
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is wrong (one line) with a file or folder, given relative to the data set."""
-
-    place: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.what}"
-
-
-class DataError(Exception):
-    """The data set cannot be used. `problems` holds every reason; the message has a line for each of the first 50."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(self.problems)
-
-    def __str__(self) -> str:
-        count = len(self.problems)
-        lines = [f"{count} problem{'s' * (count != 1)} in the data set:"]
-        lines += [f"  {problem}" for problem in self.problems[:MAX_PROBLEMS_PRINTED]]
-        if count > MAX_PROBLEMS_PRINTED:
-            lines.append(f"  and {count - MAX_PROBLEMS_PRINTED} more")
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
 class ImageFile:
-    """An object's image; id `<class>/<angle>/<stem>`, angle in degrees as written in the folder's name."""
+    """An object's image; id `<class>/<angle>/<stem>`, angle in degrees, from 0 to below 360."""
 
     id: str
     class_name: str
@@ -84,6 +66,9 @@ class BackgroundFile:
     path: Path
 
 
+DataFile = ImageFile | BackgroundFile
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The files of a data set: images by class, angle and id; backgrounds by id; problems seen in the names alone."""
@@ -96,18 +81,23 @@ class Catalogue:
     problems: tuple[Problem, ...]
 
     @property
-    def files(self) -> tuple[ImageFile | BackgroundFile, ...]:
+    def files(self) -> tuple[DataFile, ...]:
         """Every image, then every background."""
         return (*self.images, *self.backgrounds)
 
-    def place(self, file: ImageFile | BackgroundFile) -> str:
+    def place(self, file: DataFile) -> str:
         """The file's path relative to the data set, as problems name it."""
         return _place(file.path, self.root)
 
 
 def locate(path: str) -> Path:
     """The folder of a data set: the shipped one for the word `standin`, else the path (`~` is the home folder)."""
-    return Path(__file__).parent / STANDIN if path == STANDIN else Path(path).expanduser()
+    if path == STANDIN:
+        return Path(__file__).parent / STANDIN
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # a folder called ~somebody, who has no home here
+        return Path(path)
 
 
 def abbreviation(class_name: str) -> str:
@@ -118,12 +108,15 @@ def abbreviation(class_name: str) -> str:
 def read_catalogue(path: str | Path) -> Catalogue:
     """List a data set's files, opening none; a string may be the word `standin`.
 
-    Problems in the names are kept in the catalogue; `check` opens the images too. Raises DataError without a folder.
+    Problems in the names are kept in the catalogue; `check` opens the images too. Raises DataError without a folder
+    that can be listed.
     """
     root = locate(path) if isinstance(path, str) else path
-    if not root.is_dir():
+    if path == "" or not root.is_dir():
         remedy = f"give the folder that holds the class folders and {BACKGROUNDS}/, or the word {STANDIN}"
-        raise DataError([Problem(str(path), f"no such folder: {remedy}")])
+        raise DataError([Problem(_printable(str(path)) or '""', f"no such folder: {remedy}")])
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise DataError([Problem(_printable(str(path)), CANNOT_BE_LISTED, "Permission denied")])
     walk = _Walk(root)
     images: list[ImageFile] = []
     backgrounds: list[BackgroundFile] = []
@@ -136,6 +129,8 @@ def read_catalogue(path: str | Path) -> Catalogue:
         else:
             classes.append(entry.name)
             images += walk.class_images(entry)
+    if not images and (layout := looks_like(root)):
+        return Catalogue(root, (), (), (), (Problem(_printable(str(path)), f"looks like {layout}{READ_TODAY}"),))
     if not backgrounds:
         walk.report(root / BACKGROUNDS, "no backgrounds: put at least one image there to paste the objects on")
     return Catalogue(
@@ -154,27 +149,35 @@ class _Walk:
         self.root = root
         self.problems: list[Problem] = []
 
-    def report(self, path: Path, what: str) -> None:
-        self.problems.append(Problem(_place(path, self.root), what))
+    def report(self, path: Path, what: str, detail: str = "") -> None:
+        self.problems.append(Problem(_place(path, self.root), what, detail))
 
-    def entries(self, folder: Path) -> list[Path]:
-        """What a folder holds, by name, without what is passed over; reports what must not be followed."""
-        kept = []
+    def entries(self, folder: Path, if_empty: str = "") -> list[Path]:
+        """What a folder holds, by name, without what is passed over; reports what must not be followed.
+
+        :param if_empty: what to report of a folder that holds nothing.
+        """
         try:
-            for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-                if _passed_over(entry):
-                    continue
-                if entry.is_symlink() and not entry.exists():
-                    self.report(entry, "a link to nothing: restore what it points to, or remove it")
-                elif entry.is_symlink() and not entry.resolve().is_relative_to(self.root.resolve()):
-                    self.report(entry, "a link that leaves the data set: replace it by what it points to")
-                elif not entry.name.isprintable():
-                    self.report(entry, "the name holds characters that cannot be printed: rename it")
-                else:
-                    kept.append(entry)
+            entries = [entry for entry in sorted(folder.iterdir()) if not _passed_over(entry)]
+            kept = [entry for entry in entries if self._may_be_followed(entry)]
         except OSError as error:
-            self.report(folder, f"cannot be listed: {error.strerror}")
+            self.report(folder, CANNOT_BE_LISTED, str(error.strerror))
+            return []
+        if not entries and if_empty:
+            self.report(folder, if_empty)
         return kept
+
+    def _may_be_followed(self, entry: Path) -> bool:
+        if entry.is_symlink() and not entry.exists():
+            what = "a link to nothing: restore what it points to, or remove it"
+        elif entry.is_symlink() and not entry.resolve().is_relative_to(self.root.resolve()):
+            what = "a link that leaves the data set: replace it by what it points to"
+        elif not entry.name.isprintable():
+            what = "the name holds characters that cannot be printed: rename it"
+        else:
+            return True
+        self.report(entry, what)
+        return False
 
     def image_files(self, entries: list[Path]) -> dict[str, Path]:
         """The images among a folder's entries by id, without generated masks; reports every other entry."""
@@ -189,24 +192,20 @@ class _Walk:
             elif entry.name.endswith("_mask.png") and entry.stem.removesuffix("_mask") in stems:
                 continue
             elif name in images:
-                self.report(entry, f"has the same id as {images[name].name}: rename one")
+                self.report(entry, "the name differs from another only by its ending: rename one", images[name].name)
             else:
                 images[name] = entry
         return images
 
     def images_in(self, folder: Path) -> dict[str, Path]:
         """The images of an angle or a group, by id."""
-        entries = self.entries(folder)
-        if not entries:
-            self.report(folder, "no image in this folder: add some, or remove it")
-        return self.image_files(entries)
+        return self.image_files(self.entries(folder, "no image in this folder: add some, or remove it"))
 
     def class_images(self, class_folder: Path) -> list[ImageFile]:
         """The images of a class; reports what is not an angle folder."""
         images = []
-        folders = self.entries(class_folder)
-        for folder in folders:
-            angle = _angle(folder.name)
+        for folder in self.entries(class_folder, "no angle folder in this class folder: add some, or remove it"):
+            angle = angle_of(folder.name)
             if not folder.is_dir():
                 self.report(folder, "a file where only angle folders are expected: move it into that of its angle")
             elif angle is None:
@@ -214,8 +213,6 @@ class _Walk:
             else:
                 files = self.images_in(folder)
                 images += [ImageFile(name, class_folder.name, angle, path) for name, path in files.items()]
-        if not folders:
-            self.report(class_folder, "no angle folder in this class folder: add some, or remove it")
         return images
 
     def backgrounds(self, folder: Path) -> list[BackgroundFile]:
@@ -231,25 +228,45 @@ class _Walk:
 
 def _place(path: Path, root: Path) -> str:
     """A path relative to the data set, printable on one line whatever bytes it holds."""
-    name = path.relative_to(root).as_posix()
+    return _printable(path.relative_to(root).as_posix())
+
+
+def _printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _passed_over(entry: Path) -> bool:
     """Whether an entry is no data and may lie there without a complaint."""
+    if entry.name in LEFT_BEHIND:
+        return True
     if not entry.is_dir():
         document = entry.name.upper().startswith(("README", "LICENSE")) and entry.suffix.lower() not in SUFFIXES
         return document or entry.name.startswith(".")
     # A hidden folder such as .git is no data; one that holds an angle is a class, which must not be lost in silence.
-    hidden = entry.name.startswith(".") and all(_angle(child.name) is None for child in entry.iterdir())
-    return hidden or entry.name == "annotations"
+    return entry.name == "annotations" or (entry.name.startswith(".") and not _holds_an_angle(entry))
 
 
-def _angle(name: str) -> int | float | None:
-    """The degrees that a folder's name gives, or None: also for nan, inf, 1e3 and 1_0, which `float` would read."""
-    if not re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]+)?", name) or abs(float(name)) > 360:
+def _holds_an_angle(folder: Path) -> bool:
+    try:
+        return any(angle_of(child.name) is not None for child in folder.iterdir())
+    except OSError:
+        return False
+
+
+def angle_of(name: str) -> int | float | None:
+    """The degrees that a folder's name gives, from 0 to below 360: all names of one direction are one angle.
+
+    None if it gives none: also for nan, inf, 1e3 and 1_0, which `float` would read.
+    """
+    if not re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]{1,9})?", name) or abs(float(name)) > 360:
         return None
-    return float(name) if "." in name else int(name)
+    return within_a_turn(Decimal(name))
+
+
+def within_a_turn(degrees: Decimal) -> int | float:
+    """The same direction from 0 to below 360 degrees, exactly; a whole number as int."""
+    turned = (degrees % 360 + 360) % 360
+    return int(turned) if turned == int(turned) else float(turned)
 
 
 def _class_problems(classes: list[str]) -> list[Problem]:
@@ -265,34 +282,9 @@ def _class_problems(classes: list[str]) -> list[Problem]:
         for name in classes:
             twin = seen.setdefault(key(name), name)
             if twin != name:
-                problems.append(Problem(name, f"{relation} the class {twin}: rename one"))
+                problems.append(Problem(name, f"{relation} another class: rename one", twin))
     if not classes:
         problems.append(Problem(".", "no class folder: the images belong into <class>/<angle>/"))
     if len(classes) > MAX_CLASSES:
         problems.append(Problem(".", f"{len(classes)} classes: at most {MAX_CLASSES} can be told apart"))
     return problems
-
-
-def describe(catalogue: Catalogue) -> dict[str, dict[int | float, int]]:
-    """The number of images by class and angle (degrees): every class with every angle of the set, zeros included."""
-    angles = sorted({image.angle for image in catalogue.images})
-    counts: dict[str, dict[int | float, int]] = {name: dict.fromkeys(angles, 0) for name in catalogue.classes}
-    for image in catalogue.images:
-        counts[image.class_name][image.angle] += 1
-    return counts
-
-
-def distribution_table(catalogue: Catalogue) -> str:
-    """The paper's Table 1 of this data set as plain text: images by class and angle, with totals, and backgrounds."""
-    counts = describe(catalogue)
-    angles = sorted({image.angle for image in catalogue.images})
-    totals = [sum(row[angle] for row in counts.values()) for angle in angles]
-    names = ["class", *counts, "total"]
-    numbers = [*(list(row.values()) for row in counts.values()), totals]
-    cells = [[*(f"{angle:g}" for angle in angles), "total"], *([*map(str, row), str(sum(row))] for row in numbers)]
-    columns = [[name.ljust(max(map(len, names))) for name in names], *zip(*cells, strict=True)]
-    widths = [max(map(len, column)) for column in columns]
-    rows = zip(*columns, strict=True)
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    groups = {background.group for background in catalogue.backgrounds}
-    return "\n".join([*lines, f"{len(catalogue.backgrounds)} backgrounds in {len(groups)} groups"])

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from trainers.catalogue import Catalogue, ImageFile
 from trainers.compositing import object_mask, whole_background
-from trainers.data import UnusableImage, read_background, read_object
+from trainers.decoding import UnusableImage, read_background, read_object
 
 MAX_BYTES = 3_000_000
 LAYOUTS = ((8, 104), (6, 80), (4, 64), (3, 40), (2, 28))

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from trainers.catalogue import BackgroundFile, Catalogue, DataError, ImageFile, Problem
-from trainers.compositing import MASK_THRESHOLD, Pixels, cut_out, object_mask, resized
+from trainers.catalogue import Catalogue, DataFile, ImageFile
+from trainers.compositing import Pixels, cut_out, object_mask, resized
+from trainers.copies import alike, copy_problems
+from trainers.decoding import UnusableImage, read_background, read_object
+from trainers.problems import DataError, Problem
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-MAX_PIXELS = 8192 * 8192
-"""Larger images are refused before they are decoded: a small file can claim any size."""
 BACKGROUND_SIDES = 4
 """Backgrounds are kept with a shorter side of at most this many working sizes."""
-
-
-class UnusableImage(ValueError):
-    """Why an image file cannot be used, in one line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,74 +51,50 @@ class Dataset:
         self.__post_init__()  # pickling forgets that the arrays are read-only
 
 
-def check(catalogue: Catalogue) -> list[Problem]:
-    """Every problem of a data set, from its names and from opening and fully decoding every image."""
-    problems = list(catalogue.problems)
+def check(catalogue: Catalogue, *, allow_copies: bool = False) -> list[Problem]:
+    """Every problem of a data set, from its names and from opening and fully decoding every image.
+
+    :param allow_copies: the same picture under several names is no problem.
+    """
+    reading = _Reading(catalogue)
     for file in catalogue.files:
-        _read(file, catalogue, problems)
-    return problems
+        reading.pixels_of(file)
+    return reading.all_problems(allow_copies)
 
 
-def _read(file: ImageFile | BackgroundFile, catalogue: Catalogue, problems: list[Problem]) -> Pixels | None:
-    """The file's pixels at native size, or None and one problem more."""
-    try:
-        return read_object(file.path) if isinstance(file, ImageFile) else read_background(file.path)
-    except UnusableImage as error:
-        problems.append(Problem(catalogue.place(file), str(error)))
-        return None
+class _Reading:
+    """A data set's images, decoded one after the other; what is wrong with them, and which are the same."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._digests: dict[DataFile, bytes] = {}
+        self._problems = list(catalogue.problems)
+
+    def pixels_of(self, file: DataFile) -> Pixels | None:
+        """The file's pixels at native size, or None and one problem more."""
+        try:
+            pixels = read_object(file.path) if isinstance(file, ImageFile) else read_background(file.path)
+        except UnusableImage as error:
+            self.report(file, error.what, error.detail)
+            return None
+        self._digests[file] = _digest_of(pixels)
+        return pixels
+
+    def report(self, file: DataFile, what: str, detail: str = "") -> None:
+        self._problems.append(Problem(self._catalogue.place(file), what, detail))
+
+    def all_problems(self, allow_copies: bool) -> list[Problem]:
+        """What was found until now, copies at the end."""
+        copies = [] if allow_copies else copy_problems(self._catalogue, alike(self._digests, self._digests.__getitem__))
+        return [*self._problems, *copies]
 
 
-def read_object(path: Path) -> Pixels:
-    """Decode an object's image: uint8 RGBA, shape (H, W, 4), at its native size; from a palette or grey as well.
-
-    Raises UnusableImage: unreadable, too large, more than 8 bits, no alpha channel, no object, no background.
-    """
-    rgba_HWC = _decode(path, "RGBA")
-    mask_HW = object_mask(rgba_HWC)
-    if not mask_HW.any():
-        raise UnusableImage(f"empty mask: no pixel has alpha >= {MASK_THRESHOLD}, so there is no object")
-    if mask_HW.all():
-        raise UnusableImage(f"the mask covers everything: cut the object out (no pixel has alpha < {MASK_THRESHOLD})")
-    return rgba_HWC
-
-
-def read_background(path: Path) -> Pixels:
-    """Decode a background: uint8 RGB, shape (H, W, 3), at its native size; an alpha channel is dropped.
-
-    Raises UnusableImage: unreadable, too large, more than 8 bits.
-    """
-    return _decode(path, "RGB")
-
-
-def _decode(path: Path, mode: str) -> Pixels:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, about size and metadata: what matters of it is checked here
-            with Image.open(path, formats=FORMATS) as image:
-                _refuse_unfit(image, needs_alpha=mode == "RGBA")
-                image.verify()  # a PNG's checksums, which decoding passes over; the image is spent by it
-            with Image.open(path, formats=FORMATS) as image:
-                return np.array(ImageOps.exif_transpose(image).convert(mode))
-    except UnusableImage:
-        raise
-    except UnidentifiedImageError:
-        raise UnusableImage(f"unreadable: none of the formats {', '.join(FORMATS)}") from None
-    except Image.DecompressionBombError:
-        raise UnusableImage(f"more than {MAX_PIXELS} pixels: reduce it") from None
-    except Exception as error:  # decoders of damaged files raise nearly anything; whatever it is, the file gets named
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise UnusableImage(f"unreadable or truncated: {reason}") from error
-
-
-def _refuse_unfit(image: Image.Image, needs_alpha: bool) -> None:
-    """Judge an image by its header, before it is decoded."""
-    if image.width * image.height > MAX_PIXELS:
-        raise UnusableImage(f"{image.width} x {image.height} is more than {MAX_PIXELS} pixels: reduce it")
-    # Pillow would clip 16-bit grey and drop the low byte of 16-bit colours, without a word.
-    if image.mode.startswith(("I", "F")) or re.search(r";16[BLN]", str(getattr(image, "tile", ""))):
-        raise UnusableImage("more than 8 bits a channel: save it with 8")
-    if needs_alpha and not image.has_transparency_data:
-        raise UnusableImage(f"no alpha channel: its mode is {image.mode}, save the cut-out object as RGBA")
+def _digest_of(pixels_HWC: Pixels) -> bytes:
+    """What a picture shows, whatever container it came in: the colours that an object's mask hides do not count."""
+    if pixels_HWC.shape[2] == 4:
+        mask_HW = object_mask(pixels_HWC).astype(np.uint8)
+        pixels_HWC = np.dstack([pixels_HWC[..., :3] * mask_HW[..., None], mask_HW])
+    return hashlib.sha256(str(pixels_HWC.shape).encode() + pixels_HWC.tobytes()).digest()
 
 
 def fingerprint(catalogue: Catalogue) -> str:
@@ -137,36 +105,34 @@ def fingerprint(catalogue: Catalogue) -> str:
     digest = hashlib.sha256()
     for file in sorted(catalogue.files, key=lambda file: file.id):
         content = file.path.read_bytes()
-        digest.update(
-            f"{file.id}\0{len(content)}\0".encode()
-        )  # the length: no file's end can pass for the next's start
+        # The length: no file's end can pass for the next's start.
+        digest.update(f"{file.id}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def load(catalogue: Catalogue, image_size: int) -> Dataset:
+def load(catalogue: Catalogue, image_size: int, *, allow_copies: bool = False) -> Dataset:
     """Decode every image once, at `image_size` x `image_size` pixels (`compositing` says what is kept of it).
 
     Raises DataError with every problem: those of `check`, and the objects that vanish at the working size.
     """
-    problems = list(catalogue.problems)
+    reading = _Reading(catalogue)
     shape = (len(catalogue.images), image_size, image_size)
     objects_NHWC = np.zeros((*shape, 3), np.uint8)
     coverage_NHW = np.zeros(shape, np.uint8)
     labels_NHW = np.zeros(shape, np.uint8)
     class_ids_N = np.array([catalogue.classes.index(image.class_name) + 1 for image in catalogue.images], np.int64)
     for row, image in enumerate(catalogue.images):
-        rgba_HWC = _read(image, catalogue, problems)
+        rgba_HWC = reading.pixels_of(image)
         if rgba_HWC is None:
             continue
         objects_NHWC[row], coverage_NHW[row], mask_HW = cut_out(rgba_HWC, image_size)
         labels_NHW[row] = mask_HW * class_ids_N[row]
         if not mask_HW.any():
-            what = f"the object vanishes at {image_size} x {image_size} pixels: raise image_size"
-            problems.append(Problem(catalogue.place(image), what))
-    native = (_read(background, catalogue, problems) for background in catalogue.backgrounds)
+            reading.report(image, f"the object vanishes at {image_size} x {image_size} pixels: raise image_size")
+    native = (reading.pixels_of(background) for background in catalogue.backgrounds)
     backgrounds = [_reduced(image, BACKGROUND_SIDES * image_size) for image in native if image is not None]
-    if problems:
+    if problems := reading.all_problems(allow_copies):
         raise DataError(problems)
     return Dataset(
         ids=tuple(image.id for image in catalogue.images),

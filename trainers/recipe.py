@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-NUMERICS = 5
+NUMERICS = 6
 """Goes up with every change of the code that gives the same trial other numbers; part of every recipe."""
 
 ModelName = Literal["icnet", "unet", "icnet_cascade"]

@@ -20,3 +20,29 @@ def seed_of(*purpose: str | int) -> int:
 def generator_for(*purpose: str | int) -> np.random.Generator:
     """A fresh NumPy generator seeded by `seed_of(*purpose)`."""
     return np.random.default_rng(seed_of(*purpose))
+
+
+_ROUNDS = 8
+
+
+def shuffled(place: int, size: int, *purpose: str | int) -> int:
+    """Where a shuffle of range(size), seeded by `purpose`, puts `place`; of any size, at the cost of one place.
+
+    A Feistel network over the smallest even number of bits that holds the range is one-to-one; where it leaves the
+    range, it is gone through again.
+    """
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    while True:
+        left, right = divmod(place, 1 << half)
+        for turn in range(_ROUNDS):
+            left, right = right, left ^ _bits(half, right, seed_of(*purpose, turn))
+        place = left << half | right
+        if place < size:
+            return place
+
+
+def _bits(count: int, of: int, seed: int) -> int:
+    """So many pseudo-random bits, which `of` (as many bits) and the seed decide."""
+    num_bytes = (count + 7) // 8
+    digest = hashlib.shake_256(seed.to_bytes(8, "big") + of.to_bytes(num_bytes, "big")).digest(num_bytes)
+    return int.from_bytes(digest, "big") >> (8 * num_bytes - count)

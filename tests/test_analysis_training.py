@@ -1,0 +1,107 @@
+"""Trainings that were too short or learned nothing: named, with counts and a remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from simulated_study import write_study
+from small_study import write_definition
+from test_analysis_load import CELLS, DEFINITION, commit
+
+from analysis.load import Scores, load
+from analysis.training import BLANK, NOTHING, TOO_SHORT, num_late, training
+from analysis.verdict import verdict
+from study import definition
+from study.results import Results
+
+EPOCHS = 20
+SETTLED, LATE = 12, 19
+
+
+def epochs(best: int, dice: float = 0.6) -> list[dict[str, float]]:
+    """A history whose validation loss is lowest in one epoch, and whose training loss falls all along."""
+    return [
+        {"epoch": e, "train_loss": 2.0 / e, "val_loss": 1.0 + abs(e - best), "objective": dice * e / EPOCHS}
+        for e in range(1, EPOCHS + 1)
+    ]
+
+
+def study(out: Path, bests: Sequence[int], dice: float = 0.6) -> Scores:
+    Results(out).write_text("study.toml", DEFINITION.to_toml())
+    for cell, best in zip(CELLS, bests, strict=True):
+        commit(out, f"{cell}-t00", history=epochs(best, dice), selected_epoch=best, objective=dice * best / EPOCHS)
+    return load(out)
+
+
+def said(scores: Scores, question: str) -> str:
+    return " ".join(point for each in verdict(scores) if each.question == question for point in each.points)
+
+
+def test_trainings_that_were_best_at_their_end_are_counted_and_head_the_verdict(tmp_path: Path) -> None:
+    scores = study(tmp_path, [LATE, 20, SETTLED, 20])
+    told = said(scores, "Had training run its course?")
+    assert "In 3 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs" in told
+    assert "in 3 of these the training loss was still falling" in told
+    assert "training.epochs = 40" in told
+    assert said(scores, "In short").startswith("Training was too short: in 3 of 4 trials")
+    assert "validation Dice was 0.59 on average" in said(scores, "In short")
+
+
+def test_where_most_had_settled_the_few_are_counted_and_no_more(tmp_path: Path) -> None:
+    scores = study(tmp_path, [SETTLED, 20, SETTLED, 20])
+    assert said(scores, "Had training run its course?") == (
+        "In 2 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs: most had settled."
+    )
+    assert "too short" not in said(scores, "In short")
+
+
+@pytest.mark.parametrize(("number", "late"), [(1, 1), (9, 1), (20, 2), (32, 3)])
+def test_the_end_is_a_tenth_of_the_epochs(number: int, late: int) -> None:
+    assert num_late(number) == late
+
+
+def test_a_validation_dice_of_nothing_throughout_is_named(tmp_path: Path) -> None:
+    scores = study(tmp_path, [SETTLED] * 4, dice=0.005)
+    assert f"4 of 4 trials ({CELLS[0]}-t00, for one) learned nothing" in said(scores, "Had training run its course?")
+    assert set(training(scores.study_facts("a test"))["remark"]) == {NOTHING}
+
+
+def test_a_network_that_predicts_background_alone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def background_only(trial_id: str) -> np.ndarray[Any, Any]:
+        counts = np.zeros((4, 3, 3), dtype=np.int64)
+        counts[:, 0, 0], counts[:, 1, 0] = 9_000, 1_000
+        return counts
+
+    monkeypatch.setattr("test_analysis_load.confusion_of", background_only)
+    found = training(study(tmp_path, [SETTLED, 20, SETTLED, SETTLED]).study_facts("a test"))
+    assert found["remark"].tolist() == [BLANK, f"{TOO_SHORT}, {BLANK}", BLANK, BLANK]
+    assert found["object_share"].tolist() == [0, 0, 0, 0]
+    told = said(load(tmp_path), "Had training run its course?")
+    assert "found no object: all test pixels are predicted as background" in told
+
+
+def test_diverged_trainings_are_counted_there(tmp_path: Path) -> None:
+    scores = study(tmp_path, [SETTLED] * 4)
+    diverged = dataclasses.replace(scores, failed={"unet-ce-random_1-s0-t00": "the loss became nan"})
+    assert "1 diverged and has no score" in said(diverged, "Had training run its course?")
+
+
+def test_without_histories_nothing_is_said(tmp_path: Path) -> None:
+    Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
+    for cell in CELLS:
+        commit(tmp_path, f"{cell}-t00", selected_epoch=EPOCHS)
+    assert said(load(tmp_path), "Had training run its course?") == ""
+
+
+@pytest.mark.slow
+def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
+    settings = ["simulate=true", "grid.losses=ce", "search.trials=1"]
+    made = definition.load(str(write_definition(tmp_path)), settings)
+    scores = load(write_study(tmp_path / "out", made))
+    assert len(training(scores.study_facts("a test"))) == 0
+    assert said(scores, "Had training run its course?") == ""

@@ -1,0 +1,147 @@
+"""`study data`: a data set is judged by itself, and what it says can be used."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from odd_data import cut_out_image
+from small_study import write_data
+from test_splits import made_up
+
+from study.cli import main
+from study.data_report import describe_data
+from study.definition import parse
+from study.rotations import propose_rotations, proposed_toml
+from study.splits import make_split, make_splits, split_problems
+from trainers.catalogue import read_catalogue
+from trainers.distribution import describe
+
+ROTATIONS = ("rot_0", "rot_1", "rot_2")
+
+
+def test_without_a_definition_the_sets_own_angles_are_proposed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = write_data(tmp_path / "set")
+    (data / "pen" / "60").rename(data / "pen" / "90")
+    assert main(["data", str(data)]) == 0
+    shown = capsys.readouterr().out
+    assert "No problems." in shown
+    proposed = shown[shown.index("[splits.rotations]") :]
+    assert proposed.splitlines() == [
+        "[splits.rotations]",
+        'rot_0 = { "*" = [0] }',
+        'rot_1 = { "*" = [30] }',
+        'rot_2 = { "*" = [60], pen = [90] }',
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"], "nothing is written unasked"
+    (tmp_path / "mine.toml").write_text(f'data.path = "{data}"\ntraining.batch_size = 4\n{proposed}')
+    assert main(["plan", "mine.toml", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)["trials"]
+    assert {each["trial"].split("-")[2] for each in planned} == {*(f"random_{i}" for i in range(8)), *ROTATIONS}
+    assert main(["data", "--definition", "mine.toml"]) == 0, "without PATH, the definition's own data set"
+    assert "rot_0" not in capsys.readouterr().out
+    assert main(["data", "", "--definition", "mine.toml"]) == 2, "nor is another one taken for an empty name"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b-1", "c.2", "d"]),
+        st.dictionaries(st.sampled_from([0, 22.5, 30, 60, 90]), st.integers(1, 4), min_size=1),
+        min_size=1,
+    )
+)
+def test_every_proposed_split_can_be_made(counts: dict[str, dict[float, int]]) -> None:
+    catalogue = made_up(counts)
+    proposed = propose_rotations(catalogue)
+    table = tomllib.loads(proposed_toml(catalogue))
+    if not proposed:
+        assert table == {}
+        assert any(sum(sum(by.values()) - count >= 2 for count in by.values()) == 0 for by in counts.values())
+        return
+    definition = parse({**table, "grid": {"splits": list(proposed)}, "training": {"batch_size": 2}})
+    assert definition.splits.rotations == proposed
+    assert split_problems(definition, catalogue) == []
+    for tested in proposed.values():
+        for name, by_angle in describe(catalogue).items():
+            assert by_angle[tested.get(name, tested["*"])[0]] > 0
+    per_class = [[tested.get(name, tested["*"]) for tested in proposed.values()] for name in counts]
+    assert all(len(set(angles)) == len(angles) for angles in per_class), "no angle of a class twice"
+
+
+def test_of_many_angles_a_few_are_proposed() -> None:
+    proposed = propose_rotations(
+        made_up({"mug": dict.fromkeys(range(0, 360, 10), 2), "pen": dict.fromkeys((0, 90), 2)})
+    )
+    assert proposed == {"rot_0": {"*": (0,)}, "rot_1": {"*": (90,)}}
+    alone = propose_rotations(made_up({"mug": dict.fromkeys(range(0, 360, 10), 2)}))
+    assert [tested["*"] for tested in alone.values()] == [(angle,) for angle in range(0, 360, 50)]
+
+
+def test_a_class_of_one_angle_has_no_rotation_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_data(tmp_path / "set")
+    for angle in ("30", "60"):
+        shutil.rmtree(data / "mug" / angle)
+    assert main(["data", str(data)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("# No rotation split")
+
+
+def test_few_backgrounds_are_shared_in_what_is_proposed(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "set")
+    for number in (2, 3, 4):
+        (data / f"backgrounds/{number}.png").unlink()
+    proposal = describe_data(str(data)).proposal
+    assert proposal
+    definition = parse({**tomllib.loads(proposal), "training": {"batch_size": 4}})
+    assert make_splits(definition, read_catalogue(data)).keys() == {*(f"random_{i}" for i in range(8)), *ROTATIONS}
+
+
+def test_a_class_that_no_definition_can_split_is_a_problem(folder: Path) -> None:
+    assert [str(problem) for problem in describe_data(str(folder)).problems] == [
+        f"{name} (2 images): fewer than the 3 images that are needed to train, to validate and to test: add some"
+        for name in ("mug", "pen")
+    ]
+
+
+def test_the_definition_decides_whether_copies_may_be(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "set")
+    os.link(data / "mug/0/0.png", data / "mug/0/again.png")
+    table = {"grid": {"splits": ["random_0"]}, "training": {"batch_size": 4}}
+    assert len(describe_data(str(data), parse(table)).problems) == 1
+    assert describe_data(str(data), parse(table | {"data": {"allow_copies": True}})).problems == []
+
+
+def test_a_full_turn_is_one_angle(folder: Path) -> None:
+    for number, name in enumerate(("mug/360/d", "mug/022.50/e", "pen/330/f", "pen/-360.0/g")):
+        (folder / name).parent.mkdir(parents=True)
+        cut_out_image(20 + number).save(folder / f"{name}.png")
+    report = describe_data(str(folder))
+    assert report.problems == []
+    assert report.counts == {"mug": {0: 2, 22.5: 2, 330: 0}, "pen": {0: 2, 22.5: 0, 330: 2}}
+    splits = {"rotations": {"rot_0": {"mug": [360], "pen": [-30]}}, "shared_backgrounds": True}
+    definition = parse({"splits": splits, "training": {"batch_size": 2}})
+    tested = make_split("rot_0", definition, read_catalogue(folder)).test.images
+    assert set(tested) == {"mug/0/a", "mug/360/d", "pen/-30/c", "pen/330/f"}
+
+
+def test_what_cannot_be_read_is_one_message(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files that vanish or cannot be opened leave no fingerprint, and no second message."""
+    (folder / "mug/0/a.png").unlink()
+    (folder / "mug/0/a.png").mkdir()
+    os.mkfifo(folder / "pen/0/pipe.png")
+    os.mkfifo(folder / "pen/0/README")
+    assert main(["data", str(folder)]) == 1
+    shown = capsys.readouterr().out
+    assert "mug/0/a.png: a folder where only images are expected" in shown
+    assert "pen/0/pipe.png: not an image file" in shown
+    assert "README" not in shown
+    assert "Fingerprint" not in shown
+    assert describe_data(str(folder)).to_json()["fingerprint"] is None
