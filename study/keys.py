@@ -108,7 +108,8 @@ def _listed(words: Sequence[str]) -> str:
 def _as_toml(value: Any) -> str:
     """A value on one line of TOML."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_as_toml_key(key)} = {_as_toml(each)}" for key, each in value.items()) + " }"
+        pairs = ", ".join(f"{_as_toml_key(key)} = {_as_toml(each)}" for key, each in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, list):
         return f"[{', '.join(map(_as_toml, value))}]"
     return tomli_w.dumps({"x": value}).partition("= ")[2].strip()

@@ -11,7 +11,7 @@ from small_study import ROOT, write_data
 
 from study.cli import _ranges, main
 
-COMMANDS = ("run", "plan", "status", "trial", "data")
+COMMANDS = ("run", "plan", "status", "trial", "data", "keys")
 
 
 def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
