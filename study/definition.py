@@ -359,8 +359,8 @@ def _start_data_path_at(folder: Path, table: dict[str, Any]) -> None:
     """Make a relative data.path absolute: what OUT/study.toml keeps is to mean the same from any folder."""
     match table:
         case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
-            with contextlib.suppress(RuntimeError):  # ~nobody: a user without a home, who is refused with the folder
-                data["path"] = str((folder / Path(path).expanduser()).absolute())
+            with contextlib.suppress(RuntimeError):  # ~nobody, or links in a circle: refused with the folder
+                data["path"] = str((folder / Path(path).expanduser()).resolve())
 
 
 def _put(table: dict[str, Any], setting: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -110,14 +113,22 @@ def test_a_finding_is_no_failure() -> None:
 # --- real streams -----------------------------------------------------------------------------------------------------
 
 
+HOSTILE = "\x1b]52;c;aGk=\x07\x9b2J[/y] :smile: \u202e\nfailed: another"
+SHOWN = r"\x1b]52;c;aGk=\x07\x9b2J[/y] :smile: \u202e\nfailed: another"
+UNFINISHED = {"trial": "x", "reason": HOSTILE, "attempts": 10**30, "driver": HOSTILE, "when": 0}
+RUN = {"total": 4, "done": 1, "failed": 1, "state": "stopped", "reason": HOSTILE, "host": HOSTILE, "pid": 1}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study with one trial of many, and a table whose class has a name beyond ASCII and a broken gap."""
+    """A study of many trials, one of which is there, and a table of scores; both with words that mean ill."""
     folder = tmp_path_factory.mktemp("streams")
     results = Results(folder / "out")
     results.write_text("study.toml", DEFINITION.to_toml())
     results.commit(tables("icnet-ce-random_0-s0-t00", status="failed", objective=None, error="ä \x1b]0;x\x07 犬"))
-    rows = [f"icnet,ce,random_{i},ew,Becher_ä,0.{i}5" for i in range(9)]
+    results.write_text("unfinished/icnet-ce-rot_0-s0-t00.json", json.dumps(UNFINISHED))
+    results.write_text("run.json", json.dumps(RUN))
+    rows = [f"ic\x1b]0;x\x07net,ce,random_{i},ew,Becher_ä,0.{i}5" for i in range(9)]
     (folder / "table.csv").write_text("\n".join(["model,loss,split,averaging,class,dice", *rows]), encoding="utf-8")
     return folder
 
@@ -156,6 +167,24 @@ def test_an_output_of_any_encoding_changes_no_status(encoding: str, command: str
     assert done.returncode == ANSWERS.get(command, IMPOSSIBLE), done.stderr
     assert "Traceback" not in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_terminal_gets_text_from_an_out_of_others(place: Path) -> None:
+    """On a real pseudo-terminal: nothing that sets its title, its clipboard, its colours, or that forges a line."""
+    written = b""
+
+    def read(descriptor: int) -> bytes:
+        nonlocal written
+        written += (content := os.read(descriptor, 65536))
+        return content
+
+    status = pty.spawn([sys.executable, "-m", "study", "status", str(place / "out")], read)
+    assert os.waitstatus_to_exitcode(status) == NEGATIVE
+    shown = written.decode()
+    assert shown.count(SHOWN) == 3
+    assert all(character.isprintable() or character in "\r\n" for character in shown)
+    assert not any(line.startswith("failed: another") for line in shown.splitlines())
 
 
 @pytest.mark.slow
