@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.stability import CONFIGURATION, ROUNDING, Floats, Refusal, by_split, objects_of, of_kind
+from analysis.stability import CONFIGURATION, ROUNDING, Floats, Refusal, by_split, objects_of, of_kind, without_score
 
 ALPHA = 0.05
 MAX_ENUMERATED = 70_000  # relabellings; 2^16 sign flips are still exact
@@ -239,7 +239,11 @@ def compare(
     found[rotation.columns.tolist()] = rotation
     found["interaction"], found["interaction_p"] = _interaction(differences, seed)
     on_rotation = "" if refusal is None else refusal.reason
-    found["note"] = ["; ".join(filter(None, (note, on_rotation))) for note in notes]
+    told = dict(zip(wide.index, without_score(wide), strict=True))
+    unscored = [
+        [f"{' '.join(each)}: {told[*each, *row]}" for each in (a, b) if told[*each, *row]] for row in found.index
+    ]
+    found["note"] = ["; ".join(filter(None, (n, on_rotation, *u))) for n, u in zip(notes, unscored, strict=True)]
     return found.reset_index()
 
 

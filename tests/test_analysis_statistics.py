@@ -407,7 +407,9 @@ def test_undefined_scores_are_skipped_and_counted() -> None:
     overall = random_against_rotation(holed).iloc[0]
     assert (overall["num_columns"], overall["num_left_out"]) == (3, 1)
     compared = compare(holed, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01)
-    assert at(compared, class_="bx")["num_pairs"] == 5
+    for name in ("bx", MACRO):
+        assert at(compared, class_=name)["num_pairs"] == 5
+        assert "model_0 ce: bx has no score on random_2" in at(compared, class_=name)["note"]
     assert at(variance_shares(holed), class_="bx")["note"].startswith("no shares: not every configuration")
     assert at(columns_against_rotation(holed), model="model_0", class_="bx")["note"].startswith("no p-value")
     assert worst_of_columns(holed).num_incomplete == 1

@@ -146,3 +146,13 @@ def test_records_are_plain_values() -> None:
     row = records(pd.DataFrame({"n": np.array([3]), "x": np.array([np.inf]), "ok": np.array([True])}))[0]
     assert row == {"n": 3, "x": None, "ok": True}
     assert [type(value) for value in row.values()] == [int, type(None), bool]
+
+
+def test_a_worst_value_on_both_kinds_of_split_is_said_as_a_tie_not_as_a_fraction() -> None:
+    table = few(4, 1).table
+    table = table[(table["model"] == "icnet") & (table["loss"] == "ce") & (table["averaging"] == "ew")]
+    tied = table["class"] == "bx"
+    told = said(dataclasses.replace(PAPER, table=table.assign(dice=table["dice"].mask(tied, 0.5))))
+    sentence = told["Does it hold at camera angles that it was not trained on?"]
+    assert "and 1 more has it on a rotation and a random split alike, which counts in part" in sentence
+    assert not any("." in word for word in sentence.partition(" columns (")[0].split()[-3:])
