@@ -1,5 +1,15 @@
-"""`python -m analysis`."""
+"""The command `analysis`, also `python -m analysis`."""
 
-from analysis.cli import main
+from study.starting import start
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Run one command; its exit status."""
+    start()
+    from analysis.cli import main as command
+
+    return command()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,5 +1,15 @@
-"""`python -m study`."""
+"""The command `study`, also `python -m study`."""
 
-from study.cli import main
+from study.starting import start
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Run one command; its exit status."""
+    start()
+    from study.cli import main as command
+
+    return command()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -18,6 +18,8 @@ from trainers.recipe import ModelName
 GIB = 2**30
 OBJECT_STORE = 0.3
 """Ray's share of a machine's memory for objects."""
+SECONDS_TO_START_AND_END = 9.0
+"""Of Ray and its workers, once a run."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class Forecast:
 
 def forecast(definition: Definition, machines: Sequence[Machine], seconds_of: Mapping[ModelName, float]) -> Forecast:
     """:param seconds_of: model -> seconds of one worker that its trials take. Raises as `trials_at_once` does."""
-    at_once, hours, gpu_hours = trials_at_once(definition, machines), 0.0, 0.0
+    at_once, gpu_hours = trials_at_once(definition, machines), 0.0
+    hours = SECONDS_TO_START_AND_END / 3600 if any(seconds_of.values()) else 0.0
     for model, seconds in seconds_of.items():
         one = request(definition, model, machines)
         most = sum(one.on(machine) * machine.count for machine in machines)

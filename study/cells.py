@@ -14,7 +14,7 @@ from trainers.recipe import LossName, ModelName
 
 SplitKind = Literal["random", "rotation"]
 
-_TRIAL_ID = re.compile(r"([a-z_]+)-([a-z_]+)-((?:random|rot)_[0-9]{1,9})-s([0-9]{1,16})-t([0-9]{2,6})")
+_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-((?:random|rot)_[0-9]{1,9})-s([0-9]{1,16})-t([0-9]{2,6})")
 
 
 @dataclass(frozen=True, order=True)

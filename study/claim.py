@@ -60,7 +60,12 @@ class Claim:
 
     def ask(self, say: Callable[[str], None]) -> None:
         """Claim OUT. Raises StudyError if another driver holds it, or asks for it at the same time and goes first."""
-        self._write()
+        try:
+            self._write()
+        except StudyError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            self._write()  # a driver that has just left took the empty folder away meanwhile
         self._beats.start()
         for other in _drivers(self._results):
             if other.id == self._driver.id:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from rich.table import Table
 from study.capacity import Forecast
 from study.cells import Trial, cells
 from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
-from study.cost import readable
+from study.cost import Estimate, readable
 from study.definition import PRESETS, Definition, load
 from study.errors import StudyError
 from study.place import open_place
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="study",
-        description="Train {networks} x {losses} x {splits} and keep what comes out as Parquet. "
+        description="Train {networks} x {losses} x {splits} and keep what comes out as Parquet.\n"
         "Running a study again continues it; a larger definition adds to it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -70,7 +69,10 @@ def _parser() -> Parser:
     )
     data.add_argument("--definition", help="a preset or a TOML file: check also that its splits can be made")
     data.add_argument("--sheet", metavar="FILE", help="draw a contact sheet there, as PNG")
-    for sub in (plan, status, trial, data):
+    keys = _add(commands, "keys", _keys, "explain every key of a definition: what it may be, and its default")
+    keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
+    keys.add_argument("--markdown", action="store_true", help="as the page docs/definition.md")
+    for sub in (plan, status, trial, data, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     return parser
 
@@ -104,7 +106,8 @@ def _takes_definition(parser: Parser, out: str = _WHERE) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="put one value into the definition, e.g. --set search.trials=20 --set grid.models=icnet,unet",
+        help="put one value into the definition, e.g. --set search.trials=20 --set grid.seeds=0,1,2 (study keys "
+        "lists the keys)",
     )
 
 
@@ -132,7 +135,6 @@ def _run(options: argparse.Namespace, console: PlainConsole) -> int:
 
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
     out = options.out or f"results/{definition.name}{'-simulated' * definition.simulate}"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop cleanly
     try:
         with RunView(console) as view:
             done = run(
@@ -175,7 +177,8 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
         trials = [{"trial": t.id, "state": "done" if t in planned.committed else "missing"} for t in planned.trials]
         answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
         answer |= {"seconds": planned.estimate.seconds, "speeds": [asdict(speed) for speed in speeds]}
-        answer |= {"here": asdict(here) if here else None}
+        unknown = {"hours": None, "gpu_hours": None} if planned.estimate.basis == "constants" else {}
+        answer |= {"here": {**asdict(here), **unknown} if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
     console.say(*_cell_lines(planned))
@@ -189,7 +192,7 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
     if options.cluster:
         console.say(_on_cluster(options.cluster, on_cluster))
     elif planned.missing:
-        told = f"This machine: {_forecast_in_words(here)}" if here else f"Not on this machine: {why_not_here}"
+        told = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
         console.say(*told.split("\n"))
     return DONE
 
@@ -198,6 +201,13 @@ def _on_cluster(file: str, found: Forecast | None) -> str:
     if found is None:
         return f"{file}: sound. What its machines hold, Ray will find out when it starts there."
     return f"{file}: sound. {_forecast_in_words(found)}"
+
+
+def _here_in_words(cost: Estimate, here: Forecast) -> str:
+    if cost.basis == "constants":
+        how_to_know = "To know how long that takes here, add --calibrate, which trains a few batches of each network."
+        return f"This machine: {here.at_once} trials at once. {how_to_know}"
+    return f"This machine: {_forecast_in_words(here)}"
 
 
 def _forecast_in_words(found: Forecast) -> str:
@@ -335,3 +345,11 @@ def _data(options: argparse.Namespace, console: PlainConsole) -> int:
     else:
         console.say(*report.text.split("\n"))
     return NEGATIVE if report.problems else DONE
+
+
+def _keys(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.keys import in_json, in_markdown, in_text, keys
+
+    show = in_json if options.json else in_markdown if options.markdown else in_text
+    print(show(keys(options.section)))
+    return DONE

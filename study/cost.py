@@ -10,17 +10,12 @@ from typing import Any, Literal
 
 from study.cells import Trial
 from study.definition import Definition
+from study.figures import REFERENCE, figures_of
 from study.search import expected_width
 from trainers.recipe import ModelName
 from trainers.split import Split
 
-# One core of an AMX Xeon, bf16, November 2026, another trial on its neighbour: training steps of 128 x 128 images at
-# width 1.0; their augmentation.
-IMAGES_PER_SECOND = {"icnet": 60.0, "unet": 9.7, "icnet_cascade": 170.0}
-SHARE_AT_ANY_WIDTH = {"icnet": 0.14, "unet": 0.03, "icnet_cascade": 0.48}
-"""Of a step's time at width 1.0, what does not shrink with the network: images, logits, loss (widths 0.25 to 1.5 of
-benchmarks/results/training.md). The rest grows with the width's square."""
-SECONDS_PER_AUGMENTED_IMAGE = 0.0007
+SECONDS_PER_AUGMENTED_IMAGE = 0.0007  # of one core of the reference machine
 SECONDS_PER_TRIAL = 1.0
 
 
@@ -31,6 +26,7 @@ class Estimate:
     seconds_of: Mapping[ModelName, float]
     """Model -> seconds of one worker."""
     basis: Literal["measured", "calibrated", "constants"]
+    """The last: those of the reference machine, which say little of any other."""
 
     @property
     def seconds(self) -> float:
@@ -41,7 +37,7 @@ class Estimate:
         return {
             "measured": "by the speed of the trials that were done",
             "calibrated": "by the speed of a few batches here",
-            "constants": "roughly, by the speed of another machine",
+            "constants": f"by the speed of {REFERENCE}: this machine may take several times as long",
         }[self.basis]
 
 
@@ -65,9 +61,9 @@ def trial_seconds(definition: Definition, trial: Trial, num_train: NumTrain) -> 
 def seconds_at(definition: Definition, model: str, width: float, num_train: int) -> float:
     """The same for a trial of known width: all of it grows with the image's area."""
     training = definition.training
-    area = (training.image_size / 128) ** 2
-    fixed = SHARE_AT_ANY_WIDTH[model]
-    step = (fixed + (1 - fixed) * width**2) / IMAGES_PER_SECOND[model] / training.threads
+    area, known = (training.image_size / 128) ** 2, figures_of(model)
+    fixed = known.share_at_any_width
+    step = (fixed + (1 - fixed) * width**2) / known.images_per_second / training.threads
     return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * training.epochs + SECONDS_PER_TRIAL
 
 

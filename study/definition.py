@@ -17,14 +17,15 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import StudyError, did_you_mean
+from study.figures import figures_of
 from trainers.catalogue import STANDIN, within_a_turn
-from trainers.printable import printable
+from trainers.printable import is_text, printable
 from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
@@ -35,13 +36,14 @@ RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
 ROTATION_SPLIT = re.compile(r"rot_(0|[1-9][0-9]{0,8})")
 EIGHT_RANDOM_SPLITS = tuple(f"random_{i}" for i in range(8))
 
-MOST_TRIALS = 1_000_000
-"""Of a study: such a plan takes seconds and some 300 MiB."""
-Seed = Annotated[int, Field(ge=0, lt=2**53)]  # beyond that, spreadsheets and JSON readers would round it
+MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
+"""Of a study: a plan of so many takes seconds, and some 300 MiB."""
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
 Share = Annotated[float, Field(gt=0, lt=1)]
 Width = Annotated[float, Field(ge=0.01, le=4)]
 Strength = Annotated[float, Field(ge=0, le=1.5)]
-Seconds = Annotated[float, Field(ge=0, le=31_536_000)]  # a year: more is no wait, and the system's clocks refuse it
+YEAR = 31_536_000  # of seconds: who waits longer waits for ever, and the system's timers take no number of any size
+Seconds = Annotated[float, Field(ge=0, le=YEAR)]
 
 
 class Data(Section):
@@ -54,7 +56,7 @@ class Data(Section):
     @field_validator("path")
     @classmethod
     def _can_be_a_path(cls, path: str) -> str:
-        if "\0" in path or not _is_text(path):
+        if "\0" in path or not is_text(path):
             raise ValueError(f"{_brief(path)} cannot be kept in a TOML file: rename the folder")
         return path
 
@@ -155,8 +157,8 @@ class Search(Section):
         return bounds
 
 
-GPU_SHARES: dict[ModelName, float] = {"icnet": 0.25, "unet": 0.5, "icnet_cascade": 0.25}
-MEMORY_GB: dict[ModelName, float] = {"icnet": 1.5, "unet": 4.0, "icnet_cascade": 1.0}
+GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in get_args(ModelName)}
+MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name in get_args(ModelName)}
 
 
 class Resources(Section):
@@ -173,7 +175,7 @@ class Resources(Section):
     a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch, after trials of many widths: 1.1, 3.4 and 0.8.)"""
     checkpoint_seconds: Seconds = 60.0
     """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
-    hang_seconds: Annotated[Seconds, Field(gt=0)] = 3600.0
+    hang_seconds: Annotated[float, Field(gt=0, le=YEAR)] = 3600.0
     """A trial that ends no epoch for so long is taken to hang: its worker is killed, and the trial tried again."""
     patience_seconds: Seconds = 600.0
     """How long a worker that has trained waits for OUT's server to take the results, before it gives the trial up."""
@@ -189,7 +191,7 @@ class Resources(Section):
 
 
 class Definition(Section):
-    """What is to be run. Only `recipe()` decides a trial's numbers; the rest says which trials, and where."""
+    """What is to be run: a name, a seed, and the sections below."""
 
     name: str = "study"
     """What the study is called, and the folder of its results. Letters, digits, _, . and -; at most 64 of them."""
@@ -216,14 +218,17 @@ class Definition(Section):
         )
 
     @model_validator(mode="after")
-    def _not_too_many_trials(self) -> Self:
+    def _not_too_large(self) -> Self:
         grid = self.grid
         num_cells = math.prod(map(len, (grid.models, grid.losses, grid.splits, grid.seeds)))
-        if num_cells * self.search.trials > MOST_TRIALS:
+        num_trials = num_cells * self.search.trials
+        several = "take fewer, or make several studies, each with a part of the grid"
+        if num_cells > MOST_CELLS:
+            raise ValueError(f"grid: {num_cells:,} cells, and a study has at most {MOST_CELLS:,}; {several}")
+        if num_trials > MOST_TRIALS:
             raise ValueError(
-                f"search.trials: {num_cells:,} cells of {self.search.trials:,} trials are "
-                f"{num_cells * self.search.trials:,}, and a study has at most {MOST_TRIALS:,}; take fewer, "
-                "or make several studies, each with a part of the grid"
+                f"search.trials: {num_cells:,} cells of {self.search.trials:,} trials are {num_trials:,}, "
+                f"and a study has at most {MOST_TRIALS:,}; {several}"
             )
         return self
 
@@ -354,15 +359,15 @@ def _start_data_path_at(folder: Path, table: dict[str, Any]) -> None:
     """Make a relative data.path absolute: what OUT/study.toml keeps is to mean the same from any folder."""
     match table:
         case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
-            with contextlib.suppress(RuntimeError):  # ~nobody: a user without a home, who is refused with the folder
-                data["path"] = str((folder / Path(path).expanduser()).absolute())
+            with contextlib.suppress(RuntimeError):  # ~nobody, or links in a circle: refused with the folder
+                data["path"] = str((folder / Path(path).expanduser()).resolve())
 
 
 def _put(table: dict[str, Any], setting: str) -> None:
     """Set one `section.key=value`."""
     dotted, equals, text = (part.strip() for part in setting.partition("="))
     keys, shown = dotted.split("."), f"--set {setting[:_LONGEST_SHOWN]}"
-    if not _is_text(setting):
+    if not is_text(setting):
         raise StudyError(f"{shown}: is not text in UTF-8")
     if not equals or not all(keys):
         raise StudyError(f"{shown}: must be section.key=value, such as search.trials=20")
@@ -385,15 +390,6 @@ def _typed_value(text: str) -> Any:
             return value
     words = [word.strip() for word in text.split(",")]
     return words if len(words) > 1 else text
-
-
-def _is_text(text: str) -> bool:
-    """Whether it is text: a name on a disk, or an argument, may be any bytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _direction(degrees: Angle) -> Angle:

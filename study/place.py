@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from study.errors import StudyError
+from trainers.printable import is_text
 
 _SHOWN_OPTIONS = frozenset({"scheme", "region", "endpoint_override"})
 """Of a URI's options those that cannot be secret."""
@@ -36,6 +37,11 @@ def open_place(out: str | os.PathLike[str]) -> Place:
     Raises StudyError if it is none, or if it could be taken for another place than the one that is named.
     """
     named = os.fspath(out)
+    if not is_text(named):
+        raise StudyError(
+            f"{named}: not text in the encoding of this machine's locale, and pyarrow takes no other name. "
+            "Rename it, or set LC_ALL=C.UTF-8"
+        )
     scheme, separator, rest = named.partition("://")
     if separator:
         return _open_uri(named, scheme, rest)

@@ -13,10 +13,12 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from study.cells import Trial, cells, trials
-from study.cost import NumTrain, readable, trial_seconds
+from study.cost import SECONDS_PER_TRIAL, NumTrain, readable, trial_seconds
 from study.definition import Definition
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
+SECONDS_THAT_TELL = 5.0
+KEPT = 0.95  # of what earlier epochs told of the speed, at each further one: other work on a machine comes and goes
 _TELLING_SHARE = 0.005
 
 
@@ -40,6 +42,16 @@ class Running:
 
 
 @dataclass
+class Work:
+    """Of one network: worker-seconds as estimated for the reference machine, and how long some of them took here."""
+
+    total: float = 0.0
+    done: float = 0.0
+    took: float = 0.0  # seconds, of epochs, the last ones above all
+    for_work: float = 0.0  # what had been estimated for these epochs
+
+
+@dataclass
 class Progress:
     """The state of one run of one study."""
 
@@ -58,8 +70,9 @@ class Progress:
     pid: int = field(default_factory=os.getpid)
     started: Instant = field(default_factory=time.time)
     updated: Instant = field(default_factory=time.time)
-    work_total: float = 0.0  # estimated worker-seconds of what this run has to do
-    work_done: float = 0.0
+    work: dict[str, Work] = field(default_factory=dict)  # network -> what this run has to do
+    at_once: int = 0  # the most trials that ran at the same time
+    first_trial_started: float = 0.0
     expected_seconds: float | None = None  # of the whole run, estimated before its first trial
     expected_by: str = ""
 
@@ -79,7 +92,7 @@ class Progress:
             if trial in committed:
                 progress._note_best(trial, committed[trial]["objective"])
             else:
-                progress.work_total += trial_seconds(definition, trial, num_train)
+                progress._work_of(trial).total += trial_seconds(definition, trial, num_train)
         return progress
 
     def expect(self, seconds: float, by: str) -> None:
@@ -88,17 +101,25 @@ class Progress:
 
     def start(self, trial: Trial, epochs: int, work: float) -> None:
         self.running[trial.id] = Running(trial.id, epochs, work)
+        self.first_trial_started = self.first_trial_started or self.updated
+        self.at_once = max(self.at_once, len(self.running))
 
-    def epoch(self, trial: Trial, epoch: int, images_per_second: float, host: str) -> None:
-        running = self.running[trial.id]
+    def epoch(self, trial: Trial, epoch: int, images_per_second: float, host: str, seconds: float = 0.0) -> None:
+        """:param seconds: that the epoch took; 0 if it was not trained."""
+        running, work = self.running[trial.id], self._work_of(trial)
         running.host = host
         work_done = running.work * epoch / running.epochs
-        self.work_done += work_done - running.work_done  # less, where a trial that is tried again starts over
+        work.done += work_done - running.work_done  # less, where a trial that is tried again starts over
+        if epoch > 1 or running.epochs == 1:  # in its first epoch a worker also takes memory and makes things ready
+            work.took = KEPT * work.took + seconds
+            work.for_work = KEPT * work.for_work + (
+                (running.work - SECONDS_PER_TRIAL) / running.epochs if seconds else 0
+            )
         running.epoch, running.work_done, running.images_per_second = epoch, work_done, images_per_second
 
     def finish(self, trial: Trial, objective: float | None) -> None:
         running = self.running.pop(trial.id)
-        self.work_done += running.work - running.work_done
+        self._work_of(trial).done += running.work - running.work_done
         self.done += 1
         self.failed += objective is None
         done, total = self.trials_of[trial.cell.configuration]
@@ -107,13 +128,13 @@ class Progress:
 
     def give_up(self, trial: Trial, reason: str) -> None:
         running = self.running.pop(trial.id, None)  # None if it was lost before it started
-        self.work_done -= running.work_done if running else 0.0
+        self._work_of(trial).done -= running.work_done if running else 0.0
         self.resting[trial.cell.id] = f"{trial.id}: {reason}"
 
     def drop(self, trial: Trial) -> None:
         """The trial has stopped, and is to start anew."""
         running = self.running.pop(trial.id, None)  # None if it was lost before it started
-        self.work_done -= running.work_done if running else 0.0
+        self._work_of(trial).done -= running.work_done if running else 0.0
 
     @property
     def given_up(self) -> dict[str, str]:
@@ -126,11 +147,25 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """By the estimated work done since the start; None before there is enough of it to tell."""
-        if self.work_done < _TELLING_SHARE * self.work_total or not self.work_done:
+        """By what epochs took; until that is known, and where none is trained, by the share of the work that is done
+        since the first trial began. None before there is enough of it to tell."""
+        left = {model: max(work.total - work.done, 0.0) for model, work in self.work.items()}
+        paces = {model: work.took / work.for_work for model, work in self.work.items() if work.for_work}
+        if paces:
+            usual = sum(paces.values()) / len(paces)
+            return sum(seconds * paces.get(model, usual) for model, seconds in left.items()) / max(self.at_once, 1)
+        done, total = sum(work.done for work in self.work.values()), sum(work.total for work in self.work.values())
+        if not done or done < _TELLING_SHARE * total:
             return None
-        left = max(self.work_total - self.work_done, 0.0)
-        return left * (self.updated - self.started) / self.work_done
+        return sum(left.values()) * (self.updated - self.first_trial_started) / done
+
+    @property
+    def seconds_by_epochs(self) -> float | None:
+        """Of the whole run, once some seconds of epochs, or a hundredth of its work, can tell."""
+        took, known = sum(work.took for work in self.work.values()), sum(work.for_work for work in self.work.values())
+        enough = took > SECONDS_THAT_TELL or known > 0.01 * sum(work.total for work in self.work.values())
+        left = self.seconds_left
+        return self.updated - self.started + left if enough and took and left is not None else None
 
     @property
     def verdict_on_the_estimate(self) -> str | None:
@@ -150,6 +185,9 @@ class Progress:
     def from_json(cls, text: str) -> Progress:
         """Raises ValueError if the text is no progress of a run."""
         return TypeAdapter(cls).validate_json(text)
+
+    def _work_of(self, trial: Trial) -> Work:
+        return self.work.setdefault(trial.cell.model, Work())
 
     def _count(self, trial: Trial, done: bool) -> None:
         finished, total = self.trials_of[trial.cell.configuration]

@@ -158,10 +158,11 @@ class Results:
 
     def read_bytes(self, name: str) -> bytes | None:
         """A file in OUT, or None where there is none."""
-        if self._kind(name) != pyarrow.fs.FileType.File:
+        try:
+            with self._files.open_input_stream(self._path(name)) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
             return None
-        with self._files.open_input_stream(self._path(name)) as stream:
-            return bytes(stream.read())
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Raises StudyError if OUT cannot be written to."""

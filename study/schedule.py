@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from study.cells import Cell, Outcome, Point, Trial, cells
 from study.definition import Definition
+from study.figures import figures_of
 from study.search import needs_results, suggest
 
-# The costly networks first: a long trial that starts last keeps the whole cluster waiting.
-_COST_ORDER = ("unet", "icnet", "icnet_cascade")
+_Order = tuple[int, float, str, int, str, str]
 
 
 class Schedule:
@@ -30,7 +30,7 @@ class Schedule:
             if trial.cell in self._outcomes:
                 self._outcomes[trial.cell][trial.index] = outcome
         self._waiting = {cell: self._missing(cell) for cell in self._outcomes}
-        self._ready: list[tuple[tuple[int, int, int, str, int], Trial]] = []
+        self._ready: list[tuple[_Order, Trial]] = []
         for cell, indices in self._waiting.items():
             self._make_ready([index for index in indices if not needs_results(definition.search, index)], cell)
             self._make_next_ready(cell)
@@ -96,6 +96,7 @@ class Schedule:
         return suggest(self._definition.search, self._definition.seed, trial.cell, trial.index, earlier)
 
 
-def _start_order(trial: Trial) -> tuple[int, int, int, str, int]:
+def _start_order(trial: Trial) -> _Order:
+    """The costly networks first: a long trial that starts last keeps the whole cluster waiting."""
     cell = trial.cell
-    return trial.index, _COST_ORDER.index(cell.model), cell.seed, cell.split, 0 if cell.loss == "ce" else 1
+    return trial.index, figures_of(cell.model).images_per_second, cell.model, cell.seed, cell.split, cell.loss

@@ -56,7 +56,7 @@ def run_all(
                 machines = cluster.machines()
                 if not checked:
                     hours = forecast(definition, machines, cost.seconds_of).hours  # also: does every trial fit?
-                    if not definition.simulate:
+                    if not definition.simulate and cost.basis != "constants":
                         progress.expect(3600 * hours, cost.in_words)
                     if address is not None:
                         cluster.check_nodes(results, study)

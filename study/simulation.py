@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from study import tables
 from study.cells import Point, Trial, split_kind
+from study.figures import figures_of
 from study.prepare import Prepared
 from trainers.dice import confusion, dice, macro
 from trainers.outcome import Epoch, Evaluation
 from trainers.seeds import generator_for
 from trainers.split import Partition
 
-PARAMETERS = {"icnet": 961_783, "unet": 24_049_237, "icnet_cascade": 927_573}  # at width 1, of seven classes
-GFLOPS = {"icnet": 3.05, "unet": 26.8, "icnet_cascade": 0.9}  # roughly, at width 1 and 128 x 128 pixels
 DEVICE = "simulated"
 
 Labels = NDArray[np.uint8]
@@ -101,10 +100,10 @@ def _history(study: Prepared, trial: Trial, objective: float) -> list[Epoch]:
 
 
 def _cost(study: Prepared, trial: Trial, point: Point) -> dict[str, Any]:
-    model, area = trial.cell.model, (study.definition.training.image_size / 128) ** 2
-    gflops = GFLOPS[model] * area * point.width**2
+    known, area = figures_of(trial.cell.model), (study.definition.training.image_size / 128) ** 2
+    gflops = known.gflops * area * point.width**2
     return {
-        "parameters": round(PARAMETERS[model] * point.width**2),
+        "parameters": round(known.parameters * point.width**2),
         "gflops": gflops,
         "latency_ms_median": 1 + gflops,
         "latency_ms_p95": 1 + 1.2 * gflops,

@@ -21,6 +21,7 @@ from small_study import ROOT, environment, wait_for
 
 NETWORK = "10.77.0"
 BRIDGE = "study-br"
+PRIVATE = "/root/private"
 BIN = Path(sys.executable).parent
 
 
@@ -80,6 +81,7 @@ class Host:
     def start_ray(self, head: Host | None = None, cpus: int = 1) -> None:
         """A node of the cluster of `head`; without one, the head itself."""
         role = f"--address={head.ip}:6379" if head else "--head --port=6379 --include-dashboard=false"
+        self.run(f"install -d -m 700 {PRIVATE}")
         self.run(f"{BIN}/ray start {role} --node-ip-address={self.ip} --num-cpus={cpus} --disable-usage-stats")
 
     def cut_power(self) -> None:
@@ -104,7 +106,7 @@ class Host:
 
     @staticmethod
     def _environment() -> dict[str, str]:
-        return environment(**TOKEN, HOME="/root")
+        return environment(**TOKEN, HOME="/root", RAY_TMPDIR=PRIVATE)
 
 
 class Hosts:

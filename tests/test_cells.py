@@ -25,7 +25,12 @@ def test_an_id_reads_as_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "icnet", "icnet-ce-random_3-s0", "icnet-ce-random_3-s0-t4", "../x-ce-rot_0-s0-t00"]
+    "wrong",
+    [
+        *("", "icnet", "icnet-ce-random_3-s0", "icnet-ce-random_3-s0-t4", "../x-ce-rot_0-s0-t00"),
+        *("icnet-ce-random_3-s00-t04", "icnet-ce-random_3-s0-t004", "icnet-ce-random_3-s\u0663-t04"),
+        *(f"icnet-ce-random_3-s{'9' * 5000}-t04", f"icnet-ce-random_3-s0-t{'9' * 5000}", "icnet-ce-random_3-s0-t04\n"),
+    ],
 )
 def test_what_is_no_id(wrong: str) -> None:
     with pytest.raises(StudyError, match="is no trial's id"):

@@ -11,7 +11,7 @@ from small_study import ROOT, write_data
 
 from study.cli import _ranges, main
 
-COMMANDS = ("run", "plan", "status", "trial", "data")
+COMMANDS = ("run", "plan", "status", "trial", "data", "keys")
 
 
 def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +42,8 @@ def test_plan_of_the_paper(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     shown = capsys.readouterr().out
     assert "44 cells, 44 trials: 0 done, 44 missing" in shown
     assert re.search(r"unet-ce_dice-rot_2-s0 +t00", shown)
-    assert re.search(r"\nThis machine: \d+ trials? at once, about .*, at that speed\.", shown)
+    assert "by the speed of an Intel Xeon with AMX: this machine may take several times as long" in shown
+    assert re.search(r"\nThis machine: \d+ trials? at once\. To know how long that takes here, add --calibrate", shown)
     assert not (tmp_path / "none").exists(), "a plan writes nothing"
 
 
@@ -67,7 +68,7 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkey
     assert (plan["cells"], len(plan["trials"]), plan["basis"]) == (12, 36, "constants")
     assert plan["seconds"] > 0
     assert plan["here"]["at_once"] >= 1
-    assert plan["here"]["hours"] == pytest.approx(plan["seconds"] / 3600 / plan["here"]["at_once"])
+    assert plan["here"]["hours"] is None, "nothing was measured here: another machine's figure says nothing of this one"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import random
 import string
 from collections.abc import Iterator
@@ -16,15 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from test_analysis_load import CELLS, DEFINITION, commit
+from test_definition import NODES, NUMBERS, shaped
 
 from analysis.errors import AnalysisError
 from analysis.load import load as load_scores
 from study.cells import parse_trial, trials
 from study.committed import read_committed
-from study.definition import load, parse
+from study.cost import readable
+from study.definition import load, parse, read_toml
 from study.errors import StudyError
 from study.prepare import catalogue_of
 from study.results import Results
+from study.run import plan, plan_here
+from study.schemas import table_of
 from trainers.catalogue import read_catalogue
 from trainers.data import load as load_images
 from trainers.problems import DataError
@@ -68,6 +73,43 @@ def test_any_definition(table: dict[str, Any]) -> None:
 def test_any_value_of_a_key_that_exists(section: str, key: str, value: Any) -> None:
     with answered():
         trials(parse(DEFINITION.model_dump(exclude_none=True) | {section: {key: value}}))
+
+
+def at_the_ends(node: dict[str, Any]) -> list[Any]:
+    """A key's lowest and highest values by its schema, each in the shape that the key wants; or both, as a range."""
+    match node:
+        case {"prefixItems": [lower, upper]}:  # a range
+            return [[ends_of(lower)[0], ends_of(upper)[1]]]
+        case {"prefixItems": list(items)}:
+            return [list(ends) for ends in zip(*map(ends_of, items), strict=True)]
+    return [shaped(node, end) for end in ends_of(node)]
+
+
+def ends_of(node: dict[str, Any]) -> tuple[float, float]:
+    """The lowest and the highest number that a part of a schema lets in."""
+    for inner in (node.get("additionalProperties"), node.get("items"), *node.get("anyOf", ())):
+        if inner and inner["type"] != "null":
+            return ends_of(inner)
+    low = node.get("minimum", math.nextafter(node.get("exclusiveMinimum", 0), math.inf))
+    return low, node.get("maximum", math.nextafter(node.get("exclusiveMaximum", 0), -math.inf))
+
+
+@given(st.fixed_dictionaries({}, optional={place: st.sampled_from(at_the_ends(NODES[place])) for place in NUMBERS}))
+def test_whatever_is_accepted_can_be_planned_and_kept(values: dict[tuple[str, str], Any]) -> None:
+    """Numbers at both ends of what is allowed: what the door lets in fails nowhere behind it."""
+    table: dict[str, Any] = {"grid": {"models": ["icnet"], "losses": ["ce"], "splits": ["random_0"]}}
+    for (section, key), value in values.items():
+        (table.setdefault(section, {}) if section else table)[key] = value
+    definition = parse(table)
+    with answered():  # a batch too large, a machine too small
+        planned = plan(definition, "/nowhere/out")
+        assert readable(planned.estimate.seconds)
+        plan_here(planned)
+    last = trials(definition)[-1]
+    row = {"trial": last.id, "seed": last.cell.seed, "index": last.index, "width": definition.search.width[1]}
+    assert table_of("trials", [row]).to_pylist()[0].items() >= row.items()
+    assert parse_trial(last.id) == last
+    assert parse(read_toml(definition.to_toml().encode(), "study.toml")) == definition
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode(errors="surrogatepass")))

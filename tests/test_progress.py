@@ -3,12 +3,12 @@
 import io
 
 import pytest
-from rich.console import Console
 
 from study.cells import parse_trial, trials
-from study.cost import estimate, readable, seconds_at, trial_seconds
+from study.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, trial_seconds
 from study.definition import load
-from study.progress import Progress
+from study.printing import PlainConsole
+from study.progress import Progress, Work
 from study.summary import Scores
 from study.view import RunView, live_picture, scores_table
 
@@ -48,9 +48,10 @@ def test_a_trial_from_start_to_end() -> None:
     assert progress.trials_of["icnet ce"] == (2, 4)
 
 
-def test_time_left_is_by_the_work_done() -> None:
+def test_time_left_is_by_the_work_done_where_nothing_is_trained() -> None:
     progress = a_run()
-    progress.work_total, progress.started = 100.0, 1000.0
+    progress.work = {"icnet": Work(total=100.0)}
+    progress.started, progress.updated = 900.0, 1000.0  # Ray took long to start
     progress.start(TRIAL, epochs=20, work=40.0)
     progress.epoch(TRIAL, 10, 300.0, "10.0.0.7")
     progress.updated = 1010.0
@@ -59,12 +60,32 @@ def test_time_left_is_by_the_work_done() -> None:
     assert progress.seconds_left == pytest.approx(15.0)
 
 
+def test_time_left_is_by_what_epochs_take_here() -> None:
+    """Each network by its own, one that has none by the others'; the first epoch, with what comes before, apart."""
+    progress = a_run()
+    progress.work = {"icnet": Work(total=100.0), "unet": Work(total=50.0)}
+    for trial in (TRIAL, parse_trial("icnet-ce-rot_0-s0-t01")):
+        progress.start(trial, epochs=20, work=40.0 + SECONDS_PER_TRIAL)  # 2 s an epoch, estimated
+        progress.epoch(trial, 1, 300.0, "here", seconds=60.0)
+        assert progress.seconds_by_epochs is None
+    progress.epoch(TRIAL, 2, 300.0, "here", seconds=6.0)  # three times that
+    done = progress.work["icnet"].done
+    assert progress.seconds_left == pytest.approx(3 * (150.0 - done) / 2)
+    progress.updated = progress.started + 30
+    assert progress.seconds_by_epochs == pytest.approx(30 + 3 * (150.0 - done) / 2)
+    of_unet = parse_trial("unet-ce-random_0-s0-t00")
+    progress.start(of_unet, epochs=1, work=10.0 + SECONDS_PER_TRIAL)  # the only one counts
+    progress.epoch(of_unet, 1, 300.0, "here", seconds=50.0)
+    left = {name: work.total - work.done for name, work in progress.work.items()}
+    assert progress.seconds_left == pytest.approx((3 * left["icnet"] + 5 * left["unet"]) / 3)
+
+
 def test_epochs_repeated_by_another_attempt_count_once() -> None:
     progress = a_run()
     progress.start(TRIAL, epochs=20, work=10.0)
     for epoch in (1, 2, 1):
         progress.epoch(TRIAL, epoch, 300.0, "10.0.0.7")
-    assert progress.work_done == 0.5
+    assert progress.work["icnet"].done == 0.5
 
 
 def test_a_cell_given_up_is_kept_with_its_reason() -> None:
@@ -83,7 +104,7 @@ def test_the_heartbeat_goes_both_ways() -> None:
 
 
 def shown(renderable: object, **options: object) -> str:
-    console = Console(file=io.StringIO(), width=100, **options)  # type: ignore[arg-type]
+    console = PlainConsole(file=io.StringIO(), width=100, **options)  # type: ignore[arg-type]
     console.print(renderable)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -92,7 +113,7 @@ def test_the_live_picture_names_what_matters() -> None:
     progress = a_run()
     progress.start(TRIAL, epochs=20, work=10.0)
     progress.epoch(TRIAL, 3, 123.4, "10.0.0.7")
-    progress.work_total, progress.started, progress.updated = 3.0, 0.0, 100.0
+    progress.work["icnet"].total, progress.first_trial_started, progress.updated = 3.0, 1.0, 101.0
     text = shown(live_picture(progress))
     for word in (
         "2 of 8 trials",
@@ -108,7 +129,7 @@ def test_the_live_picture_names_what_matters() -> None:
 
 
 def test_plain_lines_where_there_is_no_terminal() -> None:
-    console = Console(file=io.StringIO(), width=80)
+    console = PlainConsole(file=io.StringIO(), width=80)
     with RunView(console) as view:
         view(a_run(), "icnet-ce-random_0-s0-t01  done " + "x" * 100)
         view(a_run(), None)

@@ -11,3 +11,12 @@ def printable(text: object, keep: str = "") -> str:
     :param keep: characters that stay as they are, e.g. the line ends of a message whose lines are ours.
     """
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written in UTF-8: one on a disk, or an argument, may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

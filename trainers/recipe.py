@@ -13,6 +13,7 @@ ModelName = Literal["icnet", "unet", "icnet_cascade"]
 LossName = Literal["ce", "ce_dice"]
 Precision = Literal["auto", "bf16", "fp32"]
 Weight = Annotated[float, Field(ge=0, le=1000)]
+PositiveWeight = Annotated[float, Field(gt=0, le=1000)]
 
 
 class Section(BaseModel):
@@ -43,7 +44,7 @@ class TrainingRecipe(Section):
     """Of Adam, the same in every epoch."""
     adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
     """Adam's constant against a division by zero."""
-    cascade_weights: tuple[Weight, Weight, Weight] = (1.0, 0.4, 0.16)
+    cascade_weights: tuple[PositiveWeight, Weight, Weight] = (1.0, 0.4, 0.16)
     """Cascade label guidance of icnet_cascade: weights of the losses at 1/4, 1/8 and 1/16 (arXiv 1704.08545)."""
     epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0015
     """Noise tolerance of the Dice (section 3.4): share of the pixels that a class absent from an image may be given."""
@@ -58,10 +59,3 @@ class TrainingRecipe(Section):
         if image_size % 16:
             raise ValueError(f"must be a multiple of 16 (the nearest is {max(16, round(image_size / 16) * 16)})")
         return image_size
-
-    @field_validator("cascade_weights")
-    @classmethod
-    def _first_output_counts(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
-        if weights[0] <= 0:
-            raise ValueError("the first weight must be positive")
-        return weights

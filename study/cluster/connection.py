@@ -5,68 +5,103 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import ray
 import ray.exceptions
 from ray._private import services
+from ray.job_config import JobConfig
 
+from study.cluster.nodes import look_at_nodes
+from study.cluster.private import private_folder
 from study.errors import StudyError
 from trainers.environment import MEMORY
 
 SECONDS_TO_ANSWER = 5.0
 _PACKAGES = ("study", "trainers")
+_CODE = Path(__file__).parents[2]
+"""The folder that they lie in."""
 
 
 @contextlib.contextmanager
 def connected(address: str | None, ray_log: bool = False) -> Iterator[None]:
     """Ray on this machine (`address` None), or the cluster at `address`, whose workers get the code of this project.
 
-    Raises StudyError if no cluster answers there, or it is one that we do not fit.
+    Raises StudyError if no cluster answers there, it is one that we do not fit, or there is no room for a Ray here.
     """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # our tables are the record
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new output prints a banner even when silent
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C reaches us as KeyboardInterrupt
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C reaches us
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # snapshots of Tune's state: we never read them
     os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     level = logging.INFO if ray_log else logging.CRITICAL
     logging.getLogger("ray.tune").setLevel(level)
-    options: dict[str, Any] = {"logging_level": level, "log_to_driver": ray_log}
-    options |= _of_our_own() if address is None else _of_cluster(address)
-    on_sigterm = signal.getsignal(signal.SIGTERM)
+    quiet: dict[str, Any] = {"logging_level": level, "log_to_driver": ray_log}
+    with _of_our_own() if address is None else _of_cluster(address, quiet) as options, _initialised(quiet | options):
+        yield
+
+
+@contextlib.contextmanager
+def _initialised(options: Mapping[str, Any]) -> Iterator[None]:
     try:
-        ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        with contextlib.chdir("/"):  # where workers then look for modules first; else in the folder that we run in
+            ray.init(**options)
+    except (ConnectionError, ValueError, RuntimeError, OSError, ray.exceptions.RayError) as error:
         ray.shutdown()
-        raise StudyError(f"no Ray cluster can be used at {address or 'this machine'}: {error}") from None
-    signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own there, which ends the process on the spot
+        raise StudyError(f"no Ray can be used at {options['address']}: {error}") from None
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _of_our_own() -> dict[str, Any]:
-    """Its workers get our environment."""
+@contextlib.contextmanager
+def _of_our_own() -> Iterator[dict[str, Any]]:
+    """Its workers get our environment, and find the code that we run, also where it is not installed."""
     for name, value in MEMORY.items():
         os.environ.setdefault(name, value)
-    return {"address": "local", "include_dashboard": False}
+    found_anyway = _CODE.name in ("site-packages", "dist-packages")
+    with private_folder() as folder:
+        yield {
+            "address": "local",
+            "include_dashboard": False,
+            "_temp_dir": str(folder / "ray"),  # Ray opens it to everybody
+            "job_config": JobConfig(_py_driver_sys_path=[] if found_anyway else [str(_CODE)]),
+        }
 
 
-def _of_cluster(address: str) -> dict[str, Any]:
-    """Ray itself would try for minutes before it says that nobody answers."""
+@contextlib.contextmanager
+def _of_cluster(address: str, quiet: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Our code is sent to its nodes where no other user can exchange it on the way, else it must be there."""
+    there: dict[str, Any] = {"address": _answering(address)}
+    with _initialised({**quiet, **there}):
+        looks = look_at_nodes()
+    exposed = sorted({look.host for look in looks if not look.is_private})
+    without = sorted({look.host for look in looks if not look.has_code})
+    if exposed and without:
+        raise StudyError(
+            f"--address {address}: this project is not installed on {', '.join(without)}, and it is not sent there, as "
+            f"other users of {', '.join(exposed)} could exchange it in Ray's session folder, and run code as you. "
+            "Start Ray in a folder of your own on every machine, as cluster.yaml does: "
+            "mkdir -m 700 ~/private; RAY_TMPDIR=~/private ray start ... (or install the project on every machine)"
+        )
+    code = {"py_modules": [str(_CODE / name) for name in _PACKAGES]} if not exposed else {}
+    yield there | {"runtime_env": {**code, "env_vars": MEMORY}}
+
+
+def _answering(address: str) -> str:
+    """The cluster's host and port. Ray itself would try for minutes before it says that nobody answers."""
     if address.startswith("ray://"):
         raise StudyError(
             f"{address}: Ray Client cannot carry a study. Start it on the cluster: "
             "ray exec cluster.yaml 'study run ... --address auto', or ray job submit"
         )
     try:
-        found = services.canonicalize_bootstrap_address(address)
+        found: str | None = services.canonicalize_bootstrap_address(address)
     except ValueError as error:
         raise StudyError(
             f"{address!r} is no address of a Ray cluster, such as auto or 10.0.0.1:6379: {error}"
@@ -80,8 +115,4 @@ def _of_cluster(address: str) -> dict[str, Any]:
         socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
     except OSError as error:
         raise StudyError(f"no Ray cluster answers at {found}: {error}") from None
-    here = Path(__file__).parents[2]
-    return {
-        "address": found,
-        "runtime_env": {"py_modules": [str(here / name) for name in _PACKAGES], "env_vars": MEMORY},
-    }
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,9 +15,11 @@ from ray.tune.search import Searcher
 
 from study.capacity import GIB, Machine, request, trials_at_once
 from study.cells import Trial, parse_trial
+from study.cluster.private import private_folder
 from study.cluster.reporter import Reporter, Watch
 from study.cluster.worker import train
 from study.definition import Definition
+from study.interrupts import stopping_between_steps
 from study.prepare import Prepared
 from study.progress import Progress
 from study.results import Results
@@ -95,8 +96,8 @@ def run_schedule(
     :raises KilledForMemory: it has done so again. What is committed stays; a new schedule, on a new Ray, goes on.
     """
     failures, attempts = Counter[Trial](), study.definition.resources.attempts
-    reporter = Reporter(study, results, progress, watch, failures)
-    with tempfile.TemporaryDirectory(prefix="study-") as scratch:
+    with private_folder() as scratch, stopping_between_steps() as stop_if_asked:
+        reporter = Reporter(study, results, progress, watch, failures, stop_if_asked)
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(
                 ray.tune.with_parameters(train, study=study, out=results.place()),
@@ -112,7 +113,9 @@ def run_schedule(
             ),
             run_config=ray.tune.RunConfig(
                 name=time.strftime("run-%Y%m%d-%H%M%S"),
-                storage_path=scratch,  # Tune's own notes, which nobody reads: trials commit their tables themselves
+                storage_path=str(
+                    scratch
+                ),  # Tune's own notes, which nobody reads: trials commit their tables themselves
                 failure_config=ray.tune.FailureConfig(max_failures=0),  # but for preempted nodes: not counted by Tune
                 callbacks=[reporter],
                 verbose=0,

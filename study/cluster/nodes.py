@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 import ray.exceptions
@@ -13,7 +14,9 @@ from ray._private.state import state
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.capacity import GIB, Machine
+from study.cluster import private
 from study.errors import StudyError
+from study.interrupts import stopping_between_steps
 from study.prepare import Prepared, differing_versions, provenance, source_digest
 from study.results import Results
 
@@ -42,6 +45,28 @@ def _may_be_added(group: Any, alive: list[dict[str, Any]]) -> int:
     return max(0, (limit if limit >= 0 else MOST_NODES) - len(there))
 
 
+class Look(NamedTuple):
+    """What a node is like before our code is there."""
+
+    host: str
+    is_private: bool
+    """Whether no other user of it can enter Ray's session folder."""
+    has_code: bool
+    """Whether this project is installed there."""
+
+
+def look_at_nodes() -> list[Look]:
+    """All nodes that are there. Raises StudyError if one does not answer."""
+    ray.cloudpickle.register_pickle_by_value(private)  # the nodes need not have it
+    try:
+        looks = _ask_each(ray.remote(num_cpus=0, max_retries=0)(private.look_around))
+        return [Look(host, *ray.get(look, timeout=0)) for host, look in looks.values()]
+    except ray.exceptions.RayError as error:
+        raise StudyError(f"not every node of the cluster can be looked at: {_in_a_line(error)}") from None
+    finally:
+        ray.cloudpickle.unregister_pickle_by_value(private)
+
+
 def check_nodes(results: Results, study: Prepared) -> None:
     """Every node reads what we write at OUT, writes what we read, and has our code and our versions.
 
@@ -49,29 +74,42 @@ def check_nodes(results: Results, study: Prepared) -> None:
     """
     existed, mixed = results.exists(), study.definition.resources.mixed_versions
     nonce = uuid.uuid4().hex[:12]
-    name = f".check-{nonce}"
-    nodes = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
+    name, written = f".check-{nonce}", {node: f".check-{nonce}-{node}" for node in _alive()}
     results.write_text(name, nonce)
     try:
-        looks = {
-            node: _look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-                results.place(), name, node
-            )
-            for node in nodes
-        }
-        ray.wait(list(looks.values()), num_returns=len(looks), timeout=SECONDS_TO_LOOK)
         problems = [
             f"  {host}: {problem}"
-            for node, host in nodes.items()
-            for problem in _problems(looks[node], f"{name}-{node}", results, mixed=mixed)
+            for node, (host, look) in _ask_each(_look, results.place(), name).items()
+            for problem in _problems(look, f"{name}-{node}", results, mixed=mixed)
         ]
     finally:
-        for each in (name, *(f"{name}-{node}" for node in nodes)):
+        for each in (name, *written.values()):
             results.remove(each)
         if not existed:
             results.remove_if_empty()
     if problems:
         raise StudyError("not every node of the cluster can run this study:\n" + "\n".join(sorted(set(problems))))
+
+
+def _ask_each(task: Any, *arguments: Any) -> dict[str, tuple[str, Any]]:
+    """Node -> its host, and what is to become the task's answer there, within SECONDS_TO_LOOK. The task is told the
+    node as its last argument."""
+    asked = {
+        node: (host, task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)))
+        for node, host in _alive().items()
+    }
+    looks = {node: (host, task.remote(*arguments, node)) for node, (host, task) in asked.items()}
+    waiting, deadline = [look for _, look in looks.values()], time.monotonic() + SECONDS_TO_LOOK
+    with stopping_between_steps() as stop_if_asked:
+        while waiting and time.monotonic() < deadline:
+            _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=1)
+            stop_if_asked()
+    return looks
+
+
+def _alive() -> dict[str, str]:
+    """Node -> its host."""
+    return {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
@@ -86,12 +124,8 @@ def _look(out: str, name: str, node: str) -> dict[str, Any]:
 def _problems(look: Any, written: str, results: Results, *, mixed: bool) -> list[str]:
     try:
         seen = ray.get(look, timeout=0)
-    except ray.exceptions.GetTimeoutError:
-        return [f"no answer within {SECONDS_TO_LOOK:.0f} s"]
-    except ray.exceptions.RayTaskError as error:
-        return [f"{type(error.cause).__name__}: {error.cause}"]
     except ray.exceptions.RayError as error:
-        return [str(error).strip().partition("\n")[0]]
+        return [_in_a_line(error)]
     found = []
     if seen["read"] is None or results.read_text(written) is None:
         found.append(f"what one writes at {results.out} the other does not see: is it a path that all nodes share?")
@@ -100,3 +134,11 @@ def _problems(look: Any, written: str, results: Results, *, mixed: bool) -> list
     if not mixed and (differing := differing_versions(seen["versions"])):
         found.append(f"other versions: {differing}")
     return found
+
+
+def _in_a_line(error: ray.exceptions.RayError) -> str:
+    if isinstance(error, ray.exceptions.GetTimeoutError):
+        return f"no answer within {SECONDS_TO_LOOK:.0f} s"
+    if isinstance(error, ray.exceptions.RayTaskError):
+        return f"{type(error.cause).__name__}: {error.cause}"
+    return str(error).strip().partition("\n")[0]

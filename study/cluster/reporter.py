@@ -12,7 +12,7 @@ import ray.tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from study.cells import Trial, parse_trial
-from study.cost import seconds_at
+from study.cost import readable, seconds_at
 from study.errors import StudyError
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
@@ -27,11 +27,18 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
     """What the driver hears of trials."""
 
     def __init__(
-        self, study: Prepared, results: Results, progress: Progress, watch: Watch, failures: Mapping[Trial, int]
+        self,
+        study: Prepared,
+        results: Results,
+        progress: Progress,
+        watch: Watch,
+        failures: Mapping[Trial, int],
+        stop_if_asked: Callable[[], None],
     ) -> None:
-        """:param failures: how often each trial has failed; the searcher counts."""
+        """:param failures: how often each trial has failed; the searcher counts.
+        :param stop_if_asked: called on every turn of the driver's loop; may raise KeyboardInterrupt."""
         self._study, self._results, self._progress, self._watch = study, results, progress, watch
-        self._failures = failures
+        self._failures, self._stop_if_asked = failures, stop_if_asked
         self._out_takes_nothing = ""  # or why not
         self._looked_around = time.time()
         self._heard: dict[str, float] = {}  # Tune's trial -> when it last gave a sign of life
@@ -60,6 +67,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             self._refuse_to_wait_for_no_node()
             self._end_what_hangs(trials)
         self._watch(self._progress, None)
+        self._stop_if_asked()
 
     def _refuse_to_wait_for_no_node(self) -> None:
         """Tune itself would wait for ever for a cluster that is gone."""
@@ -98,7 +106,14 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             self._out_of_gpu_memory(ours, trial, str(result["out_of_memory"]))
         else:
             speed = self._num_train(ours) / max(result["seconds"], 1e-9)
-            self._progress.epoch(ours, result["epoch"], speed, result["hostname"])
+            self._progress.epoch(ours, result["epoch"], speed, result["hostname"], result["seconds"])
+            self._estimate_by_the_first_epochs()
+
+    def _estimate_by_the_first_epochs(self) -> None:
+        """Where there was no estimate that was of these machines."""
+        if self._progress.expected_seconds is None and (expected := self._progress.seconds_by_epochs) is not None:
+            self._progress.expect(expected, "by the first epochs here")
+            self._watch(self._progress, f"By the first epochs here this run takes about {readable(expected)} in all.")
 
     def _finish(self, ours: Trial, result: dict[str, Any]) -> None:
         """Counted once, also when its worker is lost between that report and its end, and another reports it again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -12,6 +13,7 @@ import ray.tune
 
 from study.cells import Point, parse_trial
 from study.checkpoints import Checkpoints
+from study.cluster.private import is_private
 from study.patience import LASTING, patiently
 from study.prepare import Prepared, differing_versions
 from study.results import Results
@@ -59,6 +61,11 @@ def _check_node(study: Prepared) -> None:
     """A node that joined after the run began was not looked at before."""
     if not study.definition.resources.mixed_versions and (differing := differing_versions(study.provenance.versions)):
         raise RuntimeError(f"this node differs from the driver: {differing}")
+    session = ray._private.worker.global_worker.node.get_session_dir_path()
+    if Path(__file__).is_relative_to(session) and not is_private(session):
+        raise RuntimeError(
+            f"other users of this node can exchange the code that was sent to it: {session} is open to them"
+        )
     if ray.get_gpu_ids() and not study.definition.simulate:
         import torch
 
@@ -67,12 +74,14 @@ def _check_node(study: Prepared) -> None:
 
 
 def _reporter() -> Callable[[Epoch], None]:
-    """Tells the driver of epochs: of the first, then not more often than it can take from thousands of workers."""
-    told = -math.inf
+    """Tells the driver of epochs: of the first two, by which it knows how long they take here (the first is longer, as
+    memory is taken), then not more often than it can take from thousands of workers."""
+    told, count = -math.inf, 0
 
     def report(epoch: Epoch) -> None:
-        nonlocal told
-        if time.monotonic() - told >= SECONDS_BETWEEN_REPORTS:
+        nonlocal told, count
+        count += 1
+        if count <= 2 or time.monotonic() - told >= SECONDS_BETWEEN_REPORTS:
             told = time.monotonic()
             ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
 

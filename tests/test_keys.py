@@ -1,0 +1,52 @@
+"""The reference of a definition's keys, made from the code that checks them."""
+
+import json
+import tomllib
+
+import pytest
+from small_study import ROOT
+
+from study.cli import main
+from study.definition import Definition
+from study.keys import in_markdown, keys
+
+
+def test_every_key_is_explained() -> None:
+    """By its section, its own sentence, what it may be, and its default."""
+    written = {
+        f"{section}.{key}"
+        for section, table in tomllib.loads(Definition().to_toml()).items()
+        if isinstance(table, dict)
+        for key in table
+    }
+    found = {key.name for section in keys() for key in section.keys}
+    assert written | {"name", "seed", "simulate", "resources.workers"} == found
+    for section in keys():
+        assert section.about.endswith((".", ")"))
+        for key in section.keys:
+            assert len(key.about) > 20, key
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    """To bring it up to date: study keys --markdown > docs/definition.md"""
+    assert (ROOT / "docs" / "definition.md").read_text(encoding="utf-8") == in_markdown(keys()) + "\n"
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys"]) == 0
+    assert "training.epochs\n    How often" in capsys.readouterr().out
+    assert main(["keys", "training"]) == 0
+    shown = capsys.readouterr().out
+    assert "Allowed: a whole number (at least 1, at most 100,000). Default: 32" in " ".join(shown.split())
+    assert "search" not in shown
+    assert main(["keys", "search", "--json"]) == 0
+    assert {"name": "search.width", "default": [0.25, 1.5]}.items() <= json.loads(capsys.readouterr().out)[2].items()
+    assert main(["keys", "trainin"]) == 2
+    assert "did you mean training?" in capsys.readouterr().err
+
+
+def test_a_default_reads_as_toml() -> None:
+    for section in keys():
+        for key in section.keys:
+            if key.default is not None:
+                assert tomllib.loads(f"x = {key.default_in_toml}") == {"x": json.loads(json.dumps(key.default))}

@@ -1,0 +1,64 @@
+"""What others wrote is shown as text: in messages, in lines, in tables, and in the terminal's own hands."""
+
+import io
+import shlex
+import subprocess
+
+import pytest
+from rich.table import Table
+
+from analysis.errors import AnalysisError
+from study.errors import StudyError
+from study.printing import PlainConsole, shell_word
+from trainers.printable import printable
+
+HOSTILE = {
+    "title": ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
+    "C1": ("\x9b2J", "\\x9b2J"),
+    "delete": ("a\x7f", "a\\x7f"),
+    "line": ("a\nfailed: b", "a\\nfailed: b"),
+    "carriage": ("a\rb", "a\\rb"),
+    "direction": ("\u202egnp", "\\u202egnp"),
+    "isolate": ("\u2066x\u2069", "\\u2066x\\u2069"),
+    "broken": ("\udcff", "\\udcff"),
+    "separator": ("a\u2028b", "a\\u2028b"),
+    "tag": ("[bold]x[/y]", "[bold]x[/y]"),
+    "emoji code": (":smile:", ":smile:"),
+    "umlaut": ("Becher_ä 犬", "Becher_ä 犬"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE.values(), ids=HOSTILE)
+def test_one_function_spells_out_what_is_no_text(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(f"{text}\nours", keep="\n").endswith("\nours")
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_and_tables_show_text(text: str, shown: str, terminal: bool) -> None:
+    console = PlainConsole(file=io.StringIO(), width=60, force_terminal=terminal)
+    table = Table(text, box=None)
+    table.add_row(text)
+    console.say(text, "")
+    console.print(table)
+    printed = console.file.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")  # a heading is bold
+    assert printed.count(shown) == 3
+    assert all(character.isprintable() or character == "\n" for character in printed)
+
+
+@pytest.mark.parametrize("kind", [StudyError, AnalysisError])
+def test_a_message_has_lines_but_no_controls(kind: type[Exception]) -> None:
+    assert str(kind("one\x1b[2J:\n  two\u202e")) == "one\\x1b[2J:\n  two\\u202e"
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "a b", "r/[v2]", "it's", "$(id)", "-x", "a\nb", "\x1b]0;x\x07", "ä", "\u202eä", "\\'\x01"]
+)
+def test_a_name_is_a_word_that_a_shell_reads_as_that_name(name: str) -> None:
+    word = shell_word(name)
+    assert word.isprintable()
+    read = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout.decode()
+    assert read.removeprefix("./") == name
+    if name.isprintable():
+        assert shlex.split(word)[0].removeprefix("./") == name
