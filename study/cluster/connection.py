@@ -51,12 +51,17 @@ def _initialised(options: Mapping[str, Any]) -> Iterator[None]:
         with contextlib.chdir("/"):  # where workers then look for modules first; else in the folder that we run in
             ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError, OSError, ray.exceptions.RayError) as error:
-        ray.shutdown()
+        _end_ray()
         raise StudyError(f"no Ray can be used at {options['address']}: {error}") from None
     try:
         yield
     finally:
-        ray.shutdown()
+        _end_ray()
+
+
+def _end_ray() -> None:
+    """Also wait for its processes: they would make their folder anew, for everybody, once it is removed."""
+    ray.shutdown(wait_for_processes=True)
 
 
 @contextlib.contextmanager
