@@ -10,11 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from study.definition import SIMULATED
 from trainers.printable import printable
 
-SIMULATED = (
-    "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
-)
 WIDTH = 110  # of text, in characters
 DECIMALS = 3
 

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.answer import SIMULATED
 from analysis.comparison import ALPHA
 from analysis.errors import AnalysisError
 from analysis.load import Scores
@@ -40,6 +39,7 @@ from analysis.stability import (
 )
 from analysis.tidy import known_class
 from study.cells import parse_trial
+from study.definition import SIMULATED
 
 MET, FAILED, OPEN = "met", "failed", "open"
 STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carried out

@@ -7,7 +7,7 @@ import os
 from importlib import metadata
 from pathlib import Path
 
-from analysis.answer import SIMULATED, records
+from analysis.answer import records
 from analysis.errors import AnalysisError
 from analysis.files import written_whole
 from analysis.load import Scores
@@ -16,6 +16,7 @@ from analysis.sections import OF_SCORES, Material
 from analysis.sections_study import OF_A_STUDY, provenance, worst
 from analysis.shown import rule
 from analysis.verdict import ROPE, cannot_say, lacking, verdict
+from study.definition import SIMULATED
 
 PROJECT = "segmentation-stability"
 

@@ -22,7 +22,7 @@ import numpy as np
 from machine import ROOT, circumstances, spread, write
 
 from study.cells import Cell, Point, Trial, cells, trials
-from study.definition import load
+from study.definition_file import load
 from study.prepare import Prepared, prepare
 from study.results import DEFINITION_FILE, Results
 from study.search import suggest

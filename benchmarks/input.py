@@ -17,7 +17,7 @@ import torch
 from machine import circumstances, spread, write
 from peers import our_batches, our_images, our_step
 
-from study.definition import load
+from study.definition_file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import PIXELS_AHEAD, compositions
 from trainers.environment import MEMORY

@@ -15,7 +15,8 @@ from study.capacity import Forecast
 from study.cells import Trial, cells
 from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
 from study.cost import Estimate, readable
-from study.definition import PRESETS, Definition, load
+from study.definition import PRESETS, SIMULATED, Definition
+from study.definition_file import load
 from study.errors import StudyError
 from study.place import open_place
 from study.printing import PlainConsole, shell_word
@@ -116,7 +117,7 @@ def _definition(options: argparse.Namespace) -> Definition:
 
 
 def _out(options: argparse.Namespace, definition: Definition) -> str:
-    return options.out or f"results/{definition.name}"
+    return f"results/{definition.name}{'-simulated' * definition.simulate}" if options.out is None else str(options.out)
 
 
 def _shown(out: str) -> str:
@@ -134,7 +135,7 @@ def _run(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.view import RunView, scores_table
 
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
-    out = options.out or f"results/{definition.name}{'-simulated' * definition.simulate}"
+    out = _out(options, definition)
     try:
         with RunView(console) as view:
             done = run(
@@ -146,7 +147,7 @@ def _run(options: argparse.Namespace, console: PlainConsole) -> int:
         kept = len(Results(out).audit().rows)
         console.say(f"Interrupted. {kept} trials are committed in {_shown(out)}; the same command goes on from there.")
         return INTERRUPTED
-    console.say("Mean example-wise Dice over the object classes, test images:")
+    console.say(*[SIMULATED] * definition.simulate, "Mean example-wise Dice over the object classes, test images:")
     console.print(scores_table(done.scores))
     for trial, reason in done.failed.items():
         console.say(f"failed: {trial}: {reason}")
@@ -253,10 +254,12 @@ def _status(options: argparse.Namespace, console: PlainConsole) -> int:
             "unfinished": {name: asdict(each) for name, each in now.unfinished.items()},
             "damaged": {trial.id: what for trial, what in now.damaged.items()},
             "alive": now.alive,
+            "simulated": now.definition.simulate,
             "run": json.loads(progress.to_json()) if progress else None,
         }
         print(json.dumps(answer))
         return DONE if not now.missing else NEGATIVE
+    console.say(*[SIMULATED] * now.definition.simulate)
     console.say(f"{_shown(options.out)}: {done} of {len(now.trials)} trials done, {len(now.failed)} of them failed.")
     for trial, reason in now.failed.items():
         console.say(f"failed: {trial.id}: {reason}")
@@ -304,8 +307,9 @@ def _trial(options: argparse.Namespace, console: PlainConsole) -> int:
             json.dumps({"outcome": done.outcome, "differing": done.differing, "trial": row, "test": test}, default=str)
         )
     else:
+        console.say(*[SIMULATED] * definition.simulate)
         _print_trial(console, row, test)
-        out = _shown(options.out) if options.out else ""
+        out = "" if options.out is None else _shown(options.out)
         console.say(
             {
                 "committed": f"Committed to {out}.",

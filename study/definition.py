@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
-import difflib
 import hashlib
 import json
 import math
 import re
-import reprlib
-import tomllib
-import types
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
 import tomli_w
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from study.errors import StudyError, did_you_mean
+from study.errors import MOST_SHOWN, brief, did_you_mean
 from study.figures import figures_of
 from trainers.catalogue import STANDIN, within_a_turn
-from trainers.printable import is_text, printable
+from trainers.printable import is_text
 from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
 
 PRESETS = ("demo", "paper")
 DEFINITION_HEADER = "# The definition as it was run, every default written out. Each run writes this file anew.\n"
+SIMULATED = (
+    "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
+)
+"""Stands before every simulated score."""
 Angle = Annotated[int | float, Field(ge=-360, le=360)]
 
 RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
@@ -57,7 +52,7 @@ class Data(Section):
     @classmethod
     def _can_be_a_path(cls, path: str) -> str:
         if "\0" in path or not is_text(path):
-            raise ValueError(f"{_brief(path)} cannot be kept in a TOML file: rename the folder")
+            raise ValueError(f"{brief(path)} cannot be kept in a TOML file: rename the folder")
         return path
 
     allow_copies: bool = False
@@ -89,7 +84,7 @@ class Grid(Section):
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         repeated = [str(value) for value, count in Counter(values).items() if count > 1]
         if repeated:
-            raise ValueError(f"named twice: {', '.join(sorted(repeated)[:_MOST_SHOWN])}")
+            raise ValueError(f"named twice: {', '.join(sorted(repeated)[:MOST_SHOWN])}")
         return values
 
 
@@ -214,7 +209,7 @@ class Definition(Section):
         allowed = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-._")[:64]
         raise ValueError(
             "a name is made of the letters A to Z and a to z, digits, _, . and -, begins with a letter or a digit, "
-            f"and has at most 64 characters; {_brief(name)} is none" + f" (but {allowed} would be)" * bool(allowed)
+            f"and has at most 64 characters; {brief(name)} is none" + f" (but {allowed} would be)" * bool(allowed)
         )
 
     @model_validator(mode="after")
@@ -248,7 +243,7 @@ class Definition(Section):
             if not RANDOM_SPLIT.fullmatch(split) and split not in self.splits.rotations:
                 known = [*EIGHT_RANDOM_SPLITS, *self.splits.rotations]
                 raise ValueError(
-                    f"grid.splits: {_brief(split)} is neither random_<number> (at most 9 digits) nor defined as a "
+                    f"grid.splits: {brief(split)} is neither random_<number> (at most 9 digits) nor defined as a "
                     f"rotation split in splits.rotations ({', '.join(self.splits.rotations) or 'none'})"
                     f"{did_you_mean(split, known)}"
                 )
@@ -276,192 +271,9 @@ class Definition(Section):
         return DEFINITION_HEADER + tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
-def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
-    """The definition in `source` (a preset's name or a TOML file), with each `section.key=value` of `settings` put in.
-
-    A relative `data.path` starts at the folder of the file, one of the settings at the current folder; it is absolute
-    in what is returned. Raises StudyError with every problem found, one a line, each naming its key and the nearest
-    valid one.
-    """
-    table = _read_preset(source) if source in PRESETS else _read_file(source)
-    for setting in settings:
-        _put(table, setting)
-    _start_data_path_at(Path(), table)
-    return parse(table, source)
-
-
-def parse(table: dict[str, Any], source: str = "definition") -> Definition:
-    """The definition in a nested dict, as read from TOML. Raises StudyError as `load` does."""
-    try:
-        return Definition.model_validate(table)
-    except ValidationError as error:
-        causes = _causes(error.errors(include_url=False))
-    lines = [
-        *map(_explain, causes[:_MOST_SHOWN]),
-        *[f"and {len(causes) - _MOST_SHOWN} more"][: len(causes) > _MOST_SHOWN],
-    ]
-    raise StudyError(f"{source}: the definition has {_count(causes)}\n" + "\n".join(f"  {line}" for line in lines))
-
-
-def read_toml(content: bytes, source: str) -> dict[str, Any]:
-    """The table that the bytes of a TOML file hold, whatever editor wrote it. Raises StudyError if they hold none."""
-    if len(content) > _MOST_BYTES:
-        raise StudyError(f"{source}: larger than {_MOST_BYTES:,} bytes, as no definition is")
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return _loads(content.decode("utf-16" if utf16 else "utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{source}: cannot be read, as it is not text in UTF-8 ({error})") from None
-    except ValueError as error:
-        raise StudyError(f"{source}: not valid TOML: {error}") from None
-
-
-_MOST_BYTES = 1_000_000
-_MOST_SHOWN, _LONGEST_SHOWN = 20, 80
-_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}""")
-
-
-def _loads(text: str) -> dict[str, Any]:
-    """The table in a TOML text. Raises ValueError, also for what would take the parser long, or more than its stack."""
-    if _LONG_KEY.search(text):  # the time it takes grows with the square of the number of parts
-        raise ValueError("it has a key of more than 20 parts")
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("its brackets are nested too deeply") from None
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError:  # Python's own limit
-        raise ValueError("it has a number of too many digits") from None
-
-
-def _read_preset(name: str) -> dict[str, Any]:
-    return read_toml((resources.files("study") / "presets" / f"{name}.toml").read_bytes(), name)
-
-
-def _read_file(source: str) -> dict[str, Any]:
-    path = Path(source)
-    try:
-        if path.suffix != ".toml" and not path.exists():
-            raise StudyError(
-                f"{source!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file{did_you_mean(source, PRESETS)}"
-            )
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise StudyError(f"{source}: cannot be read ({error})") from None
-    table = read_toml(content, source)
-    _start_data_path_at(path.parent, table)
-    return table
-
-
-def _start_data_path_at(folder: Path, table: dict[str, Any]) -> None:
-    """Make a relative data.path absolute: what OUT/study.toml keeps is to mean the same from any folder."""
-    match table:
-        case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
-            with contextlib.suppress(RuntimeError):  # ~nobody, or links in a circle: refused with the folder
-                data["path"] = str((folder / Path(path).expanduser()).resolve())
-
-
-def _put(table: dict[str, Any], setting: str) -> None:
-    """Set one `section.key=value`."""
-    dotted, equals, text = (part.strip() for part in setting.partition("="))
-    keys, shown = dotted.split("."), f"--set {setting[:_LONGEST_SHOWN]}"
-    if not is_text(setting):
-        raise StudyError(f"{shown}: is not text in UTF-8")
-    if not equals or not all(keys):
-        raise StudyError(f"{shown}: must be section.key=value, such as search.trials=20")
-    for key in keys[:-1]:
-        table = table.setdefault(key, {})
-        if not isinstance(table, dict):
-            raise StudyError(f"{shown}: {key} is a value, not a section")
-    is_plain = dotted in _TEXT_KEYS and not text.startswith(("'", '"'))
-    table[keys[-1]] = text if is_plain else _typed_value(text)
-
-
-_TEXT_KEYS = ("name", "data.path")
-
-
-def _typed_value(text: str) -> Any:
-    """What a person types is TOML, or a list without its brackets, or plain words."""
-    for written in (text, f"[{text}]"):
-        with contextlib.suppress(ValueError):
-            [value] = _loads(f"value = {written}").values()
-            return value
-    words = [word.strip() for word in text.split(",")]
-    return words if len(words) > 1 else text
-
-
 def _direction(degrees: Angle) -> Angle:
     return within_a_turn(Decimal(str(degrees)))
 
 
 def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _count(problems: Sequence[Any]) -> str:
-    return "a problem:" if len(problems) == 1 else f"{len(problems)} problems:"
-
-
-def _causes(problems: list[Any]) -> list[Any]:
-    """The problems, less those of a list that is only too short because its items were refused."""
-    inner = {problem["loc"][:-1] for problem in problems}
-    return [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in inner]
-
-
-def _explain(problem: Any) -> str:
-    """One pydantic error as `key: what is wrong; what would be right`."""
-    location = [part for part in problem["loc"] if part != "[key]"]
-    key, value = _key(location), _brief(problem["input"])
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message.replace("tuple", "list").replace("Tuple", "list")
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{key}: unknown key{_nearest_key(location)}"
-        case "literal_error":
-            allowed = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
-            return f"{key}: {value} is not one of {', '.join(allowed)}{did_you_mean(value.strip(chr(39)), allowed)}"
-        case "value_error":
-            return f"{key}: {message}" if key else message
-        case "missing":  # of a list of so many values: all else has defaults
-            return f"{_key(location[:-1])}: too few values: {value}"
-    return f"{key}: {message[0].lower() + message[1:].partition(' after validation')[0]}, not {value}"
-
-
-def _key(location: Sequence[Any]) -> str:
-    return printable(".".join(map(str, location)))[:_LONGEST_SHOWN]
-
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _LONGEST_SHOWN
-
-
-def _brief(value: Any) -> str:
-    """A value as a message shows it, however large or deeply nested it is."""
-    try:
-        return _SHORT.repr(value)
-    except ValueError:  # Python's own limit
-        return "a number of too many digits"
-
-
-def _dotted_keys(section: type[Section], prefix: str = "") -> list[str]:
-    keys = []
-    for name, field in section.model_fields.items():
-        nested = field.annotation
-        keys.append(prefix + name)
-        if isinstance(nested, type) and not isinstance(nested, types.GenericAlias) and issubclass(nested, Section):
-            keys += _dotted_keys(nested, f"{prefix}{name}.")
-    return keys
-
-
-def _nearest_key(location: Sequence[Any]) -> str:
-    """A key like the unknown one: misspelt in its own section, or rightly spelt in another; else what there is."""
-    *section, word = map(str, location)
-    known = _dotted_keys(Definition)
-    siblings = [key for key in known if key.split(".")[:-1] == section]
-    elsewhere = [key for key in known if key.split(".")[-1] == word]
-    near = difflib.get_close_matches(word, [key.split(".")[-1] for key in siblings], n=1, cutoff=0.6)
-    if near or elsewhere:
-        return f"; did you mean {'.'.join([*section, near[0]]) if near else elsewhere[0]}?"
-    return f"; the keys here are {', '.join(siblings)}"

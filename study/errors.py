@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 from trainers.printable import printable
 
@@ -20,3 +22,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about a word that is none of those known: the nearest one, if any is near."""
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+MOST_SHOWN, LONGEST_SHOWN = 20, 80
+"""Problems of one kind, and characters of one value, in a message."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = LONGEST_SHOWN
+
+
+def brief(value: Any) -> str:
+    """A value as a message shows it, however large or deeply nested it is."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python's own limit
+        return "a number of too many digits"

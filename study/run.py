@@ -14,7 +14,8 @@ from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
 from study.claim import claimed, living_driver
 from study.committed import Committed, check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
 from study.cost import Estimate, Factors, estimate, images_to_train_on
-from study.definition import Definition, parse, read_toml
+from study.definition import Definition
+from study.definition_file import parse, read_toml
 from study.digests import Row
 from study.errors import StudyError
 from study.prepare import checked_catalogue, prepare
@@ -203,7 +204,7 @@ def trial(
     """
     wanted = parse_trial(trial_id)
     study = prepare(_definition_of_one(wanted.cell, definition, trial_id))
-    results = Results(out) if out else None
+    results = None if out is None else Results(out)
     committed = Committed({}, {})
     if results:
         refuse_foreign_files(results)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from analysis.errors import AnalysisError
 from analysis.load import Scores, load, reference_marks
 from analysis.tables import class_order
-from study import definition
+from study import definition_file
 from study.cells import parse_trial, split_kind
 from study.results import Results
 from study.schemas import table_of
@@ -24,7 +24,7 @@ CLASSES = ["bg", "bx", "cl"]
 ROOT = Path(__file__).parent.parent
 KEYS = ["model", "loss", "split", "seed", "averaging", "class"]
 GRID = ("grid.models=icnet,unet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3")
-DEFINITION = definition.load("demo", GRID)
+DEFINITION = definition_file.load("demo", GRID)
 
 
 def confusion_of(trial_id: str) -> np.ndarray[Any, Any]:
@@ -183,7 +183,7 @@ def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
 
 
 def test_seeds_stay_a_factor(tmp_path: Path) -> None:
-    several = definition.load("demo", [*GRID, "grid.seeds=[0, 1]"])
+    several = definition_file.load("demo", [*GRID, "grid.seeds=[0, 1]"])
     Results(tmp_path).write_text("study.toml", several.to_toml())
     for seed in (0, 1):
         commit(tmp_path, f"icnet-ce-rot_0-s{seed}-t00")

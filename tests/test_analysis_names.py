@@ -18,7 +18,7 @@ from analysis.commands import stability
 from analysis.errors import AnalysisError
 from analysis.load import load
 from analysis.stability import MACRO, by_split
-from study import definition
+from study import definition_file
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0"]
 
@@ -102,7 +102,7 @@ def test_classes_called_like_columns(
     names = ("true", "note", "low", "x", "x_low", "index", "macro")
     monkeypatch.setattr(small_study, "COLOURS", dict.fromkeys(names, (200, 40, 40)))
     settings = ["simulate=true", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
-    made = definition.load(str(small_study.write_definition(tmp_path)), settings)
+    made = definition_file.load(str(small_study.write_definition(tmp_path)), settings)
     out = write_study(tmp_path / "out", made)
     assert main(["stability", str(out), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["tables"]

@@ -23,7 +23,7 @@ from small_study import write_definition
 from analysis.errors import AnalysisError
 from analysis.load import Scores, load
 from analysis.report import report
-from study import definition
+from study import definition_file
 
 OF_SCORES = ["scores", "spread", "rotation", "profiles", "pairs", "ranks", "variance"]
 OF_A_STUDY = ["cost", "search", "curves", "false", "images"]
@@ -62,7 +62,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Scores:
     """Six cells of six trials each, of two classes; simulated."""
     folder = tmp_path_factory.mktemp("report")
     settings = ["simulate=true", "grid.splits=random_0,random_1,rot_0", "search.trials=4"]
-    made = definition.load(str(write_definition(folder)), settings)
+    made = definition_file.load(str(write_definition(folder)), settings)
     return load(write_study(folder / "out", made))
 
 
@@ -191,7 +191,7 @@ def test_without_the_data_set_pictures_are_left_out_with_the_reason(small: Score
 
 @pytest.mark.slow
 def test_44_cells_stay_under_10_megabytes(tmp_path: Path) -> None:
-    made = definition.load("paper", ["simulate=true", "search.trials=2"])
+    made = definition_file.load("paper", ["simulate=true", "search.trials=2"])
     page = report(load(write_study(tmp_path / "out", made)), tmp_path / "report.html")
     assert page.stat().st_size < 10_000_000
     assert len(Page(page.read_text()).all("img")) == 4 * 6 * 3

@@ -11,7 +11,7 @@ from simulated_study import write_study
 from small_study import write_definition
 
 from analysis.cli import main
-from study import definition
+from study import definition_file
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("simulated")
     settings = ["simulate=true", "grid.losses=ce,ce_dice", "grid.splits=random_0,random_1,rot_0", "search.trials=1"]
-    return write_study(folder / "out", definition.load(str(write_definition(folder)), settings))
+    return write_study(folder / "out", definition_file.load(str(write_definition(folder)), settings))
 
 
 @pytest.mark.parametrize(

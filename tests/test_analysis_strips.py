@@ -15,7 +15,7 @@ from analysis.facts import Facts
 from analysis.false_classes import image_scores
 from analysis.load import load
 from analysis.strips import GAP, colours, examples, strips
-from study import definition
+from study import definition_file
 from study.errors import StudyError
 
 SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
@@ -24,7 +24,7 @@ SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     """Of the data set that ships, whose folders come in another order than the paper's classes."""
-    out = write_study(tmp_path_factory.mktemp("strips") / "out", definition.load("demo", SETTINGS))
+    out = write_study(tmp_path_factory.mktemp("strips") / "out", definition_file.load("demo", SETTINGS))
     return load(out).study_facts("a test")
 
 

@@ -16,7 +16,7 @@ from test_analysis_load import CELLS, DEFINITION, commit
 from analysis.load import Scores, load
 from analysis.training import BLANK, NOTHING, TOO_SHORT, num_late, training
 from analysis.verdict import verdict
-from study import definition
+from study import definition_file
 from study.results import Results
 
 EPOCHS = 20
@@ -101,7 +101,7 @@ def test_without_histories_nothing_is_said(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
     settings = ["simulate=true", "grid.losses=ce", "search.trials=1"]
-    made = definition.load(str(write_definition(tmp_path)), settings)
+    made = definition_file.load(str(write_definition(tmp_path)), settings)
     scores = load(write_study(tmp_path / "out", made))
     assert len(training(scores.study_facts("a test"))) == 0
     assert said(scores, "Had training run its course?") == ""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.capacity import Machine, Request, request, this_machine, trials_at_once
-from study.definition import load
+from study.definition_file import load
 from study.errors import StudyError
 
 CPU_ONLY = Machine("box", cpus=16, gpus=0, memory=64)

@@ -1,7 +1,7 @@
 import pytest
 
 from study.cells import Cell, Trial, cells, parse_trial, split_kind, trials
-from study.definition import load
+from study.definition_file import load
 from study.errors import StudyError
 
 

@@ -14,7 +14,7 @@ from small_study import write_definition
 
 from study.cells import Point, parse_trial
 from study.checkpoints import Checkpoints
-from study.definition import load
+from study.definition_file import load
 from study.prepare import Prepared, prepare
 from study.results import Results
 from study.schemas import CIRCUMSTANCES

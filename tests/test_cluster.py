@@ -14,7 +14,7 @@ import pytest
 
 from study.capacity import Machine
 from study.cells import Trial, cells, parse_trial
-from study.definition import load
+from study.definition_file import load
 from study.schedule import Schedule
 from trainers.environment import MEMORY
 

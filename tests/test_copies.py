@@ -14,7 +14,7 @@ from PIL import Image
 from small_study import write_data
 
 from study.cli import main
-from study.definition import load
+from study.definition_file import load
 from study.prepare import prepare
 from trainers.catalogue import read_catalogue
 from trainers.copies import copied_files

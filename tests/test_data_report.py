@@ -17,7 +17,7 @@ from test_splits import made_up
 
 from study.cli import main
 from study.data_report import describe_data
-from study.definition import parse
+from study.definition_file import parse
 from study.rotations import propose_rotations, proposed_toml
 from study.splits import make_split, make_splits, split_problems
 from trainers.catalogue import read_catalogue

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from study.definition import PRESETS, Definition, load, parse
+from study.definition import PRESETS, Definition
+from study.definition_file import load, parse
 from study.errors import StudyError
 
 PAPER_ROTATIONS = {

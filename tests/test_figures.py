@@ -25,7 +25,7 @@ models.MODELS["fcn_8"], losses.LOSSES["focal2"] = models.ICNet, losses.cross_ent
 from simulated_study import write_study
 from study import cli
 from study.capacity import Machine, forecast
-from study.definition import load
+from study.definition_file import load
 from study.schedule import Schedule
 
 folder, settings = Path(sys.argv[1]), ["grid.models=icnet,fcn_8", "grid.losses=focal2,ce", "simulate=true"]

@@ -24,7 +24,7 @@ from analysis.load import load as load_scores
 from study.cells import parse_trial, trials
 from study.committed import read_committed
 from study.cost import readable
-from study.definition import load, parse, read_toml
+from study.definition_file import load, parse, read_toml
 from study.errors import StudyError
 from study.prepare import catalogue_of
 from study.results import Results

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import trainers.train as train_module
-from study.definition import load
+from study.definition_file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import TrainingImages
 from trainers.gpu.graphs import WARM_UP, recorded

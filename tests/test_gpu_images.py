@@ -12,7 +12,7 @@ from torch import Tensor
 
 import trainers.gpu.backgrounds as backgrounds_module
 import trainers.gpu.images as images_module
-from study.definition import load, parse
+from study.definition_file import load, parse
 from study.prepare import Prepared, prepare
 from trainers.batches import Batches, TrainingImages, made_ahead
 from trainers.compositing import Pixels, composite, cropped_background, random_crops

@@ -71,7 +71,7 @@ def test_this_test_can_fail(place: str, source: str) -> None:
     [
         ("import study.cli, study.run, study.view", {"torch", "ray", "optuna", "albumentations", "scipy", "cv2"}),
         (
-            "from study.run import plan; from study.definition import load; plan(load('paper'), '/nowhere')",
+            "from study.run import plan; from study.definition_file import load; plan(load('paper'), '/nowhere')",
             {"torch", "ray"},
         ),
         ("import study.data_report", {"torch", "ray", "albumentations"}),

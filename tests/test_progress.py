@@ -6,7 +6,7 @@ import pytest
 
 from study.cells import parse_trial, trials
 from study.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, trial_seconds
-from study.definition import load
+from study.definition_file import load
 from study.printing import PlainConsole
 from study.progress import Progress, Work
 from study.summary import Scores

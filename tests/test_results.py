@@ -16,7 +16,7 @@ import pytest
 
 from study.cells import parse_trial
 from study.committed import check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
-from study.definition import load
+from study.definition_file import load
 from study.errors import StudyError
 from study.prepare import versions
 from study.results import DEFINITION_FILE, Audit, Results

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.cells import Cell, Outcome, Point, Trial, cells
-from study.definition import Definition, Search, load
+from study.definition import Definition, Search
+from study.definition_file import load
 from study.schedule import Schedule
 from study.search import expected_width, needs_results, suggest
 

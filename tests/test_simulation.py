@@ -10,7 +10,7 @@ from small_study import assert_same_facts, write_definition
 
 from study.cells import Point, cells, parse_trial, trials
 from study.committed import read_committed
-from study.definition import load
+from study.definition_file import load
 from study.errors import StudyError
 from study.prepare import Prepared, prepare
 from study.results import Results

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.definition import Definition, load, parse
+from study.definition import Definition
+from study.definition_file import load, parse
 from study.errors import StudyError
 from study.splits import combination, make_split, make_splits, split_problems
 from trainers.catalogue import BackgroundFile, Catalogue, ImageFile, read_catalogue
