@@ -22,7 +22,7 @@ from analysis.stability import CONFIGURATION
 from analysis.tables import audit, audit_summary
 from analysis.tables_output import FORMATS
 from analysis.verdict import ROPE, lacking
-from study.command_line import DONE, IMPOSSIBLE, Parser, carry_out
+from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
 from trainers.printable import printable
 
 _MEAN = "; macro: the mean of the object classes"
@@ -31,7 +31,10 @@ Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
 """What to print, and the exit status."""
 
 XLSX = "xlsx"
-_EPILOG = f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out."
+_EPILOG = (
+    f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out, {INTERRUPTED} interrupted. "
+    "check has more: see its help."
+)
 _CHECK_EPILOG = (
     "exit status: 0 stable: every limit is met; 1 not stable: some limit has failed, by name; 2 the command could not "
     "be carried out; 3 cannot tell: too few splits for what is asked, or scores missing."
@@ -143,8 +146,10 @@ def _tables(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
         frames = tables(scores, averagings)
     except ValueError as error:  # an averaging that is not there
         raise AnalysisError(str(error)) from None
-    if (options.format == XLSX) != bool(options.out):
-        raise AnalysisError("--format xlsx and --out FILE.xlsx go together: a workbook cannot be printed")
+    if options.format == XLSX and not options.out:
+        raise AnalysisError("a workbook cannot be printed: add --out FILE.xlsx")
+    if options.out and options.format != XLSX:
+        raise AnalysisError(f"--out is for workbooks (--format xlsx): send {options.format} to a file with > FILE")
     if options.out:
         trials = scores.facts.trials if scores.facts else None
         return str(write_workbook(options.out, frames, trials, options.decimals)), DONE

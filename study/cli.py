@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from study.run import Plan
 
 _EPILOG = f"""\
-exit status: {DONE} done, {NEGATIVE} a negative finding (trials that could not be run, a trial that is not reproduced,
-bad data), {IMPOSSIBLE} the command could not be carried out, {INTERRUPTED} interrupted.
+exit status: {DONE} done, {NEGATIVE} a negative finding (trials that are missing or could not be run, a trial that is
+not reproduced, bad data), {IMPOSSIBLE} the command could not be carried out, {INTERRUPTED} interrupted.
 """
 
 
@@ -267,8 +267,9 @@ def _status(options: argparse.Namespace, console: PlainConsole) -> int:
         console.say(f"not run: {name}: {unfinished.told}")
     for trial, what in now.damaged.items():
         console.say(f"damaged: {trial.id}: {what}; the next run makes the trial again")
-    if now.missing:
-        console.say("missing: " + ", ".join(trial.id for trial in now.missing[:6]) + (" ..." * (len(now.missing) > 6)))
+    running = progress.running if progress and now.alive else {}
+    if waiting := [trial.id for trial in now.missing if trial.id not in running]:
+        console.say("missing: " + ", ".join(waiting[:6]) + (" ..." * (len(waiting) > 6)))
     if progress and now.alive:
         console.say(f"Running on {progress.host} (pid {progress.pid}):")
         console.print(live_picture(progress))

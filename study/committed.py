@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -79,6 +80,12 @@ def missing(trials: Iterable[Trial], committed: Mapping[Trial, Row]) -> list[Tri
 
 def _other_recipe(results: Results, trial_id: str, definition: Definition) -> str:
     theirs, ours = results.recipe_of(trial_id), definition.recipe()
+    if bool(theirs.get("simulate")) != definition.simulate:
+        there, here = ("trained", "simulates") if definition.simulate else ("simulated", "trains")
+        return (
+            f"{results.out} holds {there} trials, and this definition {here}: use another --out, "
+            f"or --set simulate={json.dumps(not definition.simulate)}"
+        )
     differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
     lines = [f"  {key}: {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in differing]
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import tomli_w
@@ -42,15 +42,21 @@ class SectionKeys:
 
 
 def keys(section: str | None = None) -> list[SectionKeys]:
-    """All sections, or one. Raises StudyError if there is none of that name."""
+    """All sections, one, or one key of one. Raises StudyError if there is none of that name."""
     schema = Definition.model_json_schema()
     found = list(_sections(schema))
     names = [each.name for each in found if each.name]
     if section is None:
         return found
-    if section not in names:
-        raise StudyError(f"{section!r} is no section; there are {', '.join(names)}{did_you_mean(section, names)}")
-    return [each for each in found if each.name == section]
+    if section in names:
+        return [each for each in found if each.name == section]
+    single = [replace(each, keys=(key,)) for each in found for key in each.keys if key.name == section]
+    if not single:
+        known = [*names, *(key.name for each in found for key in each.keys)]
+        raise StudyError(
+            f"{section!r} is neither a section ({', '.join(names)}) nor a key{did_you_mean(section, known)}"
+        )
+    return single
 
 
 def _sections(schema: dict[str, Any]) -> Iterator[SectionKeys]:

@@ -170,6 +170,8 @@ class Status:
 def status(out: str) -> Status:
     """Done, failed and missing trials of the study at OUT, and what its driver last said of itself."""
     results = Results(out)
+    if results.read_text(DEFINITION_FILE) is None and (driver := living_driver(results)):
+        raise StudyError(f"{results.out}: {driver.in_words} is just starting; ask again in a moment")
     definition = kept_definition(results)
     committed = read_committed(results, definition)
     unfinished = read_unfinished(results, {trial.id for trial in committed.rows})

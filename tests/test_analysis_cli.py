@@ -125,8 +125,8 @@ def test_a_workbook_holds_scores_and_trials(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--format", "xlsx"], "go together"),
-        (["--out", "x.xlsx"], "go together"),
+        (["--format", "xlsx"], "add --out FILE.xlsx"),
+        (["--out", "x.xlsx"], "--out is for workbooks"),
         (["--format", "xlsx", "--out", "x.csv"], "ends in .xlsx"),
         (["--format", "xlsx", "--out", "no/such/x.xlsx"], "cannot be written"),
     ],

@@ -50,3 +50,12 @@ def test_a_default_reads_as_toml() -> None:
         for key in section.keys:
             if key.default is not None:
                 assert tomllib.loads(f"x = {key.default_in_toml}") == {"x": json.loads(json.dumps(key.default))}
+
+
+def test_one_key_by_its_full_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "training.epochs"]) == 0
+    shown = capsys.readouterr().out
+    assert "epochs" in shown
+    assert "batch_size" not in shown
+    assert main(["keys", "training.epoch"]) == 2
+    assert "did you mean training.epochs?" in capsys.readouterr().err

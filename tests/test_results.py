@@ -223,6 +223,12 @@ def test_another_recipe_is_refused_with_the_differing_keys(tmp_path: Path) -> No
     assert "search.trials" not in message
 
 
+def test_simulated_trials_are_no_place_for_trained_ones(tmp_path: Path) -> None:
+    Results(tmp_path).commit(tables("icnet-ce-random_0-s0-t00"))
+    with pytest.raises(StudyError, match=r"holds trained trials, and this definition simulates: .* simulate=false"):
+        read_committed(Results(tmp_path), load("demo", ["simulate=true"]))
+
+
 def test_other_data_and_other_splits_are_refused(tmp_path: Path) -> None:
     from study.prepare import Prepared, Provenance
     from trainers.split import Partition, Split

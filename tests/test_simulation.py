@@ -61,5 +61,5 @@ def test_real_and_simulated_trials_do_not_mix(study: Prepared, tmp_path: Path) -
     real = study.definition.model_copy(update={"simulate": False})
     assert real.recipe_digest() != study.definition.recipe_digest()
     assert "simulate" not in real.recipe(), "the digests of real recipes stay as they are"
-    with pytest.raises(StudyError, match="simulate: True there, None here"):
+    with pytest.raises(StudyError, match="holds simulated trials, and this definition trains"):
         read_committed(Results(out), real)
