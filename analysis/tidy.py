@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
         empty = table[column].isna() | (table[column].astype(str) == "")
         problems += _rows(table, empty, column, "is empty")
         table[column] = table[column].astype(str)
+        # `bg ` would count as an object beside `bg`, and `icnet ` as another network.
+        blank = table[column] != table[column].str.strip()
+        problems += _rows(table, blank, column, "begins or ends with a blank")
     problems += _misnamed(table["class"])
     table["class"] = table["class"].map(known_class)
     known = table["split"].map(lambda name: bool(RANDOM_SPLIT.fullmatch(name) or ROTATION_SPLIT.fullmatch(name)))
@@ -96,6 +100,8 @@ def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) 
         names = table.column_names  # may be no text at all
     except (pa.ArrowException, OSError, ValueError) as error:
         raise AnalysisError(f"{path}: cannot be read as a CSV or Parquet file: {error}") from None
+    if len(names) == 1 and ";" in names[0]:
+        raise AnalysisError(f"{path}: its columns are separated by semicolons; save it with commas")
     if lacking := [name for name in columns if name not in names]:
         raise AnalysisError(f"{path}: no column {', '.join(lacking)}; a table of scores has {', '.join(COLUMNS)}")
     kept = [*columns, *(name for name in optional if name in names)]
@@ -110,6 +116,9 @@ def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) 
 def _read(path: str) -> pa.Table:
     if Path(path).suffix.lower() == ".parquet":
         return read_bounded(path)
+    with Path(path).open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ValueError("it is text in UTF-16; save it as CSV in UTF-8")
     as_text = {name: pa.string() for name in (*COLUMNS, "seed", "bold", SIMULATED)}
     return pyarrow.csv.read_csv(
         path,

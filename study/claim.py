@@ -47,7 +47,7 @@ class Driver:
 
     @property
     def in_words(self) -> str:
-        return f"a run of this study on {printable(self.host)} (pid {self.pid})"
+        return f"a run on {printable(self.host)} (pid {self.pid})"
 
 
 class Claim:
@@ -173,11 +173,10 @@ def _read(results: Results, driver_id: str) -> Driver | None:
     if content is None:
         return None
     try:
-        return TypeAdapter(Driver).validate_json(content)
-    except ValueError as error:
-        raise StudyError(
-            f"{results.out}/{_file(driver_id)}: not written by a run of a study; remove it ({error})"
-        ) from None
+        driver = TypeAdapter(Driver).validate_json(content)
+    except ValueError:
+        raise StudyError(f"{results.out}/{_file(driver_id)}: not written by a run of a study; remove it") from None
+    return replace(driver, id=driver_id)  # the file's name, whatever stands in it: files are removed by it
 
 
 def _file(driver_id: str) -> str:

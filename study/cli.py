@@ -21,6 +21,7 @@ from study.errors import StudyError
 from study.place import open_place
 from study.printing import PlainConsole, shell_word
 from study.progress import Progress
+from study.results import RUN_FILE
 
 if TYPE_CHECKING:
     from study.run import Plan
@@ -270,10 +271,14 @@ def _status(options: argparse.Namespace, console: PlainConsole) -> int:
     running = progress.running if progress and now.alive else {}
     if waiting := [trial.id for trial in now.missing if trial.id not in running]:
         console.say("missing: " + ", ".join(waiting[:6]) + (" ..." * (len(waiting) > 6)))
-    if progress and now.alive:
+    if not progress:
+        console.say(
+            "A run is at work." if now.alive else f"Nothing is running, and {RUN_FILE} says nothing of a last run."
+        )
+    elif now.alive:
         console.say(f"Running on {progress.host} (pid {progress.pid}):")
         console.print(live_picture(progress))
-    elif progress:
+    else:
         when = datetime.fromtimestamp(progress.updated, UTC).strftime("%Y-%m-%d %H:%M UTC")
         console.say(
             f"Nothing is running. The last run, on {progress.host}, {_how_it_ended(progress)} ({when}, by its clock)."

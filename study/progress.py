@@ -182,7 +182,7 @@ class Progress:
         return json.dumps(asdict(self) | {"seconds_left": self.seconds_left}, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> Progress:
+    def from_json(cls, text: str | bytes) -> Progress:
         """Raises ValueError if the text is no progress of a run."""
         return TypeAdapter(cls).validate_json(text)
 

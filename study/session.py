@@ -134,12 +134,13 @@ def _tell(results: Results, progress: Progress) -> None:
 
 
 def last_progress(results: Results) -> Progress | None:
-    """What the newest run's driver last said of itself."""
-    told = results.read_text(RUN_FILE)
+    """What the newest run's driver last said of itself; None if it said nothing, or the file is none of ours: no result
+    and no decision depends on it."""
+    told = results.read_bytes(RUN_FILE)
     try:
         return Progress.from_json(told) if told else None
-    except ValueError as error:
-        raise StudyError(f"{results.out}/{RUN_FILE}: not written by a run of a study; remove it ({error})") from None
+    except ValueError:
+        return None
 
 
 def _let_no_one_in() -> None:

@@ -46,11 +46,9 @@ def read_unfinished(results: Results, committed: Collection[str]) -> dict[str, U
         if name.removesuffix(".json") in committed:
             continue
         try:
-            one = TypeAdapter(Unfinished).validate_json(results.read_text(f"{UNFINISHED}/{name}") or "")
-        except ValueError as error:
-            raise StudyError(
-                f"{results.out}/{UNFINISHED}/{name}: not written by a run of a study; remove it ({error})"
-            ) from None
+            one = TypeAdapter(Unfinished).validate_json(results.read_bytes(f"{UNFINISHED}/{name}") or b"")
+        except ValueError:
+            raise StudyError(f"{results.out}/{UNFINISHED}/{name}: not written by a run of a study; remove it") from None
         found[name.removesuffix(".json")] = one
     return found
 

@@ -324,7 +324,7 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path, suffix: str) -> None:
     pd.testing.assert_frame_equal(load(path).table, table.drop(columns="note"))
 
 
-names = st.text("abzNA_,\"' ", min_size=1).filter(lambda name: not name.isspace())
+names = st.text("abzNA_,\"' ", min_size=1).filter(lambda name: name == name.strip())
 keys = st.tuples(names, names, st.sampled_from(["random_0", "random_12", "rot_3"]), st.integers(0, 9))
 
 
@@ -336,3 +336,25 @@ def test_any_table_comes_back(tmp_path_factory: pytest.TempPathFactory, scores: 
     table.to_csv(path, index=False)
     in_order = pd.DataFrame(sorted(rows, key=lambda row: class_order(row[5])), columns=table.columns)
     pd.testing.assert_frame_equal(load(path).table[[*KEYS, "dice"]], in_order)
+
+
+@pytest.mark.parametrize(("column", "value"), [("class", "bg "), ("class", " all"), ("model", "net "), ("loss", " ce")])
+def test_a_name_that_differs_by_a_blank_alone_is_refused(tmp_path: Path, column: str, value: str) -> None:
+    row = {"model": "net", "loss": "ce", "split": "random_0", "averaging": "ew", "class": "mug", "dice": "0.5"}
+    table = pd.DataFrame([row, row | {"class": "pen"} | {column: value}])
+    table.to_csv(tmp_path / "scores.csv", index=False)
+    with pytest.raises(AnalysisError, match=f"{column} begins or ends with a blank: {value!r} in row 2"):
+        load(tmp_path / "scores.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD.encode("utf-16"), "text in UTF-16; save it as CSV in UTF-8"),
+        (GOOD.replace(",", ";").encode(), "separated by semicolons"),
+    ],
+)
+def test_a_csv_of_another_kind_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "scores.csv").write_bytes(content)
+    with pytest.raises(AnalysisError, match=message):
+        load(tmp_path / "scores.csv")

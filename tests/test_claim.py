@@ -77,7 +77,7 @@ def test_a_second_driver_is_refused_and_leaves_the_firsts_claim(tmp_path: Path) 
     results = Results(tmp_path)
     with claimed(results, pytest.fail):
         with (
-            pytest.raises(StudyError, match=rf"a run of this study on \S+ \(pid {os.getpid()}\) is at work already"),
+            pytest.raises(StudyError, match=rf"a run on \S+ \(pid {os.getpid()}\) is at work already"),
             claimed(results, pytest.fail),
         ):
             pytest.fail("two drivers hold one place")
@@ -221,3 +221,13 @@ def test_another_process_is_known_by_its_number_and_start(tmp_path: Path, end: s
             with pytest.raises(StudyError, match=rf"\(pid {other.pid}\)"), claimed(Results(tmp_path), pytest.fail):
                 pytest.fail("claimed")
         other.kill()
+
+
+def test_a_claim_that_calls_itself_otherwise_removes_nothing_else(tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other.json"
+    other.write_text("mine")
+    forged = elsewhere(id="../../other")
+    Results(out).write_bytes(f"{CLAIMS}/a.json", claim.TypeAdapter(Driver).dump_json(forged))
+    with claimed(Results(out), lambda line: None):
+        assert not (out / CLAIMS / "a.json").exists()
+    assert other.exists()

@@ -228,7 +228,7 @@ def test_a_second_driver_is_refused(definition: Path, undisturbed: Path, tmp_pat
         wait_for(lambda: (out / "run.json").exists())
         second = study("run", definition, "--out", out)
         assert second.returncode == 2
-        assert f"a run of this study on {os.uname().nodename} (pid {driver.pid}) is at work already" in second.stderr
+        assert f"a run on {os.uname().nodename} (pid {driver.pid}) is at work already" in second.stderr
         output, _ = driver.communicate(timeout=180)
     assert driver.returncode == 0, output
     assert_same_facts(out, undisturbed)

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from study.cells import parse_trial
+from study.cli import main
 from study.committed import check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
 from study.definition_file import load
 from study.errors import StudyError
 from study.prepare import versions
-from study.results import DEFINITION_FILE, Audit, Results
+from study.results import DEFINITION_FILE, RUN_FILE, Audit, Results
 from study.schemas import CIRCUMSTANCES, SCHEMAS, table_of
 
 DEFINITION = load("demo")
@@ -273,3 +274,16 @@ def test_outcomes_and_missing(tmp_path: Path) -> None:
 def test_circumstances_are_columns() -> None:
     for table, columns in CIRCUMSTANCES.items():
         assert set(columns) < set(SCHEMAS[table].names)
+
+
+@pytest.mark.parametrize("content", [b"[[[]]]", b"\xff", b'{"done": null}', b"[" * 200_000, b""])
+def test_what_a_run_said_of_itself_decides_nothing(
+    two_trials: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Results(two_trials).write_text(DEFINITION_FILE, DEFINITION.to_toml())
+    Results(two_trials).write_bytes(RUN_FILE, content)
+    assert main(["status", str(two_trials)]) == 1
+    shown = capsys.readouterr()
+    assert "2 of 24 trials done" in shown.out
+    assert "run.json says nothing of a last run" in shown.out
+    assert shown.err == ""
