@@ -221,7 +221,7 @@ def trial(
     if results is None:
         return TrialRun(tables, "not kept", [])
     if wanted in committed.damaged:
-        return TrialRun(tables, "differs", [committed.damaged[wanted]])
+        return TrialRun(tables, "differs", _differing_columns(tables, results, trial_id) or [committed.damaged[wanted]])
     if wanted in committed.rows:
         differing = _differing_columns(tables, results, trial_id)
         return TrialRun(tables, "differs" if differing else "reproduced", differing)
@@ -264,7 +264,15 @@ def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outco
 def _differing_columns(tables: Mapping[str, pa.Table], results: Results, trial_id: str) -> list[str]:
     differing = []
     for name, ours in tables.items():
-        theirs = results.read_trial(name, trial_id)
+        try:
+            theirs = results.read_trial(name, trial_id)
+        except StudyError:
+            differing.append(f"{name} (lost or torn)")
+            continue
         compared = [column for column in ours.column_names if column not in CIRCUMSTANCES.get(name, ())]
-        differing += [f"{name}.{column}" for column in compared if not ours[column].equals(theirs[column])]
+        differing += [f"{name}.{column}" for column in compared if not _is_same(column, ours, theirs)]
     return differing
+
+
+def _is_same(column: str, ours: pa.Table, theirs: pa.Table) -> bool:
+    return column in theirs.column_names and ours[column].equals(theirs[column])

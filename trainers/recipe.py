@@ -40,7 +40,7 @@ class TrainingRecipe(Section):
     """How often a training sees all its images. The weights of the epoch with the lowest validation loss are kept."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
     """Training images a step; an incomplete last batch of an epoch is dropped."""
-    learning_rate: Annotated[float, Field(gt=0, le=100)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
     """Of Adam, the same in every epoch."""
     adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
     """Adam's constant against a division by zero."""
