@@ -192,10 +192,6 @@ class Results:
             with contextlib.suppress(FileNotFoundError):  # another has removed it meanwhile
                 self._files.delete_file(self._path(name))
 
-    def exists(self) -> bool:
-        """Whether there is a folder at OUT."""
-        return bool(self._kind("") == pyarrow.fs.FileType.Directory)
-
     def remove_if_empty(self, folder: str = "") -> None:
         """Leave no trace of a place that was only tried out. (Object stores have no empty folders.)"""
         if self._is_local:
@@ -315,6 +311,7 @@ def _row_in(content: bytes, path: str) -> Row | None:
 
 def _is_trial_file(name: str) -> bool:
     try:
-        return parse_trial(name.removesuffix(".parquet")) is not None and name.endswith(".parquet")
+        parse_trial(name.removesuffix(".parquet"))
     except StudyError:
         return False
+    return name.endswith(".parquet")

@@ -72,7 +72,7 @@ def check_nodes(results: Results, study: Prepared) -> None:
 
     Raises StudyError that names each node and what it lacks. Leaves nothing at OUT.
     """
-    existed, mixed = results.exists(), study.definition.resources.mixed_versions
+    mixed = study.definition.resources.mixed_versions
     nonce = uuid.uuid4().hex[:12]
     name, written = f".check-{nonce}", {node: f".check-{nonce}-{node}" for node in _alive()}
     results.write_text(name, nonce)
@@ -85,8 +85,6 @@ def check_nodes(results: Results, study: Prepared) -> None:
     finally:
         for each in (name, *written.values()):
             results.remove(each)
-        if not existed:
-            results.remove_if_empty()
     if problems:
         raise StudyError("not every node of the cluster can run this study:\n" + "\n".join(sorted(set(problems))))
 
