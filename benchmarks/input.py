@@ -1,7 +1,6 @@
 """How long a network waits for its images, and how many images a core augments a second.
 
-`python benchmarks/input.py`: one trial on one core; then batches alone, at several strengths; then what a CPU has left
-to do where a GPU makes the images, the drawing; and where there is a GPU, what it makes of the draws.
+`python benchmarks/input.py`: one trial on one core; then batches alone, at several strengths.
 """
 
 from __future__ import annotations
@@ -13,15 +12,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from machine import circumstances, spread, write
 from peers import our_batches, our_images, our_step
 
 from study.definition_file import load
 from study.prepare import Prepared, prepare
-from trainers.batches import PIXELS_AHEAD, compositions
+from trainers.batches import PIXELS_AHEAD
 from trainers.environment import MEMORY
-from trainers.gpu.images import made_together
 from trainers.step import prepare_process
 
 NETWORKS = (("icnet", 0.25), ("icnet", 1.0), ("unet", 0.25), ("unet", 1.0))
@@ -40,31 +37,12 @@ def main() -> None:
     prepare_process(study.definition.training)
     shares = {f"{network}, width {width:g}": waits(study, network, width, rounds) for network, width in NETWORKS}
     alone = {f"strength {strength:g}": rates(batches(study, strength), rounds) for strength in STRENGTHS}
-    made = alone | {"strength 1, only drawn, for a GPU": rates(draws(study), rounds)}
-    if torch.cuda.is_available():
-        made |= {"strength 1, by a GPU, draws included": rates(on_gpu(study), rounds)}
-    found = {"share_of_an_epoch_waiting": shares, "images_per_second": made}
-    write("input", circumstances("torch", "albumentations"), found, report(shares, made, rounds))
+    found = {"share_of_an_epoch_waiting": shares, "images_per_second": alone}
+    write("input", circumstances("torch", "albumentations"), found, report(shares, alone, rounds))
 
 
 def batches(study: Prepared, strength: float) -> Iterator[Any]:
     return our_batches(study.dataset, study.splits["random_0"], study.definition.training, strength)
-
-
-def draws(study: Prepared) -> Iterator[Any]:
-    """What happens to each image of a batch: one list of the images, one of the operations."""
-    images = our_images(study.splits["random_0"], study.definition.training, 1.0)
-    for epoch, number in images.numbers(range(1, 10**6)):
-        chain, drawn = images.chain(epoch, number), compositions(study.dataset, images, epoch, number)
-        yield drawn, [chain.drawn(images.image_size) for _ in drawn]
-
-
-def on_gpu(study: Prepared) -> Iterator[Any]:
-    """Batches, each waited for."""
-    images = our_images(study.splits["random_0"], study.definition.training, 1.0)
-    for pixels, labels in made_together(study.dataset, torch.device("cuda"))(images, range(1, 10**6)):
-        torch.cuda.synchronize()
-        yield pixels, labels
 
 
 def waits(study: Prepared, network: str, width: float, rounds: int) -> list[float]:

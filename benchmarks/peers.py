@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.augment import CHAIN_PROBABILITY, OPERATIONS, Operation
-from trainers.batches import TrainingImages, made_ahead
+from trainers.batches import TrainingImages, training_batches
 from trainers.compositing import composite, cropped_background, random_crops
 from trainers.data import Dataset
 from trainers.models import build, fused
@@ -50,7 +50,7 @@ def our_step(network: str, width: float, dataset: Dataset, recipe: TrainingRecip
 def our_batches(
     dataset: Dataset, split: Split, recipe: TrainingRecipe, strength: float = 1.0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    return made_ahead(dataset)(our_images(split, recipe, strength), range(1, 10**6))
+    return training_batches(dataset, our_images(split, recipe, strength), range(1, 10**6), torch.device("cpu"))
 
 
 def our_images(split: Split, recipe: TrainingRecipe, strength: float) -> TrainingImages:

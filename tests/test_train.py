@@ -15,7 +15,7 @@ from study.definition_file import parse
 from study.prepare import Prepared, prepare
 from trainers import batches as batches_module
 from trainers import step as step_module
-from trainers.batches import TrainingImages, made_ahead, make_batch
+from trainers.batches import TrainingImages, make_batch, training_batches
 from trainers.compositing import composite
 from trainers.evaluate import evaluate, latency
 from trainers.images import fixed_images
@@ -158,17 +158,40 @@ def test_an_epoch_is_drawn_by_its_name(study: Prepared) -> None:
 
 
 @pytest.mark.parametrize("ahead", [1, 3 * 4 * 16**2, 2**22])
-def test_any_number_made_ahead_gives_the_same_batches(
+def test_any_number_made_at_once_gives_the_same_batches(
     study: Prepared, ahead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches_module, "PIXELS_AHEAD", ahead)
+    same_batches(study, torch.device("cpu"))
+
+
+def test_a_gpu_is_given_the_same_batches_each_when_the_next_is_made(
+    study: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as that can be told without one: where there is none, there is no page-locked memory."""
+    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+    same_batches(study, torch.device("cuda"))
+    made: list[int] = []
+
+    def counted(*arguments):
+        made.append(arguments[-1])
+        return make_batch(*arguments)
+
+    monkeypatch.setattr(batches_module, "make_batch", counted)
     images = TrainingImages(study.splits["random_0"], 4, 16, 1.0, ("a trial",))
-    made = [(pixels.numpy(), labels.numpy()) for pixels, labels in made_ahead(study.dataset)(images, range(2, 4))]
+    batches, number = training_batches(study.dataset, images, range(1, 3), torch.device("cuda")), images.num_batches
+    seen = [len(made) for _ in batches]
+    assert seen == [*range(2, 2 * number + 1), 2 * number]
+
+
+def same_batches(study: Prepared, device: torch.device) -> None:
+    images = TrainingImages(study.splits["random_0"], 4, 16, 1.0, ("a trial",))
+    made = list(training_batches(study.dataset, images, range(2, 4), device))
     expected = batches(study, epoch=2) + batches(study, epoch=3)
     assert len(made) == len(expected) == 2 * images.num_batches
     for ours, alone in zip(made, expected, strict=True):
-        assert np.array_equal(ours[0], alone[0])
-        assert np.array_equal(ours[1], alone[1])
+        assert np.array_equal(ours[0].numpy(), alone[0])
+        assert np.array_equal(ours[1].numpy(), alone[1])
 
 
 def test_an_epoch_shows_every_image_once_less_the_incomplete_batch(study: Prepared) -> None:

@@ -118,15 +118,6 @@ def _blank(image_size: int) -> Pixels:
     return np.zeros((image_size, image_size, 3), np.uint8)
 
 
-class Drawn(NamedTuple):
-    """What the chain has drawn for one image: that one of OPERATIONS applies, and how."""
-
-    name: str
-    transform: A.BasicTransform
-    params: dict[str, Any]
-    """As `transform.apply` takes them."""
-
-
 class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types that mypy is shown
     """OPERATIONS at a strength, or none: they draw one after another from one seeded generator."""
 
@@ -139,22 +130,20 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
         self.seed = seed
         self.set_random_state(np.random.default_rng(seed), Random(seed))
 
-    def drawn(self, image_size: int) -> list[Drawn]:
-        """What calling the chain would do to the next image, whatever it shows: the same draws, but nothing is done."""
-        drawn: list[Drawn] = []
+    def draw(self, image_size: int) -> list[tuple[A.BasicTransform, dict[str, Any]]]:
+        """The operations for the next image, and the parameters of each. No operation looks at the image to draw them."""
         if self.py_random.random() >= self.p:
-            return drawn
-        blank = {"image": _blank(image_size)}
-        for operation, transform in zip(OPERATIONS, self.transforms, strict=False):  # or none at all
+            return []
+        blank, drawn = {"image": _blank(image_size)}, []
+        for transform in self.transforms:
             if transform.should_apply():
                 params = transform.update_transform_params(transform.get_params(), blank)
-                params |= transform.get_params_dependent_on_data(params, blank)
-                drawn.append(Drawn(operation.name, transform, params))
+                drawn.append((transform, params | transform.get_params_dependent_on_data(params, blank)))
         return drawn
 
     def augmented(self, image_HWC: Pixels, labels_HW: Pixels) -> tuple[Pixels, Pixels]:
         """The next image and its labels, as `chain(image=image_HWC, mask=labels_HW)` makes them, but sooner."""
-        for _, transform, params in self.drawn(len(labels_HW)):
+        for transform, params in self.draw(len(labels_HW)):
             image_HWC = np.ascontiguousarray(transform.apply(image_HWC, **params))
             if isinstance(transform, A.DualTransform):
                 labels_HW = np.ascontiguousarray(transform.apply_to_mask(labels_HW, **params))

@@ -5,7 +5,7 @@ Shapes: B images in a batch, H and W pixels, C = 3 colours (RGB).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -23,6 +23,9 @@ from trainers.split import Split
 
 PIXELS_AHEAD = 2**22
 """Of the batches made at once, 16 of the paper's: 16 MB."""
+
+Batch = tuple[Tensor, Tensor]
+"""images_BHWC and labels_BHW, uint8."""
 
 _chain = lru_cache(maxsize=1)(augmentation)  # to make one takes longer than to augment a batch
 
@@ -57,10 +60,6 @@ class TrainingImages:
         chain = _chain(self.strength, self.image_size)
         chain.set_random_seed(seed_of(*self.purpose, "augmentation", epoch, number) % 2**32)
         return chain
-
-
-Batches = Callable[[TrainingImages, range], Iterator[tuple[Tensor, Tensor]]]
-"""(whose, epochs) -> the batches of these epochs one after another: images_BHWC and labels_BHW, uint8."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +101,30 @@ def make_batch(dataset: Dataset, images: TrainingImages, epoch: int, number: int
     return np.stack(pixels), np.stack(labels)
 
 
-def made_ahead(dataset: Dataset) -> Batches:
-    """Several batches are made when the first of them is asked for: what makes them then stays in the processor's
-    caches, which a network's step takes for itself."""
+def training_batches(dataset: Dataset, images: TrainingImages, epochs: range, device: torch.device) -> Iterator[Batch]:
+    """The batches of these epochs one after another, in the CPU's memory: the same bits for every device.
 
-    def batches(images: TrainingImages, epochs: range) -> Iterator[tuple[Tensor, Tensor]]:
-        numbers = images.numbers(epochs)
-        while some := list(islice(numbers, images.num_batches_of(PIXELS_AHEAD))):
-            for pixels, labels in [make_batch(dataset, images, epoch, number) for epoch, number in some]:
-                yield torch.from_numpy(pixels), torch.from_numpy(labels)
+    On a CPU several are made at once: what makes them then stays in the processor's caches, which a network's step
+    takes for itself. A GPU copies them from page-locked memory without keeping the CPU waiting, and one is always in
+    hand, made while the GPU worked on those before it: so it has one at once when an epoch begins.
+    """
+    numbers = images.numbers(epochs)
+    if device.type == "cuda":
+        made = (_tensors(dataset, images, *each) for each in numbers)
+        yield from _one_in_hand((pixels.pin_memory(), labels.pin_memory()) for pixels, labels in made)
+    while some := list(islice(numbers, images.num_batches_of(PIXELS_AHEAD))):
+        yield from [_tensors(dataset, images, *each) for each in some]
 
-    return batches
+
+def _tensors(dataset: Dataset, images: TrainingImages, epoch: int, number: int) -> Batch:
+    pixels, labels = make_batch(dataset, images, epoch, number)
+    return torch.from_numpy(pixels), torch.from_numpy(labels)
+
+
+def _one_in_hand(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each handed out when the one after it has been made."""
+    for held in batches:
+        for following in batches:
+            yield held
+            held = following
+        yield held

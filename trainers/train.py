@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainers.batches import TrainingImages, made_ahead
+from trainers.batches import TrainingImages, training_batches
+from trainers.cuda_graphs import recorded
 from trainers.data import Dataset
 from trainers.dice import confusion, dice, macro
-from trainers.gpu.graphs import recorded
-from trainers.gpu.images import made_together
 from trainers.images import fixed_images
 from trainers.models import build
 from trainers.outcome import Epoch
@@ -117,12 +116,11 @@ def train(
 
     images = TrainingImages(split, recipe.batch_size, recipe.image_size, job.strength, job.purpose)
     epochs = range(len(history) + 1, recipe.epochs + 1)
-    batches = made_together(dataset, device) if device.type == "cuda" else made_ahead(dataset)
-    coming = batches(images, epochs)
+    batches = training_batches(dataset, images, epochs, device)
     for epoch in epochs:
         epoch_began = time.perf_counter()
         model.train()
-        losses = [step(*batch)[0] for batch in islice(coming, images.num_batches)]
+        losses = [step(*batch)[0] for batch in islice(batches, images.num_batches)]
         step_losses = torch.stack(losses).tolist()  # the epoch's only wait for the device
         num_images += len(losses) * recipe.batch_size
         steps_seconds += time.perf_counter() - epoch_began
