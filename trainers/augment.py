@@ -131,7 +131,7 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
         self.set_random_state(np.random.default_rng(seed), Random(seed))
 
     def draw(self, image_size: int) -> list[tuple[A.BasicTransform, dict[str, Any]]]:
-        """The operations for the next image, and the parameters of each. No operation looks at the image to draw them."""
+        """The operations for the next image, and the parameters of each, which do not depend on what it shows."""
         if self.py_random.random() >= self.p:
             return []
         blank, drawn = {"image": _blank(image_size)}, []
