@@ -17,12 +17,6 @@ from trainers import kernels
 from trainers.models.convolution import Geometry, convolution_backward, convolve_relu
 
 
-def applies(x_BCHW: Tensor) -> bool:
-    """Whether torch would now compute a convolution of x in bfloat16 on a CPU."""
-    bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    return x_BCHW.device.type == "cpu" and bf16
-
-
 def conv_relu(x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: nn.BatchNorm2d | None = None) -> Tensor:
     """`norm(relu(convolution(x)))`, bfloat16."""
     if norm is None:
