@@ -18,7 +18,7 @@ from machine import circumstances, spread, write
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from trainers.cuda_graphs import recorded
+from trainers.gpu.cuda_graphs import recorded
 from trainers.models import MODELS, build, gflops
 from trainers.recipe import TrainingRecipe
 from trainers.step import adam, prepare_process, training_step

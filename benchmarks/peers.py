@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.augment import CHAIN_PROBABILITY, OPERATIONS, Operation
+from trainers.augmentation.chain import CHAIN_PROBABILITY, OPERATIONS, Operation
 from trainers.batches import TrainingImages, training_batches
 from trainers.compositing import composite, cropped_background, random_crops
 from trainers.data import Dataset

@@ -15,7 +15,7 @@ import trainers.train as train_module
 from study.definition_file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import TrainingImages, training_batches
-from trainers.cuda_graphs import WARM_UP, recorded
+from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.models import MODELS, build
 from trainers.step import adam, prepare_process, training_step
 from trainers.train import Job, State, Trained, train

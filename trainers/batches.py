@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainers.augment import Chain, augmentation
+from trainers.augmentation.chain import Chain, augmentation
 from trainers.compositing import Crop, Pixels, random_crops
 from trainers.data import Dataset
 from trainers.pasting import pasted

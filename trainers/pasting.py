@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from trainers.compositing import Crop, Pixels
-from trainers.kernels import compiled
+from trainers.cpu.kernels import compiled
 
 BITS = 22
 

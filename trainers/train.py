@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from trainers.batches import TrainingImages, training_batches
-from trainers.cuda_graphs import recorded
 from trainers.data import Dataset
 from trainers.dice import confusion, dice, macro
+from trainers.gpu.cuda_graphs import recorded
 from trainers.images import fixed_images
 from trainers.models import build
 from trainers.outcome import Epoch

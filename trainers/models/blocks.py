@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.models import fused
-from trainers.models.convolution import Geometry
+from trainers.cpu import layers as cpu_layers
+from trainers.cpu.convolution import Geometry
 
 
 class FusedLayers(Protocol):
@@ -34,10 +34,10 @@ def fused_layers(x_BCHW: Tensor) -> FusedLayers | None:
     if torch.get_autocast_dtype(device) != torch.bfloat16:
         return None
     if device == "cpu":
-        return fused
-    from trainers.models import fused_gpu  # needs Triton, which comes with torch for a GPU, and with no other
+        return cpu_layers
+    from trainers.gpu import layers as gpu_layers  # needs Triton, which comes with torch for a GPU, and with no other
 
-    return fused_gpu
+    return gpu_layers
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -116,15 +116,15 @@ def norm_and_classify(features_BCHW: Tensor, norm: BatchNorm, classify: nn.Conv2
     return logits
 
 
-# On a GPU, a ReLU's output may have channels of zeros behind its own (fused_gpu.py).
+# On a GPU, a ReLU's output may have channels of zeros behind its own (trainers/gpu/layers.py).
 
 
 def classify(features_BCHW: Tensor, classifier: nn.Conv2d) -> Tensor:
     """logits_BKHW, of a 1x1 convolution."""
     if features_BCHW.shape[1] > classifier.in_channels:
-        from trainers.models import fused_gpu
+        from trainers.gpu import layers as gpu_layers
 
-        return fused_gpu.classify(features_BCHW, classifier)
+        return gpu_layers.classify(features_BCHW, classifier)
     logits: Tensor = classifier(features_BCHW)
     return logits
 
@@ -132,9 +132,9 @@ def classify(features_BCHW: Tensor, classifier: nn.Conv2d) -> Tensor:
 def concatenate(relu_BCHW: Tensor, skip_BCHW: Tensor, channels: int) -> Tensor:
     """The channels of a ReLU's output, which are so many, then those of `skip`."""
     if relu_BCHW.shape[1] > channels:
-        from trainers.models import fused_gpu
+        from trainers.gpu import layers as gpu_layers
 
-        return fused_gpu.concatenate(relu_BCHW, skip_BCHW, channels)
+        return gpu_layers.concatenate(relu_BCHW, skip_BCHW, channels)
     return torch.cat([relu_BCHW, skip_BCHW], dim=1)
 
 

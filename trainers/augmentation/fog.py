@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.compositing import Pixels
-from trainers.kernels import compiled
+from trainers.cpu.kernels import compiled
 
 SHRINKING = 0.9
 REGIONS = 10

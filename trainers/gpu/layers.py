@@ -1,4 +1,4 @@
-"""Layers in fewer passes over memory, where a network computes in bfloat16 on a GPU: the counterpart of fused.py.
+"""Layers in fewer passes over memory, where a network computes in bfloat16 on a GPU: the counterpart of cpu/layers.py.
 
 A GPU's matrix units take channels by eights, and cuDNN copies whole activations to make it so. Here a convolution's
 output gets the channels that are missing, all zero, behind its own, once; what comes next takes them along. They change
@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from trainers.models import gpu_kernels
-from trainers.models.convolution import Geometry
+from trainers.cpu.convolution import Geometry
+from trainers.gpu import kernels
 
 EIGHT = 8
 
@@ -65,7 +65,7 @@ class _ConvReLU(torch.autograd.Function):
         weight = _with_channels(weight.bfloat16(), x.shape[1], missing)
         stride, padding, dilation = geometry
         y = F.conv2d(x, weight, None, stride, padding, dilation)
-        y = gpu_kernels.add_bias_and_relu_(_channels_last(y), F.pad(bias, (0, missing)) if missing else bias)
+        y = kernels.add_bias_and_relu_(_channels_last(y), F.pad(bias, (0, missing)) if missing else bias)
         ctx.save_for_backward(x, weight, y)
         return y
 
@@ -73,7 +73,7 @@ class _ConvReLU(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, y = ctx.saved_tensors
-        of_convolution, of_bias = gpu_kernels.relu_backward(_channels_last(gradient.bfloat16()), y)
+        of_convolution, of_bias = kernels.relu_backward(_channels_last(gradient.bfloat16()), y)
         stride, padding, dilation = ([side, side] for side in ctx.geometry)
         asked = [ctx.needs_input_grad[0], True, False]
         of_x, of_weight, _ = torch.ops.aten.convolution_backward(
@@ -87,24 +87,24 @@ class _ConvReLU(torch.autograd.Function):
 class _UpsampleAndAdd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, coarse: Tensor, fine: Tensor) -> Tensor:
-        return gpu_kernels.upsample_and_add(_channels_last(coarse), _channels_last(fine))
+        return kernels.upsample_and_add(_channels_last(coarse), _channels_last(fine))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         gradient = _channels_last(gradient)
-        return gpu_kernels.sum_of_2x2(gradient), gradient
+        return kernels.sum_of_2x2(gradient), gradient
 
 
 class _UpsampleAndPad(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return gpu_kernels.upsample_and_pad(_channels_last(x))
+        return kernels.upsample_and_pad(_channels_last(x))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gpu_kernels.sum_of_2x2(_channels_last(gradient))
+        return kernels.sum_of_2x2(_channels_last(gradient))
 
 
 class _Concatenate(torch.autograd.Function):

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers import kernels
-from trainers.models import blocks, build, fused
+from trainers.cpu import kernels, layers
+from trainers.cpu.convolution import FEW_PIXELS
+from trainers.models import blocks, build
 from trainers.models.blocks import (
     BatchNorm,
     ConvReLU,
@@ -23,7 +24,6 @@ from trainers.models.blocks import (
     upsample_and_add,
     upsample_nearest,
 )
-from trainers.models.convolution import FEW_PIXELS
 
 pytestmark = pytest.mark.slow  # it compiles
 SHAPES = [
@@ -163,7 +163,7 @@ def test_a_layer_and_its_gradients_are_as_exact_as_bfloat16_can_be(
     images = drawn(pixels[0], 8, *pixels[1:])
     ours, theirs = images.clone().requires_grad_(), images.double().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
-        assert fused_layers(ours) is fused
+        assert fused_layers(ours) is layers
         found = layer(ours)
     expected = exact(theirs)
     assert found.dtype == torch.bfloat16

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from trainers import kernels
-from trainers.models.convolution import Geometry, convolution_backward, convolve_relu
+from trainers.cpu import kernels
+from trainers.cpu.convolution import Geometry, convolution_backward, convolve_relu
 
 
 def conv_relu(x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: nn.BatchNorm2d | None = None) -> Tensor:

@@ -1,7 +1,7 @@
 """What torch takes several passes over a GPU's memory for, in one: loops over bfloat16 activations, compiled by Triton.
 
-The counterpart of kernels.py, with the same names, used where a network computes in bfloat16 on a GPU (fused.py). Sums
-are taken in float32, each block's pixels in a fixed order, then the blocks: the same bits every time.
+The counterpart of cpu/kernels.py, with the same names, used where a network computes in bfloat16 on a GPU (layers.py).
+Sums are taken in float32, each block's pixels in a fixed order, then the blocks: the same bits every time.
 
 Shapes: P pixels of all images, C channels, a multiple of 8; images are NHWC in memory ("channels last").
 """

@@ -1,9 +1,8 @@
 """What a GPU computes in one pass, against the same function in torch's own operations: on a GPU, if there is one, else
-by Triton's interpreter, which cuts bfloat16 off instead of rounding it."""
+by Triton's interpreter (conftest.py), which cuts bfloat16 off instead of rounding it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -12,11 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ON_GPU = torch.cuda.is_available()
-if not ON_GPU:
-    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported
 pytest.importorskip("triton", reason="Triton is for Linux only")
 
-from trainers.models import blocks, build, fused_gpu, gpu_kernels  # noqa: E402
+from trainers.gpu import kernels, layers  # noqa: E402
+from trainers.models import blocks, build  # noqa: E402
 from trainers.models.blocks import (  # noqa: E402
     BatchNorm,
     ConvReLU,
@@ -35,7 +33,7 @@ SHAPES = [(2, 8, 4, 6), (3, 64, 16, 10), (2, 120, 8, 8), (1, 240, 5, 7), (2, 16,
 
 @pytest.fixture(autouse=True)
 def layers_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "fused_layers", lambda x: fused_gpu)
+    monkeypatch.setattr(blocks, "fused_layers", lambda x: layers)
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -49,13 +47,13 @@ def assert_rounded(found: Tensor, exact: Tensor) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("programs", [2, gpu_kernels.PROGRAMS])
+@pytest.mark.parametrize("programs", [2, kernels.PROGRAMS])
 def test_relu_and_its_backward_pass(shape: tuple[int, ...], programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_kernels, "PROGRAMS", programs)
+    monkeypatch.setattr(kernels, "PROGRAMS", programs)
     x, gradient, bias = drawn(*shape), drawn(*shape, seed=1), torch.linspace(-1, 1, shape[1], device=DEVICE)
-    y = gpu_kernels.add_bias_and_relu_(x.clone(), bias)
+    y = kernels.add_bias_and_relu_(x.clone(), bias)
     assert_rounded(y, F.relu(x.float() + bias.view(1, -1, 1, 1)))
-    masked, sums = gpu_kernels.relu_backward(gradient, y)
+    masked, sums = kernels.relu_backward(gradient, y)
     expected = torch.where(y > 0, gradient, torch.zeros_like(gradient))
     assert torch.equal(masked, expected)
     torch.testing.assert_close(sums, expected.float().sum((0, 2, 3)), rtol=1e-4, atol=1e-3)
@@ -66,18 +64,18 @@ def test_upsampling_and_its_backward_pass(shape: tuple[int, ...]) -> None:
     coarse = drawn(*shape)
     upsampled = F.interpolate(coarse.float(), scale_factor=2.0, mode="nearest")
     fine = drawn(*upsampled.shape, seed=1)
-    assert torch.equal(gpu_kernels.upsample_and_pad(coarse).float(), F.pad(upsampled, (0, 1, 0, 1)))
-    assert_rounded(gpu_kernels.upsample_and_add(coarse, fine), upsampled + fine.float())
+    assert torch.equal(kernels.upsample_and_pad(coarse).float(), F.pad(upsampled, (0, 1, 0, 1)))
+    assert_rounded(kernels.upsample_and_add(coarse, fine), upsampled + fine.float())
     summed = 4 * F.avg_pool2d(fine.float(), 2)
     padded = F.pad(fine, (0, 1, 0, 1), value=9.0).contiguous(memory_format=torch.channels_last)
     for each in (fine, padded):
-        torch.testing.assert_close(gpu_kernels.sum_of_2x2(each).float(), summed, rtol=ROUNDING, atol=1e-5)
+        torch.testing.assert_close(kernels.sum_of_2x2(each).float(), summed, rtol=ROUNDING, atol=1e-5)
 
 
 def test_nan_stays() -> None:
     x = drawn(1, 8, 4, 4)
     x[0, 0, 0, 0] = float("nan")
-    assert gpu_kernels.add_bias_and_relu_(x, torch.zeros(8, device=DEVICE)).isnan().sum() == 1
+    assert kernels.add_bias_and_relu_(x, torch.zeros(8, device=DEVICE)).isnan().sum() == 1
 
 
 class NormAndClassify(nn.Module):

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from trainers.compositing import Pixels
-from trainers.kernels import compiled
+from trainers.cpu.kernels import compiled
 
 STEPS = 2**16
 """Into which the probabilities of either number are divided."""

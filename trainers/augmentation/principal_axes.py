@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.compositing import Pixels
-from trainers.kernels import compiled
+from trainers.cpu.kernels import compiled
 
 
 class FancyPCA(A.FancyPCA):  # type: ignore[misc]  # albumentations ships no types that mypy is shown
