@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,12 +94,24 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.02)
 
 
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """All processes that it has started, and those that these have started."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def assert_gone(processes: Collection[psutil.Process]) -> None:
+    """That no process of a run outlives its driver for more than a moment."""
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert alive == []
+
+
 def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that run a local driver's trials, by the name that Tune gives them."""
-    children = psutil.Process(driver.pid).children(recursive=True)
-    workers = [child for child in children if child.cmdline() and child.cmdline()[0].startswith("ray::ImplicitFunc")]
-    assert workers
-    return workers
+    found = [
+        each for each in descendants(driver) if each.cmdline() and each.cmdline()[0].startswith("ray::ImplicitFunc")
+    ]
+    assert found
+    return found
 
 
 def num_committed(out: Path) -> int:
