@@ -179,7 +179,10 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
     if options.json:
         trials = [{"trial": t.id, "state": "done" if t in planned.committed else "missing"} for t in planned.trials]
         answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
-        answer |= {"seconds": planned.estimate.seconds, "speeds": [asdict(speed) for speed in speeds]}
+        answer |= {
+            "seconds": planned.estimate.seconds,
+            "speeds": [asdict(speed) | {"point": dict(speed.point)} for speed in speeds],
+        }
         unknown = {"hours": None, "gpu_hours": None} if planned.estimate.basis == "constants" else {}
         answer |= {"here": {**asdict(here), **unknown} if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))

@@ -295,7 +295,7 @@ class Definition(Section):
     def largest_batch_size(self) -> int:
         """Of all batch sizes that a trial may have."""
         searched = self.search.space.get("training.batch_size")
-        return max(self.training.batch_size, *map(int, searched.ends if searched else ()))
+        return max([self.training.batch_size, *map(int, searched.ends if searched else ())])
 
     def recipe_keys(self) -> dict[str, Any]:
         """All that decides a trial's numbers, as flat `section.key: value`; the data and the split apart, which have

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HALTON_BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)
 """One for each searched key."""
 assert len(_HALTON_BASES) == MOST_KEYS
-_LIKELY_POINTS = 32
+_LIKELY_POINTS = 128
 
 
 def needs_results(search: Search, index: int) -> bool:

@@ -35,6 +35,7 @@ def trial_row(trial_id: str, **changes: object) -> dict[str, object]:
         "split": trial.cell.split,
         "seed": trial.cell.seed,
         "index": trial.index,
+        "point": '{"augmentation.strength": 1.0, "model.width": 0.5}',
         "width": 0.5,
         "strength": 1.0,
         "status": "completed",
@@ -46,7 +47,7 @@ def trial_row(trial_id: str, **changes: object) -> dict[str, object]:
 
 def tables(trial_id: str, **changes: object) -> dict[str, pa.Table]:
     return {
-        "trials": table_of("trials", [trial_row(trial_id, **changes)], recipe=DEFINITION.recipe()),
+        "trials": table_of("trials", [trial_row(trial_id, **changes)], recipe=DEFINITION.recipe_keys()),
         "history": table_of("history", [{"trial": trial_id, "epoch": 1, "train_loss": 0.1}]),
         "dice": table_of(
             "dice", [{"trial": trial_id, "class": "bg", "dice_ew": None}, {"trial": trial_id, "class": "bx"}]
@@ -62,7 +63,7 @@ def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
     assert list(audit.rows) == ["icnet-ce-random_0-s0-t00", "icnet-ce-random_0-s0-t01"]
     assert audit.damaged == {}
     assert audit.rows["icnet-ce-random_0-s0-t00"]["started"] == datetime(2026, 1, 1, tzinfo=UTC)
-    assert results.recipe_of("icnet-ce-random_0-s0-t01") == DEFINITION.recipe()
+    assert results.recipe_of("icnet-ce-random_0-s0-t01") == DEFINITION.recipe_keys()
     frame = pd.read_parquet(tmp_path / "out" / "dice")
     assert list(frame.columns) == SCHEMAS["dice"].names
     assert len(frame) == 4
