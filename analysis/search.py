@@ -3,9 +3,9 @@
 Every function takes `runs`: one row per trial, averaging and class, with the columns `trial` (id), `model`, `loss`,
 `split`, `split_kind` ("random" or "rotation"), `seed`, `index`, `point` (JSON: searched key -> value), `objective`
 (macro Dice on the validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A
-cell is a (model, loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below `startup` have the
-same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a trial without a
-score for one of them has none, and is counted, not compared.
+cell is a (model, loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below
+`startup` have the same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a
+trial without a score for one of them has none, and is counted, not compared.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from study.definition_file import load
 from study.errors import StudyError
 from study.prepare import versions
 from study.results import DEFINITION_FILE, RUN_FILE, Audit, Results
+from study.run import kept_definition
 from study.schemas import CIRCUMSTANCES, SCHEMAS, table_of
 
 DEFINITION = load("demo")
@@ -181,11 +182,20 @@ def test_a_digest_is_that_of_the_file(two_trials: Path) -> None:
     assert json.loads(row["digests"])["dice"] == hashlib.sha256(content).hexdigest()
 
 
-def test_results_of_an_earlier_version_are_refused_in_one_sentence(two_trials: Path) -> None:
+@pytest.mark.parametrize("column", ["digests", "point"])
+def test_results_of_an_earlier_version_are_refused_in_one_sentence(two_trials: Path, column: str) -> None:
     victim = two_trials / "trials" / f"{ONE}.parquet"
-    pq.write_table(pq.read_table(victim).drop_columns(["digests"]), victim)
+    pq.write_table(pq.read_table(victim).drop_columns([column]), victim)
     with pytest.raises(StudyError, match=rf"{ONE}\.parquet was written by an earlier version .* use another --out"):
         Results(two_trials).audit()
+
+
+def test_the_definition_of_an_earlier_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    kept = "[search]\ntrials = 2\nwidth = [0.2, 0.4]\nstrength = [0.0, 1.0]\n"
+    (tmp_path / "study.toml").write_text(kept)
+    with pytest.raises(StudyError) as caught:
+        kept_definition(Results(tmp_path))
+    assert str(caught.value) == f"{tmp_path} was made by an earlier version of this project: use another --out"
 
 
 @pytest.mark.parametrize("name", ["dice/notes.txt", "dice/other.parquet", "trials/icnet/x.parquet", "masks/a.csv"])
