@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, cast
 
 from study.definition import Definition
 from study.errors import StudyError
+from study.point import Point
 from trainers.recipe import LossName, ModelName
 
 SplitKind = Literal["random", "rotation"]
@@ -46,13 +47,6 @@ class Trial:
     @cached_property
     def id(self) -> str:
         return f"{self.cell.id}-t{self.index:02d}"
-
-
-class Point(NamedTuple):
-    """What the search chooses: the network's width multiplier and the augmentation strength."""
-
-    width: float
-    strength: float
 
 
 class Outcome(NamedTuple):

@@ -30,6 +30,7 @@ _FACTORS = (
     ("split_kind", "string"),
     ("seed", "long"),
     ("index", "int"),
+    ("point", "string"),
     ("width", "double"),
     ("strength", "double"),
 )

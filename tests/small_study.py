@@ -28,8 +28,15 @@ name = "small"
 data.path = "{data}"
 grid = {{ models = ["icnet"], losses = ["ce", "ce_dice"], splits = ["random_0", "rot_0"] }}
 splits.rotations.rot_0 = {{ "*" = [30] }}
+model.width = 0.25
 training = {{ image_size = 16, epochs = 2, batch_size = 4 }}
-search = {{ trials = 4, startup = 2, width = [0.2, 0.4], default_width = 0.25 }}
+[search]
+trials = 4
+startup = 2
+
+[search.space]
+"model.width" = {{ low = 0.2, high = 0.4, log = true }}
+"augmentation.strength" = {{ low = 0.0, high = 1.5 }}
 """
 
 
