@@ -12,8 +12,8 @@ from study.cells import Trial
 from study.definition import Definition
 from study.figures import REFERENCE, figures_of
 from study.search import expected_width
+from trainers.data.split import Split
 from trainers.recipe import ModelName
-from trainers.split import Split
 
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007  # of one core of the reference machine
 SECONDS_PER_TRIAL = 1.0

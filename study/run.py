@@ -59,7 +59,7 @@ class Finished:
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
     catalogue = checked_catalogue(definition)
-    splits = make_splits(definition, catalogue)
+    splits = make_splits(definition, catalogue.samples)
     results = Results(out)
     refuse_foreign_files(results)
     committed = read_committed(results, definition).rows

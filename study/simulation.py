@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from study import tables
-from study.cells import Point, Trial, split_kind
+from study.cells import Point, Trial
 from study.figures import figures_of
 from study.prepare import Prepared
+from trainers.data.source import Source
+from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
 from trainers.outcome import Epoch, Evaluation
 from trainers.seeds import generator_for
-from trainers.split import Partition
 
 DEVICE = "simulated"
 
@@ -34,12 +36,9 @@ def simulate(
     study: Prepared, trial: Trial, point: Point, on_epoch: Callable[[Epoch], None] = lambda epoch: None
 ) -> dict[str, pa.Table]:
     """The tables of a trial as if it had been trained: its truths, shifted, missed and strewn with false patches."""
-    started, split = datetime.now(UTC), study.splits[trial.cell.split]
+    started = datetime.now(UTC)
     severity = _severity(study, trial, point)
-    evaluations = {
-        name: _evaluation(study, trial, name, partition, severity)
-        for name, partition in {"val": split.val, "test": split.test}.items()
-    }
+    evaluations = {name: _evaluation(study, trial, name, severity) for name in ("val", "test")}
     objective, _ = macro(dice(evaluations["val"].confusion_NKK, study.definition.training.epsilon).ew)
     history = _history(study, trial, objective)
     for epoch in history:
@@ -52,19 +51,19 @@ def simulate(
 
 
 def _severity(study: Prepared, trial: Trial, point: Point) -> float:
-    """How wrong the predictions are: less with width, least near strength .8, more on rotation splits, or by chance."""
+    """How wrong the predictions are: less with width, least near strength .8, more on held-out splits, or by chance."""
     cell = trial.cell
     chance = generator_for(study.definition.seed, "simulated", trial.id, "severity").normal(0, 0.015)
-    harder = 0.05 if split_kind(cell.split) == "rotation" else 0.0
+    harder = 0.05 if study.splits[cell.split].kind == "held_out" else 0.0
     easier = 0.01 if cell.loss == "ce_dice" else 0.0
     by_point = 0.02 * (point.strength - 0.8) ** 2 - 0.015 * math.log(point.width)
     return max(0.01, 0.09 + by_point + harder - easier + float(chance))
 
 
-def _evaluation(study: Prepared, trial: Trial, name: str, partition: Partition, severity: float) -> Evaluation:
+def _evaluation(study: Prepared, trial: Trial, partition: str, severity: float) -> Evaluation:
     """Label maps of N images, H x W pixels: each object shifted; some lost; in some a false patch of another class."""
-    draws = generator_for(study.definition.seed, "simulated", trial.id, name)
-    truth_NHW = study.dataset.labels_NHW[[study.dataset.index[image] for image in partition.images]]
+    draws = generator_for(study.definition.seed, "simulated", trial.id, partition)
+    truth_NHW = _truth(study.source, study.splits[trial.cell.split], partition)
     n, height, width = truth_NHW.shape
     sides = np.array([height, width]).reshape(2, 1, 1)
     offsets = np.rint(draws.normal(0, severity, (2, n, 1)) * sides).astype(np.int64)
@@ -75,9 +74,15 @@ def _evaluation(study: Prepared, trial: Trial, name: str, partition: Partition, 
     in_rows = np.abs(2 * (np.arange(height) - corners[0]) + 1 - reach) < reach
     in_columns = np.abs(2 * (np.arange(width) - corners[1]) + 1 - reach) < reach
     patch = np.einsum("nh,nw->nhw", in_rows, in_columns) & (draws.random((n, 1, 1)) < 2 * severity)
-    num_classes = len(study.dataset.classes)
+    num_classes = len(study.source.samples.classes)
     predicted = np.where(patch, draws.integers(1, num_classes + 1, (n, 1, 1)), predicted).astype(np.uint8)
     return Evaluation(predicted, confusion(truth_NHW, predicted, num_classes + 1))
+
+
+@lru_cache(maxsize=32)
+def _truth(source: Source, split: Split, partition: str) -> Labels:
+    """The labels of a split's val or test, made once for all trials of the split."""
+    return source.for_evaluation(split, {"val": split.val, "test": split.test}[partition])[1]
 
 
 def _history(study: Prepared, trial: Trial, objective: float) -> list[Epoch]:

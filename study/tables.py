@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from study.cells import Point, Trial, split_kind
+from study.cells import Point, Trial
 from study.prepare import Prepared
 from study.schemas import table_of
-from trainers.catalogue import abbreviation
+from trainers.data.class_names import abbreviation
+from trainers.data.split import Split
 from trainers.dice import DiceScores, dice
 from trainers.outcome import Epoch, Evaluation
 
@@ -62,14 +63,15 @@ def failed(
     return tables | {"trials": _trials_table(study, trial, point, started, finished, row)}
 
 
-def _factors(trial: Trial, point: Point) -> dict[str, Any]:
+def _factors(split: Split, trial: Trial, point: Point) -> dict[str, Any]:
     cell = trial.cell
     return {
         "trial": trial.id,
         "model": cell.model,
         "loss": cell.loss,
         "split": cell.split,
-        "split_kind": split_kind(cell.split),
+        "split_kind": split.kind,
+        "axis": split.axis,
         "seed": cell.seed,
         "index": trial.index,
         "width": point.width,
@@ -83,8 +85,8 @@ def _trials_table(
     split = study.splits[trial.cell.split]
     common = {
         "num_train": len(split.train),
-        "num_val": len(split.val.images),
-        "num_test": len(split.test.images),
+        "num_val": len(split.val),
+        "num_test": len(split.test),
         "host": platform.node(),
         "started": started,
         "finished": finished,
@@ -94,20 +96,18 @@ def _trials_table(
         "git_commit": study.provenance.git_commit,
         "versions": study.provenance.versions,
     }
-    return table_of("trials", [_factors(trial, point) | common | row], recipe=study.definition.recipe())
+    return table_of("trials", [_factors(split, trial, point) | common | row], recipe=study.definition.recipe())
 
 
 def _class_names(study: Prepared) -> list[str]:
-    return [abbreviation(name) for name in ("background", *study.dataset.classes)]
+    return [abbreviation(name) for name in ("background", *study.source.samples.classes)]
 
 
 def _dice_table(study: Prepared, trial: Trial, point: Point, evaluations: Mapping[str, Evaluation]) -> pa.Table:
-    rows = []
+    rows, factors = [], _factors(study.splits[trial.cell.split], trial, point)
     for partition, evaluation in evaluations.items():
         scores = dice(evaluation.confusion_NKK, study.definition.training.epsilon)
-        rows += [
-            _factors(trial, point) | {"partition": partition} | row for row in _score_rows(scores, _class_names(study))
-        ]
+        rows += [factors | {"partition": partition} | row for row in _score_rows(scores, _class_names(study))]
     return table_of("dice", rows)
 
 
@@ -138,7 +138,7 @@ def _confusion_table(study: Prepared, trial: Trial, evaluations: Mapping[str, Ev
     split = study.splits[trial.cell.split]
     parts = []
     for partition, evaluation in evaluations.items():
-        images = np.array({"val": split.val, "test": split.test}[partition].images, dtype=object)
+        images = np.array({"val": split.val, "test": split.test}[partition], dtype=object)
         image, truth, predicted = np.nonzero(evaluation.confusion_NKK)
         count = len(image)
         columns = [
@@ -158,7 +158,7 @@ def _history_table(trial: Trial, history: Sequence[Epoch]) -> pa.Table:
 
 
 def _masks_table(study: Prepared, trial: Trial, test: Evaluation) -> pa.Table:
-    images = study.splits[trial.cell.split].test.images
+    images = study.splits[trial.cell.split].test
     rows = [
         {"trial": trial.id, "image": image, "mask": _png(predicted)}
         for image, predicted in zip(images, test.predicted_NHW, strict=True)

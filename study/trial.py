@@ -48,8 +48,10 @@ def run_trial(
 
     partitions = {"val": split.val, "test": split.test}
     try:
-        trained = train(job, recipe, study.dataset, split, after_epoch, resume)
-        evaluations = {name: evaluate(trained, job, recipe, study.dataset, part) for name, part in partitions.items()}
+        trained = train(job, recipe, study.source, split, after_epoch, resume)
+        evaluations = {
+            name: evaluate(trained, job, recipe, study.source, split, ids) for name, ids in partitions.items()
+        }
         cost = _cost(study, trial, point, trained, latency(trained, recipe.image_size))
     except Diverged as error:
         return tables.failed(study, trial, point, history, str(error), started, datetime.now(UTC))
@@ -66,7 +68,7 @@ def _cost(study: Prepared, trial: Trial, point: Point, trained: Any, latency: La
     from trainers.models import gflops, num_parameters
 
     device = trained.device
-    num_classes, size = len(study.dataset.classes) + 1, study.definition.training.image_size
+    num_classes, size = len(study.source.samples.classes) + 1, study.definition.training.image_size
     return {
         "parameters": num_parameters(trained.model),
         "gflops": gflops(trial.cell.model, num_classes, point.width, size),

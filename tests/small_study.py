@@ -27,7 +27,7 @@ DEFINITION = """
 name = "small"
 data.path = "{data}"
 grid = {{ models = ["icnet"], losses = ["ce", "ce_dice"], splits = ["random_0", "rot_0"] }}
-splits.rotations.rot_0 = {{ "*" = [30] }}
+splits.held_out.angle.rot_0 = [30]
 training = {{ image_size = 16, epochs = 2, batch_size = 4 }}
 search = {{ trials = 4, startup = 2, width = [0.2, 0.4], default_width = 0.25 }}
 """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from trainers.augment import MAX_STRENGTH, OPERATIONS
-from trainers.compositing import Pixels
+from trainers.data.cut_outs.compositing import Pixels
 from trainers.faster.main_axes import FancyPCA, main_axes
 from trainers.faster.sensor_noise import STEPS, cumulative, normal, random_bits
 

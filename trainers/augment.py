@@ -14,7 +14,7 @@ import albumentations as A
 import cv2
 import numpy as np
 
-from trainers.compositing import Pixels
+from trainers.data.pixels import Pixels
 from trainers.faster.fog import RandomFog
 from trainers.faster.main_axes import FancyPCA
 from trainers.faster.motion import MotionBlur

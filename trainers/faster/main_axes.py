@@ -11,7 +11,7 @@ import albumentations as A
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.compositing import Pixels
+from trainers.data.pixels import Pixels
 from trainers.kernels import compiled
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainers.compositing import Pixels
+from trainers.data.pixels import Pixels
 from trainers.kernels import compiled
 
 STEPS = 2**16

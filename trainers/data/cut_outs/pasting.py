@@ -13,7 +13,8 @@ import math
 
 import numpy as np
 
-from trainers.compositing import Crop, Pixels
+from trainers.data.cut_outs.compositing import Crop
+from trainers.data.pixels import Pixels
 from trainers.kernels import compiled
 
 BITS = 22
