@@ -77,8 +77,16 @@ def prepare(definition: Definition) -> Prepared:
         )
     except DataError as error:
         raise StudyError(str(error)) from None
+    return prepared(definition, source, fingerprint(catalogue))
+
+
+def prepared(definition: Definition, source: Source, data_fingerprint: str) -> Prepared:
+    """A study on the samples of a source: its splits are made. Raises StudyError with every one that cannot be.
+
+    :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
+    """
     splits = make_splits(definition, source.samples)
-    return Prepared(definition, source, splits, fingerprint(catalogue), provenance())
+    return Prepared(definition, source, splits, data_fingerprint, provenance())
 
 
 def scene_rules(definition: Definition) -> SceneRules:

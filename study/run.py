@@ -18,7 +18,7 @@ from study.definition import Definition
 from study.definition_file import parse, read_toml
 from study.digests import Row
 from study.errors import StudyError
-from study.prepare import checked_catalogue, prepare
+from study.prepare import Prepared, checked_catalogue, prepare
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.schemas import CIRCUMSTANCES
@@ -100,8 +100,20 @@ def run(
     :param retry_failed: of what is missing, only the trials that the machinery could not finish before.
     :raises StudyError: before anything is written, if the data, the definition, OUT or the cluster do not allow it.
     """
-    study = prepare(definition)
-    results = Results(out)
+    return run_prepared(prepare(definition), out, watch, address, ray_log=ray_log, retry_failed=retry_failed)
+
+
+def run_prepared(
+    study: Prepared,
+    out: str,
+    watch: Watch,
+    address: str | None = None,
+    *,
+    ray_log: bool = False,
+    retry_failed: bool = False,
+) -> Finished:
+    """The same for a study whose samples come from any source: see `prepare.prepared`."""
+    definition, results = study.definition, Results(out)
     refuse_foreign_files(results)
     progress = Progress.of(definition, {}, images_to_train_on(study.splits))
     with claimed(results, lambda line: watch(progress, line)) as claim:
