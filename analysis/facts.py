@@ -17,7 +17,6 @@ from PIL import Image
 
 from analysis.errors import AnalysisError
 from analysis.tables import ALL, in_class_order
-from study.cells import parse_trial, split_kind
 from study.definition import Definition
 from study.results import Results
 from trainers.dice import DiceScores, dice, tolerance
@@ -76,7 +75,7 @@ class Facts:
             wide = self._recomputed(wide, self.epsilon)
         long = wide.rename(columns={name: averaging for averaging, name in WIDE.items()})
         long = long.melt(["trial", "class"], list(WIDE), var_name="averaging", value_name="dice")
-        return in_class_order(_factors(trial_ids).merge(long, on="trial"))
+        return in_class_order(self._factors(trial_ids).merge(long, on="trial"))
 
     def runs(self) -> pd.DataFrame:
         """Test Dice of every completed trial: `test_scores` with index, point (JSON) and validation objective."""
@@ -115,7 +114,7 @@ class Facts:
         """The trials' epochs: the columns of OUT/history, the trials' factors, and the epoch that was selected."""
         epochs: pd.DataFrame = self.results.read("history", trial_ids).to_pandas()
         selected = self.trials[["trial", "selected_epoch"]]
-        return _factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
+        return self._factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
 
     def masks(self, trial_id: str, images: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
         """The trial's predicted label maps of these test images, shape (H, W).
@@ -127,6 +126,10 @@ class Facts:
         stored = self.results.read_trial("masks", trial_id, int(num_test) * (side * side + MASK_OVERHEAD))
         rows = stored.filter(pc.field("image").isin(pa.array(images, pa.string())))
         return {row["image"]: _label_map(row["mask"], side) for row in rows.to_pylist()}
+
+    def _factors(self, trial_ids: Collection[str]) -> pd.DataFrame:
+        """The factors of these trials, in the order of the ids."""
+        return self.trials.set_index("trial").loc[list(trial_ids)].reset_index()[FACTORS]
 
     def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
         """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
@@ -145,12 +148,6 @@ def _of_trial(
     dice = np.where(true, 2 * right / np.maximum(truth + predicted, 1), np.nan)
     false, object_share = ~true & (predicted > tolerances[:, None]), float(predicted.sum() / counts_NKK.sum())
     return TrialImages(factors, images, classes[1:], true, false, dice, object_share)
-
-
-def _factors(trial_ids: Collection[str]) -> pd.DataFrame:
-    cells = [(trial_id, parse_trial(trial_id).cell) for trial_id in trial_ids]
-    rows = [(trial_id, c.model, c.loss, c.split, split_kind(c.split), c.seed) for trial_id, c in cells]
-    return pd.DataFrame(rows, columns=FACTORS)
 
 
 def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:

@@ -15,9 +15,10 @@ import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
+from analysis.split_kinds import KINDS
 from analysis.stability import is_object
 from analysis.tidy import COLUMNS, check, read_table, read_tidy
-from study.cells import Cell, Trial, cells, split_kind, trials
+from study.cells import Cell, Trial, cells, trials
 from study.committed import missing, read_committed
 from study.definition import Definition
 from study.digests import Row
@@ -62,7 +63,8 @@ class Scores:
     @property
     def test_to_train(self) -> float | None:
         """Images tested over images left to training, over the random splits; None where unknown."""
-        random = [split for split in self.num_test if split_kind(split) == "random"]
+        kinds = dict(zip(self.table["split"], self.table["split_kind"], strict=True))
+        random = [split for split in self.num_test if kinds.get(split) == "random"]
         if not random:
             return None
         return sum(self.num_test[split] for split in random) / sum(self.num_train[split] for split in random)
@@ -178,7 +180,8 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
 def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFrame:
     """The committed trials of the definition, one row each, in its order."""
     rows = [committed[trial] for trial in trials(definition) if trial in committed]
-    return pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
+    frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
+    return frame.assign(split_kind=frame["split_kind"].map(KINDS))
 
 
 def _considered(definition: Definition, select: str) -> list[Trial]:

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.csv
 
 from analysis.errors import AnalysisError
+from analysis.split_kinds import ROTATION_SPLIT, split_kind
 from analysis.stability import MACRO
 from analysis.tables import NO_OBJECTS, in_class_order
 from study.bounded import read_bounded
-from study.cells import split_kind
-from study.definition import RANDOM_SPLIT, ROTATION_SPLIT
+from study.definition import RANDOM_SPLIT
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
 """What a tidy file must have; `seed` (0 without it) and SIMULATED may be there, and what else is, is passed over."""

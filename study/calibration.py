@@ -9,8 +9,8 @@ from study.definition import Definition
 from study.point import Point
 from study.prepare import Prepared, prepare
 from study.search import middle_point
+from trainers.data.split import Split
 from trainers.recipe import ModelName
-from trainers.split import Partition, Split
 
 BATCHES, EPOCHS = 4, 3
 """Of each training; its first epoch, in which memory is taken and algorithms are chosen, does not count."""
@@ -54,15 +54,14 @@ def _speed(study: Prepared, model: ModelName, point: Point) -> Speed:
     recipe = study.definition.recipe.at({**point, "training.epochs": EPOCHS})
     split = _shortened(next(iter(study.splits.values())), BATCHES * recipe.training.batch_size)
     job = Job(model, study.definition.grid.losses[0], recipe, ("calibration",))
-    seconds = [line.seconds for line in train(job, study.dataset, split).history]
+    seconds = [line.seconds for line in train(job, study.source, split).history]
     taken = sum(seconds[1:]) / (EPOCHS - 1)
     expected = (seconds_at(model, recipe, len(split.train)) - SECONDS_PER_TRIAL) / EPOCHS
     return Speed(model, point, len(split.train) / taken, taken / expected)
 
 
 def _shortened(split: Split, num_train: int) -> Split:
-    """So many training images, and as large a share of the validation images."""
+    """So many training samples, and as large a share of the validation samples."""
     num_train = min(num_train, len(split.train))
-    num_val = max(1, round(len(split.val.images) * num_train / len(split.train)))
-    val = Partition(split.val.images[:num_val], split.val.backgrounds[:num_val])
-    return replace(split, train=split.train[:num_train], val=val)
+    num_val = max(1, round(len(split.val) * num_train / len(split.train)))
+    return replace(split, train=split.train[:num_train], val=split.val[:num_val])

@@ -6,16 +6,14 @@ import itertools
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from study.definition import Definition
 from study.errors import StudyError
 from study.point import Point
 from trainers.recipe import LossName, ModelName
 
-SplitKind = Literal["random", "rotation"]
-
-_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-((?:random|rot)_[0-9]{1,9})-s([0-9]{1,16})-t([0-9]{2,6})")
+_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-([a-z][a-z0-9_]{0,39})-s([0-9]{1,16})-t([0-9]{2,6})")
 
 
 @dataclass(frozen=True, order=True)
@@ -54,10 +52,6 @@ class Outcome(NamedTuple):
 
     point: Point
     objective: float | None
-
-
-def split_kind(split: str) -> SplitKind:
-    return "random" if split.startswith("random_") else "rotation"
 
 
 def cells(definition: Definition) -> tuple[Cell, ...]:

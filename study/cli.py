@@ -66,7 +66,7 @@ def _parser() -> Parser:
     _takes_definition(
         trial, out="keep the trial there, or, if it is there already, compare bit for bit (default: keep nothing)"
     )
-    data = _add(commands, "data", _data, "check and describe a data set, and propose rotation splits")
+    data = _add(commands, "data", _data, "check and describe a data set, and propose held-out splits")
     data.add_argument(
         "path", metavar="PATH", nargs="?", help="a folder (default: the definition's, or the set that ships with this)"
     )

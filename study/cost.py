@@ -15,8 +15,8 @@ from study.definition import Definition
 from study.figures import REFERENCE, figures_of
 from study.point import Point
 from study.search import likely_points
+from trainers.data.split import Split
 from trainers.recipe import ModelName, Recipe
-from trainers.split import Split
 
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007  # of one core of the reference machine
 SECONDS_PER_TRIAL = 1.0

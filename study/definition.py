@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Annotated, Any, Self, get_args
 
 import tomli_w
@@ -17,7 +17,7 @@ from study.errors import MOST_SHOWN, brief, did_you_mean
 from study.figures import figures_of
 from study.point import Point
 from study.space import FIXED, MOST_KEYS, Choices, Range, Space, flat, in_order
-from trainers.catalogue import STANDIN, within_a_turn
+from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.printable import is_text
 from trainers.recipe import (
     NUMERICS,
@@ -37,10 +37,15 @@ SIMULATED = (
     "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
 )
 """Stands before every simulated score."""
-Angle = Annotated[int | float, Field(ge=-360, le=360)]
+AxisValue = (
+    Annotated[int, Field(ge=-(2**53), le=2**53)]
+    | Annotated[float, Field(ge=-(2**53), le=2**53)]
+    | Annotated[str, Field(min_length=1, max_length=200)]
+)
 
 RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
-ROTATION_SPLIT = re.compile(r"rot_(0|[1-9][0-9]{0,8})")
+HELD_OUT_SPLIT = re.compile(r"(?!(random|fold|matched|given)(_|$))[a-z][a-z0-9_]{0,39}")
+"""The names that begin with these words are for splits of other kinds."""
 EIGHT_RANDOM_SPLITS = tuple(f"random_{i}" for i in range(8))
 
 MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
@@ -77,7 +82,7 @@ class Grid(Section):
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
     """Cross-entropy, and the sum of cross-entropy and Dice loss."""
     splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = EIGHT_RANDOM_SPLITS
-    """random_<number>, and names of rotation splits. If not given: eight random splits, and every rotation split that
+    """random_<number>, and names of held-out splits. If not given: eight random splits, and every held-out split that
     the definition describes."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=10_000)] = (0,)
     """Each trains everything anew, from other initial weights and in another order, on the same splits."""
@@ -99,43 +104,64 @@ class Grid(Section):
 
 
 class Splits(Section):
-    """How the images of each split are divided. Splits are seeded by the study's `seed`."""
+    """How the samples are divided. Splits are seeded by the study's `seed`."""
 
     test_share: Share = 0.2
     """Share of each class that a random split tests; share of the background groups held out for testing."""
     validation_share: Share = 0.15
-    """Share of each class's training images, and of the remaining background groups, kept for validation."""
+    """Share of each class's training samples, and of the remaining background groups, kept for validation."""
     shared_backgrounds: bool = False
     """True: train, val and test draw from the same backgrounds, as the paper's authors did."""
-    rotations: dict[str, dict[str, tuple[Angle, ...]]] = {}
-    """Per rotation split, per class (`*`: every class not named), the angles it tests; it trains on all others.
-    In degrees, those of a full turn being one: 0 and 360, -30 and 330. `study data FOLDER` proposes some."""
+    held_out: dict[str, dict[str, dict[str, tuple[AxisValue, ...]]]] = {}
+    """Per axis (a column of the samples, such as angle), per split, per class (`*`: every class not named, and a list
+    alone means `*`), the values that the split tests; it trains on all others. `study data FOLDER` proposes some."""
 
     @model_validator(mode="before")
     @classmethod
-    def _angles_are_tuples(cls, table: Any) -> Any:
-        if not isinstance(table, dict) or not isinstance(table.get("rotations"), dict):
+    def _a_list_is_for_every_class(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
             return table
-        listed = {
-            split: {name: _as_tuple(angles) for name, angles in tested.items()} if isinstance(tested, dict) else tested
-            for split, tested in table["rotations"].items()
-        }
-        return {**table, "rotations": listed}
+        if "rotations" in table:
+            raise ValueError("splits.rotations is now splits.held_out.angle, and holds the same")
+        if not isinstance(table.get("held_out"), dict):
+            return table
+        axes = {axis: _each(_by_class, splits) for axis, splits in table["held_out"].items()}
+        return {**table, "held_out": axes}
 
-    @field_validator("rotations")
+    @field_validator("held_out")
     @classmethod
-    def _named_and_not_empty(cls, rotations: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for split, tested in rotations.items():
-            if not ROTATION_SPLIT.fullmatch(split):
-                raise ValueError(
-                    f"{split!r} is no name of a rotation split; they are called rot_0, rot_1, ... (at most 9 digits)"
-                )
-            if not any(tested.values()):
-                raise ValueError(f'{split} tests no angle; give it one, such as {split} = {{ "*" = [30] }}')
+    def _named_and_not_empty(cls, held_out: dict[str, dict[str, dict[str, Any]]]) -> Any:
+        axis_of: dict[str, str] = {}
+        for axis, splits in held_out.items():
+            for split, tested in splits.items():
+                if not HELD_OUT_SPLIT.fullmatch(split):
+                    raise ValueError(
+                        f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and "
+                        "_, begins with a letter, not with random_, fold_, matched_ or given, and has at most 40 "
+                        "characters, such as rot_0"
+                    )
+                if not any(tested.values()):
+                    raise ValueError(f'{split} tests no {axis}; name some, such as {split} = {{ "*" = [30] }}')
+                if axis_of.setdefault(split, axis) != axis:
+                    raise ValueError(
+                        f"{split} holds out {axis_of[split]} and {axis}: give each split a name of its own"
+                    )
         return {
-            split: {name: tuple(dict.fromkeys(map(_direction, angles))) for name, angles in tested.items()}
-            for split, tested in rotations.items()
+            axis: {
+                split: {name: tuple(dict.fromkeys(each)) for name, each in tested.items()}
+                for split, tested in splits.items()
+            }
+            for axis, splits in held_out.items()
         }
+
+    @property
+    def held_out_names(self) -> tuple[str, ...]:
+        """The held-out splits that are described, in their order."""
+        return tuple(split for splits in self.held_out.values() for split in splits)
+
+    def axis_of(self, split: str) -> str | None:
+        """What a held-out split holds out; None for a split of any other kind."""
+        return next((axis for axis, splits in self.held_out.items() if split in splits), None)
 
 
 class Search(Section):
@@ -248,23 +274,22 @@ class Definition(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _rotations_are_run_unless_splits_are_named(cls, table: Any) -> Any:
+    def _held_out_splits_are_run_unless_splits_are_named(cls, table: Any) -> Any:
         match table:
-            case {"splits": {"rotations": dict(rotations)}}:
-                grid = table.get("grid", {})
-                if isinstance(grid, dict):
-                    return {**table, "grid": {"splits": (*EIGHT_RANDOM_SPLITS, *rotations), **grid}}
+            case {"splits": {"held_out": dict(axes)}} if isinstance(table.get("grid", {}), dict):
+                described = [split for splits in axes.values() if isinstance(splits, dict) for split in splits]
+                return {**table, "grid": {"splits": (*EIGHT_RANDOM_SPLITS, *described), **table.get("grid", {})}}
         return table
 
     @model_validator(mode="after")
     def _splits_are_defined(self) -> Self:
+        described = self.splits.held_out_names
         for split in self.grid.splits:
-            if not RANDOM_SPLIT.fullmatch(split) and split not in self.splits.rotations:
-                known = [*EIGHT_RANDOM_SPLITS, *self.splits.rotations]
+            if not RANDOM_SPLIT.fullmatch(split) and split not in described:
                 raise ValueError(
-                    f"grid.splits: {brief(split)} is neither random_<number> (at most 9 digits) nor defined as a "
-                    f"rotation split in splits.rotations ({', '.join(self.splits.rotations) or 'none'})"
-                    f"{did_you_mean(split, known)}"
+                    f"grid.splits: {brief(split)} is neither random_<number> (at most 9 digits) nor described in "
+                    f"splits.held_out ({', '.join(described) or 'which is empty'})"
+                    f"{did_you_mean(split, [*EIGHT_RANDOM_SPLITS, *described])}"
                 )
         return self
 
@@ -351,8 +376,14 @@ def _plain(dimension: Range | Choices) -> Any:
     return {name: float(value) for name, value in dimension if value is not None}
 
 
-def _direction(degrees: Angle) -> Angle:
-    return within_a_turn(Decimal(str(degrees)))
+def _each(change: Callable[[Any], Any], table: Any) -> Any:
+    """The table with every value changed; what is no table as it is."""
+    return {key: change(value) for key, value in table.items()} if isinstance(table, dict) else table
+
+
+def _by_class(tested: Any) -> Any:
+    """What a held-out split tests, class by class."""
+    return _each(_as_tuple, {"*": tested} if isinstance(tested, list) else tested)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from study.definition import PRESETS, Definition
 from study.errors import LONGEST_SHOWN, MOST_SHOWN, StudyError, brief, did_you_mean
 from study.space import flat
-from trainers.catalogue import STANDIN
+from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.printable import is_text, printable
 from trainers.recipe import Section
 

@@ -90,7 +90,8 @@ def _allowed(node: dict[str, Any]) -> str:
             return json.dumps(word)
         case {"anyOf": list(kinds)}:
             known = [kind for kind in kinds if kind["type"] != "null"]
-            return _allowed(known[0]) if len(known) == 1 else "a number" + _bounds(node)  # whole or not
+            text = " or text" if known[-1]["type"] == "string" else ""
+            return _allowed(known[0]) if len(known) == 1 else "a number" + _bounds(node) + text  # whole or not
         case {"type": "array", "prefixItems": list(items)}:
             return "a list of " + ", ".join(_allowed(item) for item in items)
         case {"type": "array", "items": dict(item)}:

@@ -19,7 +19,7 @@ from study.definition_file import is_of_an_earlier_version, parse, read_toml
 from study.digests import Row
 from study.errors import StudyError
 from study.point import Point
-from study.prepare import checked_catalogue, prepare
+from study.prepare import Prepared, checked_catalogue, prepare
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.schemas import CIRCUMSTANCES
@@ -60,7 +60,7 @@ class Finished:
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
     catalogue = checked_catalogue(definition)
-    splits = make_splits(definition, catalogue)
+    splits = make_splits(definition, catalogue.samples)
     results = Results(out)
     refuse_foreign_files(results)
     committed = read_committed(results, definition).rows
@@ -101,8 +101,20 @@ def run(
     :param retry_failed: of what is missing, only the trials that the machinery could not finish before.
     :raises StudyError: before anything is written, if the data, the definition, OUT or the cluster do not allow it.
     """
-    study = prepare(definition)
-    results = Results(out)
+    return run_prepared(prepare(definition), out, watch, address, ray_log=ray_log, retry_failed=retry_failed)
+
+
+def run_prepared(
+    study: Prepared,
+    out: str,
+    watch: Watch,
+    address: str | None = None,
+    *,
+    ray_log: bool = False,
+    retry_failed: bool = False,
+) -> Finished:
+    """The same for a study whose samples come from any source: see `prepare.prepared`."""
+    definition, results = study.definition, Results(out)
     refuse_foreign_files(results)
     progress = Progress.of(definition, {}, images_to_train_on(study.splits))
     with claimed(results, lambda line: watch(progress, line)) as claim:

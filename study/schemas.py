@@ -28,6 +28,7 @@ _FACTORS = (
     ("loss", "string"),
     ("split", "string"),
     ("split_kind", "string"),
+    ("axis", "string"),
     ("seed", "long"),
     ("index", "int"),
     ("point", "string"),

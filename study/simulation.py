@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from study import tables
-from study.cells import split_kind
 from study.figures import figures_of
+from trainers.data.source import Source
+from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
 from trainers.outcome import Epoch, Evaluation
 from trainers.seeds import generator_for
-from trainers.split import Partition
 
 DEVICE = "simulated"
 
@@ -31,10 +32,7 @@ Labels = NDArray[np.uint8]
 def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> dict[str, pa.Table]:
     """The tables of a trial as if it had been trained: its truths, shifted, missed and strewn with false patches."""
     severity = _severity(run)
-    evaluations = {
-        name: _evaluation(run, name, partition, severity)
-        for name, partition in {"val": run.split.val, "test": run.split.test}.items()
-    }
+    evaluations = {name: _evaluation(run, name, severity) for name in ("val", "test")}
     objective, _ = macro(dice(evaluations["val"].confusion_NKK, run.recipe.training.epsilon).ew)
     history = _history(run, objective)
     for epoch in history:
@@ -45,19 +43,19 @@ def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: 
 
 
 def _severity(run: tables.Run) -> float:
-    """How wrong the predictions are: less with width, least near strength .8, more on rotation splits, or by chance."""
+    """How wrong the predictions are: less with width, least near strength .8, more on held-out splits, or by chance."""
     cell, recipe = run.trial.cell, run.recipe
     chance = _draws(run, "severity").normal(0, 0.015)
-    harder = 0.05 if split_kind(cell.split) == "rotation" else 0.0
+    harder = 0.05 if run.split.kind == "held_out" else 0.0
     easier = 0.01 if cell.loss == "ce_dice" else 0.0
     by_point = 0.02 * (recipe.augmentation.strength - 0.8) ** 2 - 0.015 * math.log(recipe.model.width)
     return max(0.01, 0.09 + by_point + harder - easier + float(chance))
 
 
-def _evaluation(run: tables.Run, name: str, partition: Partition, severity: float) -> Evaluation:
+def _evaluation(run: tables.Run, partition: str, severity: float) -> Evaluation:
     """Label maps of N images, H x W pixels: each object shifted; some lost; in some a false patch of another class."""
-    draws, dataset = _draws(run, name), run.study.dataset
-    truth_NHW = dataset.labels_NHW[[dataset.index[image] for image in partition.images]]
+    draws, source = _draws(run, partition), run.study.source
+    truth_NHW = _truth(source, run.split, partition)
     n, height, width = truth_NHW.shape
     sides = np.array([height, width]).reshape(2, 1, 1)
     offsets = np.rint(draws.normal(0, severity, (2, n, 1)) * sides).astype(np.int64)
@@ -68,9 +66,15 @@ def _evaluation(run: tables.Run, name: str, partition: Partition, severity: floa
     in_rows = np.abs(2 * (np.arange(height) - corners[0]) + 1 - reach) < reach
     in_columns = np.abs(2 * (np.arange(width) - corners[1]) + 1 - reach) < reach
     patch = np.einsum("nh,nw->nhw", in_rows, in_columns) & (draws.random((n, 1, 1)) < 2 * severity)
-    num_classes = len(dataset.classes)
+    num_classes = len(source.samples.classes)
     predicted = np.where(patch, draws.integers(1, num_classes + 1, (n, 1, 1)), predicted).astype(np.uint8)
     return Evaluation(predicted, confusion(truth_NHW, predicted, num_classes + 1))
+
+
+@lru_cache(maxsize=32)
+def _truth(source: Source, split: Split, partition: str) -> Labels:
+    """The labels of a split's val or test, made once for all trials of the split."""
+    return source.for_evaluation(split, {"val": split.val, "test": split.test}[partition])[1]
 
 
 def _history(run: tables.Run, objective: float) -> list[Epoch]:

@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from study.cells import Trial, split_kind
+from study.cells import Trial
 from study.point import Point
 from study.prepare import Prepared
 from study.schemas import table_of
-from trainers.catalogue import abbreviation
+from trainers.data.class_names import abbreviation
+from trainers.data.split import Split
 from trainers.dice import DiceScores, dice
 from trainers.outcome import Epoch, Evaluation
 from trainers.recipe import Recipe
-from trainers.split import Split
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Run:
             "model": cell.model,
             "loss": cell.loss,
             "split": cell.split,
-            "split_kind": split_kind(cell.split),
+            "split_kind": self.split.kind,
+            "axis": self.split.axis,
             "seed": cell.seed,
             "index": self.trial.index,
             "point": self.point.to_json(),
@@ -93,8 +94,8 @@ def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
     study, split = run.study, run.split
     common = {
         "num_train": len(split.train),
-        "num_val": len(split.val.images),
-        "num_test": len(split.test.images),
+        "num_val": len(split.val),
+        "num_test": len(split.test),
         "host": platform.node(),
         "started": run.started,
         "finished": datetime.now(UTC),
@@ -108,7 +109,7 @@ def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
 
 
 def _class_names(study: Prepared) -> list[str]:
-    return [abbreviation(name) for name in ("background", *study.dataset.classes)]
+    return [abbreviation(name) for name in ("background", *study.source.samples.classes)]
 
 
 def _dice_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table:
@@ -145,7 +146,7 @@ def _confusion_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Tabl
     names, split = np.array(_class_names(run.study), dtype=object), run.split
     parts = []
     for partition, evaluation in evaluations.items():
-        images = np.array({"val": split.val, "test": split.test}[partition].images, dtype=object)
+        images = np.array({"val": split.val, "test": split.test}[partition], dtype=object)
         image, truth, predicted = np.nonzero(evaluation.confusion_NKK)
         count = len(image)
         columns = [
@@ -165,7 +166,7 @@ def _history_table(trial: Trial, history: Sequence[Epoch]) -> pa.Table:
 
 
 def _masks_table(run: Run, test: Evaluation) -> pa.Table:
-    images = run.split.test.images
+    images = run.split.test
     rows = [
         {"trial": run.trial.id, "image": image, "mask": _png(predicted)}
         for image, predicted in zip(images, test.predicted_NHW, strict=True)

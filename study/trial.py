@@ -48,8 +48,8 @@ def run_trial(
 
     partitions = {"val": run.split.val, "test": run.split.test}
     try:
-        trained = train(job, study.dataset, run.split, after_epoch, resume)
-        evaluations = {name: evaluate(trained, job, study.dataset, part) for name, part in partitions.items()}
+        trained = train(job, study.source, run.split, after_epoch, resume)
+        evaluations = {name: evaluate(trained, job, study.source, run.split, ids) for name, ids in partitions.items()}
         cost = _cost(run, trained, latency(trained, run.recipe.training.image_size))
     except Diverged as error:
         return tables.failed(run, history, str(error))
@@ -64,7 +64,7 @@ def _cost(run: tables.Run, trained: Any, latency: Latency) -> dict[str, Any]:
 
     from trainers.models import gflops, num_parameters
 
-    device, recipe, num_classes = trained.device, run.recipe, len(run.study.dataset.classes) + 1
+    device, recipe, num_classes = trained.device, run.recipe, len(run.study.source.samples.classes) + 1
     return {
         "parameters": num_parameters(trained.model),
         "gflops": gflops(run.trial.cell.model, num_classes, recipe.model.width, recipe.training.image_size),

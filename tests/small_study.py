@@ -27,7 +27,7 @@ DEFINITION = """
 name = "small"
 data.path = "{data}"
 grid = {{ models = ["icnet"], losses = ["ce", "ce_dice"], splits = ["random_0", "rot_0"] }}
-splits.rotations.rot_0 = {{ "*" = [30] }}
+splits.held_out.angle.rot_0 = [30]
 model.width = 0.25
 training = {{ image_size = 16, epochs = 2, batch_size = 4 }}
 [search]

@@ -15,7 +15,7 @@ from analysis.errors import AnalysisError
 from analysis.load import Scores, load, reference_marks
 from analysis.tables import class_order
 from study import definition_file
-from study.cells import parse_trial, split_kind
+from study.cells import parse_trial
 from study.results import Results
 from study.schemas import table_of
 from trainers.dice import dice
@@ -49,7 +49,8 @@ def commit(
     cell = trial.cell
     factors = {"trial": trial_id, "index": trial.index, "point": POINT, "width": 1.0, "strength": 1.0}
     factors |= {"model": cell.model, "loss": cell.loss, "split": cell.split, "seed": cell.seed}
-    factors |= {"split_kind": split_kind(cell.split)}
+    is_random = cell.split.startswith("random_")
+    factors |= {"split_kind": "random" if is_random else "held_out", "axis": None if is_random else "angle"}
     row = factors | {"status": "completed", "objective": 0.5, "num_train": 10, "num_val": 2, "num_test": 4}
     row |= {"recipe_digest": DEFINITION.recipe_digest(), "data_fingerprint": "d", "split_fingerprint": cell.split}
     counts = confusion_of(trial_id)

@@ -51,7 +51,7 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
     assert (paper.training.epochs, paper.training.batch_size, paper.training.learning_rate) == (32, 16, 1e-3)
     assert (paper.search.trials, paper.model.width, paper.augmentation.strength) == (1, 1.0, 1.0)
     assert paper.default_point == Point({"model.width": 1.0, "augmentation.strength": 1.0})
-    assert paper.splits == parse({"splits": {"rotations": PAPER_ROTATIONS}}).splits
+    assert paper.splits == parse({"splits": {"held_out": {"angle": PAPER_ROTATIONS}}}).splits
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,10 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
         ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
         ({"grid": {"models": ["icnet", "icnet"]}}, ["grid.models", "named twice: icnet"]),
         ({"grid": {"splits": ["randm_1"]}}, ["'randm_1'", "did you mean random_1?"]),
-        ({"grid": {"splits": ["rot_7"]}}, ["'rot_7'", "splits.rotations"]),
+        ({"grid": {"splits": ["rot_7"]}}, ["'rot_7'", "splits.held_out"]),
         ({"grid": {"splits": ["random_01"]}}, ["'random_01'"]),
         ({"grid": {"splits": ["random_1234567890"]}}, ["'random_1234567890'", "at most 9 digits"]),
         ({"grid": {"splits": ["random_1\u0663"]}}, ["'random_1\u0663'"]),
-        ({"splits": {"rotations": {"rot_1234567890": {"*": [30]}}}}, ["'rot_1234567890'", "at most 9 digits"]),
-        ({"splits": {"rotations": {"rot_0": {"*": [361]}}}}, ["splits.rotations.rot_0.*", "less than or equal to 360"]),
-        ({"splits": {"rotations": {"rot_0": {"*": [10**40]}}}}, ["splits.rotations.rot_0.*", "360"]),
         (searched("model.width", low=2.0, high=1.0), ["search.space.model.width", "low must be below high"]),
         (searched("augmentation.strength", low=0, high=2), ['"augmentation.strength"', "cannot be 2", "1.5"]),
         (searched("model.wdth", low=1, high=2), ["no key of the recipe", "did you mean model.width?"]),
@@ -99,9 +96,16 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
         ({"search": {"trials": 3}}, ["search.trials", "search.space names none", "model.width"]),
         ({"search": {"width": [0.2, 1.0]}}, ["search.width: no longer a key", '"model.width" = { low']),
         ({"search": {"default_strength": 0.5}}, ["search.default_strength", "write augmentation.strength"]),
+        ({"splits": {"rotations": {"rot_0": {"*": [30]}}}}, ["splits.rotations is now splits.held_out.angle"]),
+        ({"splits": {"held_out": {"angle": {"r" * 41: [30]}}}}, ["at most 40 characters"]),
+        ({"splits": {"held_out": {"angle": {"rot_0": [10**40]}}}}, ["splits.held_out.angle.rot_0.*", "less than"]),
+        ({"splits": {"held_out": {"site": {"s": [True]}}}}, ["splits.held_out.site.s.*", "True"]),
+        ({"splits": {"held_out": {"site": {"s": 3}}}}, ["splits.held_out.site.s", "3"]),
+        ({"splits": {"held_out": {"site": {"s": ["A"]}, "day": {"s": [1]}}}}, ["s holds out site and day"]),
         ({"splits": {"test_share": 1.0}}, ["splits.test_share", "less than 1"]),
-        ({"splits": {"rotations": {"rot_x": {"*": [30]}}}}, ["'rot_x'", "rot_0"]),
-        ({"splits": {"rotations": {"rot_0": {"*": []}}}}, ["rot_0 tests no angle"]),
+        ({"splits": {"held_out": {"angle": {"Rot-x": [30]}}}}, ["'Rot-x'", "rot_0"]),
+        ({"splits": {"held_out": {"angle": {"random_9": [30]}}}}, ["'random_9'", "not with random_"]),
+        ({"splits": {"held_out": {"angle": {"rot_0": []}}}}, ["rot_0 tests no angle"]),
         ({"resources": {"gpus": {"icnt": 0.5}}}, ["'icnt'", "did you mean icnet?"]),
         ({"name": "../away"}, ["name", "'../away'", "away would be"]),
         ({"name": "a b"}, ["letters A to Z", "'a b' is none (but a-b would be)"]),
@@ -117,19 +121,26 @@ def test_refusals_name_key_value_and_remedy(table: dict[str, object], words: lis
     assert all(word in message for word in words), message
 
 
-def test_without_named_splits_eight_random_ones_and_the_definitions_own_rotations_are_run() -> None:
-    """Angles belong to a data set: none is taken from another."""
+def test_without_named_splits_eight_random_ones_and_the_definitions_own_held_out_ones_are_run() -> None:
+    """What can be held out belongs to a data set: none is taken from another."""
     eight = tuple(f"random_{i}" for i in range(8))
-    assert (parse({}).grid.splits, parse({}).splits.rotations) == (eight, {})
-    own = {"splits": {"rotations": {"rot_3": {"*": [45]}}}}
-    assert parse(own).grid.splits == (*eight, "rot_3")
-    assert parse(own | {"grid": {"seeds": [1]}}).grid.splits == (*eight, "rot_3")
+    assert (parse({}).grid.splits, parse({}).splits.held_out) == (eight, {})
+    own = {"splits": {"held_out": {"angle": {"rot_3": {"*": [45]}}, "site": {"clinic_a": ["A"]}}}}
+    assert parse(own).grid.splits == (*eight, "rot_3", "clinic_a")
+    assert parse(own | {"grid": {"seeds": [1]}}).grid.splits == (*eight, "rot_3", "clinic_a")
     assert parse(own | {"grid": {"splits": ["random_0"]}}).grid.splits == ("random_0",)
 
 
-def test_one_direction_is_one_angle() -> None:
-    rotations = parse({"splits": {"rotations": {"rot_0": {"*": [360, 0, -30, 330.0, 22.5, -0.1]}}}}).splits.rotations
-    assert rotations == {"rot_0": {"*": (0, 330, 22.5, 359.9)}}
+def test_an_axis_is_a_table_of_splits() -> None:
+    """A list alone is for every class; values are numbers or words, each once; the TOML that is kept says the same."""
+    tables = {"angle": {"rot_0": {"*": [30, 30], "mug": [22.5]}}, "site": {"clinic_a": ["A", 7]}}
+    definition = parse({"splits": {"held_out": tables}})
+    assert definition.splits.held_out == {
+        "angle": {"rot_0": {"*": (30,), "mug": (22.5,)}},
+        "site": {"clinic_a": {"*": ("A", 7)}},
+    }
+    assert [definition.splits.axis_of(name) for name in ("rot_0", "clinic_a", "random_0")] == ["angle", "site", None]
+    assert parse(tomllib.loads(definition.to_toml())) == definition
 
 
 def test_a_searched_key_may_be_written_in_any_way_that_toml_has() -> None:
@@ -257,7 +268,7 @@ SMALL_AND_COSTLY = {
     "many splits": "grid.splits = [" + ",".join(f'"random_{i}"' for i in range(50_000)) + "]",
     "long text": 'name = "' + "x" * 900_000 + '"',
     "long word": "x" * 900_000,
-    "long class": "splits.rotations.rot_0 = 3\nsplits.rotations.'" + "x" * 500_000 + "' = 3",
+    "long class": "splits.held_out.angle.rot_0 = 3\nsplits.held_out.angle.'" + "x" * 500_000 + "' = 3",
     "many trials": "search.trials = 100000",
     "too large": "#" * 1_000_001,
 }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trainers.augmentation.chain import MAX_STRENGTH, OPERATIONS
 from trainers.augmentation.principal_axes import FancyPCA, main_axes
 from trainers.augmentation.sensor_noise import STEPS, cumulative, normal, random_bits
-from trainers.compositing import Pixels
+from trainers.data.pixels import Pixels
 
 FASTER = ("Rotate", "ShiftScaleRotate", "OpticalDistortion", "FancyPCA", "ISONoise", "RandomFog")
 THEIR_DRAWS = ("Rotate", "ShiftScaleRotate", "OpticalDistortion")

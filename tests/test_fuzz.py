@@ -30,9 +30,9 @@ from study.prepare import catalogue_of
 from study.results import Results
 from study.run import plan, plan_here
 from study.schemas import table_of
-from trainers.catalogue import read_catalogue
-from trainers.data import load as load_images
-from trainers.problems import DataError
+from trainers.data.cut_outs.catalogue import read_catalogue
+from trainers.data.cut_outs.source import load as load_images
+from trainers.data.problems import DataError
 
 pytestmark = pytest.mark.slow  # many inputs
 

@@ -144,7 +144,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     assert lines[0].startswith("[2/8] icnet-ce-random_0-s0-t01  done")
 
 
-def test_the_scores_table_shows_spread_rotations_and_what_is_missing() -> None:
+def test_the_scores_table_shows_spread_held_out_splits_and_what_is_missing() -> None:
     scores = [
         Scores("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {"rot_0": 0.25}, 0),
         Scores("unet ce", "tuned", {"random_0": 0.5}, {}, 2),

@@ -243,9 +243,9 @@ def test_simulated_trials_are_no_place_for_trained_ones(tmp_path: Path) -> None:
 
 def test_other_data_and_other_splits_are_refused(tmp_path: Path) -> None:
     from study.prepare import Prepared, Provenance
-    from trainers.split import Partition, Split
+    from trainers.data.split import Split
 
-    split = Split("random_0", (), (), Partition((), ()), Partition((), ()), fingerprint="s1")
+    split = Split("random_0", "random", None, (), (), (), fingerprint="s1")
     study = Prepared(DEFINITION, None, {"random_0": split}, "d1", Provenance(None, "{}"))  # type: ignore[arg-type]
     results = Results(tmp_path)
     trial = parse_trial("icnet-ce-random_0-s0-t00")

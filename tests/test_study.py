@@ -37,7 +37,7 @@ from small_study import (
 
 from study.results import Results
 from study.schemas import SCHEMAS
-from trainers.catalogue import abbreviation
+from trainers.data.class_names import abbreviation
 from trainers.dice import dice
 
 pytestmark = pytest.mark.slow

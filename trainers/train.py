@@ -17,15 +17,14 @@ import torch
 from torch import nn
 
 from trainers.batches import TrainingImages, training_batches
-from trainers.data import Dataset
+from trainers.data.source import Source
+from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
 from trainers.gpu.cuda_graphs import recorded
-from trainers.images import fixed_images
 from trainers.models import build
 from trainers.outcome import Epoch
 from trainers.recipe import LossName, ModelName, Recipe
 from trainers.seeds import seed_of
-from trainers.split import Split
 from trainers.step import adam, prepare_process, training_step, validation
 
 State = dict[str, Any]
@@ -62,12 +61,12 @@ class Trained:
 
 def train(
     job: Job,
-    dataset: Dataset,
+    source: Source,
     split: Split,
     on_epoch: Callable[[Epoch, Callable[[], State]], None] = lambda epoch, state: None,
     resume: State | None = None,
 ) -> Trained:
-    """Train `job` on the split's training images. Neither its test images nor their backgrounds are looked at.
+    """Train `job` on the split's training samples. Its test samples are not looked at.
 
     The same arguments on the same kind of hardware give the same weights, bit for bit; also when training is resumed
     from the state of an earlier epoch. Raises Diverged.
@@ -76,7 +75,7 @@ def train(
     """
     began, recipe = time.perf_counter(), job.recipe.training
     device, precision = prepare_process(recipe)
-    num_classes = len(dataset.classes) + 1
+    num_classes = len(source.samples.classes) + 1
     weights_generator = torch.Generator().manual_seed(seed_of(*job.purpose, "weights"))
     model = build(job.model, num_classes, job.recipe.model.width, weights_generator).to(
         device, memory_format=torch.channels_last
@@ -86,7 +85,7 @@ def train(
     validate = validation(model, job.loss, recipe, device, precision)
     if device.type == "cuda":
         step, validate = recorded(step, device), recorded(validate, device)
-    val_images, val_labels = fixed_images(dataset, split.val)
+    val_images, val_labels = source.for_evaluation(split, split.val)
     on_device = [torch.from_numpy(array).to(device) for array in (val_images, val_labels)]
 
     history: list[Epoch] = []
@@ -117,7 +116,7 @@ def train(
     strength = job.recipe.augmentation.strength
     images = TrainingImages(split, recipe.batch_size, recipe.image_size, strength, job.purpose)
     epochs = range(len(history) + 1, recipe.epochs + 1)
-    batches = training_batches(dataset, images, epochs, device)
+    batches = training_batches(source, images, epochs, device)
     for epoch in epochs:
         epoch_began = time.perf_counter()
         model.train()

@@ -18,7 +18,7 @@ from trainers.augmentation.fog import RandomFog
 from trainers.augmentation.principal_axes import FancyPCA
 from trainers.augmentation.sensor_noise import ISONoise
 from trainers.augmentation.warps import Affine, OpticalDistortion, Rotate
-from trainers.compositing import Pixels
+from trainers.data.pixels import Pixels
 
 MAX_STRENGTH = 1.5
 CHAIN_PROBABILITY = 0.6

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.compositing import Pixels
 from trainers.cpu.kernels import compiled
+from trainers.data.pixels import Pixels
 
 SHRINKING = 0.9
 REGIONS = 10

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.compositing import Pixels
+from trainers.data.pixels import Pixels
 
 Maps = NDArray[np.float32]
 BORDER = cv2.BORDER_REFLECT_101

@@ -11,9 +11,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from trainers.catalogue import Catalogue, ImageFile
-from trainers.compositing import object_mask, whole_background
-from trainers.decoding import UnusableImage, read_background, read_object
+from trainers.data.cut_outs.catalogue import Catalogue, ImageFile
+from trainers.data.cut_outs.compositing import object_mask, whole_background
+from trainers.data.cut_outs.reading import read_background, read_object
+from trainers.data.decoding import UnusableImage
 
 MAX_BYTES = 3_000_000
 LAYOUTS = ((8, 104), (6, 80), (4, 64), (3, 40), (2, 28))
@@ -27,7 +28,7 @@ CHECKS = (234, 208)
 OUTLINE = (255, 0, 150)
 FAULT = (200, 30, 30)
 MARGIN, GAP, LINE = 24, 6, 20
-LABEL_WIDTH, ANGLE_WIDTH, MIN_WIDTH = 138, 48, 640
+LABEL_WIDTH, VALUE_WIDTH, MIN_WIDTH = 138, 48, 640
 
 Item = TypeVar("Item")
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -77,12 +78,11 @@ def _sheet(catalogue: Catalogue, columns: int, side: int) -> Image.Image:
 
 def _heading(catalogue: Catalogue, width: int) -> Image.Image:
     angles = {image.angle for image in catalogue.images}
-    groups = {background.group for background in catalogue.backgrounds}
     strip = Image.new("RGB", (width, MARGIN + 3 * LINE + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
     title = f"{len(catalogue.images)} images, {len(catalogue.classes)} classes, {len(angles)} angles"
     draw.text((MARGIN, MARGIN - 4), title, INK, _font(22))
-    second = f"{len(catalogue.backgrounds)} backgrounds in {len(groups)} groups"
+    second = f"{len(catalogue.backgrounds)} backgrounds in {catalogue.num_groups} groups"
     draw.text((MARGIN, MARGIN + LINE + 6), second, FAINT, _font(14))
     left = MARGIN + draw.textlength(second, _font(14)) + 40
     draw.line((left - 22, MARGIN + LINE + 15, left - 6, MARGIN + LINE + 15), OUTLINE, 2)
@@ -97,7 +97,7 @@ def _image_row(angle: float, images: Sequence[ImageFile], columns: int, side: in
     middle = (side - LINE) // 2
     draw.text((MARGIN, middle), f"{angle:g}°", INK, _font(15))
     count = f"{len(images)} image{'s' * (len(images) != 1)}"
-    draw.text((MARGIN + ANGLE_WIDTH, middle), count, FAINT, _font(14))
+    draw.text((MARGIN + VALUE_WIDTH, middle), count, FAINT, _font(14))
     for column, image in enumerate(_evenly(images, columns)):
         strip.paste(_object_tile(image.path, side), (MARGIN + LABEL_WIDTH + column * (side + GAP), 0))
     return strip

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from trainers.compositing import MASK_THRESHOLD, Pixels, object_mask
+from trainers.data.pixels import Pixels
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 MAX_PIXELS = 8192 * 8192
@@ -50,30 +50,12 @@ class UnusableImage(ValueError):
         self.what, self.detail = what, detail
 
 
-def read_object(path: Path) -> Pixels:
-    """Decode an object's image: uint8 RGBA, shape (H, W, 4), at its native size; from a palette or grey as well.
+def decode(path: Path, mode: str) -> Pixels:
+    """An image file's pixels, uint8, at their native size: in mode RGB of shape (H, W, 3), in RGBA (H, W, 4).
 
-    Raises UnusableImage: unreadable, too large, several pictures, more than 8 bits, no alpha channel, no object, no
-    background.
+    From a palette or grey as well. RGB drops an alpha channel; RGBA must have one. Raises UnusableImage: unreadable,
+    too large, several pictures, more than 8 bits, no alpha channel.
     """
-    rgba_HWC = _decode(path, "RGBA")
-    mask_HW = object_mask(rgba_HWC)
-    if not mask_HW.any():
-        raise UnusableImage(f"empty mask: no pixel has alpha >= {MASK_THRESHOLD}, so there is no object")
-    if mask_HW.all():
-        raise UnusableImage(f"the mask covers everything: cut the object out (no pixel has alpha < {MASK_THRESHOLD})")
-    return rgba_HWC
-
-
-def read_background(path: Path) -> Pixels:
-    """Decode a background: uint8 RGB, shape (H, W, 3), at its native size; an alpha channel is dropped.
-
-    Raises UnusableImage: unreadable, too large, several pictures, more than 8 bits.
-    """
-    return _decode(path, "RGB")
-
-
-def _decode(path: Path, mode: str) -> Pixels:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about size and metadata: what matters of it is checked here

@@ -13,8 +13,9 @@ import math
 
 import numpy as np
 
-from trainers.compositing import Crop, Pixels
 from trainers.cpu.kernels import compiled
+from trainers.data.cut_outs.compositing import Crop
+from trainers.data.pixels import Pixels
 
 BITS = 22
 

@@ -6,8 +6,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 
-from trainers.catalogue import Catalogue, DataFile
-from trainers.problems import PLACES_TOLD, Problem
+from trainers.data.cut_outs.catalogue import Catalogue, DataFile
+from trainers.data.problems import PLACES_TOLD, Problem
 
 WHAT = (
     "one picture under several names, which a split could train on and test on: keep one of them, or set "
@@ -19,7 +19,7 @@ def copied_files(catalogue: Catalogue) -> list[Problem]:
     """Every group of files with the same bytes, links among them. Opens only files that share their size with another.
 
     Objects are compared with objects and backgrounds with backgrounds, as their pixels are when they are decoded.
-    A file that cannot be read is passed over: `trainers.data.check` names it.
+    A file that cannot be read is passed over: `reading.check` names it.
     """
     same_size = alike(catalogue.files, lambda file: (type(file), file.path.stat().st_size))
     same_bytes = [group for files in same_size for group in alike(files, _digest)]

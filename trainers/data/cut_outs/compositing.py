@@ -5,9 +5,8 @@ working size. Here both parts are brought to that size once, before training, an
 by its mask, and the mask's coverage, its share of each pixel. At the native size this is the hard paste, bit for bit;
 at another it differs only in the pixels that the outline crosses, by the background's contrast within the pixel.
 
-Shapes: H height, W width, C the three colours; sides in pixels; every image is uint8. Resizing is Pillow's: bilinear
-weights (over the whole footprint when shrinking, so nothing aliases) in integer arithmetic, the same on every machine.
-A result may be a view of an argument, or read-only.
+Shapes: H height, W width, C the three colours; sides in pixels; every image is uint8. A result may be a view of an
+argument, or read-only.
 """
 
 from __future__ import annotations
@@ -16,15 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from trainers.data.pixels import Mask, Pixels, resized
 
 MASK_THRESHOLD = 128
 """The object is where alpha is at least this. VISAPP's alpha is 0 or 255, so that equals its authors' alpha > 0."""
 SMALLEST_CROP = 10
 """A crop of a background takes at least one part in this many of each side."""
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 class Crop(NamedTuple):
@@ -34,18 +31,6 @@ class Crop(NamedTuple):
     left: int
     height: int
     width: int
-
-
-def resized(image: Pixels, height: int, width: int, nearest: bool = False) -> Pixels:
-    """An (H, W) or (H, W, 3) image at another size, bilinear or by the nearest pixel; the aspect is not kept."""
-    if image.shape[:2] == (height, width):
-        return image
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    if nearest:
-        return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST))
-    # One axis at a time: the result is rounded between the two, and which goes first depends on Pillow's version.
-    narrowed = picture.resize((width, picture.height), Image.Resampling.BILINEAR)
-    return np.asarray(narrowed.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def object_mask(rgba_HWC: Pixels) -> Mask:
