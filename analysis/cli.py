@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from analysis.answer import Answer, frame_text, records
-from analysis.check import check
 from analysis.errors import AnalysisError
-from analysis.load import PAPER, Scores, load, reference_marks
+from analysis.formats import FORMATS
+from analysis.gate import check
+from analysis.load import PAPER, load, reference_marks
+from analysis.scores import CONFIGURATION, Scores
 from analysis.spreadsheet import write_workbook
-from analysis.stability import CONFIGURATION
 from analysis.tables import audit, audit_summary
-from analysis.tables_output import FORMATS
 from analysis.verdict import ROPE, lacking
 from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
 from trainers.printable import printable
@@ -170,7 +170,7 @@ def _compare(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
 
 
 def _report(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
-    from analysis.report import report  # here, as drawing takes a second to import
+    from analysis.report.write import report  # here, as drawing takes a second to import
 
     page = report(scores, options.out, options.rope)
     return f"{page}\n{page.with_suffix('.json')}", DONE

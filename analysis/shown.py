@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.stability import CONFIGURATION, MACRO, by_split, of_kind
+from analysis.scores import MACRO, Configuration, by_split, configurations, of_kind, worded_in
 
 NUM_BEST, NUM_WORST = 20, 4
-Configuration = tuple[str, str]
-
-
-def worded_in(table: pd.DataFrame) -> str:
-    """The averaging that words speak of: example-wise where it has a score, as it counts every image alike."""
-    there = list(dict.fromkeys(table.loc[table["dice"].notna(), "averaging"]))
-    return "ew" if "ew" in there else str(there[0])
-
-
-def configurations(table: pd.DataFrame) -> list[Configuration]:
-    """Every (model, loss), in the table's order."""
-    return list(table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
 
 
 def ranked(table: pd.DataFrame) -> list[Configuration]:

@@ -13,13 +13,9 @@ from itertools import groupby
 
 import pandas as pd
 
+from analysis.scores import PAPERS, class_order
 from trainers.printable import printable
 
-AVERAGINGS = ("pw", "ew")  # shown unless others are asked for
-BACKGROUND, ALL = "bg", "all"
-CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
-NO_OBJECTS = {BACKGROUND: BACKGROUND, "background": BACKGROUND, ALL: ALL}
-"""What a class that is no object may be called, in any case -> the name under which it is kept."""
 NAMES = ["model", "loss", "split", "averaging", "class"]
 KEYS = [*NAMES, "seed"]
 UNDEFINED, MISSING = "-", "?"  # in print
@@ -59,9 +55,9 @@ def _wanted(table: pd.DataFrame, averagings: Sequence[str] | None) -> list[str]:
     if absent := [name for name in [*KEYS, "split_kind", "dice"] if name not in table.columns]:
         raise ValueError(f"the scores lack the column(s) {', '.join(absent)}")
     available = sorted(map(str, table["averaging"].unique()))
-    chosen = averagings or [name for name in AVERAGINGS if name in available] or list({"pooled"} & {*available})
+    chosen = averagings or [name for name in PAPERS if name in available] or list({"pooled"} & {*available})
     if (unknown := [name for name in chosen if name not in available]) or not chosen:
-        wanted = ", ".join(unknown) or " or ".join(AVERAGINGS)
+        wanted = ", ".join(unknown) or " or ".join(PAPERS)
         raise ValueError(f"no scores under the averaging {wanted}; available: {', '.join(available) or 'none'}")
     return list(chosen)
 
@@ -93,19 +89,6 @@ def _split_order(kind: str, split: str) -> tuple[bool, str, list[str | int]]:
     """Random splits first; numbers within a name count as numbers, so random_10 follows random_9."""
     parts = re.split(r"([0-9]+)", split)
     return kind != "random", kind, [int(part) if place % 2 else part for place, part in enumerate(parts)]
-
-
-def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows by class, in the order of `class_order`; else as they were."""
-    places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
-    return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
-
-
-def class_order(name: str) -> tuple[int, str]:
-    """The paper's classes in the paper's order, then others by name, and "all" last."""
-    if name == ALL:
-        return len(CLASSES) + 1, name
-    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
 
 
 def worst(frame: pd.DataFrame, decimals: int | None = None) -> pd.DataFrame:

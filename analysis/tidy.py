@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.csv
 
 from analysis.errors import AnalysisError
-from analysis.stability import MACRO
-from analysis.tables import NO_OBJECTS, in_class_order
+from analysis.scores import MACRO, tidy
 from study.bounded import read_bounded
 from study.cells import split_kind
 from study.definition import RANDOM_SPLIT, ROTATION_SPLIT
+from trainers.dice import ALL, AVERAGINGS, BACKGROUND
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
 """What a tidy file must have; `seed` (0 without it) and SIMULATED may be there, and what else is, is passed over."""
 SIMULATED = "simulated"
 """The column that tells drawn scores (1) from those of trained networks (0): tables of a simulated study carry it."""
-TABLE_COLUMNS = ("model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice")
-AVERAGINGS = ("pw", "ew", "pooled")
+NO_OBJECTS = {BACKGROUND: BACKGROUND, "background": BACKGROUND, ALL: ALL}
+"""What a class that is no object may be called, in any case -> the name under which it is kept."""
 UNDEFINED = ("", "nan", "na", "null", "none")
 """How a CSV may write an undefined score, in any case."""
 
@@ -60,7 +60,7 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
     if problems:
         raise AnalysisError("\n".join([f"{path}: no table of scores; mend or remove these rows", *problems]))
     kinds = table["split"].map(split_kind)
-    scores = check(table.assign(dice=score, seed=seed.astype(np.int64), split_kind=kinds), path)
+    scores = tidy(table.assign(dice=score, seed=seed.astype(np.int64), split_kind=kinds), path)
     return scores, SIMULATED in table and bool(table[SIMULATED].astype(str).str.lower().isin(("1", "true")).any())
 
 
@@ -77,20 +77,6 @@ def _misnamed(classes: pd.Series[Any]) -> list[str]:
         if len(same := [name for name in names if known_class(name) == kept]) > 1:
             problems.append(f"  class {' and class '.join(map(repr, same))} both mean {kept!r}: keep one of them")
     return problems
-
-
-def check(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    """The columns of `TABLE_COLUMNS`, classes in the paper's order.
-
-    Raises AnalysisError for a score that is given twice.
-    """
-    table = in_class_order(table)[list(TABLE_COLUMNS)].reset_index(drop=True).astype({"dice": float, "seed": np.int64})
-    keys = [column for column in TABLE_COLUMNS if column != "dice"]
-    repeated = table.duplicated(keys)
-    if repeated.any():
-        first = ", ".join(f"{key} {table.loc[repeated, key].iloc[0]}" for key in keys if key != "split_kind")
-        raise AnalysisError(f"{source}: {repeated.sum()} scores given twice ({first}, for one); keep one of each")
-    return table
 
 
 def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis.answer import Finding
-from analysis.comparison import (
+from analysis.scores import CONFIGURATION, MACRO, Floats, Scores, by_split, is_object, name_of, of_kind, worded_in
+from analysis.shown import rule, shown_of
+from analysis.statistics.comparison import (
     columns_against_rotation,
     compare,
     random_against_rotation,
     relabelling_refusal,
     sign_flip_refusal,
 )
-from analysis.false_classes import false_classes
-from analysis.load import Scores
-from analysis.ranks import WorstOfColumns, extreme_classes, worst_of_columns
-from analysis.shown import rule, shown_of, worded_in
-from analysis.stability import (
-    CONFIGURATION,
-    MACRO,
-    Floats,
-    by_split,
-    is_object,
-    of_kind,
-    sd_refusal,
-    stability,
-    without_score,
-)
-from analysis.training import run_its_course, too_short, training
+from analysis.statistics.false_classes import false_classes
+from analysis.statistics.ranks import WorstOfColumns, extreme_classes, worst_of_columns
+from analysis.statistics.spread import sd_refusal, stability, without_score
+from analysis.statistics.training import run_its_course, too_short, training
+from trainers.dice import AVERAGINGS
 
 ROPE = 0.01
 """Differences of Dice within it count as none, unless the caller says otherwise."""
-AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
 
 
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
@@ -275,11 +263,6 @@ def _of_rotation(num_random: int, num_rotation: int) -> list[str]:
         "Whether rotation is harder at all": relabelling_refusal(num_random, num_rotation),
     }
     return [f"{question}: {refusal.reason}." for question, refusal in reasons.items() if refusal]
-
-
-def name_of(row: Any) -> str:
-    """A configuration's name in text, e.g. `icnet ce_dice`."""
-    return f"{row.model} {row.loss}"
 
 
 def _count(number: int, what: str) -> str:

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.check import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load
-from analysis.stability import MACRO
+from analysis.gate import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
+from analysis.load import load
+from analysis.scores import MACRO, Scores
 
 RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
 Draw = Callable[[str, str], float]

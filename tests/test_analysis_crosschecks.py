@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.load import load
-from analysis.ranks import class_agreement
-from analysis.stability import MACRO, by_split, objects_of, of_kind, variance_shares
+from analysis.scores import MACRO, by_split, objects_of, of_kind
+from analysis.statistics.ranks import class_agreement
+from analysis.statistics.variance import variance_shares
 
 pytestmark = pytest.mark.slow  # pingouin takes seconds to import
 

@@ -14,13 +14,13 @@ from hypothesis.extra.numpy import arrays
 from test_analysis_load import CELLS, DEFINITION, commit, confusion_of
 
 from analysis.facts import Facts, TrialImages, _of_trial
-from analysis.false_classes import (
+from analysis.load import load
+from analysis.statistics.false_classes import (
     false_class_matrices,
     false_classes,
     hard_images,
     image_scores,
 )
-from analysis.load import load
 from study.results import Results
 from trainers.dice import confusion, dice, tolerance
 

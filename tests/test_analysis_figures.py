@@ -14,13 +14,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis import figures, figures_search
-from analysis.comparison import compare
-from analysis.figures import ROTATION
 from analysis.load import load
-from analysis.ranks import configuration_ranks
-from analysis.stability import MACRO, stability
-from analysis.svg import INK, inline_svg
+from analysis.report import figures, figures_search
+from analysis.report.figures import ROTATION
+from analysis.report.svg import INK, inline_svg
+from analysis.scores import MACRO
+from analysis.statistics.comparison import compare
+from analysis.statistics.ranks import configuration_ranks
+from analysis.statistics.spread import stability
 from analysis.tables import tables, worst
 
 PAPER = load("paper").table

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load, reference_marks
-from analysis.tables import class_order
+from analysis.load import load, reference_marks
+from analysis.scores import Scores, class_order
 from study import definition_file
 from study.cells import parse_trial, split_kind
 from study.results import Results

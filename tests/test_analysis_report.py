@@ -21,8 +21,9 @@ from simulated_study import write_study
 from small_study import write_definition
 
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load
-from analysis.report import report
+from analysis.load import load
+from analysis.report.write import report
+from analysis.scores import Scores
 from study import definition_file
 
 OF_SCORES = ["scores", "spread", "rotation", "profiles", "pairs", "ranks", "variance"]

@@ -11,24 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.comparison import nadeau_bengio_interval
-from analysis.importance import FANOVA, PED_ANOVA, importance
-from analysis.load import _best
-from analysis.ranks import mean_tau
-from analysis.search import (
-    transfer,
-    transfer_matrix,
-    tuned_trials,
-    tuning_gain,
-    tuning_shares,
-)
-from analysis.stability import MACRO, stability, variance_shares
+from analysis.scores import MACRO, tuned_trials
+from analysis.statistics.comparison import nadeau_bengio_interval
+from analysis.statistics.importance import FANOVA, PED_ANOVA, importance
+from analysis.statistics.ranks import mean_tau
+from analysis.statistics.search import _common, _pairs, transfer, tuning_gain, tuning_shares
+from analysis.statistics.spread import stability
+from analysis.statistics.variance import variance_shares
 from study.cells import Cell, Trial
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0", "rot_1"]
 POINTS = [(1.0, 0.5), (0.25, 0.0), (0.5, 0.8), (2.0, 0.3)]
 OBJECTS = ["bx", "cl"]
 Value = Callable[[str, int, int], float]
+
+
+def regrets(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
+    """Validation regret of the choice made on one split (rows) when used on another (columns), of one configuration."""
+    wide = _pairs(_common(runs, startup)).pivot(index="a", columns="b", values="validation_regret")
+    return wide.reindex(index=runs["split"].unique(), columns=runs["split"].unique()).astype(float)
 
 
 def make_runs(
@@ -154,17 +155,22 @@ def test_a_failed_default_leaves_its_cell_out(absent: bool) -> None:
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, None]), min_size=12, max_size=12))
-def test_the_tuned_trials_are_those_that_load_selects(objectives: list[float | None]) -> None:
+def test_the_tuned_trial_is_the_first_of_the_best_by_validation(objectives: list[float | None]) -> None:
     cells = [Cell("unet", "ce", split, 0) for split in ("random_0", "random_1", "rot_0")]
     trials = [Trial(cell, index) for cell in cells for index in (3, 0, 2, 1)]
-    completed = {trial: {"objective": value} for trial, value in zip(trials, objectives, strict=True)}
+    judged = dict(zip(trials, objectives, strict=True))
+    expected = set()
+    for cell in cells:
+        known = {index: value for index in range(4) if (value := judged[Trial(cell, index)]) is not None}
+        expected |= (
+            {Trial(cell, next(i for i, value in known.items() if value == max(known.values()))).id} if known else set()
+        )
     rows = [
-        {"trial": t.id, "model": "unet", "loss": "ce", "split": t.cell.split, "seed": 0}
-        | {"index": t.index, "objective": completed[t]["objective"]}
+        {"trial": t.id, "model": "unet", "loss": "ce", "split": t.cell.split, "seed": 0, "index": t.index}
+        | {"objective": judged[t]}
         for t in trials
     ]
-    found = tuned_trials(pd.DataFrame(rows).astype({"objective": float}))
-    assert set(found["trial"]) == {trial.id for trial in _best(cells, completed)}
+    assert set(tuned_trials(pd.DataFrame(rows).astype({"objective": float}))["trial"]) == expected
 
 
 def test_splits_with_one_objective_pick_the_same_point() -> None:
@@ -203,9 +209,7 @@ def test_regrets_by_hand() -> None:
     assert row["largest_test_regret"] == pytest.approx(0.1)
     assert row["tau"] == pytest.approx(-1)  # 0 < 2 < 1 against 1 < 2 < 0
     expected = pd.DataFrame([[0.0, 0.5], [0.2, 0.0]], ["random_0", "random_1"], ["random_0", "random_1"])
-    found = transfer_matrix(runs, 3, "unet", "ce")
-    pd.testing.assert_frame_equal(found, expected, check_names=False)
-    assert (found.index.name, found.columns.name) == ("chosen_on", "used_on")
+    pd.testing.assert_frame_equal(regrets(runs, 3), expected, check_names=False)
 
 
 def test_trials_beyond_the_common_points_do_not_count() -> None:
@@ -238,7 +242,7 @@ def test_points_that_failed_everywhere_are_no_points_and_splits_with_other_gaps_
     runs.loc[everywhere | once, ["objective", "dice"]] = np.nan
     row = row_of(transfer(runs, 4), averaging="pw", from_kind="random", to_kind="random")
     assert (row["num_points"], row["num_pairs"]) == (3, 6)
-    matrix = transfer_matrix(runs, 4, "unet", "ce")
+    matrix = regrets(runs, 4)
     assert list(matrix.index) == list(matrix.columns) == SPLITS
     assert matrix["random_3"].isna().all()
     assert matrix.loc["random_3"].isna().all()
@@ -258,21 +262,19 @@ def test_transfer_says_what_it_cannot_answer() -> None:
     one_point = transfer(runs, startup=1)
     assert set(one_point["note"]) == {"nothing to transfer: 1 common point with an objective"}
     assert one_point["share_same"].isna().all()
-    assert transfer_matrix(runs, 1, "unet", "ce").isna().all(axis=None)
+    assert regrets(runs, 1).isna().all(axis=None)
     one_split = transfer(runs[runs["split"].isin(["random_0", "rot_0"])], 4).set_index(["from_kind", "to_kind"])["note"]
     assert set(one_split["random", "random"]) == {
         "no pairs: too few random splits have the objective of every common point"
     }
     assert set(one_split["random", "rotation"]) == {""}
-    with pytest.raises(KeyError, match="no configuration"):
-        transfer_matrix(runs, 4, "icnet", "ce")
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_validation_regret_is_never_negative_and_zero_for_the_same_choice(seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 4, size=(len(SPLITS), 4)) / 4
     runs = make_runs(lambda split, seed, index: values[SPLITS.index(split), index], lambda *_: 0.5)
-    matrix = transfer_matrix(runs, 4, "unet", "ce").to_numpy(float)
+    matrix = regrets(runs, 4).to_numpy(float)
     choice = values.argmax(axis=1)
     assert (matrix >= 0).all()
     assert (matrix[choice[:, None] == choice] == 0).all()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.load import Scores
-from analysis.report import report
-from analysis.sections import MOST_PAIRS, Material, pairs_of
+from analysis.report.sections import MOST_PAIRS, Material, pairs_of
+from analysis.report.write import report
+from analysis.scores import Scores
 from analysis.shown import NUM_BEST, NUM_WORST, ranked, rule, shown_of
 from analysis.verdict import verdict
 

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analysis
-from analysis.tables import CLASSES, audit, audit_summary, tables, worst
-from analysis.tables_output import FORMATS, to_csv, to_html, to_latex, to_markdown, to_text
+from analysis.formats import FORMATS, to_csv, to_html, to_latex, to_markdown, to_text
+from analysis.scores import CLASSES
+from analysis.tables import audit, audit_summary, tables, worst
 
 REFERENCE = Path(analysis.__path__[0]) / "reference" / "paper_tables.csv"
 HOSTILE = [

@@ -13,8 +13,9 @@ import pytest
 from scipy import stats
 
 from analysis.answer import Answer, Finding, frame_html, merged, records
-from analysis.load import Scores, load
-from analysis.verdict import cannot_say, expected_half_width, verdict, worded_in
+from analysis.load import load
+from analysis.scores import Scores, worded_in
+from analysis.verdict import cannot_say, expected_half_width, verdict
 
 PAPER = load("paper")
 

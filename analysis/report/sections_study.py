@@ -7,17 +7,17 @@ import json
 
 import pandas as pd
 
-from analysis import figures_search, search
-from analysis.costs import COSTS, non_dominated, trade_off
-from analysis.false_classes import false_class_matrices, false_classes, hard_images
-from analysis.importance import importance
-from analysis.page import Picture, Pictures, Section, Table, panel
-from analysis.ranks import worst_cells
-from analysis.sections import Material
-from analysis.shown import worded_in
-from analysis.stability import CONFIGURATION, NOT_OBJECTS
-from analysis.strips import Strip, colours, examples, strips
-from analysis.training import training
+from analysis.report import figures_search
+from analysis.report.page import Picture, Pictures, Section, Table, panel
+from analysis.report.sections import Material
+from analysis.report.strips import Strip, colours, examples, strips
+from analysis.scores import CONFIGURATION, NOT_OBJECTS, worded_in
+from analysis.statistics import search
+from analysis.statistics.costs import COSTS, non_dominated, trade_off
+from analysis.statistics.false_classes import false_class_matrices, false_classes, hard_images
+from analysis.statistics.importance import importance
+from analysis.statistics.ranks import worst_cells
+from analysis.statistics.training import training
 from study.errors import StudyError
 
 NUM_LISTED = 20

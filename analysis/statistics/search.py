@@ -16,23 +16,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import nadeau_bengio_interval
-from analysis.ranks import mean_tau
-from analysis.stability import (
+from analysis.scores import (
+    CELL,
     CONFIGURATION,
     MACRO,
-    MIN_SPLITS_FOR_SD,
     ROUNDING,
     Floats,
-    Refusal,
-    balanced,
-    components,
     is_object,
-    sd_refusal,
+    of_configuration,
+    tuned_trials,
     with_macro,
 )
+from analysis.statistics.comparison import nadeau_bengio_interval
+from analysis.statistics.ranks import mean_tau
+from analysis.statistics.spread import MIN_SPLITS_FOR_SD, Refusal, sd_refusal
+from analysis.statistics.variance import balanced, components
 
-CELL = [*CONFIGURATION, "split", "seed"]
 SCORE = ["averaging", "class"]
 HYPERPARAMETERS = ["width", "strength"]
 
@@ -57,20 +56,6 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 
         place = dict(zip([*CONFIGURATION, *SCORE], key, strict=True))
         rows.append(place | _gain_row(cells, test_to_train, level, was_tuned=bool(tuned[key[:2]])))
     return pd.DataFrame(rows)
-
-
-def tuned_trials(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell that has an objective: CELL and the trial with the best one, the first of equals.
-
-    Of `runs` it needs CELL, trial, index and objective, so that a table of one row per trial will do.
-    """
-    judged = runs[[*CELL, "trial", "index", "objective"]].drop_duplicates("trial").dropna(subset="objective")
-    best = judged.sort_values(["objective", "index"], ascending=[False, True]).drop_duplicates(CELL)
-    return best[[*CELL, "trial"]].reset_index(drop=True)
-
-
-def _of_configuration(table: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:
-    return table[(table["model"] == model) & (table["loss"] == loss)]
 
 
 def trials_of(runs: pd.DataFrame) -> pd.DataFrame:
@@ -171,14 +156,14 @@ def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
     macro, rows = scores[scores["class"] == MACRO], []
     for key, group in runs.groupby(CONFIGURATION, sort=False):
         configuration = dict(zip(CONFIGURATION, key, strict=True))
-        own = _of_configuration(pairs, *key)
+        own = of_configuration(pairs, *key)
         for averaging in averagings:
             regrets = _with_test_regret(own, macro[macro["averaging"] == averaging])
             for kinds in itertools.product(group["split_kind"].unique(), repeat=2):
                 of_kinds = regrets[(regrets["from_kind"] == kinds[0]) & (regrets["to_kind"] == kinds[1])]
                 place = {"averaging": averaging, "from_kind": kinds[0], "to_kind": kinds[1]}
                 found = _transfer_row(of_kinds) if len(of_kinds) else {"num_pairs": 0}
-                note = "" if len(of_kinds) else _why_no_pairs(_of_configuration(common, *key), kinds)
+                note = "" if len(of_kinds) else _why_no_pairs(of_configuration(common, *key), kinds)
                 rows.append(configuration | place | found | {"note": note})
     columns = [*CONFIGURATION, "averaging", "from_kind", "to_kind", *_TRANSFER, "note"]
     return pd.DataFrame(rows).reindex(columns=columns)
@@ -186,22 +171,6 @@ def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
 
 _TRANSFER = ["num_points", "num_pairs", "share_same", "share_by_chance", "validation_regret", "test_regret"]
 _TRANSFER += ["largest_test_regret", "num_undefined", "tau"]
-
-
-def transfer_matrix(runs: pd.DataFrame, startup: int, model: str, loss: str) -> pd.DataFrame:
-    """Validation regret, mean over seeds, of the choice made on one split (rows) when used on another (columns).
-
-    Zero on the diagonal; NaN for splits that lack the objective of a common point, or with fewer than two points.
-    Raises KeyError for a configuration that the runs lack, and ValueError as `transfer` does.
-    """
-    own = _of_configuration(runs, model, loss)
-    if own.empty:
-        known = list(runs[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
-        raise KeyError(f"no configuration {(model, loss)} in the runs; they have {known}")
-    splits = own["split"].unique()
-    pairs = _pairs(_common(own, startup))
-    wide = pairs.groupby(["a", "b"], sort=False)["validation_regret"].mean().unstack("b")
-    return wide.reindex(index=splits, columns=splits).rename_axis(index="chosen_on", columns="used_on").astype(float)
 
 
 def _common(runs: pd.DataFrame, startup: int) -> pd.DataFrame:

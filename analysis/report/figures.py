@@ -1,6 +1,6 @@
 """The figures of scores, each one panel, a matplotlib Figure of its own.
 
-`table` is the table of scores that `analysis.stability` describes. Random splits are dots, rotation splits are their
+`table` is the table of scores that `analysis.scores` describes. Random splits are dots, rotation splits are their
 numbers; what is below a split's number of values (four, for an interval) is not drawn. Names come from users' folders
 and are printed as they are.
 """
@@ -18,11 +18,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.comparison import compare
-from analysis.ranks import configuration_ranks
-from analysis.stability import CONFIGURATION, MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind, stability
-from analysis.svg import FAINT, INK
-from analysis.tables import ALL, BACKGROUND, worst
+from analysis.report.svg import FAINT, INK
+from analysis.scores import CONFIGURATION, MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind
+from analysis.statistics.comparison import compare
+from analysis.statistics.ranks import configuration_ranks
+from analysis.statistics.spread import stability
+from analysis.tables import worst
+from trainers.dice import ALL, BACKGROUND
 from trainers.printable import printable
 
 # Okabe & Ito's colours, told apart by the colour-blind; on white as on black.

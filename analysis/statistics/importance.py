@@ -12,8 +12,9 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
-from analysis.search import CELL, HYPERPARAMETERS, trials_of
-from analysis.stability import CONFIGURATION, Refusal
+from analysis.scores import CELL, CONFIGURATION
+from analysis.statistics.search import HYPERPARAMETERS, trials_of
+from analysis.statistics.spread import Refusal
 
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 TOP_QUANTILE = 0.1  # PED-ANOVA asks what the best tenth of the trials have in common
@@ -25,7 +26,7 @@ FOREST = {"n_trees": 32, "max_depth": 8}
 
 
 def importance(runs: pd.DataFrame, seed: int = 0, min_points: int = 20) -> pd.DataFrame:
-    """One row per configuration and evaluator; `runs` as in `analysis.search`.
+    """One row per configuration and evaluator; `runs` as in `analysis.statistics.search`.
 
     width, strength         importances, which sum to 1; width on its logarithmic scale
     num_trials, num_cells   trials with an objective, pooled over the cells with at least two of them. Each cell's mean

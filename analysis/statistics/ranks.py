@@ -1,6 +1,6 @@
 """Which class is hardest, which configuration is best, where the worst scores lie; and do the splits agree?
 
-The functions of a table take the one that `analysis.stability` describes. Rank 1 is the highest score; ties share
+The functions of a table take the one that `analysis.scores` describes. Rank 1 is the highest score; ties share
 their mean rank. Splits of one data set are no independent raters, so agreement is described, not tested.
 """
 
@@ -14,20 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.comparison import labelings, relabelling_refusal
-from analysis.stability import (
-    COLUMN,
-    CONFIGURATION,
-    MACRO,
-    ROUNDING,
-    Floats,
-    Refusal,
-    by_split,
-    is_object,
-    objects_of,
-    of_kind,
-)
-from analysis.tables import BACKGROUND
+from analysis.scores import COLUMN, CONFIGURATION, MACRO, ROUNDING, Floats, by_split, is_object, objects_of, of_kind
+from analysis.statistics.comparison import labelings, relabelling_refusal
+from analysis.statistics.spread import Refusal
+from trainers.dice import BACKGROUND
 
 
 @dataclass(frozen=True)
@@ -43,10 +33,6 @@ class WorstOfColumns:
     rotation_columns: float  # columns whose minimum is on rotation splits; ties between the kinds count in parts
     chance: float  # share of rotation splits among the splits
     p: float | Refusal  # exact one-sided relabelling p of rotation_columns / num_columns
-
-    @property
-    def cell_share(self) -> float:
-        return self.num_rotation_cells / self.num_cells
 
     @property
     def column_share(self) -> float:

@@ -23,20 +23,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.comparison import ALPHA
 from analysis.errors import AnalysisError
-from analysis.load import Scores
-from analysis.stability import (
-    CONFIGURATION,
-    MACRO,
-    MIN_SPLITS_FOR_SD,
-    NOT_OBJECTS,
-    Floats,
-    by_split,
-    of_kind,
-    sd_refusal,
-    without_score,
-)
+from analysis.scores import CONFIGURATION, MACRO, NOT_OBJECTS, Floats, Scores, by_split, of_kind
+from analysis.statistics.comparison import ALPHA
+from analysis.statistics.spread import MIN_SPLITS_FOR_SD, sd_refusal, without_score
 from analysis.tidy import known_class
 from study.cells import parse_trial
 from study.definition import SIMULATED

@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
-from analysis.figures import (
+from analysis.report.figures import (
     COLOURS,
     LEGEND_ROW,
     RANDOM,
@@ -27,7 +27,7 @@ from analysis.figures import (
     plain_text,
     style,
 )
-from analysis.svg import FAINT, INK
+from analysis.report.svg import FAINT, INK
 
 KIND_COLOURS = {"random": RANDOM, "rotation": ROTATION}
 KIND_MARKERS = {"random": "o", "rotation": "D"}
@@ -36,7 +36,7 @@ KIND_MARKERS = {"random": "o", "rotation": "D"}
 def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
     """Mean Dice against a cost, on a log scale; what no other point beats in both is filled, joined and named.
 
-    :param points: rows of `analysis.costs.trade_off`, `non_dominated` in accuracy and this cost.
+    :param points: rows of `analysis.statistics.costs.trade_off`, `non_dominated` in accuracy and this cost.
     """
     known = points.dropna(subset=["mean", cost])
     configurations = list(dict.fromkeys(zip(known["model"], known["loss"], strict=True)))
@@ -149,7 +149,7 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
 def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
     """True object (rows) x falsely predicted class (columns), per cent of the object's test images.
 
-    :param matrix: one of `analysis.false_classes.false_class_matrices`.
+    :param matrix: one of `analysis.statistics.false_classes.false_class_matrices`.
     :param top: the share at the upper end of the colour scale, the same for panels that are to be compared.
     """
     values = matrix.to_numpy(float)

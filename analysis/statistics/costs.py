@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.facts import Facts
-from analysis.stability import CONFIGURATION, MACRO, MIN_SPLITS_FOR_SD, mean_interval, with_macro
+from analysis.scores import CONFIGURATION, MACRO, with_macro
+from analysis.statistics.spread import MIN_SPLITS_FOR_SD, mean_interval
 
 COSTS = {
     "parameters": "parameters",

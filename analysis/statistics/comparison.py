@@ -1,6 +1,6 @@
 """Is rotation harder, and is one configuration better than another? Tests that a handful of splits can carry.
 
-The functions of a table take the one that `analysis.stability` describes. Tests are exact where all relabellings can be
+The functions of a table take the one that `analysis.scores` describes. Tests are exact where all relabellings can be
 enumerated, else they draw from a generator with the given seed. Where even the most extreme data could not reach ALPHA,
 there is a sentence instead of a p-value.
 """
@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.stability import CONFIGURATION, ROUNDING, Floats, Refusal, by_split, objects_of, of_kind, without_score
+from analysis.scores import CONFIGURATION, ROUNDING, Floats, by_split, objects_of, of_kind
+from analysis.statistics.spread import Refusal, without_score
 
 ALPHA = 0.05
 MAX_ENUMERATED = 70_000  # relabellings; 2^16 sign flips are still exact

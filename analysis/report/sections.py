@@ -9,17 +9,18 @@ from functools import cached_property
 
 import pandas as pd
 
-from analysis import figures
-from analysis.comparison import columns_against_rotation, compare, random_against_rotation
 from analysis.facts import Facts
-from analysis.false_classes import image_scores
-from analysis.load import Scores
-from analysis.page import Section, Table, panel
-from analysis.ranks import class_agreement, class_ranks, configuration_ranks, extreme_classes
-from analysis.shown import Configuration, configurations, ranked, shown_of
-from analysis.stability import CONFIGURATION, stability, two_averagings, variance_shares
+from analysis.formats import long_name, to_html
+from analysis.report import figures
+from analysis.report.page import Section, Table, panel
+from analysis.scores import CONFIGURATION, Configuration, Scores, configurations, two_averagings
+from analysis.shown import ranked, shown_of
+from analysis.statistics.comparison import columns_against_rotation, compare, random_against_rotation
+from analysis.statistics.false_classes import image_scores
+from analysis.statistics.ranks import class_agreement, class_ranks, configuration_ranks, extreme_classes
+from analysis.statistics.spread import stability
+from analysis.statistics.variance import variance_shares
 from analysis.tables import tables
-from analysis.tables_output import AVERAGING_NAMES, to_html
 
 MOST_PAIRS = 12
 
@@ -86,7 +87,7 @@ def _heat_maps(material: Material) -> Section:
     frames = tables(material.drawn, simulated=material.scores.simulated)
     panels = [
         panel(
-            f"{model} {loss}, {_long(averaging)}",
+            f"{model} {loss}, {long_name(averaging)}",
             figures.heat_map(frames[model, loss], averaging),
             f"Dice by split and class. The worst of each: {_worst_in_words(frames[model, loss], averaging)}.",
         )
@@ -116,7 +117,7 @@ def _worst_in_words(frame: pd.DataFrame, averaging: str) -> str:
 def _dots(material: Material) -> Section:
     panels = [
         panel(
-            f"{model} {loss}, {_long(averaging)}",
+            f"{model} {loss}, {long_name(averaging)}",
             figures.dots(material.tables[model, loss], model, loss, averaging),
             "Every random split a dot, every rotation split a numbered marker, the mean of the random splits with its "
             "95 % interval; by class. Values in the table of this section.",
@@ -144,7 +145,7 @@ def _dots(material: Material) -> Section:
 def _slopes(material: Material) -> Section:
     panels = [
         panel(
-            f"{model} {loss}, {_long(averaging)}",
+            f"{model} {loss}, {long_name(averaging)}",
             figures.slopes(material.tables[model, loss], model, loss, averaging),
             "A line per class from its mean over random splits to each rotation split; the bars are the random splits' "
             "range.",
@@ -171,7 +172,7 @@ def _profiles(material: Material) -> Section:
     kinds = [kind for kind in ("random", "rotation") if (material.table["split_kind"] == kind).any()]
     panels = [
         panel(
-            f"{kind} splits, {_long(averaging)}",
+            f"{kind} splits, {long_name(averaging)}",
             figures.profiles(material.drawn, averaging, kind),
             "Share of scores (split and object class) above each Dice, a step line per configuration.",
         )
@@ -196,7 +197,7 @@ def _pairs(material: Material) -> Section:
         rows = pd.concat([material.tables[a], material.tables[b]])
         panels += [
             panel(
-                f"{' '.join(a)} less {' '.join(b)}, {_long(averaging)}",
+                f"{' '.join(a)} less {' '.join(b)}, {long_name(averaging)}",
                 figures.paired(rows, a, b, averaging, ratio, rope),
                 "Differences by class, a dot per random split, the mean with its corrected 95 % interval, the region "
                 "of practical equivalence as a band around zero.",
@@ -250,7 +251,7 @@ def _one_factor_apart(a: Configuration, b: Configuration) -> bool:
 def _ranks(material: Material) -> Section:
     panels = [
         panel(
-            f"mean of objects, {_long(averaging)}",
+            f"mean of objects, {long_name(averaging)}",
             figures.ranks(material.drawn, averaging),
             "Rank on every split by the mean Dice over object classes, among the configurations shown.",
         )
@@ -287,10 +288,6 @@ def _variance(material: Material) -> Section:
         "pairing by split buys little.",
         tables=[Table("Split, configuration, rest", variance_shares(material.table), "variance_shares.csv", open=True)],
     )
-
-
-def _long(averaging: str) -> str:
-    return AVERAGING_NAMES.get(averaging, averaging)
 
 
 OF_SCORES = (_heat_maps, _dots, _slopes, _profiles, _pairs, _ranks, _variance)
