@@ -11,7 +11,7 @@ from analysis.report import figures_search
 from analysis.report.page import Picture, Pictures, Section, Table, panel
 from analysis.report.sections import Material
 from analysis.report.strips import Strip, colours, examples, strips
-from analysis.scores import CONFIGURATION, NOT_OBJECTS, worded_in
+from analysis.scores import CONFIGURATION, NOT_OBJECTS, tuned_trials, worded_in
 from analysis.statistics import search
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
 from analysis.statistics.false_classes import false_class_matrices, false_classes, hard_images
@@ -58,7 +58,7 @@ def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
 
 def _search(material: Material) -> Section:
     facts, startup = material.facts, material.facts.definition.search.startup
-    points = facts.completed.assign(chosen=facts.completed["trial"].isin(search.tuned_trials(facts.completed)["trial"]))
+    points = facts.completed.assign(chosen=facts.completed["trial"].isin(tuned_trials(facts.completed)["trial"]))
     nothing = int(points["index"].max()) == 0 if len(points) else True
     panels = []
     for model, loss in [] if nothing else material.configurations:
