@@ -52,11 +52,9 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     """
     table = two_averagings(scores.table)
     frames = {
-        "Scores over random splits, and on each rotation split": spread.stability(table),
-        "Is rotation harder? Mean over object classes, random less rotation": comparison.random_against_rotation(
-            table, seed
-        ),
-        "The same by column: exploratory": comparison.columns_against_rotation(table, seed),
+        "Scores over random splits, and on each held-out split": spread.spread(table),
+        "Are held-out splits harder? All columns together": comparison.random_against_held_out(table, seed),
+        "The same by column: exploratory": comparison.columns_against_held_out(table, seed),
         "What moves the scores on random splits": variance_shares(table),
         "Do splits agree on the order of the classes?": ranks.class_agreement(table),
         "The order of the configurations": ranks.configuration_ranks(table),

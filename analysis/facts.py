@@ -16,13 +16,12 @@ from PIL import Image
 
 from analysis.errors import AnalysisError
 from analysis.scores import in_class_order
-from study.cells import parse_trial, split_kind
 from study.definition import Definition
 from study.results import Results
 from trainers.dice import ALL, AVERAGINGS, DiceScores, dice, image_scores
 
 WIDE = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
-FACTORS = ["trial", "model", "loss", "split", "split_kind", "seed"]
+FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]
 MASK_OVERHEAD = 4096
 """Bytes that a mask and its names may take beyond a byte a pixel."""
 
@@ -75,7 +74,7 @@ class Facts:
             wide = self._recomputed(wide, self.epsilon)
         long = wide.rename(columns={name: averaging for averaging, name in WIDE.items()})
         long = long.melt(["trial", "class"], list(WIDE), var_name="averaging", value_name="dice")
-        return in_class_order(_factors(trial_ids).merge(long, on="trial"))
+        return in_class_order(self._factors(trial_ids).merge(long, on="trial"))
 
     def runs(self) -> pd.DataFrame:
         """Test Dice of every completed trial: `test_scores` with index, width, strength and validation objective."""
@@ -104,7 +103,7 @@ class Facts:
     def test_images(self) -> list[TrialImages]:
         """The test images of every selected trial. Raises AnalysisError if a trial's pixel counts are gone."""
         epsilon = self.definition.training.epsilon if self.epsilon is None else self.epsilon
-        factors = self.selected.set_index("trial")[["model", "loss", "split", "split_kind", "seed"]]
+        factors = self.selected.set_index("trial")[FACTORS[1:]]
         return [
             _of_trial({"trial": trial} | factors.loc[trial].to_dict(), images, classes, counts, epsilon)
             for trial, (images, classes, counts) in self.counts(self.chosen).items()
@@ -114,7 +113,7 @@ class Facts:
         """The trials' epochs: the columns of OUT/history, the trials' factors, and the epoch that was selected."""
         epochs: pd.DataFrame = self.results.read("history", trial_ids).to_pandas()
         selected = self.trials[["trial", "selected_epoch"]]
-        return _factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
+        return self._factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
 
     def masks(self, trial_id: str, images: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
         """The trial's predicted label maps of these test images, shape (H, W).
@@ -126,6 +125,10 @@ class Facts:
         stored = self.results.read_trial("masks", trial_id, int(num_test) * (side * side + MASK_OVERHEAD))
         rows = stored.filter(pc.field("image").isin(pa.array(images, pa.string())))
         return {row["image"]: _label_map(row["mask"], side) for row in rows.to_pylist()}
+
+    def _factors(self, trial_ids: Collection[str]) -> pd.DataFrame:
+        """The columns FACTORS of these trials, in their order."""
+        return self.trials.set_index("trial").loc[list(trial_ids)].reset_index()[FACTORS]
 
     def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
         """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
@@ -146,12 +149,6 @@ def _of_trial(
 def _object_share(counts_NKK: Counts) -> float:
     """The share of predicted pixels that are not background."""
     return float(counts_NKK.sum((0, 1))[1:].sum() / counts_NKK.sum())
-
-
-def _factors(trial_ids: Collection[str]) -> pd.DataFrame:
-    cells = [(trial_id, parse_trial(trial_id).cell) for trial_id in trial_ids]
-    rows = [(trial_id, c.model, c.loss, c.split, split_kind(c.split), c.seed) for trial_id, c in cells]
-    return pd.DataFrame(rows, columns=FACTORS)
 
 
 def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:

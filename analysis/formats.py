@@ -27,6 +27,7 @@ CSV_COLUMNS = [
     "loss",
     "split",
     "split_kind",
+    "axis",
     "averaging",
     "class",
     "dice",
@@ -83,7 +84,7 @@ def to_csv(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows_of(frames, decimals, exact):
-        names = {name: inert(row[name]) for name in CSV_COLUMNS[:6]}
+        names = {name: inert(row[name]) for name in CSV_COLUMNS[:7]}
         writer.writerow(row | names | {name: int(row[name]) for name in ("worst", "simulated")})
     return file.getvalue()
 
@@ -99,11 +100,12 @@ def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, An
         marks = worst(frame, None if exact else decimals)
         missing, simulated = set(frame.attrs.get("missing", ())), frame.attrs.get("simulated", False)
         for split in frame.index:
-            kind, seeds = (frame.attrs.get(name, {}).get(split, "") for name in ("kinds", "seeds"))
+            kind, axis = frame.attrs.get("kinds", {}).get(split, ("", ""))
+            seeds = frame.attrs.get("seeds", {}).get(split, "")
             for column in frame.columns:
                 dice = float(frame.loc[split, column])
                 state = "defined" if pd.notna(dice) else "missing" if (split, *column) in missing else "undefined"
-                values = (model, loss, split, kind, *column, dice if pd.notna(dice) else None, seeds)
+                values = (model, loss, split, kind, axis, *column, dice if pd.notna(dice) else None, seeds)
                 told = (bool(marks.loc[split, column]), state, simulated)
                 yield dict(zip(CSV_COLUMNS, (*values, *told), strict=True))
 

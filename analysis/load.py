@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import Scores, is_object, tidy
-from analysis.tidy import COLUMNS, read_table, read_tidy
+from analysis.tidy import COLUMNS, EARLIER_KINDS, read_table, read_tidy
 from study.cells import Trial, cells, trials
 from study.committed import missing, read_committed
 from study.definition import Definition
@@ -139,7 +139,9 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
 def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFrame:
     """The committed trials of the definition, one row each, in its order."""
     rows = [committed[trial] for trial in trials(definition) if trial in committed]
-    return pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
+    frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
+    axis = frame["axis"].fillna("") if "axis" in frame else ""
+    return frame.assign(split_kind=frame["split_kind"].replace(EARLIER_KINDS), axis=axis)
 
 
 def _considered(definition: Definition, select: str) -> list[Trial]:

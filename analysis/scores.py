@@ -29,7 +29,9 @@ CONFIGURATION = ["model", "loss"]
 CELL = [*CONFIGURATION, "split", "seed"]
 COLUMN = [*CONFIGURATION, "averaging", "class"]  # one column of the paper's Tables 2 to 5
 TRIAL = [*CONFIGURATION, "split_kind", "split", "seed"]
-TABLE_COLUMNS = (*CONFIGURATION, "split", "split_kind", "seed", "averaging", "class", "dice")
+TABLE_COLUMNS = (*CONFIGURATION, "split", "split_kind", "axis", "seed", "averaging", "class", "dice")
+KINDS = RANDOM, HELD_OUT = "random", "held_out"
+"""Of splits. A held-out split tests samples whose angle, patient or the like, its axis, was not trained on."""
 
 MACRO = "mean of objects"
 """In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
@@ -45,8 +47,8 @@ class Scores:
     """Test scores, and what is known of them."""
 
     table: pd.DataFrame
-    """Columns model, loss, split, split_kind ("random" or "rotation"), seed (int), averaging ("pw", "ew" or "pooled"),
-    class, dice (0 to 1; NaN where it is undefined)."""
+    """Columns model, loss, split, split_kind (one of KINDS), axis (what a held-out split holds out; empty for a random
+    one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (0 to 1; NaN: undefined)."""
     source: str
     """What was asked for: a path, a URI, or the word `paper`."""
     selection: str
@@ -55,6 +57,8 @@ class Scores:
     """Trials and cells that the definition asks for and that have no score, by id."""
     failed: dict[str, str] = field(default_factory=dict)
     """Trial id -> why it failed."""
+    cells: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
+    """Missing or failed trial or cell, by id -> its model, loss, split and seed."""
     num_train: dict[str, int] = field(default_factory=dict)
     """Split -> images left to training, those kept for validation included; empty where unknown."""
     num_test: dict[str, int] = field(default_factory=dict)
@@ -68,7 +72,7 @@ class Scores:
     def test_to_train(self) -> float | None:
         """Images tested over images left to training, over the random splits; None where unknown."""
         kinds = self.table.drop_duplicates("split").set_index("split")["split_kind"]
-        random = [split for split in self.num_test if kinds.get(split) == "random"]
+        random = [split for split in self.num_test if kinds.get(split) == RANDOM]
         if not random:
             return None
         return sum(self.num_test[split] for split in random) / sum(self.num_train[split] for split in random)
@@ -89,9 +93,41 @@ def tidy(table: pd.DataFrame, source: str) -> pd.DataFrame:
     keys = [column for column in TABLE_COLUMNS if column != "dice"]
     repeated = table.duplicated(keys)
     if repeated.any():
-        first = ", ".join(f"{key} {table.loc[repeated, key].iloc[0]}" for key in keys if key != "split_kind")
+        named = [key for key in keys if key not in ("split_kind", "axis")]
+        first = ", ".join(f"{key} {table.loc[repeated, key].iloc[0]}" for key in named)
         raise AnalysisError(f"{source}: {repeated.sum()} scores given twice ({first}, for one); keep one of each")
     return table
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The words for a table's held-out splits: they name the axis, where it is known."""
+
+    axes: tuple[str, ...]
+    """In the table's order; none where they are unknown."""
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> HeldOut:
+        axes = dict.fromkeys(table.loc[table["split_kind"] == HELD_OUT, "axis"])
+        return cls(tuple(str(axis) for axis in axes if axis))
+
+    @property
+    def split(self) -> str:
+        """e.g. `held-out angle split`, without an article."""
+        return " ".join(["held-out", *self._any, "split"])
+
+    @property
+    def samples(self) -> str:
+        """e.g. `samples whose angle was not trained on`."""
+        return f"samples whose {self._any[0]} was not trained on" if self.axes else "held-out samples"
+
+    @property
+    def _any(self) -> list[str]:
+        return [" or ".join(self.axes)] if self.axes else []
+
+    def in_words(self, kind: str) -> str:
+        """The splits of a kind, e.g. `random splits`, `held-out angle splits`."""
+        return f"{self.split}s" if kind == HELD_OUT else f"{kind.replace('_', '-')} splits"
 
 
 def is_object(classes: pd.Series[Any]) -> pd.Series[Any]:
@@ -164,6 +200,11 @@ def configurations(table: pd.DataFrame) -> list[Configuration]:
 def name_of(row: Any) -> str:
     """A configuration's name in text, e.g. `icnet ce_dice`."""
     return f"{row.model} {row.loss}"
+
+
+def count_of(number: int, plural: str) -> str:
+    """e.g. `one random split`, `8 random splits`."""
+    return f"one {plural.removesuffix('s')}" if number == 1 else f"{number} {plural}"
 
 
 def two_averagings(table: pd.DataFrame) -> pd.DataFrame:

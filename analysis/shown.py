@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.scores import MACRO, Configuration, by_split, configurations, of_kind, worded_in
+from analysis.scores import MACRO, RANDOM, Configuration, by_split, configurations, of_kind, worded_in
 
 NUM_BEST, NUM_WORST = 20, 4
 
@@ -12,7 +12,7 @@ NUM_BEST, NUM_WORST = 20, 4
 def ranked(table: pd.DataFrame) -> list[Configuration]:
     """Every (model, loss) by its mean Dice over object classes and random splits, the highest first, undefined last."""
     wide = by_split(table[table["averaging"] == worded_in(table)])
-    macro = of_kind(wide.xs(MACRO, level="class"), "random").droplevel("averaging")
+    macro = of_kind(wide.xs(MACRO, level="class"), RANDOM).droplevel("averaging")
     return list(macro.mean(axis=1).sort_values(ascending=False, kind="stable").index)
 
 

@@ -25,7 +25,7 @@ def test_kendalls_w_agrees_with_pingouin() -> None:
     agreement = class_agreement(TABLE).set_index(["model", "loss", "averaging", "split_kind"])["w"]
     wide = objects_of(by_split(TABLE))
     compared = 0
-    for kind in ("random", "rotation"):
+    for kind in ("random", "held_out"):
         for key, classes in of_kind(wide, kind).groupby(["model", "loss", "averaging"]):
             long = classes.droplevel(["model", "loss", "averaging"]).round(9).melt(ignore_index=False).reset_index()
             theirs = pingouin.friedman(long, dv="value", within="class", subject="split")["W"].iloc[0]

@@ -16,7 +16,7 @@ from analysis.statistics.comparison import nadeau_bengio_interval
 from analysis.statistics.importance import FANOVA, PED_ANOVA, importance
 from analysis.statistics.ranks import mean_tau
 from analysis.statistics.search import _common, _pairs, transfer, tuning_gain, tuning_shares
-from analysis.statistics.spread import stability
+from analysis.statistics.spread import spread
 from analysis.statistics.variance import variance_shares
 from study.cells import Cell, Trial
 
@@ -44,7 +44,8 @@ def make_runs(
     for split, seed, index in itertools.product(splits, range(seeds), range(len(points))):
         width, strength = points[index]
         trial = {"trial": f"unet-ce-{split}-s{seed}-t{index:02}", "model": "unet", "loss": "ce", "split": split}
-        trial |= {"split_kind": "rotation" if split.startswith("rot") else "random", "seed": seed, "index": index}
+        trial |= {"split_kind": "held_out" if split.startswith("rot") else "random", "axis": "", "seed": seed}
+        trial["index"] = index
         trial |= {"width": width, "strength": strength, "objective": objective(split, seed, index)}
         for averaging, name in itertools.product(("pw", "ew"), ("bg", *OBJECTS, "all")):
             rows.append({**trial, "averaging": averaging, "class": name, "dice": dice(split, seed, index, name)})
@@ -76,8 +77,8 @@ def test_a_planted_gain_is_found_exactly() -> None:
     assert list(table["class"]) == [*OBJECTS, MACRO] * 2
     for _, row in table.iterrows():
         assert row["gain"] == pytest.approx(0.05)
-        assert row["rotation_gain"] == pytest.approx(0.05)
-        assert tuple(row[["num_splits", "wins", "losses", "ties", "num_rotation", "num_left_out"]]) == (
+        assert row["held_out_gain"] == pytest.approx(0.05)
+        assert tuple(row[["num_splits", "wins", "losses", "ties", "num_held_out", "num_left_out"]]) == (
             4,
             4,
             0,
@@ -96,10 +97,10 @@ def test_a_gain_that_varies_has_the_interval_of_nadeau_and_bengio_after_the_mean
         return level_of(split) + (index == 2) * (0.5 * level_of(split) + 0.02 * (2 * seed - 1))
 
     runs = make_runs(lambda split, seed, index: float(index == 2), dice, seeds=2)
-    row = row_of(tuning_gain(runs, test_to_train=0.25, level=0.9), averaging="pw", **{"class": MACRO})
+    row = row_of(tuning_gain(runs, test_to_train=0.25), averaging="pw", **{"class": MACRO})
     gains = [0.10, 0.15, 0.20, 0.25]
     assert row["gain"] == pytest.approx(np.mean(gains))
-    assert (row["low"], row["high"]) == pytest.approx(nadeau_bengio_interval(gains, 0.25, 0.9))
+    assert (row["low"], row["high"]) == pytest.approx(nadeau_bengio_interval(gains, 0.25))
     assert row["note"] == ""
     unknown = row_of(tuning_gain(runs, None), averaging="pw", **{"class": MACRO})
     assert np.isnan(unknown["low"])
@@ -110,9 +111,9 @@ def test_a_gain_that_varies_has_the_interval_of_nadeau_and_bengio_after_the_mean
 def test_the_spread_is_the_sd_that_stability_gives_the_default_trials() -> None:
     rng = np.random.default_rng(0)
     runs = make_runs(lambda *_: rng.random(), lambda *_: rng.random(), seeds=2)
-    default = stability(runs[runs["index"] == 0]).set_index(["averaging", "class"])["sd"]
-    spread = tuning_gain(runs, 0.25).set_index(["averaging", "class"])["spread"]
-    np.testing.assert_allclose(spread, default.reindex(spread.index))
+    default = spread(runs[runs["index"] == 0]).set_index(["averaging", "class"])["sd"]
+    of_gain = tuning_gain(runs, 0.25).set_index(["averaging", "class"])["spread"]
+    np.testing.assert_allclose(of_gain, default.reindex(of_gain.index))
 
 
 def test_one_trial_in_every_cell_is_no_tuning() -> None:
@@ -128,9 +129,9 @@ def test_a_harmful_choice_and_few_splits_are_said() -> None:
     table = tuning_gain(runs[runs["split"].isin(["random_0"])], 0.25)
     assert table["note"].str.contains("tuning did not raise the mean score").all()
     assert table["note"].str.contains("no interval: fewer than two random splits have a gain").all()
-    assert table["note"].str.contains("no SD: 1 random split").all()
+    assert table["note"].str.contains("no standard deviation: one random split").all()
     assert table["losses"].eq(1).all()
-    assert table[["spread", "low", "rotation_gain"]].isna().all(axis=None)
+    assert table[["spread", "low", "held_out_gain"]].isna().all(axis=None)
 
 
 def test_cells_whose_macro_is_not_over_the_same_classes_are_left_out_and_counted() -> None:
@@ -177,7 +178,7 @@ def test_splits_with_one_objective_pick_the_same_point() -> None:
     table = transfer(planted(0.05), startup=4)
     assert list(zip(table["from_kind"], table["to_kind"], strict=True))[:2] == [
         ("random", "random"),
-        ("random", "rotation"),
+        ("random", "held_out"),
     ]
     assert list(table["num_pairs"]) == [12, 8, 8, 2] * 2
     assert set(table["share_same"]) == {1.0}
@@ -267,7 +268,7 @@ def test_transfer_says_what_it_cannot_answer() -> None:
     assert set(one_split["random", "random"]) == {
         "no pairs: too few random splits have the objective of every common point"
     }
-    assert set(one_split["random", "rotation"]) == {""}
+    assert set(one_split["random", "held_out"]) == {""}
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -308,7 +309,7 @@ def test_configurations_are_kept_apart() -> None:
     for function in (lambda r: tuning_gain(r, 0.25), lambda r: transfer(r, 4), lambda r: tuning_shares(r, 4)):
         alone = [function(group) for _, group in runs.groupby("loss")]
         pd.testing.assert_frame_equal(function(runs), pd.concat(alone, ignore_index=True))
-    rotation = runs[runs["split_kind"] == "rotation"]
+    rotation = runs[runs["split_kind"] == "held_out"]
     assert tuning_shares(rotation, 4).empty
     assert set(tuning_gain(rotation, 0.25)["num_splits"]) == {0}
 

@@ -13,12 +13,12 @@ from analysis.facts import Facts
 from analysis.formats import long_name, to_html
 from analysis.report import figures
 from analysis.report.page import Section, Table, panel
-from analysis.scores import CONFIGURATION, Configuration, Scores, configurations, two_averagings
+from analysis.scores import CONFIGURATION, KINDS, Configuration, HeldOut, Scores, configurations, two_averagings
 from analysis.shown import ranked, shown_of
-from analysis.statistics.comparison import columns_against_rotation, compare, random_against_rotation
+from analysis.statistics.comparison import columns_against_held_out, compare, random_against_held_out
 from analysis.statistics.false_classes import image_scores
 from analysis.statistics.ranks import class_agreement, class_ranks, configuration_ranks, extreme_classes
-from analysis.statistics.spread import stability
+from analysis.statistics.spread import spread
 from analysis.statistics.variance import variance_shares
 from analysis.tables import tables
 
@@ -36,6 +36,10 @@ class Material:
     @cached_property
     def table(self) -> pd.DataFrame:
         return two_averagings(self.scores.table)
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        return HeldOut.of(self.scores.table)
 
     @cached_property
     def averagings(self) -> list[str]:
@@ -100,8 +104,8 @@ def _heat_maps(material: Material) -> Section:
         "Scores by split and class",
         "Which class fails on which split?",
         "A row is a split, a column a class, a number the Dice on that split's test images; one colour scale for "
-        "all. The worst of each column is bold and outlined, ties all. Below the line: splits that test a camera "
-        "angle which training never saw. Look for a column that is low throughout (a hard class) and for a row that "
+        "all. The worst of each column is bold and outlined, ties all. Below the line: splits that test "
+        f"{material.held_out.samples}. Look for a column that is low throughout (a hard class) and for a row that "
         "is (a hard split).",
         panels,
         [whole],
@@ -119,7 +123,7 @@ def _dots(material: Material) -> Section:
         panel(
             f"{model} {loss}, {long_name(averaging)}",
             figures.dots(material.tables[model, loss], model, loss, averaging),
-            "Every random split a dot, every rotation split a numbered marker, the mean of the random splits with its "
+            "Every random split a dot, every held-out split a numbered marker, the mean of the random splits with its "
             "95 % interval; by class. Values in the table of this section.",
         )
         for model, loss, averaging in material.each()
@@ -129,13 +133,13 @@ def _dots(material: Material) -> Section:
         "Spread over random splits",
         "How far does another random split move a score?",
         "Each dot is one training on one random split. The bar is the mean with Student's 95 % interval (from four "
-        "splits on). Rotation splits are the other markers, by number. If the dots of a class spread wider than the "
+        "splits on). Held-out splits are the other markers, by number. If the dots of a class spread wider than the "
         "difference you care about, one split is not enough to see it.",
         panels,
         [
             material.listed(
-                "Mean, SD and their intervals, minimum, rotation splits, gap",
-                stability(material.table),
+                "Mean, SD and their intervals, minimum, held-out splits, gap",
+                spread(material.table),
                 "stability.csv",
             )
         ],
@@ -147,32 +151,34 @@ def _slopes(material: Material) -> Section:
         panel(
             f"{model} {loss}, {long_name(averaging)}",
             figures.slopes(material.tables[model, loss], model, loss, averaging),
-            "A line per class from its mean over random splits to each rotation split; the bars are the random splits' "
+            "A line per class from its mean over random splits to each held-out split; the bars are the random splits' "
             "range.",
         )
         for model, loss, averaging in material.each()
     ]
     return Section(
-        "rotation",
-        "From random to rotation splits",
-        "Which classes fall when the camera angle is new?",
-        "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each rotation "
+        "held_out",
+        f"From random to {material.held_out.split}s",
+        f"Which classes fall on {material.held_out.samples}?",
+        "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each held_out "
         "split. A line that leaves its bar downwards is a class that loses more than random splits differ.",
         panels,
         [
             material.listed(
-                "Is rotation harder? All columns together", random_against_rotation(material.table), "rotation.csv"
+                "Are held-out splits harder? All columns together",
+                random_against_held_out(material.table),
+                "held_out.csv",
             ),
-            material.listed("By column: exploratory", columns_against_rotation(material.table), "rotation_columns.csv"),
+            material.listed("By column: exploratory", columns_against_held_out(material.table), "held_out_columns.csv"),
         ],
     )
 
 
 def _profiles(material: Material) -> Section:
-    kinds = [kind for kind in ("random", "rotation") if (material.table["split_kind"] == kind).any()]
+    kinds = [kind for kind in KINDS if (material.table["split_kind"] == kind).any()]
     panels = [
         panel(
-            f"{kind} splits, {long_name(averaging)}",
+            f"{material.held_out.in_words(kind)}, {long_name(averaging)}",
             figures.profiles(material.drawn, averaging, kind),
             "Share of scores (split and object class) above each Dice, a step line per configuration.",
         )

@@ -136,7 +136,7 @@ def _false_classes(material: Material) -> Section:
     top = max(0.25, *(matrix.max(axis=None) for matrix in matrices.values()))
     panels = [
         panel(
-            f"{model} {loss}, {kind} splits",
+            f"{model} {loss}, {material.held_out.in_words(kind)}",
             figures_search.false_class_matrix(matrix, top),
             "Share of the test images of each object (row) in which each other class (column) is falsely predicted.",
         )

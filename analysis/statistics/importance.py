@@ -19,13 +19,13 @@ from analysis.statistics.spread import Refusal
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 TOP_QUANTILE = 0.1  # PED-ANOVA asks what the best tenth of the trials have in common
 MIN_TOP_POINTS = 5  # fewer make it unstable, as optuna's documentation warns
-ROUGH_BELOW = 100  # points
+MIN_POINTS, ROUGH_BELOW = 20, 100
 # 256 leaves a tree are plenty for two hyperparameters, and keep the time of fANOVA, which grows faster than the leaves,
 # to seconds at 10,000 trials. (Depth 64 and 64 trees, the defaults, give shares that differ by .03 at 1,000.)
 FOREST = {"n_trees": 32, "max_depth": 8}
 
 
-def importance(runs: pd.DataFrame, seed: int = 0, min_points: int = 20) -> pd.DataFrame:
+def importance(runs: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """One row per configuration and evaluator; `runs` as in `analysis.statistics.search`.
 
     width, strength         importances, which sum to 1; width on its logarithmic scale
@@ -43,7 +43,7 @@ def importance(runs: pd.DataFrame, seed: int = 0, min_points: int = 20) -> pd.Da
         num_points = _num_points(own)
         sizes = {"num_trials": len(own), "num_cells": len(own[CELL].drop_duplicates()), "num_points": num_points}
         for evaluator in _evaluators():
-            refusal = _importance_refusal(own, evaluator, max(min_points, 2))
+            refusal = _importance_refusal(own, evaluator)
             found = dict.fromkeys(HYPERPARAMETERS, np.nan) if refusal else _importances(own, evaluator, seed)
             rough = f"importances of {num_points} points are rough" if num_points < ROUGH_BELOW else ""
             place = {**dict(zip(CONFIGURATION, key, strict=True)), "evaluator": evaluator, **sizes}
@@ -59,10 +59,10 @@ def _num_points(trials: pd.DataFrame) -> int:
     return len(trials[HYPERPARAMETERS].drop_duplicates())
 
 
-def _importance_refusal(trials: pd.DataFrame, evaluator: str, min_points: int) -> Refusal | None:
+def _importance_refusal(trials: pd.DataFrame, evaluator: str) -> Refusal | None:
     num_points, effect = _num_points(trials), trials["effect"]
-    if num_points < min_points:
-        return Refusal(f"no importances: {num_points} points, fewer than {min_points}")
+    if num_points < MIN_POINTS:
+        return Refusal(f"no importances: {num_points} points, fewer than {MIN_POINTS}")
     for name in HYPERPARAMETERS:
         if trials[name].nunique() == 1:
             return Refusal(f"no importances: {name} has the same value in every trial")

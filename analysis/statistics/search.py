@@ -1,7 +1,7 @@
 """The search over hyperparameters: was tuning worth it, and does a choice carry over to other splits?
 
 Every function takes `runs`: one row per trial, averaging and class, with the columns `trial` (id), `model`, `loss`,
-`split`, `split_kind` ("random" or "rotation"), `seed`, `index`, `width`, `strength`, `objective` (macro Dice on the
+`split`, `split_kind` (one of KINDS), `seed`, `index`, `width`, `strength`, `objective` (macro Dice on the
 validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A cell is a (model,
 loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below `startup` have the
 same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a trial without a
@@ -19,6 +19,7 @@ import pandas as pd
 from analysis.scores import (
     CELL,
     CONFIGURATION,
+    HELD_OUT,
     MACRO,
     ROUNDING,
     Floats,
@@ -36,7 +37,7 @@ SCORE = ["averaging", "class"]
 HYPERPARAMETERS = ["width", "strength"]
 
 
-def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 0.95) -> pd.DataFrame:
+def tuning_gain(runs: pd.DataFrame, test_to_train: float | None) -> pd.DataFrame:
     """Was tuning worth it? One row per configuration, averaging and object class or macro.
 
     The gain of a cell is the test Dice of its tuned trial, the best by validation objective (the first of equals), less
@@ -46,7 +47,7 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 
     gain, low, high     mean on random splits with the interval of `nadeau_bengio_interval`; a `test_to_train` of None
                         (images tested over images left to training) gives no interval
     spread              SD of trial 0's scores over random splits: what a re-split does; gain_to_spread: gain / spread
-    num_rotation        rotation splits with a gain; rotation_gain: its mean there
+    num_held_out        held-out splits with a gain; held_out_gain: its mean there
     num_left_out        cells without a gain: no default or tuned trial, or an undefined score
     """
     gains, trials = _cell_gains(runs), trials_of(runs)
@@ -54,7 +55,7 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 
     rows = []
     for key, cells in gains.groupby([*CONFIGURATION, *SCORE], sort=False):
         place = dict(zip([*CONFIGURATION, *SCORE], key, strict=True))
-        rows.append(place | _gain_row(cells, test_to_train, level, was_tuned=bool(tuned[key[:2]])))
+        rows.append(place | _gain_row(cells, test_to_train, was_tuned=bool(tuned[key[:2]])))
     return pd.DataFrame(rows)
 
 
@@ -84,19 +85,19 @@ def _cell_gains(runs: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(gain=cells["dice_tuned"] - cells["dice"])
 
 
-def _gain_row(cells: pd.DataFrame, test_to_train: float | None, level: float, *, was_tuned: bool) -> dict[str, Any]:
+def _gain_row(cells: pd.DataFrame, test_to_train: float | None, *, was_tuned: bool) -> dict[str, Any]:
     by_split = cells.groupby(["split_kind", "split"], sort=False)[["dice", "gain"]].mean()
     kinds = by_split.index.get_level_values("split_kind")
     gains = by_split.loc[kinds == "random", "gain"].dropna().to_numpy(float)
     default = by_split.loc[kinds == "random", "dice"].dropna()
-    rotation = by_split.loc[kinds == "rotation", "gain"].dropna()
+    held_out = by_split.loc[kinds == HELD_OUT, "gain"].dropna()
     gain = gains.mean() if gains.size else np.nan
     spread = default.std() if len(default) >= MIN_SPLITS_FOR_SD else np.nan
     wins, losses = int(np.sum(gains > ROUNDING)), int(np.sum(gains < -ROUNDING))
     refusal = _interval_refusal(gains, test_to_train)
     low, high = np.nan, np.nan
     if refusal is None and test_to_train is not None:
-        low, high = (float(end) for end in nadeau_bengio_interval(gains, test_to_train, level))
+        low, high = (float(end) for end in nadeau_bengio_interval(gains, test_to_train))
     of_spread = sd_refusal(len(default), "random splits")
     notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread)]
     return {
@@ -109,8 +110,8 @@ def _gain_row(cells: pd.DataFrame, test_to_train: float | None, level: float, *,
         "ties": gains.size - wins - losses,
         "spread": spread,
         "gain_to_spread": gain / spread if spread > 0 else np.nan,
-        "num_rotation": len(rotation),
-        "rotation_gain": rotation.mean(),
+        "num_held_out": len(held_out),
+        "held_out_gain": held_out.mean(),
         "num_left_out": int(cells["gain"].isna().sum()),
         "note": "; ".join(filter(None, notes)) if was_tuned else "nothing was tuned: one trial in every cell",
     }
@@ -236,7 +237,8 @@ def _why_no_pairs(common: pd.DataFrame, kinds: tuple[str, str]) -> str:
     points = common.dropna(subset="objective")["index"].nunique()
     if points < 2:
         return f"nothing to transfer: {points} common point{'s' * (points != 1)} with an objective"
-    return f"no pairs: too few {' or '.join(dict.fromkeys(kinds))} splits have the objective of every common point"
+    named = " or ".join(dict.fromkeys(kinds)).replace("_", "-")
+    return f"no pairs: too few {named} splits have the objective of every common point"
 
 
 def tuning_shares(runs: pd.DataFrame, startup: int) -> pd.DataFrame:

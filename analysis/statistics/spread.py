@@ -1,8 +1,7 @@
-"""How far one configuration's scores move: over random splits, from random to rotation splits, and what moves them.
+"""How far one configuration's scores move over random splits, and from random to held-out splits.
 
-Every function takes the table of scores: one row per trial, averaging and class, with the columns `model`, `loss`,
-`split`, `split_kind` ("random" or "rotation"), `seed`, `averaging`, `class` and `dice`. Standard deviations have
-ddof 1. Undefined scores are left out and counted. What too few splits cannot answer is a sentence, not a number.
+Every function takes the table of scores that `analysis.scores` describes. Standard deviations have ddof 1. Undefined
+scores are left out and counted. What too few splits cannot answer is a sentence, not a number.
 """
 
 from __future__ import annotations
@@ -18,16 +17,20 @@ from scipy import stats
 from analysis.scores import (
     COLUMN,
     CONFIGURATION,
+    HELD_OUT,
     MACRO,
     NOT_OBJECTS,
     Floats,
     by_split,
+    count_of,
     objects_of,
     of_kind,
     with_macro,
 )
 
 MIN_SPLITS_FOR_SD = 4
+LEVEL = 0.95
+"""Of all two-sided intervals."""
 MOST_NAMED = 4  # splits, in a sentence
 
 
@@ -38,62 +41,66 @@ class Refusal:
     reason: str
 
 
-def mean_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+def mean_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
     """Student's interval of a mean: mean -+ t(n - 1) sd / sqrt(n); NaN below two values."""
     mean, sd, n = np.asarray(mean, float), np.asarray(sd, float), np.asarray(n, float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        half = stats.t.ppf((1 + level) / 2, n - 1) * sd / np.sqrt(n)
+        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * sd / np.sqrt(n)
     return mean - half, mean + half
 
 
-def sd_interval(sd: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+def sd_interval(sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
     """Interval of a normal standard deviation: sd sqrt((n - 1) / chi2(n - 1)) at both tails; NaN below two values."""
     sd, df = np.asarray(sd, float), np.asarray(n, float) - 1
-    tails = (1 + level) / 2, (1 - level) / 2
+    tails = (1 + LEVEL) / 2, (1 - LEVEL) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         low, high = (sd * np.sqrt(df / stats.chi2.ppf(tail, df)) for tail in tails)
     return low, high
 
 
-def sd_refusal(n: int, what: str = "values") -> Refusal | None:
-    """The sentence that stands where an SD of so few values would; None where the SD can be given."""
+def sd_refusal(n: int, what: str) -> Refusal | None:
+    """The sentence that stands where the SD over n splits would; None where it can be given.
+
+    :param what: the splits, in the plural.
+    """
     if n >= MIN_SPLITS_FOR_SD:
         return None
-    what = what.removesuffix("s") if n == 1 else what
     if n < 2:
-        return Refusal(f"no SD: {n} {what}")
+        return Refusal(f"no standard deviation: {count_of(n, what)}")
     low, high = sd_interval(1, n)
-    return Refusal(f"no SD of {n} {what}: the true one may lie anywhere from {low:.2f} to {high:.2f} times theirs")
+    return Refusal(
+        f"{n} {what} are too few for a standard deviation: the true one could be {low:.2f} to {high:.2f} times theirs"
+    )
 
 
-def stability(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """What a re-split does to every score, and what the rotation splits do to it. Classes, then "macro".
+def spread(table: pd.DataFrame) -> pd.DataFrame:
+    """What a re-split does to every score, and what the held-out splits do to it. Classes, then MACRO.
 
-    num_splits      random splits with a score; num_rotation likewise; num_seeds: fewest trials behind a split's value
+    num_splits      random splits with a score; num_held_out likewise; num_seeds: fewest trials behind a split's value
     num_undefined   splits without a score (for macro: over all its classes); the note names them
     mean, sd        over random splits, seeds averaged first, with the intervals of `mean_interval`, `sd_interval`
     sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
-    minimum         over random splits; then one column per rotation split, and their mean `rotation_mean`
-    gap             mean - rotation_mean; retained_share: rotation_mean / mean
-    error_ratio     (1 - rotation_mean) / (1 - mean)
+    minimum         over random splits; then one column per held-out split, and their mean `held_out_mean`
+    gap             mean - held_out_mean; retained_share: held_out_mean / mean
+    error_ratio     (1 - held_out_mean) / (1 - mean)
     """
     wide = by_split(table)
-    random, rotation = of_kind(wide, "random"), of_kind(wide, "rotation")
+    random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
     n, mean, sd = random.count(axis=1), random.mean(axis=1), random.std(axis=1)
-    mean_low, mean_high = mean_interval(mean, sd, n, level)
-    sd_low, sd_high = sd_interval(sd, n, level)
-    shown, rotation_mean = n >= MIN_SPLITS_FOR_SD, rotation.mean(axis=1)
-    result = pd.DataFrame({"num_splits": n, "num_rotation": rotation.count(axis=1)}, index=wide.index)
+    mean_low, mean_high = mean_interval(mean, sd, n)
+    sd_low, sd_high = sd_interval(sd, n)
+    shown, held_out_mean = n >= MIN_SPLITS_FOR_SD, held_out.mean(axis=1)
+    result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)
     result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
     result = result.assign(mean=mean, mean_low=mean_low, mean_high=mean_high, sd=sd.where(shown))
     result = result.assign(sd_low=np.where(shown, sd_low, np.nan), sd_high=np.where(shown, sd_high, np.nan))
     result = result.assign(sd_logit=_logit(random).std(axis=1).where(shown), minimum=random.min(axis=1))
-    result[rotation.columns.tolist()] = rotation
-    result = result.assign(rotation_mean=rotation_mean, gap=mean - rotation_mean)
-    result["retained_share"] = rotation_mean / mean.where(mean > 0)
-    result["error_ratio"] = (1 - rotation_mean) / (1 - mean).where(mean < 1)
-    few = [_notes(*counts) for counts in zip(n, result["num_rotation"], strict=True)]
+    result[held_out.columns.tolist()] = held_out
+    result = result.assign(held_out_mean=held_out_mean, gap=mean - held_out_mean)
+    result["retained_share"] = held_out_mean / mean.where(mean > 0)
+    result["error_ratio"] = (1 - held_out_mean) / (1 - mean).where(mean < 1)
+    few = [_notes(*counts) for counts in zip(n, result["num_held_out"], strict=True)]
     notes = zip(few, without_score(wide), strict=True)
     result["note"] = ["; ".join(filter(None, each)) for each in notes]
     return result.reset_index()
@@ -143,6 +150,6 @@ def _logit(dice: pd.DataFrame) -> pd.DataFrame:
     return np.log(inside / (1 - inside))
 
 
-def _notes(num_random: int, num_rotation: int) -> str:
-    found = [sd_refusal(num_random, "random splits"), sd_refusal(num_rotation, "rotation splits")]
+def _notes(num_random: int, num_held_out: int) -> str:
+    found = [sd_refusal(num_random, "random splits"), sd_refusal(num_held_out, "held-out splits")]
     return "; ".join(refusal.reason for refusal in found if refusal)
