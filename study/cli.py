@@ -23,6 +23,7 @@ from study.point import Point
 from study.printing import PlainConsole, shell_word
 from study.progress import Progress
 from study.results import RUN_FILE
+from trainers.dice import AVERAGINGS
 
 if TYPE_CHECKING:
     from study.run import Plan
@@ -338,7 +339,7 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
     table = Table(box=None, pad_edge=False)
     for column in ("test Dice", *(score["class"] for score in test)):
         table.add_column(column)
-    for name in ("pw", "ew", "pooled"):
+    for name in AVERAGINGS:
         values = [score[f"dice_{name}"] for score in test]
         table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
     console.say(
