@@ -24,9 +24,9 @@ from analysis.load import load as load_scores
 from study.cells import parse_trial, trials
 from study.committed import read_committed
 from study.cost import readable
+from study.data_set import catalogue_of
 from study.definition_file import load, parse, read_toml
 from study.errors import StudyError
-from study.prepare import catalogue_of
 from study.results import Results
 from study.run import plan, plan_here
 from study.schemas import table_of
