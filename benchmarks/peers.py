@@ -22,9 +22,10 @@ from trainers.augment import CHAIN_PROBABILITY, OPERATIONS, Operation
 from trainers.batches import TrainingImages, training_batches
 from trainers.compositing import composite, cropped_background, random_crops
 from trainers.data import Dataset
-from trainers.models import build, fused
+from trainers.models import fused
 from trainers.models.blocks import ConvReLU, upsample_nearest
 from trainers.models.icnet import ICNet
+from trainers.networks import network as named
 from trainers.recipe import TrainingRecipe
 from trainers.split import Split
 from trainers.step import MEAN_RGB, SD_RGB, Step, adam, prepare_process, training_step
@@ -42,7 +43,7 @@ def ours(network: str, width: float, dataset: Dataset, split: Split, recipe: Tra
 
 def our_step(network: str, width: float, dataset: Dataset, recipe: TrainingRecipe) -> Step:
     device, precision = prepare_process(recipe)
-    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    model = named(network).build(len(dataset.classes) + 1, {"width": width}, 0)
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     return training_step(model, adam(model, recipe), "ce", recipe, device, precision)
 
@@ -61,7 +62,7 @@ def as_described(network: str, num_classes: int, width: float) -> nn.Module:
     """The network as anybody would write it: without fused layers, which this process loses, and upsampled where its
     authors upsample."""
     fused.applies = lambda images: False
-    model = build(network, num_classes, width, torch.Generator().manual_seed(0))
+    model = named(network).build(num_classes, {"width": width}, 0)
     return UpsampledFirst(model) if isinstance(model, ICNet) else model
 
 

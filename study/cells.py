@@ -6,30 +6,30 @@ import itertools
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from study.definition import Definition
 from study.errors import StudyError
 from study.point import Point
-from trainers.recipe import LossName, ModelName
+from trainers.names import LOSSES, NETWORKS, from_file_names, in_file_names, is_dotted_path
 
 SplitKind = Literal["random", "rotation"]
 
-_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-((?:random|rot)_[0-9]{1,9})-s([0-9]{1,16})-t([0-9]{2,6})")
+_TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-((?:random|rot)_[0-9]{1,9})-s([0-9]{1,16})-t([0-9]{2,6})")
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
     """One search: a network, a loss, a split and a seed."""
 
-    model: ModelName
-    loss: LossName
+    model: str
+    loss: str
     split: str
     seed: int
 
     @cached_property
     def id(self) -> str:
-        return f"{self.model}-{self.loss}-{self.split}-s{self.seed}"
+        return f"{in_file_names(self.model)}-{in_file_names(self.loss)}-{self.split}-s{self.seed}"
 
     @property
     def configuration(self) -> str:
@@ -76,7 +76,11 @@ def parse_trial(trial_id: str) -> Trial:
     match = _TRIAL_ID.fullmatch(trial_id)
     if match:
         model, loss, split, seed, index = match.groups()
-        trial = Trial(Cell(cast(ModelName, model), cast(LossName, loss), split, int(seed)), int(index))
-        if trial.id == trial_id:  # else it has a zero too many
+        trial = Trial(Cell(from_file_names(model), from_file_names(loss), split, int(seed)), int(index))
+        named = all(
+            each in known or is_dotted_path(each)
+            for each, known in ((trial.cell.model, NETWORKS), (trial.cell.loss, LOSSES))
+        )
+        if named and trial.id == trial_id:  # else it has a zero too many
             return trial
     raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +15,7 @@ import study
 import trainers
 from study.definition import Definition
 from study.errors import StudyError
+from study.outside import Outside, check_parts, outside_of
 from study.splits import make_splits
 from trainers.catalogue import Catalogue, locate, read_catalogue
 from trainers.copies import copied_files
@@ -43,6 +44,8 @@ class Prepared:
     splits: dict[str, Split]
     data_fingerprint: str
     provenance: Provenance
+    outside: Outside = field(default_factory=Outside)
+    """The code of networks and losses that is not ours."""
 
 
 def catalogue_of(definition: Definition) -> Catalogue:
@@ -64,12 +67,15 @@ def checked_catalogue(definition: Definition) -> Catalogue:
 
 def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. Raises StudyError with every problem found."""
+    outside = outside_of(definition)
+    check_parts(definition)
     catalogue = catalogue_of(definition)
     try:
         dataset = load(catalogue, definition.training.image_size, allow_copies=definition.data.allow_copies)
     except DataError as error:
         raise StudyError(str(error)) from None
-    return Prepared(definition, dataset, make_splits(definition, catalogue), fingerprint(catalogue), provenance())
+    splits = make_splits(definition, catalogue)
+    return Prepared(definition, dataset, splits, fingerprint(catalogue), provenance(), outside)
 
 
 def provenance() -> Provenance:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers import kernels
-from trainers.models import build, fused
+from trainers.models import fused
 from trainers.models.blocks import (
     BatchNorm,
     ConvReLU,
@@ -23,6 +23,7 @@ from trainers.models.blocks import (
     upsample_nearest,
 )
 from trainers.models.convolution import FEW_PIXELS
+from trainers.networks import network as named
 
 pytestmark = pytest.mark.slow  # it compiles
 SHAPES = [
@@ -185,7 +186,7 @@ def test_a_whole_network_is_no_less_exact_than_with_torchs_own_operations(
     """Distance of all gradients from those in float64, of the fused layers and of torch's in bfloat16."""
 
     def gradients(dtype: torch.dtype) -> Tensor:
-        network = build(name, 4, 0.5, torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = named(name).build(4, {"width": 0.5}, 0).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = drawn(4, 3, 32, 48).float()
         if dtype == torch.float64:
             network, images = network.double(), images.double()
