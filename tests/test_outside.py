@@ -18,6 +18,7 @@ from study.cells import Cell, Trial, parse_trial
 from study.definition_file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, check_parts, outside_of
+from trainers import names
 from trainers.losses import cross_entropy, loss_named
 from trainers.names import NotFound
 from trainers.networks import Network, network
@@ -153,13 +154,12 @@ def test_the_code_is_found_without_running_it(folder: Path) -> None:
 def test_a_package_is_taken_whole(tmp_path: Path) -> None:
     package = tmp_path / "mypkg"
     (package / "deep").mkdir(parents=True)
-    for name in ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py"):
+    modules = ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
+    for name in modules:
         (package / name).write_text("")
     (package / "notes.txt").write_text("no code")
     found = outside_of(parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}}))
-    assert set(found.files) == {
-        f"mypkg/{name}" for name in ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
-    }
+    assert set(found.files) == {f"mypkg/{name}" for name in modules}
 
 
 def test_what_is_installed_is_known_by_its_version() -> None:
@@ -204,14 +204,13 @@ def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
 def test_what_cannot_be_used_is_refused_by_name(importable: Path, settings: list[str], words: str) -> None:
     definition = load(str(importable / "mine.toml"), settings)
     with pytest.raises(StudyError) as caught:
-        outside_of(definition)
-        check_parts(definition)
+        (outside_of(definition), check_parts(definition))
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("model", ["icnet", "unet2", "mypkg.nets:MyNet", "a.b_c.D1:e.f"])
 def test_a_trials_id_carries_any_name(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("trainers.names").names.NETWORKS, "unet2", "somewhere")
+    monkeypatch.setitem(names.NETWORKS, "unet2", "somewhere")
     trial = Trial(Cell(model, "My.losses_2:Focal", "random_12", 3), 7)
     assert parse_trial(trial.id) == trial
     assert re.fullmatch(r"[A-Za-z0-9_.~-]+", trial.id)
@@ -246,7 +245,7 @@ def test_a_weight_that_nobody_draws_is_named() -> None:
             self.scale = nn.Parameter(torch.empty(5))
 
     kind = Network("mine:Forgetful", Forgetful, frozenset())
-    with pytest.raises(ValueError, match="mine:Forgetful leaves weights undrawn: network.scale"):
+    with pytest.raises(ValueError, match=r"mine:Forgetful leaves weights undrawn: network\.scale"):
         kind.build(3, {}, 0)
 
 
@@ -261,8 +260,12 @@ def test_a_network_gets_the_arguments_that_it_takes() -> None:
     kind = Network("a:b", positional, frozenset({"depth"}))
     assert kind.arguments({"width": 1.0, "depth": 3}) == {"depth": 3}
     assert kind.build(4, {"width": 1.0, "depth": 3}, 0).network.kernel_size == (3, 3)  # type: ignore[union-attr]
-    with pytest.raises(TypeError, match="a:b makes a int"):
-        Network("a:b", int, frozenset()).build(4, {}, 0)
+    with pytest.raises(TypeError, match=r"a:b makes a int, which is no torch\.nn\.Module"):
+        Network("a:b", lambda num_classes: num_classes, frozenset()).build(4, {}, 0)
+    assert network("torch.nn:Identity").takes is None
+    for name, words in (("math:pi", "math:pi is a float: it makes no network"), ("builtins:int", "cannot be told")):
+        with pytest.raises(NotFound, match=words):
+            network(name)
 
 
 class Output:
@@ -297,7 +300,7 @@ def test_the_main_output_comes_first_and_at_full_size() -> None:
     assert main.shape == aux.shape == (2, 2, 32, 48)
     expected = nn.functional.interpolate(images[:, :2, ::4, ::4], size=(32, 48), mode="bilinear")
     torch.testing.assert_close(main, expected)
-    with pytest.raises(ValueError, match="has shape 2 x 2 x 4 x 6: it must be B x 7 x h x w"):
+    with pytest.raises(ValueError, match="has shape 2 x 2 x 8 x 12: it must be B x 7 x h x w"):
         Adapted(Low(), 7)(images)
 
 

@@ -103,7 +103,10 @@ def network(name: str) -> Network:
     make = find(name, NETWORKS)
     if not callable(make):
         raise NotFound(f"{name} is a {type(make).__name__}: it makes no network")
-    parameters = list(inspect.signature(make).parameters.values())
+    try:
+        parameters = list(inspect.signature(make).parameters.values())
+    except ValueError as error:
+        raise NotFound(f"{name}: what it takes cannot be told: {error}") from error
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return Network(name, make, None)
     named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
