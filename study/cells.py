@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from study.definition import Definition
 from study.errors import StudyError
 from study.point import Point
-from trainers.names import LOSSES, NETWORKS, from_file_names, in_file_names, is_dotted_path
+from trainers.names import from_file_names, in_file_names, is_dotted_path
 
 SplitKind = Literal["random", "rotation"]
 
@@ -77,10 +77,13 @@ def parse_trial(trial_id: str) -> Trial:
     if match:
         model, loss, split, seed, index = match.groups()
         trial = Trial(Cell(from_file_names(model), from_file_names(loss), split, int(seed)), int(index))
-        named = all(
-            each in known or is_dotted_path(each)
-            for each, known in ((trial.cell.model, NETWORKS), (trial.cell.loss, LOSSES))
-        )
-        if named and trial.id == trial_id:  # else it has a zero too many
+        if (
+            _is_name(trial.cell.model) and _is_name(trial.cell.loss) and trial.id == trial_id
+        ):  # else it has a zero too many
             return trial
     raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
+
+
+def _is_name(name: str) -> bool:
+    """Whether a network or a loss could be called so."""
+    return re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None or is_dotted_path(name)
