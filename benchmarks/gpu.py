@@ -23,7 +23,7 @@ from teams import ready, start, work
 from study.definition_file import load
 from study.prepare import prepare
 from study.results import Results
-from trainers.models import gflops
+from trainers.networks import network as named
 from trainers.train import Job, train
 
 NETWORKS = ("icnet", "unet")
@@ -89,7 +89,7 @@ def measured(network: str, at_once: int, epochs: int, settings: Sequence[str], r
             memory = max(memory, *work(team))
             rates.append(num_images / (time.perf_counter() - began))
     print(f"{network}, {at_once} at once: {spread(rates)} images/s", file=sys.stderr)
-    gflop = 3 * gflops(network, classes, 1.0, size)
+    gflop = 3 * named(network).cost(classes, {"width": 1.0}, size).gflops
     return {"network": network, "at_once": at_once, "images_per_second": rates, "mib": memory, "gflop": gflop}
 
 

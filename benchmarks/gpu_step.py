@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from trainers.gpu.cuda_graphs import recorded
-from trainers.models import MODELS, build, gflops
+from trainers.names import NETWORKS
+from trainers.networks import network as named
 from trainers.recipe import TrainingRecipe
 from trainers.step import adam, prepare_process, training_step
 
@@ -38,18 +39,18 @@ def main() -> None:
     device, precision = prepare_process(RECIPE)
     rates = {
         f"{network}, {number} at once": [rate(network, number, device, precision) for _ in range(rounds)]
-        for network in MODELS
+        for network in NETWORKS
         for number in (AT_ONCE if ON_GPU else AT_ONCE[:1])
     }
-    kernels = {network: kernels_of(network, device, precision) for network in MODELS}
+    kernels = {network: kernels_of(network, device, precision) for network in NETWORKS}
     about = circumstances("torch")
     about["gpu"] = torch.cuda.get_device_name() if ON_GPU else None
     write("gpu_step", about, {"images_per_second": rates, "kernels": kernels}, report(rates, kernels, about))
 
 
 def made(network: str, device: torch.device, precision: torch.dtype) -> Step:
-    model = build(network, CLASSES, 1.0, torch.Generator().manual_seed(0))
-    model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    model = named(network).build(CLASSES, {"width": 1.0}, 0)
+    model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     step = training_step(model, adam(model, RECIPE), "ce", RECIPE, device, precision)
     return recorded(step, device) if ON_GPU else step
 
@@ -114,7 +115,8 @@ def report(rates: dict[str, list[float]], kernels: dict[str, list[dict[str, Any]
     """Markdown: a table of rates, then one of kernels for each network."""
     lines = ["| network | images/s, all together | TFLOP/s |", "|---|---|---|"]
     for name, each in rates.items():
-        flop = 3e9 * gflops(name.partition(",")[0], CLASSES, 1.0, RECIPE.image_size)
+        cost = named(name.partition(",")[0]).cost(CLASSES, {"width": 1.0}, RECIPE.image_size)
+        flop = 3e9 * cost.gflops
         lines.append(f"| {name} | {spread(each, '.0f')} | {flop * max(each) / 1e12:.0f} |")
     for network, rows in kernels.items():
         lines += ["", *_table(network, rows)]

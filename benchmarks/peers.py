@@ -24,9 +24,10 @@ from trainers.data.cut_outs.compositing import composite, cropped_background, ra
 from trainers.data.cut_outs.scenes import pools_of
 from trainers.data.cut_outs.source import CutOuts
 from trainers.data.split import Split
-from trainers.models import blocks, build
+from trainers.models import blocks
 from trainers.models.blocks import ConvReLU, upsample_nearest
 from trainers.models.icnet import ICNet
+from trainers.networks import network as named
 from trainers.recipe import TrainingRecipe
 from trainers.step import MEAN_RGB, SD_RGB, Step, adam, prepare_process, training_step
 
@@ -43,7 +44,7 @@ def ours(network: str, width: float, source: CutOuts, split: Split, recipe: Trai
 
 def our_step(network: str, width: float, source: CutOuts, recipe: TrainingRecipe) -> Step:
     device, precision = prepare_process(recipe)
-    model = build(network, len(source.samples.classes) + 1, width, torch.Generator().manual_seed(0))
+    model = named(network).build(len(source.samples.classes) + 1, {"width": width}, 0)
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     return training_step(model, adam(model, recipe), "ce", recipe, device, precision)
 
@@ -62,7 +63,7 @@ def as_described(network: str, num_classes: int, width: float) -> nn.Module:
     """The network as anybody would write it: without fused layers, which this process loses, and upsampled where its
     authors upsample."""
     blocks.fused_layers = lambda images: None
-    model = build(network, num_classes, width, torch.Generator().manual_seed(0))
+    model = named(network).build(num_classes, {"width": width}, 0)
     return UpsampledFirst(model) if isinstance(model, ICNet) else model
 
 

@@ -22,7 +22,7 @@ from teams import ready, start, work
 from study.definition_file import load
 from study.prepare import prepare
 from trainers.environment import MEMORY
-from trainers.models import gflops
+from trainers.networks import network as named
 from trainers.recipe import TrainingRecipe
 
 NETWORKS = ("icnet", "unet", "icnet_cascade")
@@ -96,7 +96,11 @@ def measured(network: str, width: float, rounds: int) -> dict[str, Any]:
             for name, team in contenders.items():
                 rates[name].append(sum(work(team)))
     print(network, width, {name: spread(values) for name, values in rates.items()}, file=sys.stderr)
-    return {"network": network, "width": width, "gflop": 3 * gflops(network, 7, width, 128)} | rates
+    return {
+        "network": network,
+        "width": width,
+        "gflop": 3 * named(network).cost(7, {"width": width}, 128).gflops,
+    } | rates
 
 
 def report(found: list[dict[str, Any]], rounds: int) -> str:

@@ -21,7 +21,7 @@ def train(config: dict[str, Any]) -> None:
     from ray import tune
 
     from study.prepare import prepare
-    from trainers.losses import LOSSES
+    from trainers.losses import loss_named
     from trainers.step import to_input
 
     definition = load(config["definition"], config["settings"])
@@ -30,7 +30,7 @@ def train(config: dict[str, Any]) -> None:
     images = Composites(source, split, recipe.image_size)
     loader = torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)
     model = as_described(config["model"], len(source.samples.classes) + 1, config["width"])
-    optimizer, loss_fn = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate), LOSSES[config["loss"]]
+    optimizer, loss_fn = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate), loss_named(config["loss"])
 
     def accuracy(samples: tuple[str, ...]) -> float:
         model.eval()

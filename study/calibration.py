@@ -10,7 +10,6 @@ from study.point import Point
 from study.prepare import Prepared, prepare
 from study.search import middle_point
 from trainers.data.split import Split
-from trainers.recipe import ModelName
 
 BATCHES, EPOCHS = 4, 3
 """Of each training; its first epoch, in which memory is taken and algorithms are chosen, does not count."""
@@ -20,7 +19,7 @@ BATCHES, EPOCHS = 4, 3
 class Speed:
     """Of one network, as trials of this definition would train it here."""
 
-    model: ModelName
+    model: str
     point: Point
     images_per_second: float
     """Training images over the time of whole epochs, validation included."""
@@ -48,7 +47,7 @@ def factors_of(speeds: list[Speed]) -> Factors:
     return {model: sum(factors) / len(factors) for model, factors in of_model.items()}
 
 
-def _speed(study: Prepared, model: ModelName, point: Point) -> Speed:
+def _speed(study: Prepared, model: str, point: Point) -> Speed:
     from trainers.train import Job, train  # torch takes seconds to import: not for those who only want the classes
 
     recipe = study.definition.recipe.at({**point, "training.epochs": EPOCHS})

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from study.definition import Definition
 from study.errors import StudyError
-from trainers.recipe import ModelName
 
 GIB = 2**30
 OBJECT_STORE = 0.3
@@ -65,17 +64,17 @@ class Request:
         return int(min(fits))
 
 
-def request(definition: Definition, model: ModelName, machines: Iterable[Machine], *, alone: bool = False) -> Request:
+def request(definition: Definition, model: str, machines: Iterable[Machine], *, alone: bool = False) -> Request:
     """What a trial of a model takes on these machines; `alone`: with a GPU to itself.
 
     With GPUs, a trial takes as large a part of a machine's CPUs as of its GPUs; without, `training.threads` CPUs.
     """
     resources, with_gpus = definition.resources, [machine for machine in machines if machine.gpus]
     if not with_gpus:  # all models ask for the same, so that a worker, which takes a second to start, goes on with any
-        memory = max(resources.memory_gb[each] for each in definition.grid.models)
+        memory = max(map(resources.memory_of, definition.grid.models))
         return Request(definition.training.threads, 0.0, memory)
-    memory = resources.memory_gb[model]
-    share = 1.0 if alone else resources.gpus[model]
+    memory = resources.memory_of(model)
+    share = 1.0 if alone else resources.gpu_share_of(model)
     per_gpu = min(machine.cpus / machine.gpus for machine in with_gpus)
     return Request(math.floor(100 * per_gpu * share) / 100, share, memory)
 
@@ -104,7 +103,7 @@ class Forecast:
     gpu_hours: float
 
 
-def forecast(definition: Definition, machines: Sequence[Machine], seconds_of: Mapping[ModelName, float]) -> Forecast:
+def forecast(definition: Definition, machines: Sequence[Machine], seconds_of: Mapping[str, float]) -> Forecast:
     """:param seconds_of: model -> seconds of one worker that its trials take. Raises as `trials_at_once` does."""
     at_once, gpu_hours = trials_at_once(definition, machines), 0.0
     hours = SECONDS_TO_START_AND_END / 3600 if any(seconds_of.values()) else 0.0

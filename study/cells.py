@@ -6,28 +6,28 @@ import itertools
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from study.definition import Definition
 from study.errors import StudyError
 from study.point import Point
-from trainers.recipe import LossName, ModelName
+from trainers.names import from_file_names, in_file_names, is_dotted_path
 
-_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-([a-z][a-z0-9_]{0,39})-s([0-9]{1,16})-t([0-9]{2,6})")
+_TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,39})-s([0-9]{1,16})-t([0-9]{2,6})")
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
     """One search: a network, a loss, a split and a seed."""
 
-    model: ModelName
-    loss: LossName
+    model: str
+    loss: str
     split: str
     seed: int
 
     @cached_property
     def id(self) -> str:
-        return f"{self.model}-{self.loss}-{self.split}-s{self.seed}"
+        return f"{in_file_names(self.model)}-{in_file_names(self.loss)}-{self.split}-s{self.seed}"
 
     @property
     def configuration(self) -> str:
@@ -70,7 +70,14 @@ def parse_trial(trial_id: str) -> Trial:
     match = _TRIAL_ID.fullmatch(trial_id)
     if match:
         model, loss, split, seed, index = match.groups()
-        trial = Trial(Cell(cast(ModelName, model), cast(LossName, loss), split, int(seed)), int(index))
-        if trial.id == trial_id:  # else it has a zero too many
+        trial = Trial(Cell(from_file_names(model), from_file_names(loss), split, int(seed)), int(index))
+        if (
+            _is_name(trial.cell.model) and _is_name(trial.cell.loss) and trial.id == trial_id
+        ):  # else it has a zero too many
             return trial
     raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
+
+
+def _is_name(name: str) -> bool:
+    """Whether a network or a loss could be called so."""
+    return re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None or is_dotted_path(name)

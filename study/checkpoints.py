@@ -32,6 +32,7 @@ class Checkpoints:
             "recipe_digest": study.definition.recipe_digest(),
             "data_fingerprint": study.data_fingerprint,
             "split_fingerprint": study.splits[trial.cell.split].fingerprint,
+            "code": study.outside.identity_of(trial.cell),
             "versions": study.provenance.versions,
             "point": point.to_json(),
         }

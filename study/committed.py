@@ -55,6 +55,15 @@ def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Tria
                 f"{results.out} holds trials of another data set (fingerprint {row['data_fingerprint']}; "
                 f"{study.definition.data.path} has {study.data_fingerprint}). Use another --out, or that data set."
             )
+        try:
+            code = study.outside.identity_of(trial.cell)
+        except KeyError:  # of a network or loss that this definition does not have
+            code = row["code"]
+        if row["code"] != code:
+            raise StudyError(
+                f"{results.out} holds trials of other code ({trial.id}, for one: {row['code']}; here it is {code}). "
+                "Use another --out, or another name for the new network or loss."
+            )
         differing = differing_versions(row["versions"])
         if differing and not study.definition.resources.mixed_versions:
             raise StudyError(

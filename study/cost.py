@@ -16,7 +16,7 @@ from study.figures import REFERENCE, figures_of
 from study.point import Point
 from study.search import likely_points
 from trainers.data.split import Split
-from trainers.recipe import ModelName, Recipe
+from trainers.recipe import Recipe
 
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007  # of one core of the reference machine
 SECONDS_PER_TRIAL = 1.0
@@ -26,7 +26,7 @@ SECONDS_PER_TRIAL = 1.0
 class Estimate:
     """What trials will take, and by whose speed: this study's own trials', a calibration's, or another machine's."""
 
-    seconds_of: Mapping[ModelName, float]
+    seconds_of: Mapping[str, float]
     """Model -> seconds of one worker."""
     basis: Literal["measured", "calibrated", "constants"]
     """The last: those of the reference machine, which say little of any other."""
@@ -65,7 +65,7 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
         return [recipe.at(point) for point in likely_points(definition, index)]
 
     @cache
-    def seconds(model: ModelName, split: str, index: int) -> float:
+    def seconds(model: str, split: str, index: int) -> float:
         return statistics.fmean(seconds_at(model, likely, num_train[split]) for likely in recipes(index))
 
     return lambda trial: seconds(trial.cell.model, trial.cell.split, min(trial.index, startup))

@@ -7,24 +7,23 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
-from typing import Annotated, Any, Self, get_args
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Self
 
 import tomli_w
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from study.errors import MOST_SHOWN, brief, did_you_mean
 from study.figures import figures_of
 from study.point import Point
 from study.space import FIXED, MOST_KEYS, Choices, Range, Space, flat, in_order
 from trainers.data.cut_outs.catalogue import STANDIN
+from trainers.names import LONGEST_NAME, LOSSES, NETWORKS, is_dotted_path
 from trainers.printable import is_text
 from trainers.recipe import (
     NUMERICS,
     SECTIONS,
     AugmentationRecipe,
-    LossName,
-    ModelName,
     ModelRecipe,
     Recipe,
     Section,
@@ -52,6 +51,28 @@ MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 """Of a study: a plan of so many takes seconds, and some 300 MiB."""
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _one_of(built_in: Mapping[str, str]) -> Callable[[str], str]:
+    def named(name: str) -> str:
+        if name in built_in or is_dotted_path(name):
+            return name
+        raise ValueError(
+            f"{brief(name)} is neither one of {', '.join(built_in)} nor a dotted path such as mypkg.parts:Mine "
+            f"(at most {LONGEST_NAME} characters){did_you_mean(name, built_in)}"
+        )
+
+    return named
+
+
+def _words_for(built_in: Mapping[str, str]) -> Any:
+    return Field(json_schema_extra={"allowed": f"{', '.join(map(json.dumps, built_in))} or a dotted path"})
+
+
+ModelName = Annotated[str, AfterValidator(_one_of(NETWORKS)), _words_for(NETWORKS)]
+LossName = Annotated[str, AfterValidator(_one_of(LOSSES)), _words_for(LOSSES)]
+
+
 YEAR = 31_536_000  # of seconds: who waits longer waits for ever, and the system's timers take no number of any size
 Seconds = Annotated[float, Field(ge=0, le=YEAR)]
 
@@ -78,9 +99,11 @@ class Grid(Section):
     """The cells: every combination of these. A larger grid keeps what a smaller one has computed."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = ("icnet", "unet")
-    """The networks: the paper's two, and icnet_cascade, an ICNet with more of the original's elements."""
+    """The networks: the paper's two; icnet_cascade, an ICNet with more of the original's elements; and any that a
+    function or class of yours, or of a library, makes of a number of classes, by its dotted path."""
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
-    """Cross-entropy, and the sum of cross-entropy and Dice loss."""
+    """Cross-entropy, the sum of cross-entropy and Dice loss, and any function of logits and labels, by its dotted
+    path."""
     splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = EIGHT_RANDOM_SPLITS
     """random_<number>, and names of held-out splits. If not given: eight random splits, and every held-out split that
     the definition describes."""
@@ -190,8 +213,8 @@ class Search(Section):
         return in_order(space)
 
 
-GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in get_args(ModelName)}
-MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name in get_args(ModelName)}
+GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in NETWORKS}
+MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name in NETWORKS}
 
 
 class Resources(Section):
@@ -200,12 +223,13 @@ class Resources(Section):
     workers: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Trials at once, at most; as many as the CPUs or GPUs hold if not given."""
     gpus: dict[ModelName, Annotated[float, Field(ge=0.01, le=1)]] = GPU_SHARES
-    """Share of a GPU that a trial takes where there are GPUs."""
+    """Share of a GPU that a trial takes where there are GPUs; of a network that is not named, half of one."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a trial is tried when the machinery fails it, before its cell rests until the next run."""
     memory_gb: dict[ModelName, Annotated[float, Field(ge=0, le=1_000_000)]] = MEMORY_GB
     """GiB of a machine's memory that a trial asks for: no more trials share it than have room in it. (Measured on
-    a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch, after trials of many widths: 1.1, 3.4 and 0.8.)"""
+    a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch, after trials of many widths: 1.1, 3.4 and 0.8. A
+    network that is not named gets 4.)"""
     checkpoint_seconds: Seconds = 60.0
     """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
     hang_seconds: Annotated[float, Field(gt=0, le=YEAR)] = 3600.0
@@ -216,6 +240,18 @@ class Resources(Section):
     """Also run beside trials, and on nodes, of other versions of torch, optuna and so on: not bit for bit the same."""
     simulated_seconds: Seconds = 0.0
     """How long a simulated trial takes."""
+
+    modules: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...], Field(max_length=16)] = ()
+    """Folders in which modules of networks and losses are looked for, after what is installed. If not given: the
+    definition file's folder, and the current one."""
+
+    def gpu_share_of(self, model: str) -> float:
+        """Of a network that is not named: as much as the largest that is known takes."""
+        return self.gpus.get(model, figures_of(model).gpu_share)
+
+    def memory_of(self, model: str) -> float:
+        """GiB."""
+        return self.memory_gb.get(model, figures_of(model).memory_gb)
 
     @field_validator("gpus", "memory_gb")
     @classmethod
@@ -289,6 +325,21 @@ class Definition(Section):
         return self
 
     @model_validator(mode="after")
+    def _names_differ_in_more_than_case(self) -> Self:
+        for key, names in (("grid.models", self.grid.models), ("grid.losses", self.grid.losses)):
+            if len({name.casefold() for name in names}) < len(names):
+                raise ValueError(f"{key}: two names differ in capitals only, which files' names cannot do everywhere")
+        return self
+
+    @model_validator(mode="after")
+    def _built_in_networks_take_a_width_alone(self) -> Self:
+        others = dict(self.model).keys() - ModelRecipe.model_fields.keys()
+        if others and not any(map(is_dotted_path, self.grid.models)):
+            near = did_you_mean(min(others), [*ModelRecipe.model_fields])
+            raise ValueError(f"model.{min(others)}: unknown key, as no network of the grid takes it{near}")
+        return self
+
+    @model_validator(mode="after")
     def _the_search_varies_the_recipe(self) -> Self:
         for key, dimension in self.search.space.items():
             if problem := _not_to_be_searched(self.recipe, key, dimension):
@@ -322,7 +373,7 @@ class Definition(Section):
         fingerprints of their own. (`search.trials` and the grid may grow; they decide no single trial.)"""
         keep = {
             "splits": {"test_share", "validation_share", "shared_backgrounds"},
-            **{section: set(type(getattr(self, section)).model_fields) for section in SECTIONS},
+            **{section: set(dict(getattr(self, section))) for section in SECTIONS},
             "search": {"startup"},
         }
         plain = self.model_dump(mode="json", include={"seed", *keep})
@@ -345,7 +396,7 @@ def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) ->
     try:
         value = recipe.value(key)
     except KeyError:
-        return f"no key of the recipe{did_you_mean(key, recipe.keys())}"
+        return f"no key of the recipe, from which trial 0 takes its value{did_you_mean(key, recipe.keys())}"
     if key in FIXED:
         return f"cannot be searched, as {FIXED[key]}"
     if not isinstance(value, bool | int | float | str):

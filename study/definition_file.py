@@ -33,7 +33,8 @@ def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
     table = _read_preset(source) if source in PRESETS else _read_file(source)
     for setting in settings:
         _put(table, setting)
-    _start_data_path_at(Path(), table)
+    _start_paths_at(Path(), table)
+    _look_for_modules_in([Path()] if source in PRESETS else [Path(source).parent, Path()], table)
     return parse(table, source)
 
 
@@ -97,16 +98,41 @@ def _read_file(source: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise StudyError(f"{source}: cannot be read ({error})") from None
     table = read_toml(content, source)
-    _start_data_path_at(path.parent, table)
+    _start_paths_at(path.parent, table)
     return table
 
 
-def _start_data_path_at(folder: Path, table: dict[str, Any]) -> None:
-    """Make a relative data.path absolute: what OUT/study.toml keeps is to mean the same from any folder."""
+def _start_paths_at(folder: Path, table: dict[str, Any]) -> None:
+    """Make relative paths absolute: what OUT/study.toml keeps is to mean the same from any folder."""
     match table:
         case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
-            with contextlib.suppress(RuntimeError):  # ~nobody, or links in a circle: refused with the folder
-                data["path"] = str((folder / Path(path).expanduser()).resolve())
+            data["path"] = _absolute(path, folder)
+    match table:
+        case {"resources": {"modules": list(modules)} as resources_}:
+            resources_["modules"] = [_absolute(each, folder) if isinstance(each, str) else each for each in modules]
+        case {"resources": {"modules": str(path)} as resources_}:
+            resources_["modules"] = [_absolute(path, folder)]
+
+
+def _absolute(path: str, folder: Path) -> str:
+    with contextlib.suppress(RuntimeError, OSError, ValueError):  # ~nobody, or links in a circle: refused when used
+        return str((folder / Path(path).expanduser()).resolve())
+    return path
+
+
+def _look_for_modules_in(folders: Sequence[Path], table: dict[str, Any]) -> None:
+    """Name these folders of modules, where a network or loss is given by a dotted path and no folder is named."""
+    match table:
+        case {"grid": dict(grid)} if any(":" in name for name in _words_in(grid.values())):
+            resources_ = table.setdefault("resources", {})
+            if isinstance(resources_, dict):
+                resources_.setdefault("modules", list(dict.fromkeys(str(folder.resolve()) for folder in folders)))
+
+
+def _words_in(values: Iterable[Any]) -> list[str]:
+    return [
+        word for value in values for word in (value if isinstance(value, list) else [value]) if isinstance(word, str)
+    ]
 
 
 def _put(table: dict[str, Any], setting: str) -> None:

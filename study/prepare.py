@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +15,7 @@ import study
 import trainers
 from study.data_set import fingerprint_of, source_of
 from study.definition import Definition
+from study.outside import Outside, check_parts, outside_of
 from study.splits import make_splits
 from trainers.data.source import Source
 from trainers.data.split import Split
@@ -40,6 +41,8 @@ class Prepared:
     splits: dict[str, Split]
     data_fingerprint: str
     provenance: Provenance
+    outside: Outside = field(default_factory=Outside)
+    """The code of networks and losses that is not ours."""
 
 
 def prepare(definition: Definition) -> Prepared:
@@ -52,8 +55,10 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
 
     :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
     """
+    outside = outside_of(definition)
+    check_parts(definition)
     splits = make_splits(definition, source.samples)
-    return Prepared(definition, source, splits, data_fingerprint, provenance())
+    return Prepared(definition, source, splits, data_fingerprint, provenance(), outside)
 
 
 def provenance() -> Provenance:

@@ -258,7 +258,8 @@ def _refuse_another_definition(results: Results, definition: Definition) -> None
 
 def _definition_of_one(cell: Cell, definition: Definition, source: str) -> Definition:
     """The definition with a grid of this cell alone. Raises StudyError if it names a network, loss or split amiss."""
-    grid = {"models": (cell.model,), "losses": (cell.loss,), "splits": (cell.split,), "seeds": (cell.seed,)}
+    models = tuple(dict.fromkeys((*definition.grid.models, cell.model)))  # which may take keys that others do not
+    grid = {"models": models, "losses": (cell.loss,), "splits": (cell.split,), "seeds": (cell.seed,)}
     return parse(definition.model_dump(exclude_none=True) | {"grid": grid}, source)
 
 

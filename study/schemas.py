@@ -88,6 +88,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("recipe_digest", "string"),
         ("data_fingerprint", "string"),
         ("split_fingerprint", "string"),
+        ("code", "string"),
         ("git_commit", "string"),
         ("versions", "string"),
         ("digests", "string"),

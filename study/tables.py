@@ -21,8 +21,9 @@ from study.schemas import table_of
 from trainers.data.class_names import abbreviation
 from trainers.data.split import Split
 from trainers.dice import DiceScores, dice
+from trainers.names import NETWORKS
 from trainers.outcome import Epoch, Evaluation
-from trainers.recipe import Recipe
+from trainers.recipe import Recipe, Value
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ class Run:
     def split(self) -> Split:
         return self.study.splits[self.trial.cell.split]
 
+    @property
+    def _arguments(self) -> Mapping[str, Value]:
+        """What of the recipe's section model this network takes."""
+        model, given = self.trial.cell.model, dict(self.recipe.model)
+        if model in NETWORKS:
+            return given
+        from trainers.networks import network  # torch takes seconds to import: not for those who only read
+
+        return network(model).arguments(given)
+
     @cached_property
     def factors(self) -> dict[str, Any]:
         """The columns that say which trial it is."""
@@ -57,7 +68,7 @@ class Run:
             "seed": cell.seed,
             "index": self.trial.index,
             "point": self.point.to_json(),
-            "width": self.recipe.model.width,
+            "width": self._arguments.get("width"),
             "strength": self.recipe.augmentation.strength,
         }
 
@@ -102,6 +113,7 @@ def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
         "recipe_digest": study.definition.recipe_digest(),
         "data_fingerprint": study.data_fingerprint,
         "split_fingerprint": split.fingerprint,
+        "code": study.outside.identity_of(run.trial.cell),
         "git_commit": study.provenance.git_commit,
         "versions": study.provenance.versions,
     }

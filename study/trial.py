@@ -62,12 +62,13 @@ def _cost(run: tables.Run, trained: Any, latency: Latency) -> dict[str, Any]:
     """The columns of `trials` that say what a trained network costs, and on what it was trained."""
     import torch
 
-    from trainers.models import gflops, num_parameters
+    from trainers.networks import network
 
     device, recipe, num_classes = trained.device, run.recipe, len(run.study.source.samples.classes) + 1
+    cost = network(run.trial.cell.model).cost(num_classes, dict(recipe.model), recipe.training.image_size)
     return {
-        "parameters": num_parameters(trained.model),
-        "gflops": gflops(run.trial.cell.model, num_classes, recipe.model.width, recipe.training.image_size),
+        "parameters": cost.parameters,
+        "gflops": cost.gflops,
         "latency_ms_median": latency.median,
         "latency_ms_p95": latency.p95,
         "train_seconds": trained.train_seconds,

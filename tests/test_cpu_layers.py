@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainers.cpu import kernels, layers
 from trainers.cpu.convolution import FEW_PIXELS
-from trainers.models import blocks, build
+from trainers.models import blocks
 from trainers.models.blocks import (
     BatchNorm,
     ConvReLU,
@@ -24,6 +24,7 @@ from trainers.models.blocks import (
     upsample_and_add,
     upsample_nearest,
 )
+from trainers.networks import network as named
 
 pytestmark = pytest.mark.slow  # it compiles
 SHAPES = [
@@ -186,7 +187,7 @@ def test_a_whole_network_is_no_less_exact_than_with_torchs_own_operations(
     """Distance of all gradients from those in float64, of the fused layers and of torch's in bfloat16."""
 
     def gradients(dtype: torch.dtype) -> Tensor:
-        network = build(name, 4, 0.5, torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = named(name).build(4, {"width": 0.5}, 0).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = drawn(4, 3, 32, 48).float()
         if dtype == torch.float64:
             network, images = network.double(), images.double()

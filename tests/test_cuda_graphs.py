@@ -11,7 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.losses import picked
-from trainers.models import MODELS, build
+from trainers.names import NETWORKS
+from trainers.networks import network as named
 from trainers.recipe import TrainingRecipe
 from trainers.step import adam, training_step, validation
 
@@ -49,7 +50,7 @@ class StandIn:
 
 def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
     """Batches come in new memory each time; losses are looked at when all steps are done."""
-    plain = build("icnet", 3, 0.25, torch.Generator().manual_seed(0)).train()
+    plain = named("icnet").build(3, {"width": 0.25}, 0).train()
     graphed, stand_in = copy.deepcopy(plain), StandIn()
     step = training_step(plain, adam(plain, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
     same = training_step(graphed, adam(graphed, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
@@ -82,10 +83,10 @@ class Watch(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("model", list(MODELS))
+@pytest.mark.parametrize("model", list(NETWORKS))
 @pytest.mark.parametrize("loss", ["ce", "ce_dice"])
 def test_neither_training_nor_validation_waits(model: str, loss: str) -> None:
-    network = build(model, 3, 0.25, torch.Generator().manual_seed(0))
+    network = named(model).build(3, {"width": 0.25}, 0)
     step = training_step(network, adam(network, RECIPE), loss, RECIPE, CPU, torch.float32)
     for compute in (step, validation(network, loss, RECIPE, CPU, torch.float32)):
         compute(*batch(0))  # constants are made and kept

@@ -14,13 +14,11 @@ from study.figures import figures_of
 ADDED = """
 import sys
 from pathlib import Path
-from typing import Literal
 
-from trainers import recipe
-recipe.ModelName = Literal["icnet", "fcn_8", "icnet_cascade"]  # less unet, by which others are judged
-recipe.LossName = Literal["ce", "focal2"]
-from trainers import losses, models
-models.MODELS["fcn_8"], losses.LOSSES["focal2"] = models.ICNet, losses.cross_entropy_dice
+from trainers import names
+del names.NETWORKS["unet"]  # by which others are judged
+names.NETWORKS["fcn_8"] = "trainers.models.icnet:ICNet"
+names.LOSSES["focal2"] = "trainers.losses:cross_entropy_dice"
 
 from simulated_study import write_study
 from study import cli

@@ -16,7 +16,8 @@ from study.definition_file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import TrainingImages, training_batches
 from trainers.gpu.cuda_graphs import WARM_UP, recorded
-from trainers.models import MODELS, build
+from trainers.names import NETWORKS
+from trainers.networks import network as named
 from trainers.step import adam, prepare_process, training_step
 from trainers.train import Job, State, Trained, train
 
@@ -43,7 +44,7 @@ def bits(done: Trained) -> list[bytes]:
 
 
 @on_gpu
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 @pytest.mark.parametrize("loss", ["ce", "ce_dice"])
 def test_the_same_training_twice_is_the_same_bits(study: Prepared, model: str, loss: str) -> None:
     first, again = (trained(study, model, loss) for _ in range(2))
@@ -97,11 +98,11 @@ def refusing_to_wait() -> Iterator[None]:
 
 
 @on_gpu
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_no_step_waits_for_the_gpu(study: Prepared, model: str, refusing_to_wait: None) -> None:
     recipe = study.definition.training
     device, precision = prepare_process(recipe)
-    network = build(model, 7, 0.25, torch.Generator().manual_seed(0)).to(device, memory_format=torch.channels_last)
+    network = named(model).build(7, {"width": 0.25}, 0).to(device, memory_format=torch.channels_last)
     step = recorded(training_step(network, adam(network, recipe), "ce", recipe, device, precision), device)
     images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.image_size, 1.0, ("a trial",))
     batches = training_batches(study.source, images, range(1, 100), device)
@@ -112,7 +113,7 @@ def test_no_step_waits_for_the_gpu(study: Prepared, model: str, refusing_to_wait
         step(*batch)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_bfloat16_learns_what_float32_on_a_cpu_learns(
     study: Prepared, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

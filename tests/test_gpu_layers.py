@@ -14,7 +14,7 @@ ON_GPU = torch.cuda.is_available()
 pytest.importorskip("triton", reason="Triton is for Linux only")
 
 from trainers.gpu import kernels, layers  # noqa: E402
-from trainers.models import blocks, build  # noqa: E402
+from trainers.models import blocks  # noqa: E402
 from trainers.models.blocks import (  # noqa: E402
     BatchNorm,
     ConvReLU,
@@ -23,6 +23,7 @@ from trainers.models.blocks import (  # noqa: E402
     norm_and_classify,
     upsample_and_add,
 )
+from trainers.networks import network as named  # noqa: E402
 
 pytestmark = pytest.mark.slow  # it compiles, or interprets
 DEVICE = "cuda" if ON_GPU else "cpu"
@@ -157,7 +158,7 @@ def test_a_layer_and_its_gradients_are_as_exact_as_bfloat16_can_be(
 @pytest.mark.parametrize("model", ["unet", "icnet"])
 def test_a_network_of_odd_widths_keeps_its_parameters_and_its_logits(model: str) -> None:
     """At a width whose halves are no multiples of eight; in evaluation, where bfloat16 stays near."""
-    network = build(model, 7, 0.3, torch.Generator().manual_seed(0)).eval()
+    network = named(model).build(7, {"width": 0.3}, 0).eval()
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "fused_layers", lambda x: None)

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from trainers.cpu import softmax
-from trainers.losses import LOSSES, cross_entropy, cross_entropy_dice, gathered, picked, total_loss
+from trainers.losses import cross_entropy, cross_entropy_dice, gathered, loss_named, picked, total_loss
+from trainers.names import LOSSES
 
 
 def drawn(batch: int = 2, classes: int = 4, side: int = 6, dtype: torch.dtype = torch.float64):
@@ -47,7 +48,7 @@ def test_a_cpu_and_a_gpu_pick_the_same_bits(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_are_right(name: str) -> None:
     logits, target = drawn(batch=1, side=3)
-    assert torch.autograd.gradcheck(lambda values: LOSSES[name](values, target), (logits,))
+    assert torch.autograd.gradcheck(lambda values: loss_named(name)(values, target), (logits,))
 
 
 @pytest.mark.slow
@@ -55,9 +56,9 @@ def test_gradients_are_right(name: str) -> None:
 def test_bf16_logits_are_computed_in_float32(name: str) -> None:
     logits, target = drawn(side=16)
     with torch.autocast("cpu", torch.bfloat16):
-        loss = LOSSES[name](logits.bfloat16(), target)
+        loss = loss_named(name)(logits.bfloat16(), target)
     assert loss.dtype == torch.float32
-    exact = LOSSES[name](logits.bfloat16().double(), target)
+    exact = loss_named(name)(logits.bfloat16().double(), target)
     assert loss.item() == pytest.approx(exact.item(), rel=1e-6)
 
 
@@ -109,7 +110,7 @@ def test_what_is_not_finite_stays_so_in_bf16(value: float, channel: int) -> None
 def test_a_perfect_prediction_costs_nothing(name: str) -> None:
     _, target = drawn()
     perfect = 1000 * F.one_hot(target, 4).permute(0, 3, 1, 2).double()
-    assert LOSSES[name](perfect, target).item() == pytest.approx(0, abs=1e-6)
+    assert loss_named(name)(perfect, target).item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -124,9 +125,11 @@ def test_coarser_outputs_are_guided_by_the_nearest_labels() -> None:
     logits, target = drawn(side=8)
     half = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     expected = 1.0 * F.cross_entropy(logits, target) + 0.4 * F.cross_entropy(half, target[:, 1::2, 1::2])
-    torch.testing.assert_close(total_loss("ce", (logits, half), target, (1.0, 0.4, 0.16)), expected)
+    torch.testing.assert_close(total_loss(cross_entropy, (logits, half), target, (1.0, 0.4, 0.16)), expected)
 
 
 def test_a_single_output_takes_the_first_weight() -> None:
     logits, target = drawn()
-    torch.testing.assert_close(total_loss("ce", (logits,), target, (2.0, 0.4)), 2 * cross_entropy(logits, target))
+    torch.testing.assert_close(
+        total_loss(cross_entropy, (logits,), target, (2.0, 0.4)), 2 * cross_entropy(logits, target)
+    )

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainers.models import MODELS, build, gflops, num_parameters
 from trainers.models.blocks import SameConv, average_pool, resize_bilinear, scaled, upsample_nearest
+from trainers.names import NETWORKS
+from trainers.networks import network, num_parameters
 
-NAMES = tuple(MODELS)
+NAMES = tuple(NETWORKS)
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,7 @@ def one_thread() -> None:
 
 
 def made(name: str, width: float = 0.25, num_classes: int = 7, seed: int = 0) -> nn.Module:
-    return build(name, num_classes, width, torch.Generator().manual_seed(seed))
+    return network(name).build(num_classes, {"width": width}, seed)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_the_cascade_has_under_a_million_parameters() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_more_width_is_more_parameters(name: str) -> None:
     with torch.device("meta"):
-        sizes = [num_parameters(MODELS[name](7, percent / 100)) for percent in range(10, 201, 5)]  # type: ignore[arg-type]
+        sizes = [num_parameters(network(name).make(7, percent / 100)) for percent in range(10, 201, 5)]
     assert all(a < b for a, b in pairwise(sizes))
 
 
@@ -67,7 +68,7 @@ def shapes(model: nn.Module, side: int) -> dict[str, tuple[int, ...]]:
 
 def test_the_authors_feature_maps() -> None:
     with torch.device("meta"):
-        icnet, unet = shapes(MODELS["icnet"](7, 1.0), 128), shapes(MODELS["unet"](7, 1.0), 128)  # type: ignore[arg-type]
+        icnet, unet = (shapes(network(name).make(7, 1.0), 128) for name in ("icnet", "unet"))
     assert [icnet[branch] for branch in ("full", "halved", "quartered")] == [
         (32, 128, 128),
         (64, 64, 64),
@@ -263,6 +264,10 @@ def test_a_dilated_convolution_of_repeated_pixels_is_a_repeated_convolution() ->
 def test_nearest_upsampling_repeats_pixels() -> None:
     images = torch.arange(4.0).reshape(1, 1, 2, 2)
     assert upsample_nearest(images)[0, 0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
+
+
+def gflops(name: str, num_classes: int, width: float, image_size: int) -> float:
+    return network(name).cost(num_classes, {"width": width}, image_size).gflops
 
 
 def test_gflops_are_those_of_the_convolutions() -> None:

@@ -1,4 +1,4 @@
-"""The paper's two losses, and the sum over the outputs of a network with cascade label guidance.
+"""The paper's two losses, those of others by dotted path, and the sum over the outputs of a network.
 
 Shapes: B batch, K classes, H and W pixels. Computed in float32 (in float64 if the logits are), whatever autocast says.
 """
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.cpu import softmax
+from trainers.names import LOSSES, NotFound, find
 
 SMOOTHING = 1.0
 
@@ -33,13 +34,33 @@ def cross_entropy_dice(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     return -log_probability_BHW.mean() + (1 - soft_dice)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"ce": cross_entropy, "ce_dice": cross_entropy_dice}
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of logits_BKHW and the true labels_BHW: a scalar."""
 
 
-def total_loss(name: str, outputs: Sequence[Tensor], target_BHW: Tensor, weights: Sequence[float]) -> Tensor:
+def loss_named(name: str) -> Loss:
+    """The loss of that name. Raises NotFound if it is neither built in nor a dotted path to a function or class."""
+    found = find(name, LOSSES)
+    if name in LOSSES:
+        function: Loss = found
+        return function
+    of_others = found() if isinstance(found, type) else found
+    if not callable(of_others):
+        raise NotFound(f"{name} is a {type(of_others).__name__}: it computes no loss")
+
+    def in_float32(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
+        with torch.autocast(logits_BKHW.device.type, enabled=False):
+            loss: Tensor = of_others(logits_BKHW.float(), target_BHW)
+        if loss.ndim:
+            raise ValueError(f"{name} gives a tensor of shape {tuple(loss.shape)}: it must give a scalar")
+        return loss
+
+    return in_float32
+
+
+def total_loss(loss: Loss, outputs: Sequence[Tensor], target_BHW: Tensor, weights: Sequence[float]) -> Tensor:
     """The loss of every output, weighted. The first output is at full size; a coarser one is compared with the labels
     of every n-th row and column, the one in the middle of the n (nearest resizing)."""
-    loss = LOSSES[name]
     losses = [
         weight * loss(logits, _resized(target_BHW, logits)) for logits, weight in zip(outputs, weights, strict=False)
     ]

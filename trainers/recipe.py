@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NUMERICS = 6
 """Goes up with every change of the code that gives the same trial other numbers; part of every recipe."""
 
-ModelName = Literal["icnet", "unet", "icnet_cascade"]
-LossName = Literal["ce", "ce_dice"]
 Precision = Literal["auto", "bf16", "fp32"]
 Value = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | float | Annotated[str, Field(max_length=200)]
 """Of one key of the recipe that a search may vary."""
@@ -35,10 +33,20 @@ class Section(BaseModel):
 
 
 class ModelRecipe(Section):
-    """The arguments of the networks."""
+    """The arguments of the networks: these, and any others that a network of the grid takes by name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Value] = Field(init=False)
 
     width: Annotated[float, Field(ge=0.01, le=4)] = 1.0
-    """Multiple of the network's numbers of channels: 1 is the paper's."""
+    """Multiple of the network's numbers of channels: 1 is the paper's. (For networks that take a width.)"""
+
+    @model_validator(mode="after")
+    def _others_are_names(self) -> Self:
+        for name in self.__pydantic_extra__:
+            if not (name.isascii() and name.isidentifier() and len(name) <= 64):
+                raise ValueError(f"{name[:64]!r} is no name of an argument")
+        return self
 
 
 class AugmentationRecipe(Section):
@@ -88,10 +96,9 @@ class Recipe(Section):
     def value(self, key: str) -> Any:
         """Of a key such as `training.epochs`. Raises KeyError if there is none."""
         section, _, name = key.partition(".")
-        table = getattr(self, section) if section in SECTIONS else None
-        if table is None or name not in type(table).model_fields:
+        if section not in SECTIONS:
             raise KeyError(key)
-        return getattr(table, name)
+        return dict(getattr(self, section))[name]
 
     def at(self, point: Mapping[str, Value]) -> Recipe:
         """This recipe with the values of a point in place of its own. Raises pydantic's ValidationError for a key or a
@@ -104,7 +111,7 @@ class Recipe(Section):
 
     def keys(self) -> list[str]:
         """All that there are, section by section."""
-        return [f"{section}.{name}" for section in SECTIONS for name in type(getattr(self, section)).model_fields]
+        return [f"{section}.{name}" for section in SECTIONS for name in dict(getattr(self, section))]
 
 
 SECTIONS = tuple(Recipe.model_fields)

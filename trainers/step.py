@@ -12,8 +12,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from trainers.losses import total_loss
-from trainers.recipe import LossName, TrainingRecipe
+from trainers.losses import loss_named, total_loss
+from trainers.recipe import TrainingRecipe
 
 # Of ImageNet, on a scale of 0 to 255, as the paper's authors normalise.
 MEAN_RGB = (123.675, 116.28, 103.53)
@@ -33,17 +33,18 @@ def adam(model: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
 def training_step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss: LossName,
+    loss: str,
     recipe: TrainingRecipe,
     device: torch.device,
     precision: torch.dtype,
 ) -> Step:
     """What moves the model's weights by one batch, and gives the loss."""
+    function = loss_named(loss)
 
     def step(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             outputs = model(to_input(images_BHWC))
-        batch_loss = total_loss(loss, outputs, labels_BHW.long(), recipe.cascade_weights)
+        batch_loss = total_loss(function, outputs, labels_BHW.long(), recipe.cascade_weights)
         optimizer.zero_grad(set_to_none=True)
         batch_loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -53,12 +54,13 @@ def training_step(
 
 
 def validation(
-    model: nn.Module, loss: LossName, recipe: TrainingRecipe, device: torch.device, precision: torch.dtype
+    model: nn.Module, loss: str, recipe: TrainingRecipe, device: torch.device, precision: torch.dtype
 ) -> Step:
     """What takes all images of a partition, and gives the loss of the main output, and the predicted labels_NHW.
 
     The soft Dice is taken batch by batch, as in training; the mean over batches is weighted by their images.
     """
+    function = loss_named(loss)
 
     @torch.no_grad()
     def validate(images_NHWC: Tensor, labels_NHW: Tensor) -> tuple[Tensor, ...]:
@@ -69,7 +71,7 @@ def validation(
         for images_BHWC, labels_BHW in batches:
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 outputs = model(to_input(images_BHWC))
-            loss_of_batch = total_loss(loss, outputs, labels_BHW.long(), recipe.cascade_weights)
+            loss_of_batch = total_loss(function, outputs[:1], labels_BHW.long(), recipe.cascade_weights)
             total += loss_of_batch * len(images_BHWC)
             predicted.append(outputs[0].argmax(1).to(torch.uint8))
         return total / len(images_NHWC), torch.cat(predicted)

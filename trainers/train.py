@@ -21,9 +21,10 @@ from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
 from trainers.gpu.cuda_graphs import recorded
-from trainers.models import build
+from trainers.networks import network
+from trainers.networks.start import draws_seeded_by
 from trainers.outcome import Epoch
-from trainers.recipe import LossName, ModelName, Recipe
+from trainers.recipe import Recipe
 from trainers.seeds import seed_of
 from trainers.step import adam, prepare_process, training_step, validation
 
@@ -39,8 +40,8 @@ class Diverged(Exception):
 class Job:
     """What is to be trained."""
 
-    model: ModelName
-    loss: LossName
+    model: str
+    loss: str
     recipe: Recipe
     purpose: tuple[str | int, ...]
     """The words that seed every draw, e.g. (study seed, trial id)."""
@@ -75,11 +76,9 @@ def train(
     """
     began, recipe = time.perf_counter(), job.recipe.training
     device, precision = prepare_process(recipe)
-    num_classes = len(source.samples.classes) + 1
-    weights_generator = torch.Generator().manual_seed(seed_of(*job.purpose, "weights"))
-    model = build(job.model, num_classes, job.recipe.model.width, weights_generator).to(
-        device, memory_format=torch.channels_last
-    )  # type: ignore[call-overload]
+    num_classes, weights_seed = len(source.samples.classes) + 1, seed_of(*job.purpose, "weights")
+    model = network(job.model).build(num_classes, dict(job.recipe.model), weights_seed)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = adam(model, recipe)
     step = training_step(model, optimizer, job.loss, recipe, device, precision)
     validate = validation(model, job.loss, recipe, device, precision)
@@ -120,7 +119,8 @@ def train(
     for epoch in epochs:
         epoch_began = time.perf_counter()
         model.train()
-        losses = [step(*batch)[0] for batch in islice(batches, images.num_batches)]
+        with draws_seeded_by(seed_of(*job.purpose, "network", epoch), device):  # those of dropout, for one
+            losses = [step(*batch)[0] for batch in islice(batches, images.num_batches)]
         step_losses = torch.stack(losses).tolist()  # the epoch's only wait for the device
         num_images += len(losses) * recipe.batch_size
         steps_seconds += time.perf_counter() - epoch_began

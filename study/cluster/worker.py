@@ -31,6 +31,7 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
     GPU (the driver tries it again with a whole one), and that OUT takes no results (the driver ends the run).
     """
     _check_node(study)
+    study.outside.make_findable()
     trial, results, resources = parse_trial(config["trial"]), Results(out), study.definition.resources
     patience = resources.patience_seconds
     # It is there already if a node died between the commit and its report.

@@ -1,0 +1,331 @@
+"""Networks and losses of others: found, known, carried to the workers, and trained as ours are."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from small_study import study, write_data
+from torch import nn
+
+from study.cells import Cell, Trial, parse_trial
+from study.definition_file import load, parse
+from study.errors import StudyError
+from study.outside import Outside, check_parts, outside_of
+from trainers.losses import cross_entropy, loss_named
+from trainers.names import NotFound
+from trainers.networks import Network, network
+from trainers.networks.adapter import Adapted, outputs_of
+
+PARTS = '''
+"""A network and a loss, as somebody has them beside his definition."""
+
+import torch
+from torch import nn
+
+from my_layers import Gate
+
+
+class SmallNet(nn.Module):
+    def __init__(self, num_classes: int, channels: int = 8, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, channels, 8, 8), nn.ReLU(), nn.Dropout2d(dropout))
+        self.gate = Gate(channels)
+        self.up = nn.ConvTranspose2d(channels, num_classes, 2, 2)
+        self.aux = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, images):
+        features = self.gate(self.features(images))
+        return {"out": self.up(features), "aux": self.aux(features)}
+
+
+def focal(logits, labels):
+    log_p = torch.log_softmax(logits, 1)
+    truth = nn.functional.one_hot(labels, logits.shape[1]).permute(0, 3, 1, 2)
+    log_p_truth = (log_p * truth).sum(1)
+    return -((1 - log_p_truth.exp()) ** 2 * log_p_truth).mean()
+'''
+LAYERS = """
+import torch
+from torch import nn
+
+
+class Gate(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.norm, self.linear = nn.LayerNorm(channels), nn.Linear(channels, channels)
+
+    def forward(self, features):
+        weights = torch.sigmoid(self.linear(self.norm(features.mean((2, 3)))))
+        return features * weights[:, :, None, None]
+"""
+DEFINITION = """
+name = "outside"
+seed = 2
+data.path = "data"
+grid = { models = ["parts:SmallNet", "icnet"], losses = ["parts:focal", "ce"], splits = ["random_0"] }
+model = { width = 0.25, channels = 6 }
+training = { image_size = 16, epochs = 2, batch_size = 4 }
+
+[search]
+trials = 3
+startup = 2
+
+[search.space]
+"training.learning_rate" = { low = 1e-4, high = 1e-2, log = true }
+"training.batch_size" = { choices = [4, 6] }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_data(tmp_path / "data")
+    (tmp_path / "parts.py").write_text(PARTS)
+    (tmp_path / "my_layers.py").write_text(LAYERS)
+    (tmp_path / "unused.py").write_text("1 / 0")
+    (tmp_path / "mine.toml").write_text(DEFINITION)
+    return tmp_path
+
+
+@pytest.fixture
+def importable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder on the path of this process, which forgets its modules afterwards."""
+    monkeypatch.syspath_prepend(str(folder))
+    yield folder
+    for name in ("parts", "my_layers"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.slow
+def test_a_network_and_a_loss_of_a_folder_go_through_ray(folder: Path, tmp_path: Path) -> None:
+    """With a searched learning rate and a choice; the workers get the code, and a trial is the same bits anywhere."""
+    out = tmp_path / "out"
+    done = study("run", folder / "mine.toml", "--out", out, "--set", "resources.workers=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = pd.read_parquet(out / "trials").set_index("trial")
+    assert len(rows) == 4 * 3
+    assert set(rows["status"]) == {"completed"}
+    mine = rows[rows["model"] == "parts:SmallNet"]
+    assert set(mine.index) == {
+        f"parts~SmallNet-{loss}-random_0-s0-t0{i}" for loss in ("parts~focal", "ce") for i in range(3)
+    }
+    assert mine["width"].isna().all(), "this network takes none"
+    assert set(rows.loc[rows["model"] == "icnet", "width"]) == {0.25}
+    points = rows["point"].map(json.loads)
+    assert {key for point in points for key in point} == {"training.learning_rate", "training.batch_size"}
+    assert {point["training.batch_size"] for point in points} == {4, 6}
+    assert points.map(lambda point: point["training.learning_rate"]).nunique() > 3
+    history = pd.read_parquet(out / "history").groupby("trial")["learning_rate"].first()
+    assert (history == points.map(lambda point: point["training.learning_rate"]).reindex(history.index)).all()
+    assert set(mine["parameters"]) == {6 * 3 * 64 + 6 + 2 * 6 + 6 * 6 + 6 + 6 * 3 * 4 + 3 + 6 * 3 + 3}
+    assert pd.isna(rows.loc["icnet-ce-random_0-s0-t00", "code"])
+    assert re.fullmatch(r'{"parts:SmallNet": "source [0-9a-f]{12}"}', mine["code"]["parts~SmallNet-ce-random_0-s0-t00"])
+
+    again = study("trial", "parts~SmallNet-parts~focal-random_0-s0-t02", folder / "mine.toml", "--out", out)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "the same tables, bit for bit" in again.stdout
+    assert study("status", out).returncode == 0
+    (folder / "my_layers.py").write_text(LAYERS.replace("sigmoid", "tanh"))
+    other = study("run", folder / "mine.toml", "--out", out, "--set", "search.trials=4")
+    assert other.returncode == 2
+    assert "holds trials of other code (parts~SmallNet-" in other.stderr
+
+
+def test_the_code_is_found_without_running_it(folder: Path) -> None:
+    found = outside_of(load(str(folder / "mine.toml")))
+    assert set(found.files) == {"parts.py", "my_layers.py"}
+    assert found.versions == {}
+    cell = Cell("parts:SmallNet", "ce", "random_0", 0)
+    before = found.identity_of(cell)
+    assert found.identity_of(Cell("icnet", "ce", "random_0", 0)) is None
+    (folder / "unused.py").write_text("2 / 0")
+    assert outside_of(load(str(folder / "mine.toml"))).identity_of(cell) == before
+    (folder / "my_layers.py").write_text(LAYERS + "\n")
+    assert outside_of(load(str(folder / "mine.toml"))).identity_of(cell) != before
+    assert "parts" not in sys.modules
+
+
+def test_a_package_is_taken_whole(tmp_path: Path) -> None:
+    package = tmp_path / "mypkg"
+    (package / "deep").mkdir(parents=True)
+    modules = ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
+    for name in modules:
+        (package / name).write_text("")
+    (package / "notes.txt").write_text("no code")
+    found = outside_of(parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}}))
+    assert set(found.files) == {f"mypkg/{name}" for name in modules}
+
+
+def test_what_is_installed_is_known_by_its_version() -> None:
+    definition = parse({"grid": {"losses": ["torch.nn:CrossEntropyLoss"]}})
+    found = outside_of(definition)
+    assert found.identities == {"torch.nn:CrossEntropyLoss": f"torch {torch.__version__}"}
+    assert found.files == {}
+    found.make_findable()
+    with pytest.raises(StudyError, match=r"torch 0\.1 is needed here, and there is "):
+        Outside(versions={"torch": "0.1"}).make_findable()
+    check_parts(definition)
+
+
+def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    definition = load(str(folder / "mine.toml"))
+    assert definition.resources.modules == (str(folder), "/")
+    assert load("demo", ["grid.models=parts:SmallNet"]).resources.modules == ("/",)
+    assert load("demo").resources.modules == ()
+    (tmp_path / "other.toml").write_text(DEFINITION + '[resources]\nmodules = ["code"]')
+    assert load(str(tmp_path / "other.toml")).resources.modules == (str(tmp_path / "code"),)
+    (tmp_path / "kept.toml").write_text(definition.to_toml())
+    assert load(str(tmp_path / "kept.toml")) == definition
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["grid.models=absent:Net"], "there is no module absent: it is not installed, and not in "),
+        (["grid.losses=unused:x"], "unused:x: unused cannot be imported: ZeroDivisionError: division by zero"),
+        (["grid.models=parts:SmalNet"], "parts:SmalNet: module 'parts' has no attribute 'SmalNet'"),
+        (["grid.losses=parts:__doc__"], "parts:__doc__ is a str: it computes no loss"),
+        (["model.depth=3"], "model.depth: no network of the grid takes it"),
+        (
+            ["search.space.model.channels={low=4, high=8}", "grid.models=parts:SmallNet,icnet"],
+            "search.space: model.channels is searched, and icnet takes no channels",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(importable: Path, settings: list[str], words: str) -> None:
+    definition = load(str(importable / "mine.toml"), settings)
+    with pytest.raises(StudyError) as caught:
+        (outside_of(definition), check_parts(definition))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("model", ["icnet", "unet2", "mypkg.nets:MyNet", "a.b_c.D1:e.f"])
+def test_a_trials_id_carries_any_name(model: str) -> None:
+    trial = Trial(Cell(model, "My.losses_2:Focal", "random_12", 3), 7)
+    assert parse_trial(trial.id) == trial
+    assert re.fullmatch(r"[A-Za-z0-9_.~-]+", trial.id)
+    assert trial.id.count("-") == 4
+
+
+@pytest.mark.parametrize("name", ["a~b-ce", "~a-ce", "_a~b-ce", "a~b~c-ce", "ICNet-ce", "icnet-a~b!", "icnet-a:b"])
+def test_what_is_no_trials_id(name: str) -> None:
+    full = f"{name}-random_0-s0-t00"
+    if name == "a~b-ce":
+        assert parse_trial(full).cell.model == "a:b"
+        return
+    with pytest.raises(StudyError, match="no trial's id"):
+        parse_trial(full)
+
+
+def test_weights_are_drawn_by_the_seed_alone(importable: Path) -> None:
+    torch.rand(3)
+    before = torch.get_rng_state()
+    first, again, other = (network("parts:SmallNet").build(3, {"channels": 6}, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    pairs = list(zip(*(made.state_dict().values() for made in (first, again, other)), strict=True))
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert any(not torch.equal(a, c) for a, _, c in pairs)
+    assert first.network.gate.linear.weight.std() > 0.1  # type: ignore[union-attr]
+
+
+def test_a_weight_that_nobody_draws_is_named() -> None:
+    class Forgetful(nn.Module):
+        def __init__(self, num_classes: int) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.empty(5))
+
+    kind = Network("mine:Forgetful", Forgetful, frozenset())
+    with pytest.raises(ValueError, match=r"mine:Forgetful leaves weights undrawn: network\.scale"):
+        kind.build(3, {}, 0)
+
+
+def test_a_network_gets_the_arguments_that_it_takes() -> None:
+    def library(weights: str | None = None, num_classes: int = 21, **more: object) -> nn.Module:
+        return nn.Conv2d(3, num_classes, 1)
+
+    def positional(classes_in_all: int, *, depth: int = 2) -> nn.Module:
+        return nn.Conv2d(3, classes_in_all, depth)
+
+    assert Network("a:b", library, None).build(4, {"x": 1}, 0).network.out_channels == 4  # type: ignore[union-attr]
+    kind = Network("a:b", positional, frozenset({"depth"}))
+    assert kind.arguments({"width": 1.0, "depth": 3}) == {"depth": 3}
+    assert kind.build(4, {"width": 1.0, "depth": 3}, 0).network.kernel_size == (3, 3)  # type: ignore[union-attr]
+    with pytest.raises(TypeError, match=r"a:b makes a int, which is no torch\.nn\.Module"):
+        Network("a:b", lambda num_classes: num_classes, frozenset()).build(4, {}, 0)
+    assert network("torch.nn:Identity").takes is None
+    for name, words in (("math:pi", "math:pi is a float: it makes no network"), ("builtins:int", "cannot be told")):
+        with pytest.raises(NotFound, match=words):
+            network(name)
+
+
+class Output:
+    def __init__(self, logits: torch.Tensor) -> None:
+        self.logits = logits
+
+
+T = torch.zeros(2, 3, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("returned", "count"),
+    [(T, 1), ((T, T), 2), ([T], 1), ({"out": T}, 1), ({"aux": T, "out": T}, 2), (Output(T), 1)],
+)
+def test_what_networks_return(returned: object, count: int) -> None:
+    assert len(outputs_of(returned)) == count
+
+
+@pytest.mark.parametrize("returned", [None, (), (T, 1), {"logit": T}, Output(None), "x"])  # type: ignore[arg-type]
+def test_what_they_must_not_return(returned: object) -> None:
+    with pytest.raises(ValueError, match="a network returned a "):
+        outputs_of(returned)
+
+
+def test_the_main_output_comes_first_and_at_full_size() -> None:
+    class Low(nn.Module):
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"aux": images[:, :2, ::8, ::8], "out": images[:, :2, ::4, ::4]}
+
+    images = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    main, aux = Adapted(Low(), 2)(images)
+    assert main.shape == aux.shape == (2, 2, 32, 48)
+    expected = nn.functional.interpolate(images[:, :2, ::4, ::4], size=(32, 48), mode="bilinear")
+    torch.testing.assert_close(main, expected)
+    with pytest.raises(ValueError, match="has shape 2 x 2 x 8 x 12: it must be B x 7 x h x w"):
+        Adapted(Low(), 7)(images)
+
+
+def test_costs_are_measured_and_on_the_cpu_where_the_meta_device_does_not_do(importable: Path) -> None:
+    class NeedsValues(nn.Module):
+        def __init__(self, num_classes: int) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, num_classes, 3, padding=1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.conv(images) * float(images.sum().item() >= 0)
+
+    before = torch.get_rng_state()
+    cost = Network("a:b", NeedsValues, frozenset()).cost(3, {}, 32)
+    assert (cost.parameters, cost.gflops) == (3 * 3 * 9 + 3, 2 * 32 * 32 * 3 * 3 * 9 / 1e9)
+    assert network("parts:SmallNet").cost(3, {"channels": 6}, 32).gflops > 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_loss_may_be_a_function_or_a_class() -> None:
+    logits, labels = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.ones(2, 4, 4).long()
+    for name in ("torch.nn:CrossEntropyLoss", "torch.nn.functional:cross_entropy"):
+        torch.testing.assert_close(loss_named(name)(logits, labels), cross_entropy(logits, labels))
+        assert loss_named(name)(logits.bfloat16(), labels).dtype == torch.float32
+    with pytest.raises(ValueError, match="it must give a scalar"):
+        loss_named("torch:add")(logits, labels[:, None])
+    for name in ("absent:x", "math:pi"):
+        with pytest.raises(NotFound):
+            loss_named(name)

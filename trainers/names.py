@@ -1,0 +1,60 @@
+"""Names of networks and losses: a built-in one, or a dotted path such as `mypkg.nets:MyNet`. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import reduce
+from importlib import import_module
+from typing import Any
+
+NETWORKS = {
+    "icnet": "trainers.models.icnet:ICNet",
+    "unet": "trainers.models.unet:UNet",
+    "icnet_cascade": "trainers.models.icnet_cascade:ICNetCascade",
+}
+LOSSES = {"ce": "trainers.losses:cross_entropy", "ce_dice": "trainers.losses:cross_entropy_dice"}
+"""Built-in name -> where it is."""
+LONGEST_NAME = 80
+"""Characters: two names, a split and numbers have to fit into the name of a file."""
+_DOTTED_PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_COLON_IN_FILES = "~"
+"""Stands for the colon of a dotted path in the names of files, where a colon is not allowed everywhere."""
+
+
+class NotFound(Exception):
+    """A dotted path leads nowhere. The message says where it ends."""
+
+
+def is_dotted_path(name: str) -> bool:
+    """Whether a name has the form of one: `module:attribute`, in ASCII, the module's name beginning with a letter."""
+    return _DOTTED_PATH.fullmatch(name) is not None and len(name) <= LONGEST_NAME
+
+
+def in_file_names(name: str) -> str:
+    """A network's or loss's name as files can have it; it has no hyphen."""
+    return name.replace(":", _COLON_IN_FILES)
+
+
+def from_file_names(text: str) -> str:
+    """The name of which `in_file_names` gave the text."""
+    return text.replace(_COLON_IN_FILES, ":")
+
+
+def module_of(name: str) -> str:
+    """Of a dotted path, the module."""
+    return name.partition(":")[0]
+
+
+def find(name: str, built_in: Mapping[str, str]) -> Any:
+    """What a name stands for. Raises NotFound."""
+    path = built_in.get(name, name)
+    module, _, attributes = path.partition(":")
+    try:
+        found: Any = import_module(module)
+    except Exception as error:  # whatever somebody else's module does when it is imported
+        raise NotFound(f"{name}: {module} cannot be imported: {type(error).__name__}: {error}") from error
+    try:
+        return reduce(getattr, attributes.split("."), found)
+    except AttributeError as error:
+        raise NotFound(f"{name}: {error}") from error

@@ -1,0 +1,121 @@
+"""Networks, by name: how each is made and started, and what it costs.
+
+Shapes: B batch, K classes, H and W pixels.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainers.names import NETWORKS, NotFound, find
+from trainers.networks.adapter import Adapted
+from trainers.networks.start import draws_seeded_by, keras_start, undrawn, unwritten_memory_is_nan
+from trainers.recipe import Value
+
+_WORDS_FOR_CLASSES = ("num_classes", "classes")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A kind of network: a built-in one, or what a dotted path leads to."""
+
+    name: str
+    make: Any
+    """(num_classes, **arguments) -> nn.Module."""
+    takes: frozenset[str] | None
+    """The arguments that it takes beside the number of classes; None: any."""
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.name in NETWORKS
+
+    def arguments(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of a recipe's `model` that this network takes."""
+        return {key: value for key, value in given.items() if self.takes is None or key in self.takes}
+
+    def build(self, num_classes: int, given: Mapping[str, Value], seed: int) -> nn.Module:
+        """The network on the CPU, every weight drawn by the seed alone: images_BCHW -> a tuple of logits_BKHW, the main
+        ones first and at full size.
+
+        Built-in ones start as Keras's do, as the paper's authors had it; others as they start themselves. Raises
+        ValueError where that leaves a weight undrawn.
+        """
+        with unwritten_memory_is_nan():
+            if self.is_built_in:
+                with torch.device("meta"):  # no weight is drawn from the global generator
+                    model = self._made(num_classes, given)
+                model = keras_start(model.to_empty(device="cpu"), torch.Generator().manual_seed(seed))
+            else:
+                with draws_seeded_by(seed):
+                    model = Adapted(self._made(num_classes, given), num_classes)
+        if names := undrawn(model):
+            raise ValueError(f"{self.name} leaves weights undrawn: {', '.join(names[:5])}")
+        return model
+
+    def cost(self, num_classes: int, given: Mapping[str, Value], image_size: int) -> Cost:
+        """Measured without memory or arithmetic, on the meta device; on the CPU for a network that cannot run there."""
+        try:
+            return self._cost(num_classes, given, image_size, torch.device("meta"))
+        except Exception:  # whatever a network of somebody else's does that needs values
+            if self.is_built_in:
+                raise
+        return self._cost(num_classes, given, image_size, nullcontext())
+
+    def _cost(
+        self, num_classes: int, given: Mapping[str, Value], image_size: int, place: AbstractContextManager[Any]
+    ) -> Cost:
+        with draws_seeded_by(0), place, torch.no_grad():
+            model = self._made(num_classes, given)
+            adapted = (model if self.is_built_in else Adapted(model, num_classes)).eval()
+            with FlopCounterMode(display=False) as counter:
+                adapted(torch.zeros(1, 3, image_size, image_size))
+        return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
+
+    def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:
+        arguments = self.arguments(given)
+        named = [word for word in _WORDS_FOR_CLASSES if word in inspect.signature(self.make).parameters]
+        made = self.make(**{named[0]: num_classes}, **arguments) if named else self.make(num_classes, **arguments)
+        if not isinstance(made, nn.Module):
+            raise TypeError(f"{self.name} makes a {type(made).__name__}, which is no torch.nn.Module")
+        return made
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one network."""
+
+    parameters: int
+    """Weights and the batch norms' running means and variances, as Keras counts."""
+    gflops: float
+    """1e9 floating point operations to predict one image: convolutions and products, two for each multiply-add."""
+
+
+def network(name: str) -> Network:
+    """The network of that name. Raises NotFound if it is neither built in nor a dotted path to a function or class."""
+    make = find(name, NETWORKS)
+    if not callable(make):
+        raise NotFound(f"{name} is a {type(make).__name__}: it makes no network")
+    try:
+        parameters = list(inspect.signature(make).parameters.values())
+    except ValueError as error:
+        raise NotFound(f"{name}: what it takes cannot be told: {error}") from error
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return Network(name, make, None)
+    named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+    first = {parameters[0].name} if parameters and not named & set(_WORDS_FOR_CLASSES) else set()
+    return Network(name, make, frozenset(named - set(_WORDS_FOR_CLASSES) - first))
+
+
+def num_parameters(model: nn.Module) -> int:
+    """Weights and the batch norms' running means and variances, as Keras counts."""
+    statistics = [buffer for name, buffer in model.named_buffers() if name.endswith(("running_mean", "running_var"))]
+    tensors: list[Tensor] = [*model.parameters(), *statistics]
+    return sum(tensor.numel() for tensor in tensors)

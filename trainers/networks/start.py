@@ -1,0 +1,58 @@
+"""How networks start: every weight drawn by a seed, and none forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+def keras_start(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """Keras's, as the paper's authors had it: kernels uniform after Glorot, biases zero."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+    return model
+
+
+@contextmanager
+def draws_seeded_by(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """torch's global generator, from which a network may draw, starts at the seed, and is afterwards as it was; on a
+    GPU that of the GPU, too."""
+    before, on_gpu = torch.get_rng_state(), device is not None and device.type == "cuda"
+    before_on_gpu = torch.cuda.get_rng_state() if on_gpu else None
+    torch.default_generator.manual_seed(seed)
+    if on_gpu:
+        torch.cuda.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before)
+        if before_on_gpu is not None:
+            torch.cuda.set_rng_state(before_on_gpu)
+
+
+@contextmanager
+def unwritten_memory_is_nan() -> Iterator[None]:
+    """Tensors of floats that are made and not written to hold NaN, and no remains of others."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+def undrawn(model: nn.Module) -> list[str]:
+    """Names of the parameters and buffers that hold a NaN."""
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    return [name for name, tensor in tensors if tensor.is_floating_point() and tensor.isnan().any()]
