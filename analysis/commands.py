@@ -85,7 +85,7 @@ def _of_a_study(scores: Scores, seed: int) -> dict[str, pd.DataFrame]:
         "Was tuning worth it? Tuned less default, on test images": search.tuning_gain(runs, scores.test_to_train),
         "Would another split have picked the same hyperparameters?": search.transfer(runs, startup),
         "How much does the choice of the point move, against the split?": search.tuning_shares(runs, startup),
-        "Which hyperparameter mattered?": importance(runs, seed),
+        "Which hyperparameter mattered?": importance(runs, facts.definition.search.space, seed),
         "Accuracy against cost": trade_off(facts, worded_in(scores.table)),
     }
 

@@ -57,7 +57,7 @@ def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
 
 
 def _search(material: Material) -> Section:
-    facts, startup = material.facts, material.facts.definition.search.startup
+    facts, startup, space = material.facts, (found := material.facts.definition.search).startup, found.space
     points = facts.completed.assign(chosen=facts.completed["trial"].isin(search.tuned_trials(facts.completed)["trial"]))
     nothing = int(points["index"].max()) == 0 if len(points) else True
     panels = []
@@ -65,8 +65,8 @@ def _search(material: Material) -> Section:
         panels += [
             panel(
                 f"{model} {loss}: points tried",
-                figures_search.search_points(points, model, loss),
-                "Width and augmentation strength of every trial, coloured by its validation objective.",
+                figures_search.search_points(points, model, loss, space),
+                "The point of every trial, coloured by its validation objective.",
             ),
             panel(
                 f"{model} {loss}: best so far",
@@ -76,7 +76,7 @@ def _search(material: Material) -> Section:
         ]
     return Section(
         "search",
-        "The search for width and augmentation strength",
+        f"The search for {' and '.join(space) or 'better values'}",
         "Was tuning worth it, and would another split have picked the same?",
         "Each cell searches for itself, by validation images. Ringed: each cell's choice. If the rings of a "
         "configuration lie far apart, the choice is a matter of the split; the regret says what another split's "
@@ -99,7 +99,7 @@ def _search(material: Material) -> Section:
                 "tuning_shares.csv",
             ),
             material.listed(
-                "Importance of the hyperparameters", importance(material.runs, material.seed), "importance.csv"
+                "Importance of the hyperparameters", importance(material.runs, space, material.seed), "importance.csv"
             ),
         ],
         notes=["One trial in every cell: nothing was searched."] if nothing else [],

@@ -63,11 +63,10 @@ def main() -> None:
 def contend(network: str, epochs: int, settings: Sequence[str]) -> None:
     """Train whenever a line comes in; print the GPU memory taken, MiB."""
     study = prepare(load("paper", settings))
-    job, recipe = Job(network, "ce", 1.0, 1.0, ("benchmark",)), study.definition.training
 
     def training(number: int) -> None:
-        short = recipe.model_copy(update={"epochs": number})
-        train(job, short, study.source, study.splits["random_0"])
+        recipe = study.definition.recipe.at({"training.epochs": number})
+        train(Job(network, "ce", recipe, ("benchmark",)), study.source, study.splits["random_0"])
 
     training(1)  # libraries are loaded
     print("ready", flush=True)

@@ -18,13 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.augment import CHAIN_PROBABILITY, OPERATIONS, Operation
+from trainers.augmentation.chain import CHAIN_PROBABILITY, OPERATIONS, Operation
 from trainers.batches import TrainingImages, training_batches
 from trainers.data.cut_outs.compositing import composite, cropped_background, random_crops
 from trainers.data.cut_outs.scenes import pools_of
 from trainers.data.cut_outs.source import CutOuts
 from trainers.data.split import Split
-from trainers.models import build, fused
+from trainers.models import blocks, build
 from trainers.models.blocks import ConvReLU, upsample_nearest
 from trainers.models.icnet import ICNet
 from trainers.recipe import TrainingRecipe
@@ -61,7 +61,7 @@ def our_images(split: Split, recipe: TrainingRecipe, strength: float) -> Trainin
 def as_described(network: str, num_classes: int, width: float) -> nn.Module:
     """The network as anybody would write it: without fused layers, which this process loses, and upsampled where its
     authors upsample."""
-    fused.applies = lambda images: False
+    blocks.fused_layers = lambda images: None
     model = build(network, num_classes, width, torch.Generator().manual_seed(0))
     return UpsampledFirst(model) if isinstance(model, ICNet) else model
 

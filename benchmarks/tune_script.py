@@ -65,7 +65,7 @@ def main() -> None:
         "model": tune.grid_search(list(grid.models)),
         "loss": tune.grid_search(list(grid.losses)),
         "split": tune.grid_search(list(grid.splits)),
-        "width": search.default_width if search.trials == 1 else tune.uniform(*search.width),
+        "width": definition.model.width if search.trials == 1 else tune.uniform(*search.space["model.width"].ends),
     }
     tuner = tune.Tuner(
         tune.with_resources(train, {"cpu": definition.training.threads}),

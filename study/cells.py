@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 from study.definition import Definition
 from study.errors import StudyError
+from study.point import Point
 from trainers.recipe import LossName, ModelName
 
 _TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-([a-z][a-z0-9_]{0,39})-s([0-9]{1,16})-t([0-9]{2,6})")
@@ -44,13 +45,6 @@ class Trial:
     @cached_property
     def id(self) -> str:
         return f"{self.cell.id}-t{self.index:02d}"
-
-
-class Point(NamedTuple):
-    """What the search chooses: the network's width multiplier and the augmentation strength."""
-
-    width: float
-    strength: float
 
 
 class Outcome(NamedTuple):

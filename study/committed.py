@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from study.cells import Outcome, Point, Trial, parse_trial
+from study.cells import Outcome, Trial, parse_trial
 from study.definition import Definition
 from study.digests import Row
 from study.errors import StudyError
+from study.point import Point
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 
@@ -72,7 +73,7 @@ def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Tria
 
 def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
     """What the search is told of each trial: its point, and its objective unless it failed."""
-    return {t: Outcome(Point(row["width"], row["strength"]), row["objective"]) for t, row in committed.items()}
+    return {t: Outcome(Point.from_json(row["point"]), row["objective"]) for t, row in committed.items()}
 
 
 def missing(trials: Iterable[Trial], committed: Mapping[Trial, Row]) -> list[Trial]:
@@ -80,7 +81,7 @@ def missing(trials: Iterable[Trial], committed: Mapping[Trial, Row]) -> list[Tri
 
 
 def _other_recipe(results: Results, trial_id: str, definition: Definition) -> str:
-    theirs, ours = results.recipe_of(trial_id), definition.recipe()
+    theirs, ours = results.recipe_of(trial_id), definition.recipe_keys()
     if bool(theirs.get("simulate")) != definition.simulate:
         there, here = ("trained", "simulates") if definition.simulate else ("simulated", "trains")
         return (

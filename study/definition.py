@@ -11,13 +11,25 @@ from collections.abc import Callable
 from typing import Annotated, Any, Self, get_args
 
 import tomli_w
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import MOST_SHOWN, brief, did_you_mean
 from study.figures import figures_of
+from study.point import Point
+from study.space import FIXED, MOST_KEYS, Choices, Range, Space, flat, in_order
 from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.printable import is_text
-from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
+from trainers.recipe import (
+    NUMERICS,
+    SECTIONS,
+    AugmentationRecipe,
+    LossName,
+    ModelName,
+    ModelRecipe,
+    Recipe,
+    Section,
+    TrainingRecipe,
+)
 
 PRESETS = ("demo", "paper")
 DEFINITION_HEADER = "# The definition as it was run, every default written out. Each run writes this file anew.\n"
@@ -40,8 +52,6 @@ MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 """Of a study: a plan of so many takes seconds, and some 300 MiB."""
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
 Share = Annotated[float, Field(gt=0, lt=1)]
-Width = Annotated[float, Field(ge=0.01, le=4)]
-Strength = Annotated[float, Field(ge=0, le=1.5)]
 YEAR = 31_536_000  # of seconds: who waits longer waits for ever, and the system's timers take no number of any size
 Seconds = Annotated[float, Field(ge=0, le=YEAR)]
 
@@ -150,27 +160,34 @@ class Splits(Section):
 
 
 class Search(Section):
-    """The points (width, strength) at which the trials of a cell are run."""
+    """The points at which the trials of a cell are run: values for some keys of the recipe, laid over it."""
 
     trials: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Trials in every cell. May grow: what is there stays."""
     startup: Annotated[int, Field(ge=1, le=10_000)] = 8
-    """The first trials of every cell share these many points (the default point, then quasi-random ones); then TPE."""
-    width: tuple[Width, Width] = (0.25, 1.5)
-    """Lowest and highest multiple of the network's number of channels to be tried, drawn on a log scale."""
-    strength: tuple[Strength, Strength] = (0.0, 1.5)
-    """Lowest and highest strength of the augmentation to be tried: 0 changes no image, 1 is the paper's."""
-    default_width: Width = 1.0
-    """The width of every cell's trial 0."""
-    default_strength: Strength = 1.0
-    """The strength of every cell's trial 0."""
+    """The first trials of every cell share these many points (the recipe's own, then quasi-random ones); then TPE."""
+    space: Annotated[
+        Space,
+        Field(
+            max_length=MOST_KEYS,
+            json_schema_extra={
+                "allowed": 'a table: "section.key" = { low, high } (and log = true, or step), or { choices = [...] }'
+            },
+        ),
+    ] = {}
+    """The keys of model, augmentation and training that are searched, and where. Trial 0 takes the recipe's values."""
 
-    @field_validator("width", "strength")
+    @model_validator(mode="before")
     @classmethod
-    def _ascending(cls, bounds: tuple[float, float]) -> tuple[float, float]:
-        if bounds[0] >= bounds[1]:
-            raise ValueError(f"must be [low, high] with low < high, not [{bounds[0]:g}, {bounds[1]:g}]")
-        return bounds
+    def _keys_may_be_tables(cls, table: Any) -> Any:
+        if isinstance(table, dict) and isinstance(table.get("space"), dict):
+            return {**table, "space": flat(table["space"])}
+        return table
+
+    @field_validator("space")
+    @classmethod
+    def _in_one_order(cls, space: Space) -> Space:
+        return in_order(space)
 
 
 GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in get_args(ModelName)}
@@ -218,6 +235,8 @@ class Definition(Section):
     data: Data = Data()
     grid: Grid = Grid()
     splits: Splits = Splits()
+    model: ModelRecipe = ModelRecipe()
+    augmentation: AugmentationRecipe = AugmentationRecipe()
     training: TrainingRecipe = TrainingRecipe()
     search: Search = Search()
     resources: Resources = Resources()
@@ -269,22 +288,52 @@ class Definition(Section):
                 )
         return self
 
-    def recipe(self) -> dict[str, Any]:
-        """The part that decides a trial's numbers, as flat `section.key: value`; the data and the split apart, which
-        have fingerprints of their own. (`search.trials` and the grid may grow; they decide no single trial.)"""
+    @model_validator(mode="after")
+    def _the_search_varies_the_recipe(self) -> Self:
+        for key, dimension in self.search.space.items():
+            if problem := _not_to_be_searched(self.recipe, key, dimension):
+                raise ValueError(f'search.space."{brief(key)[1:-1]}": {problem}')
+        if self.search.trials > 1 and not self.search.space:
+            raise ValueError(
+                f"search.trials: {self.search.trials:,} trials of a cell need points to try, and search.space names "
+                'none; add, for instance, search.space."model.width" = { low = 0.25, high = 1.5, log = true }'
+            )
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of every trial, before its point is laid over it."""
+        return Recipe(model=self.model, augmentation=self.augmentation, training=self.training)
+
+    @property
+    def default_point(self) -> Point:
+        """The recipe's own values of the searched keys: every cell's trial 0."""
+        recipe = self.recipe
+        return Point({key: recipe.value(key) for key in self.search.space})
+
+    @property
+    def largest_batch_size(self) -> int:
+        """Of all batch sizes that a trial may have."""
+        searched = self.search.space.get("training.batch_size")
+        return max([self.training.batch_size, *map(int, searched.ends if searched else ())])
+
+    def recipe_keys(self) -> dict[str, Any]:
+        """All that decides a trial's numbers, as flat `section.key: value`; the data and the split apart, which have
+        fingerprints of their own. (`search.trials` and the grid may grow; they decide no single trial.)"""
         keep = {
             "splits": {"test_share", "validation_share", "shared_backgrounds"},
-            "training": set(TrainingRecipe.model_fields),
-            "search": set(Search.model_fields) - {"trials"},
+            **{section: set(type(getattr(self, section)).model_fields) for section in SECTIONS},
+            "search": {"startup"},
         }
         plain = self.model_dump(mode="json", include={"seed", *keep})
         flat = {f"{section}.{key}": plain[section][key] for section, keys in keep.items() for key in sorted(keys)}
+        space = {f"search.space.{key}": _plain(dimension) for key, dimension in self.search.space.items()}
         simulated = {"simulate": True} if self.simulate else {}
-        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat}
+        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space}
 
     def recipe_digest(self) -> str:
         """Twelve hexadecimal digits that name the recipe."""
-        return hashlib.sha256(json.dumps(self.recipe(), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.recipe_keys(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_toml(self) -> str:
         """The whole definition, every default written out; `load` of it gives an equal definition."""
@@ -300,6 +349,37 @@ def _check_held_out(axis: str, split: str, tested: dict[str, Any]) -> None:
         )
     if not any(tested.values()):
         raise ValueError(f"{split} tests no {axis}; name some, such as {split} = [30]")
+
+
+def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) -> str:
+    """Why a key cannot be searched so, or nothing."""
+    try:
+        value = recipe.value(key)
+    except KeyError:
+        return f"no key of the recipe{did_you_mean(key, recipe.keys())}"
+    if key in FIXED:
+        return f"cannot be searched, as {FIXED[key]}"
+    if not isinstance(value, bool | int | float | str):
+        return f"cannot be searched, as it is no single value: {value}"
+    for end in dimension.ends:
+        try:
+            recipe.at({key: end})
+        except ValidationError as error:
+            return f"{key} cannot be {brief(end)}: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+    if isinstance(dimension, Choices):
+        return "" if value in dimension.choices else f"trial 0 takes the recipe's value, {value!r}: it must be a choice"
+    if isinstance(value, bool | str):
+        return f"{value!r} is no number, and has no range: give choices"
+    if isinstance(value, int) and not all(isinstance(n, int) for n in (*dimension.ends, dimension.step or 1)):
+        return f"the recipe's value, {value}, is a whole number: so must low, high and step be"
+    return ""
+
+
+def _plain(dimension: Range | Choices) -> Any:
+    """As the recipe's digest takes it: 1 is 1.0."""
+    if isinstance(dimension, Choices):
+        return list(dimension.choices)
+    return {name: float(value) for name, value in dimension if value is not None}
 
 
 def _each(change: Callable[[Any], Any], table: Any) -> Any:

@@ -82,6 +82,8 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 def _allowed(node: dict[str, Any]) -> str:
     """What a part of a JSON Schema lets in, in words."""
     match node:
+        case {"allowed": str(words)}:
+            return words
         case {"enum": list(words)}:
             return _listed([json.dumps(word) for word in words])
         case {"const": word}:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from study.capacity import Forecast, forecast, this_machine
-from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
+from study.cells import Cell, Outcome, Trial, cells, parse_trial, trials
 from study.claim import claimed, living_driver
 from study.committed import Committed, check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
 from study.cost import Estimate, Factors, estimate, images_to_train_on
 from study.data_set import samples_of
 from study.definition import Definition
-from study.definition_file import parse, read_toml
+from study.definition_file import is_of_an_earlier_version, parse, read_toml
 from study.digests import Row
 from study.errors import StudyError
+from study.point import Point
 from study.prepare import Prepared, prepare
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
@@ -197,7 +198,10 @@ def kept_definition(results: Results) -> Definition:
     if content is None:
         raise StudyError(f"{results.out} holds no study: there is no {DEFINITION_FILE} in it")
     place = f"{results.out}/{DEFINITION_FILE}"
-    return parse(read_toml(content, place), place)
+    table = read_toml(content, place)
+    if is_of_an_earlier_version(table):
+        raise StudyError(f"{results.out} was made by an earlier version of this project: use another --out")
+    return parse(table, place)
 
 
 @dataclass(frozen=True)
@@ -268,9 +272,7 @@ def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outco
             f"{wanted.id} was chosen by the search, from the results of its cell's earlier trials, and --out has no "
             f"{absent[0]}; run the study, or those trials, first"
         )
-    return suggest(
-        definition.search, definition.seed, wanted.cell, wanted.index, [known[t] for t in earlier if t in known]
-    )
+    return suggest(definition, wanted.cell, wanted.index, [known[t] for t in earlier if t in known])
 
 
 def _differing_columns(tables: Mapping[str, pa.Table], results: Results, trial_id: str) -> list[str]:

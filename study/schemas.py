@@ -31,6 +31,7 @@ _FACTORS = (
     ("axis", "string"),
     ("seed", "long"),
     ("index", "int"),
+    ("point", "string"),
     ("width", "double"),
     ("strength", "double"),
 )

@@ -44,7 +44,7 @@ def split_problems(definition: Definition, samples: Samples) -> list[Problem]:
         except SplitError as error:
             problems += error.problems
         else:
-            problems += _too_few_for_a_batch(split, definition.training.batch_size)
+            problems += _too_few_for_a_batch(split, definition.largest_batch_size)
     return problems
 
 

@@ -23,7 +23,7 @@ def write_study(out: Path, definition: Definition, study: Prepared | None = None
     for cell in cells(definition):
         earlier: list[Outcome] = []
         for index in range(definition.search.trials):
-            point = suggest(definition.search, definition.seed, cell, index, earlier)
+            point = suggest(definition, cell, index, earlier)
             tables = run_trial(study, Trial(cell, index), point)
             results.commit(tables)
             earlier.append(Outcome(point, tables["trials"]["objective"][0].as_py()))

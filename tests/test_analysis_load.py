@@ -24,6 +24,7 @@ CLASSES = ["bg", "bx", "cl"]
 ROOT = Path(__file__).parent.parent
 KEYS = ["model", "loss", "split", "seed", "averaging", "class"]
 GRID = ("grid.models=icnet,unet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3")
+POINT = '{"augmentation.strength": 1.0, "model.width": 1.0}'
 DEFINITION = definition_file.load("demo", GRID)
 
 
@@ -46,7 +47,7 @@ def commit(
 ) -> None:
     trial = parse_trial(trial_id)
     cell = trial.cell
-    factors = {"trial": trial_id, "index": trial.index, "width": 1.0, "strength": 1.0}
+    factors = {"trial": trial_id, "index": trial.index, "point": POINT, "width": 1.0, "strength": 1.0}
     factors |= {"model": cell.model, "loss": cell.loss, "split": cell.split, "seed": cell.seed}
     is_random = cell.split.startswith("random_")
     factors |= {"split_kind": "random" if is_random else "held_out", "axis": None if is_random else "angle"}
@@ -77,7 +78,7 @@ def commit(
         "dice": table_of("dice", [*val, *(factors | test | scored for scored in per_class)]),
         "confusion": table_of("confusion", [pixel | {"partition": p} for p in ("val", "test") for pixel in pixels]),
         "history": table_of("history", [{"trial": trial_id} | epoch for epoch in history]),
-        "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe()),
+        "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe_keys()),
     }
     Results(out).commit({name: table for name, table in tables.items() if name in kept})
 

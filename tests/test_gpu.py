@@ -15,13 +15,14 @@ import trainers.train as train_module
 from study.definition_file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import TrainingImages, training_batches
-from trainers.cuda_graphs import WARM_UP, recorded
+from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.models import MODELS, build
 from trainers.step import adam, prepare_process, training_step
 from trainers.train import Job, State, Trained, train
 
 pytestmark = pytest.mark.slow
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+POINT = {"model.width": 0.25, "augmentation.strength": 0.5}
 EPOCHS = WARM_UP + 2
 """Validation is recorded after WARM_UP of them."""
 
@@ -32,9 +33,9 @@ def study() -> Prepared:
 
 
 def trained(study: Prepared, model: str, loss: str = "ce_dice", **recipe: str) -> Trained:
-    job = Job(model, loss, width=0.25, strength=0.5, purpose=(0, "a trial"))
-    changed = study.definition.training.model_copy(update=recipe)
-    return train(job, changed, study.source, study.splits["random_0"])
+    changed = study.definition.recipe.at(POINT | {f"training.{key}": value for key, value in recipe.items()})
+    job = Job(model, loss, changed, purpose=(0, "a trial"))
+    return train(job, study.source, study.splits["random_0"])
 
 
 def bits(done: Trained) -> list[bytes]:
@@ -67,8 +68,8 @@ def test_a_graph_gives_the_bits_of_kernels_launched_one_by_one(
 @on_gpu
 def test_training_goes_on_from_any_epoch_with_the_same_bits(study: Prepared) -> None:
     kept: list[State] = []
-    job = Job("icnet", "ce", width=0.25, strength=0.5, purpose=(0, "a trial"))
-    arguments = job, study.definition.training, study.source, study.splits["random_0"]
+    job = Job("icnet", "ce", study.definition.recipe.at(POINT), purpose=(0, "a trial"))
+    arguments = job, study.source, study.splits["random_0"]
 
     def keep(epoch, state) -> None:
         if epoch.epoch == 2:

@@ -17,7 +17,8 @@ FORBIDDEN = {
 ONLY_IN = {
     "ray": ("study/cluster/",),
     "optuna": ("study/search.py", "analysis/importance.py"),
-    "numba": ("trainers/kernels.py",),
+    "numba": ("trainers/cpu/kernels.py",),
+    "triton": ("trainers/gpu/kernels.py",),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,19 @@ from trainers.batches import TrainingImages, make_batch, training_batches
 from trainers.data.cut_outs.compositing import composite
 from trainers.data.cut_outs.scenes import pools_of
 from trainers.evaluate import evaluate, latency
+from trainers.recipe import Recipe
 from trainers.train import Diverged, Job, Trained, train
 
-JOB = Job("icnet", "ce_dice", width=0.25, strength=1.0, purpose=(0, "a trial"))
+RECIPE = Recipe().at(
+    {
+        "model.width": 0.25,
+        "training.image_size": 16,
+        "training.epochs": 4,
+        "training.batch_size": 4,
+        "training.learning_rate": 0.01,
+    }
+)
+JOB = Job("icnet", "ce_dice", RECIPE, purpose=(0, "a trial"))
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +45,14 @@ def small_definition(data: Path) -> Definition:
         {
             "data": {"path": str(data)},
             "grid": {"splits": ["random_0"]},
-            "training": {"image_size": 16, "epochs": 4, "batch_size": 4, "learning_rate": 0.01},
+            **RECIPE.model_dump(mode="json"),
         }
     )
 
 
-def trained(study: Prepared, job: Job = JOB, source=None, **recipe: object) -> Trained:
-    return train(
-        job,
-        study.definition.training.model_copy(update=recipe),
-        source or study.source,
-        study.splits["random_0"],
-    )
+def trained(study: Prepared, job: Job = JOB, source=None, **training: Any) -> Trained:
+    recipe = job.recipe.at({f"training.{key}": value for key, value in training.items()})
+    return train(replace(job, recipe=recipe), source or study.source, study.splits["random_0"])
 
 
 def bits(done: Trained) -> list[bytes]:
@@ -134,8 +141,8 @@ def test_an_absurd_learning_rate_diverges(study: Prepared) -> None:
 
 @pytest.mark.slow
 def test_evaluation_counts_every_pixel_of_every_image(study: Prepared) -> None:
-    recipe, split, done = study.definition.training, study.splits["random_0"], trained(study)
-    counted = evaluate(done, JOB, recipe, study.source, split, split.test)
+    recipe, split, done = RECIPE.training, study.splits["random_0"], trained(study)
+    counted = evaluate(done, JOB, study.source, split, split.test)
     assert counted.confusion_NKK.shape == (len(split.test), 3, 3)
     assert (counted.confusion_NKK.sum((1, 2)) == 16 * 16).all()
     _, labels = study.source.for_evaluation(split, split.test)

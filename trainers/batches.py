@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainers.augment import Chain, augmentation
+from trainers.augmentation.chain import Chain, augmentation
 from trainers.data.pixels import Pixels
 from trainers.data.source import Source
 from trainers.data.split import Split

@@ -12,7 +12,6 @@ from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion
 from trainers.outcome import Evaluation, Latency
-from trainers.recipe import TrainingRecipe
 from trainers.step import to_input, validation
 from trainers.train import Job, Trained
 
@@ -20,13 +19,11 @@ _WARM_UP_RUNS = 3
 _TIMED_RUNS = 20
 
 
-def evaluate(
-    trained: Trained, job: Job, recipe: TrainingRecipe, source: Source, split: Split, ids: Sequence[str]
-) -> Evaluation:
+def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequence[str]) -> Evaluation:
     """Predict these samples of the split's val or test (argmax over the classes) and count."""
     images, labels = source.for_evaluation(split, ids)
     trained.model.eval()
-    validate = validation(trained.model, job.loss, recipe, trained.device, trained.precision)
+    validate = validation(trained.model, job.loss, job.recipe.training, trained.device, trained.precision)
     _, there = validate(*(torch.from_numpy(array).to(trained.device) for array in (images, labels)))
     predicted = there.cpu().numpy()
     return Evaluation(predicted, confusion(labels, predicted, len(source.samples.classes) + 1))

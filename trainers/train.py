@@ -17,13 +17,13 @@ import torch
 from torch import nn
 
 from trainers.batches import TrainingImages, training_batches
-from trainers.cuda_graphs import recorded
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
+from trainers.gpu.cuda_graphs import recorded
 from trainers.models import build
 from trainers.outcome import Epoch
-from trainers.recipe import LossName, ModelName, TrainingRecipe
+from trainers.recipe import LossName, ModelName, Recipe
 from trainers.seeds import seed_of
 from trainers.step import adam, prepare_process, training_step, validation
 
@@ -37,12 +37,11 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What sets one training apart from the others of the same recipe."""
+    """What is to be trained."""
 
     model: ModelName
     loss: LossName
-    width: float
-    strength: float
+    recipe: Recipe
     purpose: tuple[str | int, ...]
     """The words that seed every draw, e.g. (study seed, trial id)."""
 
@@ -62,7 +61,6 @@ class Trained:
 
 def train(
     job: Job,
-    recipe: TrainingRecipe,
     source: Source,
     split: Split,
     on_epoch: Callable[[Epoch, Callable[[], State]], None] = lambda epoch, state: None,
@@ -75,11 +73,13 @@ def train(
 
     :param on_epoch: called after every epoch with its line of the history, and a function that makes the state.
     """
-    began = time.perf_counter()
+    began, recipe = time.perf_counter(), job.recipe.training
     device, precision = prepare_process(recipe)
     num_classes = len(source.samples.classes) + 1
     weights_generator = torch.Generator().manual_seed(seed_of(*job.purpose, "weights"))
-    model = build(job.model, num_classes, job.width, weights_generator).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build(job.model, num_classes, job.recipe.model.width, weights_generator).to(
+        device, memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
     optimizer = adam(model, recipe)
     step = training_step(model, optimizer, job.loss, recipe, device, precision)
     validate = validation(model, job.loss, recipe, device, precision)
@@ -113,7 +113,8 @@ def train(
             "num_images": num_images,
         }
 
-    images = TrainingImages(split, recipe.batch_size, recipe.image_size, job.strength, job.purpose)
+    strength = job.recipe.augmentation.strength
+    images = TrainingImages(split, recipe.batch_size, recipe.image_size, strength, job.purpose)
     epochs = range(len(history) + 1, recipe.epochs + 1)
     batches = training_batches(source, images, epochs, device)
     for epoch in epochs:

@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
+from trainers.cpu.kernels import compiled
 from trainers.data.cut_outs.compositing import Crop
 from trainers.data.pixels import Pixels
-from trainers.kernels import compiled
 
 BITS = 22
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from trainers.kernels import bits, compiled, inlined, narrow, over_images, wide
+from trainers.cpu.kernels import bits, compiled, inlined, narrow, over_images, wide
 
 
 def log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.cpu.kernels import compiled
 from trainers.data.pixels import Pixels
-from trainers.kernels import compiled
 
 SHRINKING = 0.9
 REGIONS = 10

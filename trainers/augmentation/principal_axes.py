@@ -11,8 +11,8 @@ import albumentations as A
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.cpu.kernels import compiled
 from trainers.data.pixels import Pixels
-from trainers.kernels import compiled
 
 
 class FancyPCA(A.FancyPCA):  # type: ignore[misc]  # albumentations ships no types that mypy is shown

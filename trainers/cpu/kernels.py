@@ -1,7 +1,7 @@
 """What torch takes several passes over memory for, in one: loops over bfloat16 activations, compiled by Numba.
 
 Training on a CPU waits for memory rather than for arithmetic, and torch has no such loops for bfloat16. They agree with
-torch's own operations to rounding, and are used where a network computes in bfloat16 on a CPU (models/fused.py).
+torch's own operations to rounding, and are used where a network computes in bfloat16 on a CPU (layers.py).
 
 Shapes: P pixels of all images, C channels; images are NHWC in memory ("channels last"). An array of bfloat16 is seen as
 its uint16 bits, the upper half of a float32. The arithmetic is float32, never contracted to fused multiply-adds, and

@@ -13,14 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from trainers import kernels
-from trainers.models.convolution import Geometry, convolution_backward, convolve_relu
-
-
-def applies(x_BCHW: Tensor) -> bool:
-    """Whether torch would now compute a convolution of x in bfloat16 on a CPU."""
-    bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    return x_BCHW.device.type == "cpu" and bf16
+from trainers.cpu import kernels
+from trainers.cpu.convolution import Geometry, convolution_backward, convolve_relu
 
 
 def conv_relu(x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: nn.BatchNorm2d | None = None) -> Tensor:

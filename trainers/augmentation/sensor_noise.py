@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trainers.cpu.kernels import compiled
 from trainers.data.pixels import Pixels
-from trainers.kernels import compiled
 
 STEPS = 2**16
 """Into which the probabilities of either number are divided."""

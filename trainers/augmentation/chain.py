@@ -14,12 +14,11 @@ import albumentations as A
 import cv2
 import numpy as np
 
+from trainers.augmentation.fog import RandomFog
+from trainers.augmentation.principal_axes import FancyPCA
+from trainers.augmentation.sensor_noise import ISONoise
+from trainers.augmentation.warps import Affine, OpticalDistortion, Rotate
 from trainers.data.pixels import Pixels
-from trainers.faster.fog import RandomFog
-from trainers.faster.main_axes import FancyPCA
-from trainers.faster.motion import MotionBlur
-from trainers.faster.sensor_noise import ISONoise
-from trainers.faster.warps import Affine, OpticalDistortion, Rotate
 
 MAX_STRENGTH = 1.5
 CHAIN_PROBABILITY = 0.6
@@ -92,7 +91,7 @@ OPERATIONS: tuple[Operation, ...] = (
     # As a share of white: a limit of up to 1 is taken for one, so 1 level of 255 would be the whole range.
     Operation("RGBShift", 0.15, 20 / 255, lambda m, p: A.RGBShift((-m, m), (-m, m), (-m, m), p=p)),
     Operation("RandomBrightnessContrast", 0.2, 0.2, lambda m, p: A.RandomBrightnessContrast((-m, m), (-m, m), p=p)),
-    Operation("MotionBlur", 0.2, 7, lambda m, p: MotionBlur((SHORTEST_BLUR, _odd(m)), p=p), in_pixels=True),
+    Operation("MotionBlur", 0.2, 7, lambda m, p: A.MotionBlur((SHORTEST_BLUR, _odd(m)), p=p), in_pixels=True),
     # A kernel of 3 to 7 pixels is a sigma of 0.8 to 1.4 in OpenCV's rule; sigma scales without steps.
     Operation("GaussianBlur", 0.15, 1.4, lambda m, p: A.GaussianBlur(0, (m * 0.8 / 1.4, m), p=p), in_pixels=True),
     Operation("CLAHE", 0.05, 3, lambda m, p: A.CLAHE((1, 1 + m), p=p)),
