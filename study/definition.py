@@ -142,11 +142,7 @@ class Splits(Section):
     @model_validator(mode="before")
     @classmethod
     def _values_alone_are_for_every_class(cls, table: Any) -> Any:
-        if not isinstance(table, dict):
-            return table
-        if "rotations" in table:
-            raise ValueError("splits.rotations is now splits.held_out.angle, and holds the same")
-        if not isinstance(table.get("held_out"), dict):
+        if not isinstance(table, dict) or not isinstance(table.get("held_out"), dict):
             return table
         axes = {axis: _each(_by_class, splits) for axis, splits in table["held_out"].items()}
         return {**table, "held_out": axes}

@@ -210,6 +210,7 @@ def _explain(problem: Any) -> str:
 
 
 MOVED = {
+    "splits.rotations": "splits.held_out.angle = ..., which holds the same",
     "search.width": 'search.space."model.width" = { low = ..., high = ..., log = true }',
     "search.strength": 'search.space."augmentation.strength" = { low = ..., high = ... }',
     "search.default_width": "model.width = ...",

@@ -107,7 +107,10 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
         ({"search": {"trials": 3}}, ["search.trials", "search.space names none", "model.width"]),
         ({"search": {"width": [0.2, 1.0]}}, ["search.width: no longer a key", '"model.width" = { low']),
         ({"search": {"default_strength": 0.5}}, ["search.default_strength", "write augmentation.strength"]),
-        ({"splits": {"rotations": {"rot_0": {"*": [30]}}}}, ["splits.rotations is now splits.held_out.angle"]),
+        (
+            {"splits": {"rotations": {"rot_0": {"*": [30]}}}},
+            ["splits.rotations: no longer a key", "splits.held_out.angle"],
+        ),
         ({"splits": {"held_out": {"angle": {"r" * 41: [30]}}}}, ["at most 40 characters"]),
         ({"splits": {"held_out": {"angle": {"rot_0": [10**40]}}}}, ["splits.held_out.angle.rot_0.*", "less than"]),
         ({"splits": {"held_out": {"site": {"s": [True]}}}}, ["splits.held_out.site.s.*", "True"]),
