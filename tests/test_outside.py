@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -18,10 +19,13 @@ from study.cells import Cell, Trial, parse_trial
 from study.definition_file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, check_parts, outside_of
+from study.prepare import prepare
 from trainers.losses import cross_entropy, loss_named
 from trainers.names import NotFound
 from trainers.networks import Network, network
 from trainers.networks.adapter import Adapted, outputs_of
+from trainers.outcome import Epoch
+from trainers.train import Job, State, train
 
 PARTS = '''
 """A network and a loss, as somebody has them beside his definition."""
@@ -235,6 +239,33 @@ def test_weights_are_drawn_by_the_seed_alone(importable: Path) -> None:
     assert all(torch.equal(a, b) for a, b, _ in pairs)
     assert any(not torch.equal(a, c) for a, _, c in pairs)
     assert first.network.gate.linear.weight.std() > 0.1  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_a_network_that_draws_in_training_goes_on_with_the_same_bits(importable: Path) -> None:
+    """Dropout draws from torch's global generator: by the trial's seed and the epoch, and by nothing else."""
+    prepared, kept = prepare(load(str(importable / "mine.toml"))), list[State]()
+    recipe = prepared.definition.recipe.at({"training.epochs": 3, "model.dropout": 0.5})
+    arguments = (
+        Job("parts:SmallNet", "parts:focal", recipe, (0, "a trial")),
+        prepared.dataset,
+        prepared.splits["random_0"],
+    )
+
+    def keep(epoch: Epoch, state: Callable[[], State]) -> None:
+        if epoch.epoch == 1:
+            kept.append(copy.deepcopy(state()))
+
+    torch.rand(3)
+    before = torch.get_rng_state()
+    whole = train(*arguments, on_epoch=keep).model.state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(5)
+    resumed = train(*arguments, resume=kept[0]).model.state_dict()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    without = Job("parts:SmallNet", "parts:focal", recipe.at({"model.dropout": 0.0}), (0, "a trial"))
+    other = train(without, *arguments[1:]).model.state_dict()
+    assert any(not torch.equal(whole[name], other[name]) for name in whole)
 
 
 def test_a_weight_that_nobody_draws_is_named() -> None:
