@@ -71,9 +71,8 @@ def parse_trial(trial_id: str) -> Trial:
     if match:
         model, loss, split, seed, index = match.groups()
         trial = Trial(Cell(from_file_names(model), from_file_names(loss), split, int(seed)), int(index))
-        if (
-            _is_name(trial.cell.model) and _is_name(trial.cell.loss) and trial.id == trial_id
-        ):  # else it has a zero too many
+        is_canonical = trial.id == trial_id  # else it has a zero too many
+        if is_canonical and _is_name(trial.cell.model) and _is_name(trial.cell.loss):
             return trial
     raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
 

@@ -19,6 +19,7 @@ from study.cli import main
 from study.committed import check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
 from study.definition_file import load
 from study.errors import StudyError
+from study.outside import Outside
 from study.prepare import versions
 from study.results import DEFINITION_FILE, RUN_FILE, Audit, Results
 from study.run import kept_definition
@@ -249,7 +250,7 @@ def test_other_data_and_other_splits_are_refused(tmp_path: Path) -> None:
     study = Prepared(DEFINITION, None, {"random_0": split}, "d1", Provenance(None, "{}"))  # type: ignore[arg-type]
     results = Results(tmp_path)
     trial = parse_trial("icnet-ce-random_0-s0-t00")
-    here = {"data_fingerprint": "d1", "split_fingerprint": "s1", "versions": json.dumps(versions())}
+    here = {"data_fingerprint": "d1", "split_fingerprint": "s1", "code": None, "versions": json.dumps(versions())}
     check_same_inputs(results, study, {trial: here})
     with pytest.raises(StudyError, match="another data set"):
         check_same_inputs(results, study, {trial: here | {"data_fingerprint": "d2"}})
@@ -257,12 +258,27 @@ def test_other_data_and_other_splits_are_refused(tmp_path: Path) -> None:
         check_same_inputs(results, study, {trial: here | {"split_fingerprint": "s2"}})
 
 
+def test_trials_of_other_code_are_refused(tmp_path: Path) -> None:
+    from study.prepare import Prepared, Provenance
+
+    outside = Outside({"a:Net": "source 123"})
+    study = Prepared(DEFINITION, None, {}, "d1", Provenance(None, "{}"), outside)  # type: ignore[arg-type]
+    trial = parse_trial("a~Net-ce-random_0-s0-t00")
+    here = {"data_fingerprint": "d1", "split_fingerprint": "s1", "versions": json.dumps(versions())}
+    here |= {"code": '{"a:Net": "source 123"}'}
+    check_same_inputs(Results(tmp_path), study, {trial: here})
+    with pytest.raises(StudyError, match=r"other code \(a~Net-ce-random_0-s0-t00, for one: .*source 456.*; here .*123"):
+        check_same_inputs(Results(tmp_path), study, {trial: here | {"code": '{"a:Net": "source 456"}'}})
+    not_in_the_grid = parse_trial("a~Other-ce-random_0-s0-t00")
+    check_same_inputs(Results(tmp_path), study, {not_in_the_grid: here | {"code": "whatever"}})
+
+
 @pytest.mark.parametrize("package", ["torch", "optuna"])
 def test_other_versions_are_refused_unless_mixed_knowingly(tmp_path: Path, package: str) -> None:
     from study.prepare import Prepared, Provenance
 
     trial, other = parse_trial("icnet-ce-random_0-s0-t00"), json.dumps(versions() | {package: "0.9"})
-    row = {"data_fingerprint": "d1", "split_fingerprint": "s1", "versions": other}
+    row = {"data_fingerprint": "d1", "split_fingerprint": "s1", "code": None, "versions": other}
     study = Prepared(DEFINITION, None, {}, "d1", Provenance(None, "{}"))  # type: ignore[arg-type]
     with pytest.raises(StudyError, match=rf"other versions \({package} 0.9, here .*mixed_versions=true"):
         check_same_inputs(Results(tmp_path), study, {trial: row})
