@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.load import load
 from analysis.report import figures, figures_search
-from analysis.report.figures import OF_HELD_OUT
+from analysis.report.drawing import OF_HELD_OUT
 from analysis.report.svg import INK, inline_svg
 from analysis.scores import MACRO
 from analysis.statistics.comparison import compare

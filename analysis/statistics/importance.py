@@ -30,7 +30,7 @@ def importance(runs: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
     width, strength         importances, which sum to 1; width on its logarithmic scale
     num_trials, num_cells   trials with an objective, pooled over the cells with at least two of them. Each cell's mean
-                            objective is subtracted, lest a split's difficulty be taken for an effect.
+                            objective is subtracted, so that a split's difficulty is not an effect.
     num_points              distinct ones among them: a common point tried in every cell is still one point
     """
     judged = trials_of(runs).dropna(subset="objective")

@@ -117,16 +117,16 @@ def without_score(wide: pd.DataFrame) -> list[str]:
     """For each row of `by_split` the sentence that names the classes and splits without a score; empty where all have
     one. For macro they are those of its classes."""
     splits = wide.columns.get_level_values("split")
-    lacking: dict[tuple[str, ...], list[str]] = {}
+    of_classes: dict[tuple[str, ...], list[str]] = {}
     sentences = []
     for (*configuration, name), missing in zip(wide.index, wide.isna().to_numpy(), strict=True):
         if name == MACRO:
-            told = lacking.get(tuple(configuration), [])
-        else:
-            told = [f"{name} has no score on {_listed(splits[missing])}"] if missing.any() else []
-            if told and name not in NOT_OBJECTS:
-                lacking.setdefault(tuple(configuration), []).extend(told)
-        sentences.append("; ".join(told))
+            sentences.append("; ".join(of_classes.get(tuple(configuration), [])))
+            continue
+        sentence = f"{name} has no score on {_listed(splits[missing])}" if missing.any() else ""
+        if sentence and name not in NOT_OBJECTS:
+            of_classes.setdefault(tuple(configuration), []).append(sentence)
+        sentences.append(sentence)
     return sentences
 
 
