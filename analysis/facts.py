@@ -77,8 +77,8 @@ class Facts:
         return in_class_order(self._factors(trial_ids).merge(long, on="trial"))
 
     def runs(self) -> pd.DataFrame:
-        """Test Dice of every completed trial: `test_scores` with index, width, strength and validation objective."""
-        points = self.completed[["trial", "index", "width", "strength", "objective"]]
+        """Test Dice of every completed trial: `test_scores` with index, point (JSON) and validation objective."""
+        points = self.completed[["trial", "index", "point", "objective"]]
         return self.test_scores(list(points["trial"])).merge(points, on="trial")
 
     def counts(self, trial_ids: Collection[str]) -> dict[str, tuple[list[str], list[str], Counts]]:

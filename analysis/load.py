@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import Scores, is_object, tidy
-from analysis.tidy import COLUMNS, EARLIER_KINDS, read_table, read_tidy
+from analysis.tidy import COLUMNS, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
 from study.digests import Row
@@ -146,8 +146,8 @@ def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFra
     """The committed trials of the definition, one row each, in its order."""
     rows = [committed[trial] for trial in trials(definition) if trial in committed]
     frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
-    axis = frame["axis"].fillna("") if "axis" in frame else ""
-    return frame.assign(split_kind=frame["split_kind"].replace(EARLIER_KINDS), axis=axis)
+    frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
+    return frame.assign(axis=frame["axis"].fillna(""))
 
 
 def _considered(definition: Definition, select: str) -> list[Trial]:

@@ -82,8 +82,8 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
     else:
         halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
         points.append(
-            f"A single mean Dice here is exact to {_range(np.array(halves), '±')} only: another random split alone may "
-            "move it that far (95 %)."
+            f"A single mean Dice here is exact to within {_range(np.array(halves), '±')} only: another random split "
+            "alone may move it that far (95 %)."
         )
     gaps = macro["gap"].dropna()
     if len(gaps):
@@ -266,7 +266,7 @@ def cannot_say(scores: Scores) -> Finding:
         points.append("How the scores change on samples unlike those of training: there are no held-out splits.")
     else:
         points += _of_held_out(num_random, num_held_out, f"{held_out.split}s")
-    unattainable = [note for note in columns_against_held_out(scores.table)["note"] if note.startswith("nothing can")]
+    unattainable = [note for note in columns_against_held_out(scores.table)["note"] if note.startswith("no column can")]
     points += [f"Which single columns fall on {held_out.split}s: {note}." for note in unattainable[:1]]
     if scores.table.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() < 2:
         points.append(

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from machine import ROOT, circumstances, spread, write
 
-from study.cells import Cell, Point, Trial, cells, trials
+from study.cells import Cell, Trial, cells, trials
 from study.definition_file import load
+from study.point import Point
 from study.prepare import Prepared, prepare
 from study.results import DEFINITION_FILE, Results
 from study.search import suggest
@@ -134,10 +135,10 @@ def _generate(out: str, study: Prepared, cell: Cell) -> None:
     for index in range(search.trials):
         trial = Trial(cell, index)
         if index < search.startup:
-            point = suggest(search, study.definition.seed, cell, index, ())
+            point = suggest(study.definition, cell, index, ())
         else:
             rng = np.random.default_rng(list(trial.id.encode()))
-            point = Point(float(rng.uniform(*search.width)), float(rng.uniform(*search.strength)))
+            point = Point({key: float(rng.uniform(*range_.ends)) for key, range_ in search.space.items()})
         results.commit(run_trial(study, trial, point))
 
 

@@ -63,11 +63,10 @@ def main() -> None:
 def contend(network: str, epochs: int, settings: Sequence[str]) -> None:
     """Train whenever a line comes in; print the GPU memory taken, MiB."""
     study = prepare(load("paper", settings))
-    job, recipe = Job(network, "ce", 1.0, 1.0, ("benchmark",)), study.definition.training
 
     def training(number: int) -> None:
-        short = recipe.model_copy(update={"epochs": number})
-        train(job, short, study.dataset, study.splits["random_0"])
+        recipe = study.definition.recipe.at({"training.epochs": number})
+        train(Job(network, "ce", recipe, ("benchmark",)), study.source, study.splits["random_0"])
 
     training(1)  # libraries are loaded
     print("ready", flush=True)
@@ -79,7 +78,7 @@ def contend(network: str, epochs: int, settings: Sequence[str]) -> None:
 def measured(network: str, at_once: int, epochs: int, settings: Sequence[str], rounds: int) -> dict[str, Any]:
     """Images a second of all trainings together, round by round."""
     study = prepare(load("paper", settings))
-    size, classes = study.definition.training.image_size, len(study.dataset.classes) + 1
+    size, classes = study.definition.training.image_size, len(study.source.samples.classes) + 1
     batch = study.definition.training.batch_size
     num_images = at_once * epochs * (len(study.splits["random_0"].train) // batch * batch)
     team = [start(__file__, network, epochs, *settings) for _ in range(at_once)]

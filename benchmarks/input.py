@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def batches(study: Prepared, strength: float) -> Iterator[Any]:
-    return our_batches(study.dataset, study.splits["random_0"], study.definition.training, strength)
+    return our_batches(study.source, study.splits["random_0"], study.definition.training, strength)
 
 
 def waits(study: Prepared, network: str, width: float, rounds: int) -> list[float]:
@@ -51,7 +51,7 @@ def waits(study: Prepared, network: str, width: float, rounds: int) -> list[floa
     Each round is a whole number of the times that batches are made ahead.
     """
     recipe, coming = study.definition.training, batches(study, 1.0)
-    step = our_step(network, width, study.dataset, recipe)
+    step = our_step(network, width, study.source, recipe)
     ahead = our_images(study.splits["random_0"], recipe, 1.0).num_batches_of(PIXELS_AHEAD)
     step(*next(batches(study, 1.0)))  # compiles, allocates
     shares = []

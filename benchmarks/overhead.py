@@ -27,7 +27,7 @@ from study.results import Results
 SMALL = (
     "training.image_size=32",
     "training.epochs=1",
-    "search.default_width=0.25",
+    "model.width=0.25",
     "resources.checkpoint_seconds=1e9",
 )
 WORKERS = len(os.sched_getaffinity(0))

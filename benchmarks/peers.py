@@ -18,39 +18,40 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.augment import CHAIN_PROBABILITY, OPERATIONS, Operation
+from trainers.augmentation.chain import CHAIN_PROBABILITY, OPERATIONS, Operation
 from trainers.batches import TrainingImages, training_batches
-from trainers.compositing import composite, cropped_background, random_crops
-from trainers.data import Dataset
-from trainers.models import build, fused
+from trainers.data.cut_outs.compositing import composite, cropped_background, random_crops
+from trainers.data.cut_outs.scenes import pools_of
+from trainers.data.cut_outs.source import CutOuts
+from trainers.data.split import Split
+from trainers.models import blocks, build
 from trainers.models.blocks import ConvReLU, upsample_nearest
 from trainers.models.icnet import ICNet
 from trainers.recipe import TrainingRecipe
-from trainers.split import Split
 from trainers.step import MEAN_RGB, SD_RGB, Step, adam, prepare_process, training_step
 
 Steps = Iterator[int]
 
 
-def ours(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
+def ours(network: str, width: float, source: CutOuts, split: Split, recipe: TrainingRecipe) -> Steps:
     """As trainers.train does it."""
-    step = our_step(network, width, dataset, recipe)
-    for batch in our_batches(dataset, split, recipe):
+    step = our_step(network, width, source, recipe)
+    for batch in our_batches(source, split, recipe):
         step(*batch)
         yield recipe.batch_size
 
 
-def our_step(network: str, width: float, dataset: Dataset, recipe: TrainingRecipe) -> Step:
+def our_step(network: str, width: float, source: CutOuts, recipe: TrainingRecipe) -> Step:
     device, precision = prepare_process(recipe)
-    model = build(network, len(dataset.classes) + 1, width, torch.Generator().manual_seed(0))
+    model = build(network, len(source.samples.classes) + 1, width, torch.Generator().manual_seed(0))
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     return training_step(model, adam(model, recipe), "ce", recipe, device, precision)
 
 
 def our_batches(
-    dataset: Dataset, split: Split, recipe: TrainingRecipe, strength: float = 1.0
+    source: CutOuts, split: Split, recipe: TrainingRecipe, strength: float = 1.0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    return training_batches(dataset, our_images(split, recipe, strength), range(1, 10**6), torch.device("cpu"))
+    return training_batches(source, our_images(split, recipe, strength), range(1, 10**6), torch.device("cpu"))
 
 
 def our_images(split: Split, recipe: TrainingRecipe, strength: float) -> TrainingImages:
@@ -60,7 +61,7 @@ def our_images(split: Split, recipe: TrainingRecipe, strength: float) -> Trainin
 def as_described(network: str, num_classes: int, width: float) -> nn.Module:
     """The network as anybody would write it: without fused layers, which this process loses, and upsampled where its
     authors upsample."""
-    fused.applies = lambda images: False
+    blocks.fused_layers = lambda images: None
     model = build(network, num_classes, width, torch.Generator().manual_seed(0))
     return UpsampledFirst(model) if isinstance(model, ICNet) else model
 
@@ -84,12 +85,12 @@ class UpsampledFirst(nn.Module):
         return F.relu(F.conv2d(upsampled, layer.weight, layer.bias, padding=2, dilation=2), inplace=True)
 
 
-def tutorial(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
+def tutorial(network: str, width: float, source: CutOuts, split: Split, recipe: TrainingRecipe) -> Steps:
     """The loop of PyTorch's "Optimizing model parameters": float32, a DataLoader, loss.backward(), optimizer.step()."""
     torch.set_num_threads(recipe.threads)
-    model = as_described(network, len(dataset.classes) + 1, width)
+    model = as_described(network, len(source.samples.classes) + 1, width)
     loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters(), lr=1e-3)
-    loader = _loader(dataset, split, recipe)
+    loader = _loader(source, split, recipe)
     model.train()
     while True:
         for images, labels in loader:
@@ -100,15 +101,15 @@ def tutorial(network: str, width: float, dataset: Dataset, split: Split, recipe:
             yield len(images)
 
 
-def lightning(network: str, width: float, dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Steps:
+def lightning(network: str, width: float, source: CutOuts, split: Split, recipe: TrainingRecipe) -> Steps:
     """A LightningModule under a Trainer with precision="bf16-mixed". The Trainer owns the loop, hence the thread."""
     from queue import Queue
     from threading import Thread
 
     done, go_on = Queue[int](), Queue[None]()
-    model = as_described(network, len(dataset.classes) + 1, width)
+    model = as_described(network, len(source.samples.classes) + 1, width)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # else it is slower
-    loader = _loader(dataset, split, recipe)
+    loader = _loader(source, split, recipe)
     Thread(target=_fit, args=(model, loader, recipe.threads, done, go_on), daemon=True).start()
     while True:
         yield done.get()
@@ -150,7 +151,7 @@ def _fit(model: nn.Module, loader: Any, threads: int, done: Any, go_on: Any) -> 
     trainer.fit(Segmentation(), loader)
 
 
-CONTENDERS: dict[str, Callable[[str, float, Dataset, Split, TrainingRecipe], Steps]] = {
+CONTENDERS: dict[str, Callable[[str, float, CutOuts, Split, TrainingRecipe], Steps]] = {
     "ours": ours,
     "tutorial": tutorial,
     "lightning": lightning,
@@ -160,11 +161,11 @@ CONTENDERS: dict[str, Callable[[str, float, Dataset, Split, TrainingRecipe], Ste
 class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     """An image, composited and augmented anew whenever it is asked for, as a float tensor; and its classes."""
 
-    def __init__(self, dataset: Dataset, split: Split, size: int) -> None:
-        backgrounds = dict(zip(dataset.background_ids, dataset.backgrounds, strict=True))
-        self.dataset, self.size = dataset, size
-        self.rows = [dataset.index[image] for image in split.train]
-        self.backgrounds = [backgrounds[name] for name in split.train_backgrounds]
+    def __init__(self, source: CutOuts, split: Split, size: int) -> None:
+        self.source, self.size = source, size
+        self.rows = [source.index[sample] for sample in split.train]
+        pool = pools_of(split.name, source.views, source.rules).train
+        self.backgrounds = [source.backgrounds[source.places[name]] for name in pool]
         self.augment, self.draws = the_librarys_chain(size), np.random.default_rng(0)
 
     def __len__(self) -> int:
@@ -175,8 +176,8 @@ class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         chosen = self.backgrounds[self.draws.integers(len(self.backgrounds))]
         (crop,) = random_crops(np.array([chosen.shape[:2]]), self.draws)
         background = cropped_background(chosen, crop, self.size)
-        image = composite(self.dataset.objects_NHWC[row], self.dataset.coverage_NHW[row], background)
-        augmented = self.augment(image=image, mask=self.dataset.labels_NHW[row])
+        image = composite(self.source.objects_NHWC[row], self.source.coverage_NHW[row], background)
+        augmented = self.augment(image=image, mask=self.source.labels_NHW[row])
         normalised = (augmented["image"].astype(np.float32) - MEAN_RGB) / SD_RGB
         pixels = torch.from_numpy(normalised.astype(np.float32)).permute(2, 0, 1).contiguous()
         return pixels, torch.from_numpy(np.array(augmented["mask"])).long()
@@ -197,8 +198,8 @@ def _the_librarys(operation: Operation, size: int) -> A.BasicTransform:
     return made if library is type(made) else library(**made.get_transform_init_args())
 
 
-def _loader(dataset: Dataset, split: Split, recipe: TrainingRecipe) -> Any:
+def _loader(source: CutOuts, split: Split, recipe: TrainingRecipe) -> Any:
     """One process, as the tutorial has it: on a CPU another would take cores from the training."""
     cv2.setNumThreads(1)
-    images = Composites(dataset, split, recipe.image_size)
+    images = Composites(source, split, recipe.image_size)
     return torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)

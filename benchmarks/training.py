@@ -66,7 +66,7 @@ def contend(name: str, network: str, width: float, threads: int) -> None:
 def trained(name: str, network: str, width: float, threads: int) -> Callable[[], float]:
     study = prepare(load("paper"))
     recipe = TrainingRecipe(threads=threads)
-    steps = CONTENDERS[name](network, width, study.dataset, study.splits["random_0"], recipe)
+    steps = CONTENDERS[name](network, width, study.source, study.splits["random_0"], recipe)
     return lambda: next(steps)
 
 

@@ -21,21 +21,20 @@ def train(config: dict[str, Any]) -> None:
     from ray import tune
 
     from study.prepare import prepare
-    from trainers.images import fixed_images
     from trainers.losses import LOSSES
     from trainers.step import to_input
 
     definition = load(config["definition"], config["settings"])
     study = prepare(definition)
-    dataset, split, recipe = study.dataset, study.splits[config["split"]], definition.training
-    images = Composites(dataset, split, recipe.image_size)
+    source, split, recipe = study.source, study.splits[config["split"]], definition.training
+    images = Composites(source, split, recipe.image_size)
     loader = torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)
-    model = as_described(config["model"], len(dataset.classes) + 1, config["width"])
+    model = as_described(config["model"], len(source.samples.classes) + 1, config["width"])
     optimizer, loss_fn = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate), LOSSES[config["loss"]]
 
-    def accuracy(partition: Any) -> float:
+    def accuracy(samples: tuple[str, ...]) -> float:
         model.eval()
-        pixels, labels = fixed_images(dataset, partition)
+        pixels, labels = source.for_evaluation(split, samples)
         with torch.no_grad():
             predicted = torch.cat([model(to_input(batch))[0].argmax(1) for batch in torch.from_numpy(pixels).split(16)])
         return float((predicted.numpy() == labels).mean())
@@ -66,7 +65,7 @@ def main() -> None:
         "model": tune.grid_search(list(grid.models)),
         "loss": tune.grid_search(list(grid.losses)),
         "split": tune.grid_search(list(grid.splits)),
-        "width": search.default_width if search.trials == 1 else tune.uniform(*search.width),
+        "width": definition.model.width if search.trials == 1 else tune.uniform(*search.space["model.width"].ends),
     }
     tuner = tune.Tuner(
         tune.with_resources(train, {"cpu": definition.training.threads}),

@@ -22,7 +22,7 @@ STUDIES = {
     "demo, 12 trials of 4 epochs": ("demo", ["search.trials=1", "training.epochs=4"]),
     "paper at half width, 4 trials of 1 epoch": (
         "paper",
-        ["grid.splits=random_0", "training.epochs=1", "search.default_width=0.5"],
+        ["grid.splits=random_0", "training.epochs=1", "model.width=0.5"],
     ),
 }
 

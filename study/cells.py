@@ -6,15 +6,14 @@ import itertools
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from study.definition import Definition
 from study.errors import StudyError
+from study.point import Point
 from trainers.recipe import LossName, ModelName
 
-SplitKind = Literal["random", "rotation"]
-
-_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-((?:random|rot)_[0-9]{1,9})-s([0-9]{1,16})-t([0-9]{2,6})")
+_TRIAL_ID = re.compile(r"([a-z][a-z0-9_]*)-([a-z][a-z0-9_]*)-([a-z][a-z0-9_]{0,39})-s([0-9]{1,16})-t([0-9]{2,6})")
 
 
 @dataclass(frozen=True, order=True)
@@ -48,22 +47,11 @@ class Trial:
         return f"{self.cell.id}-t{self.index:02d}"
 
 
-class Point(NamedTuple):
-    """What the search chooses: the network's width multiplier and the augmentation strength."""
-
-    width: float
-    strength: float
-
-
 class Outcome(NamedTuple):
     """What the search learns of a finished trial; the objective is None where it diverged."""
 
     point: Point
     objective: float | None
-
-
-def split_kind(split: str) -> SplitKind:
-    return "random" if split.startswith("random_") else "rotation"
 
 
 def cells(definition: Definition) -> tuple[Cell, ...]:

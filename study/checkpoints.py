@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from study.cells import Point, Trial
+from study.cells import Trial
 from study.errors import StudyError
+from study.point import Point
 from study.prepare import Prepared
 from study.results import CHECKPOINTS, Results
 
@@ -32,8 +33,7 @@ class Checkpoints:
             "data_fingerprint": study.data_fingerprint,
             "split_fingerprint": study.splits[trial.cell.split].fingerprint,
             "versions": study.provenance.versions,
-            "width": point.width,
-            "strength": point.strength,
+            "point": point.to_json(),
         }
 
     def last(self) -> State | None:

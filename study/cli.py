@@ -19,6 +19,7 @@ from study.definition import PRESETS, SIMULATED, Definition
 from study.definition_file import load
 from study.errors import StudyError
 from study.place import open_place
+from study.point import Point
 from study.printing import PlainConsole, shell_word
 from study.progress import Progress
 from study.results import RUN_FILE
@@ -66,7 +67,7 @@ def _parser() -> Parser:
     _takes_definition(
         trial, out="keep the trial there, or, if it is there already, compare bit for bit (default: keep nothing)"
     )
-    data = _add(commands, "data", _data, "check and describe a data set, and propose rotation splits")
+    data = _add(commands, "data", _data, "check and describe a data set, and propose held-out splits")
     data.add_argument(
         "path", metavar="PATH", nargs="?", help="a folder (default: the definition's, or the set that ships with this)"
     )
@@ -179,14 +180,17 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
     if options.json:
         trials = [{"trial": t.id, "state": "done" if t in planned.committed else "missing"} for t in planned.trials]
         answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
-        answer |= {"seconds": planned.estimate.seconds, "speeds": [asdict(speed) for speed in speeds]}
+        answer |= {
+            "seconds": planned.estimate.seconds,
+            "speeds": [asdict(speed) | {"point": dict(speed.point)} for speed in speeds],
+        }
         unknown = {"hours": None, "gpu_hours": None} if planned.estimate.basis == "constants" else {}
         answer |= {"here": {**asdict(here), **unknown} if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
     console.say(*_cell_lines(planned))
     for speed in speeds:
-        console.say(f"{speed.model} of width {speed.width:g}: {speed.images_per_second:.1f} images/s here")
+        console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
     console.say(
         f"{len(cells(definition))} cells, {len(planned.trials)} trials: {len(planned.trials) - len(planned.missing)} "
         f"done, {len(planned.missing)} missing in {_shown(out)}.",
@@ -339,7 +343,7 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
         values = [score[f"dice_{name}"] for score in test]
         table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
     console.say(
-        f"{row['trial']}: width {row['width']:g}, strength {row['strength']:g}, {row['parameters']:,} parameters, "
+        f"{row['trial']}: {Point.from_json(row['point'])}, {row['parameters']:,} parameters, "
         f"{row['gflops']:.2f} GFLOP an image, {row['latency_ms_median']:.1f} ms an image; weights of epoch "
         f"{row['selected_epoch']}, the lowest validation loss; {row['train_seconds']:.0f} s."
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from study.cells import Outcome, Point, Trial
+from study.cells import Outcome, Trial
 from study.digests import Row
 from study.errors import StudyError
+from study.point import Point
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 
@@ -22,7 +23,7 @@ def refuse_foreign_files(results: Results) -> None:
 
 
 def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Trial, Row]) -> None:
-    """Raises StudyError if a committed trial saw another data set, other images under a split's name, or was run with
+    """Raises StudyError if a committed trial saw another data set, other samples under a split's name, or was run with
     other versions of what decides numbers."""
     for trial, row in committed.items():
         if row["data_fingerprint"] != study.data_fingerprint:
@@ -39,12 +40,13 @@ def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Tria
             )
         split = study.splits.get(trial.cell.split)
         if split is not None and row["split_fingerprint"] != split.fingerprint:
+            changed = f"splits.held_out.{split.axis}.{split.name} or seed" if split.axis else "seed"
             raise StudyError(
-                f"{results.out} holds trials of another split called {split.name}: splits.rotations.{split.name} or "
-                "seed has changed. Use another --out, or another name for the new split."
+                f"{results.out} holds trials of another split called {split.name}: {changed} has changed. Use another "
+                "--out, or another name for the new split."
             )
 
 
 def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
     """What the search is told of each trial: its point, and its objective unless it failed."""
-    return {t: Outcome(Point(row["width"], row["strength"]), row["objective"]) for t, row in committed.items()}
+    return {t: Outcome(Point.from_json(row["point"]), row["objective"]) for t, row in committed.items()}

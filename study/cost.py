@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
 from study.cells import Trial
 from study.definition import Definition
 from study.figures import REFERENCE, figures_of
-from study.search import expected_width
-from trainers.recipe import ModelName
-from trainers.split import Split
+from study.point import Point
+from study.search import likely_points
+from trainers.data.split import Split
+from trainers.recipe import ModelName, Recipe
 
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007  # of one core of the reference machine
 SECONDS_PER_TRIAL = 1.0
@@ -52,18 +55,28 @@ def images_to_train_on(splits: Mapping[str, Split]) -> dict[str, int]:
     return {name: len(split.train) for name, split in splits.items()}
 
 
-def trial_seconds(definition: Definition, trial: Trial, num_train: NumTrain) -> float:
-    """Seconds that one CPU core of the reference machine needs for a trial that is still to be run."""
-    width = expected_width(definition.search, definition.seed, trial.index)
-    return seconds_at(definition, trial.cell.model, width, num_train[trial.cell.split])
+def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Trial], float]:
+    """What tells, of each trial that is still to be run, the seconds that one CPU core of the reference machine needs;
+    the mean over the space for a trial whose point TPE will choose. Made once for many trials."""
+    recipe, startup = definition.recipe, definition.search.startup
+
+    @cache
+    def recipes(index: int) -> list[Recipe]:
+        return [recipe.at(point) for point in likely_points(definition, index)]
+
+    @cache
+    def seconds(model: ModelName, split: str, index: int) -> float:
+        return statistics.fmean(seconds_at(model, likely, num_train[split]) for likely in recipes(index))
+
+    return lambda trial: seconds(trial.cell.model, trial.cell.split, min(trial.index, startup))
 
 
-def seconds_at(definition: Definition, model: str, width: float, num_train: int) -> float:
-    """The same for a trial of known width: all of it grows with the image's area."""
-    training = definition.training
+def seconds_at(model: str, recipe: Recipe, num_train: int) -> float:
+    """The same for a trial of known recipe: all of it grows with the image's area."""
+    training = recipe.training
     area, known = (training.image_size / 128) ** 2, figures_of(model)
     fixed = known.share_at_any_width
-    step = (fixed + (1 - fixed) * width**2) / known.images_per_second / training.threads
+    step = (fixed + (1 - fixed) * recipe.model.width**2) / known.images_per_second / training.threads
     return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * training.epochs + SECONDS_PER_TRIAL
 
 
@@ -78,21 +91,22 @@ def estimate(
     else by its calibration, else by what other models' trials took."""
     measured = _measured(definition, committed)
     others = sum(measured.values()) / len(measured) if measured else 1.0
-    seconds = dict.fromkeys(definition.grid.models, 0.0)
+    seconds, seconds_of = dict.fromkeys(definition.grid.models, 0.0), trial_seconds(definition, num_train)
     for trial in missing:
         model = trial.cell.model
         factor = measured.get(model, calibrated.get(model, others))
-        seconds[model] += trial_seconds(definition, trial, num_train) * factor
+        seconds[model] += seconds_of(trial) * factor
     return Estimate(seconds, "measured" if measured else "calibrated" if calibrated else "constants")
 
 
 def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any]]) -> Factors:
     """Of the models that have trained trials."""
     took, expected = defaultdict[str, float](float), defaultdict[str, float](float)
+    recipe_at = cache(lambda point: definition.recipe.at(Point.from_json(point)))  # many cells share one
     for trial, row in committed.items():
         if row["status"] == "completed":
             took[trial.cell.model] += row["train_seconds"]
-            expected[trial.cell.model] += seconds_at(definition, trial.cell.model, row["width"], row["num_train"])
+            expected[trial.cell.model] += seconds_at(trial.cell.model, recipe_at(row["point"]), row["num_train"])
     return {model: took[model] / expected[model] for model in took}
 
 

@@ -8,50 +8,50 @@ from typing import Any
 
 from study.definition import Definition
 from study.errors import StudyError
-from study.rotations import proposed_toml
+from study.prepare import scene_rules
+from study.proposals import proposed_toml
 from study.splits import split_problems
-from trainers.catalogue import STANDIN, Catalogue, read_catalogue
-from trainers.contact_sheet import contact_sheet
-from trainers.data import check, fingerprint
-from trainers.distribution import describe, distribution_table
-from trainers.problems import DataError, Problem, listed
+from trainers.data.cut_outs.catalogue import STANDIN, Catalogue, read_catalogue
+from trainers.data.cut_outs.contact_sheet import contact_sheet
+from trainers.data.cut_outs.reading import check, fingerprint
+from trainers.data.cut_outs.scenes import FEWEST_GROUPS, scene_problems
+from trainers.data.distribution import Counts, describe, distribution_table
+from trainers.data.problems import DataError, Problem, listed
+from trainers.data.table import Samples
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """`counts[class][angle]` images, and every problem."""
+    """`counts[axis][class][value]` samples, and every problem."""
 
     path: str
-    counts: dict[str, dict[int | float, int]]
-    table: str
+    num_samples: int
+    counts: dict[str, Counts]
+    tables: str
     num_backgrounds: int
     num_groups: int
     fingerprint: str | None
     """None for a data set with problems."""
     problems: list[Problem]
     proposal: str | None
-    """Rotation splits that the data set allows, as TOML; None where a definition was given or there are problems."""
+    """Held-out splits that the data set allows, as TOML; None where a definition was given or there are problems."""
     sheet: str | None
 
     def to_json(self) -> dict[str, Any]:
-        plain = {key: value for key, value in vars(self).items() if key != "table"}
+        plain = {key: value for key, value in vars(self).items() if key != "tables"}
         return plain | {"problems": [str(problem) for problem in self.problems]}
 
     @property
     def text(self) -> str:
-        parts = [self.table] if self.num_images else []
+        parts = [self.tables] if self.num_samples else []
         if self.problems:
             parts.append(listed(self.problems))
         else:
             parts.append(f"No problems. Fingerprint {self.fingerprint}.")
         if self.proposal:
-            parts.append(f"For the end of a definition, what these images allow:\n\n{self.proposal}")
+            parts.append(f"For the end of a definition, what these samples allow:\n\n{self.proposal}")
         parts += [f"Contact sheet: {self.sheet}"] if self.sheet else []
         return "\n\n".join(parts)
-
-    @property
-    def num_images(self) -> int:
-        return sum(sum(by_angle.values()) for by_angle in self.counts.values())
 
 
 def describe_data(
@@ -70,26 +70,42 @@ def describe_data(
     except DataError as error:
         raise StudyError(str(error)) from None
     problems = check(catalogue, allow_copies=definition is not None and definition.data.allow_copies)
-    problems += split_problems(definition, catalogue) if definition and catalogue.images else _too_few(catalogue)
+    samples = catalogue.samples
+    if definition and samples.rows:
+        problems += scene_problems(catalogue.views, scene_rules(definition)) + split_problems(definition, samples)
+    else:
+        problems += _too_few(samples)
     try:
-        drawn = str(contact_sheet(catalogue, Path(sheet))) if sheet and catalogue.images else None
+        drawn = str(contact_sheet(catalogue, Path(sheet))) if sheet and samples.rows else None
     except OSError as error:
         raise StudyError(f"--sheet {sheet}: cannot be written: {error}") from None
     return DataReport(
         path=path,
-        counts=describe(catalogue),
-        table=distribution_table(catalogue),
+        num_samples=len(samples.rows),
+        counts={axis: describe(samples, axis) for axis in samples.columns},
+        tables=_tables(catalogue),
         num_backgrounds=len(catalogue.backgrounds),
-        num_groups=len({background.group for background in catalogue.backgrounds}),
+        num_groups=catalogue.num_groups,
         fingerprint=None if problems else fingerprint(catalogue),
         problems=problems,
-        proposal=None if definition or problems else proposed_toml(catalogue),
+        proposal=None if definition or problems else _proposal(catalogue),
         sheet=drawn,
     )
 
 
-def _too_few(catalogue: Catalogue) -> list[Problem]:
+def _tables(catalogue: Catalogue) -> str:
+    """Samples by class and value of every axis, and how many backgrounds there are."""
+    samples = catalogue.samples
+    tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
+    return "\n".join([*tables, f"{len(catalogue.backgrounds)} backgrounds in {catalogue.num_groups} groups"])
+
+
+def _proposal(catalogue: Catalogue) -> str:
+    return proposed_toml(catalogue.samples, shared_backgrounds=catalogue.num_groups < FEWEST_GROUPS)
+
+
+def _too_few(samples: Samples) -> list[Problem]:
     """The classes that no definition can split."""
-    totals = {name: sum(by_angle.values()) for name, by_angle in describe(catalogue).items()}
-    what = "fewer than the 3 images that are needed to train, to validate and to test: add some"
-    return [Problem(name, what, f"{count} images") for name, count in totals.items() if 0 < count < 3]
+    totals = {name: len(rows) for name, rows in samples.strata().items()}
+    what = "fewer than the 3 samples that are needed to train, to validate and to test: add some"
+    return [Problem(name, what, f"{count} samples") for name, count in totals.items() if count < 3]

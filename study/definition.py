@@ -7,17 +7,29 @@ import json
 import math
 import re
 from collections import Counter
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Annotated, Any, Self, get_args
 
 import tomli_w
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from study.errors import MOST_SHOWN, brief, did_you_mean
 from study.figures import figures_of
-from trainers.catalogue import STANDIN, within_a_turn
+from study.point import Point
+from study.space import FIXED, MOST_KEYS, Choices, Range, Space, flat, in_order
+from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.printable import is_text
-from trainers.recipe import NUMERICS, LossName, ModelName, Section, TrainingRecipe
+from trainers.recipe import (
+    NUMERICS,
+    SECTIONS,
+    AugmentationRecipe,
+    LossName,
+    ModelName,
+    ModelRecipe,
+    Recipe,
+    Section,
+    TrainingRecipe,
+)
 
 PRESETS = ("demo", "paper")
 DEFINITION_HEADER = "# The definition as it was run, every default written out. Each run writes this file anew.\n"
@@ -25,18 +37,21 @@ SIMULATED = (
     "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
 )
 """Stands before every simulated score."""
-Angle = Annotated[int | float, Field(ge=-360, le=360)]
+AxisValue = (
+    Annotated[int, Field(ge=-(2**53), le=2**53)]
+    | Annotated[float, Field(ge=-(2**53), le=2**53)]
+    | Annotated[str, Field(min_length=1, max_length=200)]
+)
 
 RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
-ROTATION_SPLIT = re.compile(r"rot_(0|[1-9][0-9]{0,8})")
+HELD_OUT_SPLIT = re.compile(r"(?!(random|fold|matched|given)(_|$))[a-z][a-z0-9_]{0,39}")
+"""The names that begin with these words are for splits of other kinds."""
 EIGHT_RANDOM_SPLITS = tuple(f"random_{i}" for i in range(8))
 
 MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 """Of a study: a plan of so many takes seconds, and some 300 MiB."""
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
 Share = Annotated[float, Field(gt=0, lt=1)]
-Width = Annotated[float, Field(ge=0.01, le=4)]
-Strength = Annotated[float, Field(ge=0, le=1.5)]
 YEAR = 31_536_000  # of seconds: who waits longer waits for ever, and the system's timers take no number of any size
 Seconds = Annotated[float, Field(ge=0, le=YEAR)]
 
@@ -67,7 +82,7 @@ class Grid(Section):
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
     """Cross-entropy, and the sum of cross-entropy and Dice loss."""
     splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = EIGHT_RANDOM_SPLITS
-    """random_<number>, and names of rotation splits. If not given: eight random splits, and every rotation split that
+    """random_<number>, and names of held-out splits. If not given: eight random splits, and every held-out split that
     the definition describes."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=10_000)] = (0,)
     """Each trains everything anew, from other initial weights and in another order, on the same splits."""
@@ -89,67 +104,95 @@ class Grid(Section):
 
 
 class Splits(Section):
-    """How the images of each split are divided. Splits are seeded by the study's `seed`."""
+    """How the samples are divided. Splits are seeded by the study's `seed`."""
 
     test_share: Share = 0.2
     """Share of each class that a random split tests; share of the background groups held out for testing."""
     validation_share: Share = 0.15
-    """Share of each class's training images, and of the remaining background groups, kept for validation."""
+    """Share of each class's training samples, and of the remaining background groups, kept for validation."""
     shared_backgrounds: bool = False
     """True: train, val and test draw from the same backgrounds, as the paper's authors did."""
-    rotations: dict[str, dict[str, tuple[Angle, ...]]] = {}
-    """Per rotation split, per class (`*`: every class not named), the angles it tests; it trains on all others.
-    In degrees, those of a full turn being one: 0 and 360, -30 and 330. `study data FOLDER` proposes some."""
+    held_out: dict[str, dict[str, dict[str, tuple[AxisValue, ...]]]] = {}
+    """Per axis (a column of the samples, such as angle), per split, per class (`*`: every class not named, and a list
+    alone means `*`), the values that the split tests; it trains on all others. `study data FOLDER` proposes some."""
 
     @model_validator(mode="before")
     @classmethod
-    def _angles_are_tuples(cls, table: Any) -> Any:
-        if not isinstance(table, dict) or not isinstance(table.get("rotations"), dict):
+    def _a_list_is_for_every_class(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
             return table
-        listed = {
-            split: {name: _as_tuple(angles) for name, angles in tested.items()} if isinstance(tested, dict) else tested
-            for split, tested in table["rotations"].items()
-        }
-        return {**table, "rotations": listed}
+        if "rotations" in table:
+            raise ValueError("splits.rotations is now splits.held_out.angle, and holds the same")
+        if not isinstance(table.get("held_out"), dict):
+            return table
+        axes = {axis: _each(_by_class, splits) for axis, splits in table["held_out"].items()}
+        return {**table, "held_out": axes}
 
-    @field_validator("rotations")
+    @field_validator("held_out")
     @classmethod
-    def _named_and_not_empty(cls, rotations: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for split, tested in rotations.items():
-            if not ROTATION_SPLIT.fullmatch(split):
-                raise ValueError(
-                    f"{split!r} is no name of a rotation split; they are called rot_0, rot_1, ... (at most 9 digits)"
-                )
-            if not any(tested.values()):
-                raise ValueError(f'{split} tests no angle; give it one, such as {split} = {{ "*" = [30] }}')
+    def _named_and_not_empty(cls, held_out: dict[str, dict[str, dict[str, Any]]]) -> Any:
+        axis_of: dict[str, str] = {}
+        for axis, splits in held_out.items():
+            for split, tested in splits.items():
+                if not HELD_OUT_SPLIT.fullmatch(split):
+                    raise ValueError(
+                        f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and "
+                        "_, begins with a letter, not with random_, fold_, matched_ or given, and has at most 40 "
+                        "characters, such as rot_0"
+                    )
+                if not any(tested.values()):
+                    raise ValueError(f'{split} tests no {axis}; name some, such as {split} = {{ "*" = [30] }}')
+                if axis_of.setdefault(split, axis) != axis:
+                    raise ValueError(
+                        f"{split} holds out {axis_of[split]} and {axis}: give each split a name of its own"
+                    )
         return {
-            split: {name: tuple(dict.fromkeys(map(_direction, angles))) for name, angles in tested.items()}
-            for split, tested in rotations.items()
+            axis: {
+                split: {name: tuple(dict.fromkeys(each)) for name, each in tested.items()}
+                for split, tested in splits.items()
+            }
+            for axis, splits in held_out.items()
         }
+
+    @property
+    def held_out_names(self) -> tuple[str, ...]:
+        """The held-out splits that are described, in their order."""
+        return tuple(split for splits in self.held_out.values() for split in splits)
+
+    def axis_of(self, split: str) -> str | None:
+        """What a held-out split holds out; None for a split of any other kind."""
+        return next((axis for axis, splits in self.held_out.items() if split in splits), None)
 
 
 class Search(Section):
-    """The points (width, strength) at which the trials of a cell are run."""
+    """The points at which the trials of a cell are run: values for some keys of the recipe, laid over it."""
 
     trials: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Trials in every cell. May grow: what is there stays."""
     startup: Annotated[int, Field(ge=1, le=10_000)] = 8
-    """The first trials of every cell share these many points (the default point, then quasi-random ones); then TPE."""
-    width: tuple[Width, Width] = (0.25, 1.5)
-    """Lowest and highest multiple of the network's number of channels to be tried, drawn on a log scale."""
-    strength: tuple[Strength, Strength] = (0.0, 1.5)
-    """Lowest and highest strength of the augmentation to be tried: 0 changes no image, 1 is the paper's."""
-    default_width: Width = 1.0
-    """The width of every cell's trial 0."""
-    default_strength: Strength = 1.0
-    """The strength of every cell's trial 0."""
+    """The first trials of every cell share these many points (the recipe's own, then quasi-random ones); then TPE."""
+    space: Annotated[
+        Space,
+        Field(
+            max_length=MOST_KEYS,
+            json_schema_extra={
+                "allowed": 'a table: "section.key" = { low, high } (and log = true, or step), or { choices = [...] }'
+            },
+        ),
+    ] = {}
+    """The keys of model, augmentation and training that are searched, and where. Trial 0 takes the recipe's values."""
 
-    @field_validator("width", "strength")
+    @model_validator(mode="before")
     @classmethod
-    def _ascending(cls, bounds: tuple[float, float]) -> tuple[float, float]:
-        if bounds[0] >= bounds[1]:
-            raise ValueError(f"must be [low, high] with low < high, not [{bounds[0]:g}, {bounds[1]:g}]")
-        return bounds
+    def _keys_may_be_tables(cls, table: Any) -> Any:
+        if isinstance(table, dict) and isinstance(table.get("space"), dict):
+            return {**table, "space": flat(table["space"])}
+        return table
+
+    @field_validator("space")
+    @classmethod
+    def _in_one_order(cls, space: Space) -> Space:
+        return in_order(space)
 
 
 GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in get_args(ModelName)}
@@ -197,6 +240,8 @@ class Definition(Section):
     data: Data = Data()
     grid: Grid = Grid()
     splits: Splits = Splits()
+    model: ModelRecipe = ModelRecipe()
+    augmentation: AugmentationRecipe = AugmentationRecipe()
     training: TrainingRecipe = TrainingRecipe()
     search: Search = Search()
     resources: Resources = Resources()
@@ -229,50 +274,116 @@ class Definition(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _rotations_are_run_unless_splits_are_named(cls, table: Any) -> Any:
+    def _held_out_splits_are_run_unless_splits_are_named(cls, table: Any) -> Any:
         match table:
-            case {"splits": {"rotations": dict(rotations)}}:
-                grid = table.get("grid", {})
-                if isinstance(grid, dict):
-                    return {**table, "grid": {"splits": (*EIGHT_RANDOM_SPLITS, *rotations), **grid}}
+            case {"splits": {"held_out": dict(axes)}} if isinstance(table.get("grid", {}), dict):
+                described = [split for splits in axes.values() if isinstance(splits, dict) for split in splits]
+                return {**table, "grid": {"splits": (*EIGHT_RANDOM_SPLITS, *described), **table.get("grid", {})}}
         return table
 
     @model_validator(mode="after")
     def _splits_are_defined(self) -> Self:
+        described = self.splits.held_out_names
         for split in self.grid.splits:
-            if not RANDOM_SPLIT.fullmatch(split) and split not in self.splits.rotations:
-                known = [*EIGHT_RANDOM_SPLITS, *self.splits.rotations]
+            if not RANDOM_SPLIT.fullmatch(split) and split not in described:
                 raise ValueError(
-                    f"grid.splits: {brief(split)} is neither random_<number> (at most 9 digits) nor defined as a "
-                    f"rotation split in splits.rotations ({', '.join(self.splits.rotations) or 'none'})"
-                    f"{did_you_mean(split, known)}"
+                    f"grid.splits: {brief(split)} is neither random_<number> (at most 9 digits) nor described in "
+                    f"splits.held_out ({', '.join(described) or 'which is empty'})"
+                    f"{did_you_mean(split, [*EIGHT_RANDOM_SPLITS, *described])}"
                 )
         return self
 
-    def recipe(self) -> dict[str, Any]:
-        """The part that decides a trial's numbers, as flat `section.key: value`; the data and the split apart, which
-        have fingerprints of their own. (`search.trials` and the grid may grow; they decide no single trial.)"""
+    @model_validator(mode="after")
+    def _the_search_varies_the_recipe(self) -> Self:
+        for key, dimension in self.search.space.items():
+            if problem := _not_to_be_searched(self.recipe, key, dimension):
+                raise ValueError(f'search.space."{brief(key)[1:-1]}": {problem}')
+        if self.search.trials > 1 and not self.search.space:
+            raise ValueError(
+                f"search.trials: {self.search.trials:,} trials of a cell need points to try, and search.space names "
+                'none; add, for instance, search.space."model.width" = { low = 0.25, high = 1.5, log = true }'
+            )
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of every trial, before its point is laid over it."""
+        return Recipe(model=self.model, augmentation=self.augmentation, training=self.training)
+
+    @property
+    def default_point(self) -> Point:
+        """The recipe's own values of the searched keys: every cell's trial 0."""
+        recipe = self.recipe
+        return Point({key: recipe.value(key) for key in self.search.space})
+
+    @property
+    def largest_batch_size(self) -> int:
+        """Of all batch sizes that a trial may have."""
+        searched = self.search.space.get("training.batch_size")
+        return max([self.training.batch_size, *map(int, searched.ends if searched else ())])
+
+    def recipe_keys(self) -> dict[str, Any]:
+        """All that decides a trial's numbers, as flat `section.key: value`; the data and the split apart, which have
+        fingerprints of their own. (`search.trials` and the grid may grow; they decide no single trial.)"""
         keep = {
             "splits": {"test_share", "validation_share", "shared_backgrounds"},
-            "training": set(TrainingRecipe.model_fields),
-            "search": set(Search.model_fields) - {"trials"},
+            **{section: set(type(getattr(self, section)).model_fields) for section in SECTIONS},
+            "search": {"startup"},
         }
         plain = self.model_dump(mode="json", include={"seed", *keep})
         flat = {f"{section}.{key}": plain[section][key] for section, keys in keep.items() for key in sorted(keys)}
+        space = {f"search.space.{key}": _plain(dimension) for key, dimension in self.search.space.items()}
         simulated = {"simulate": True} if self.simulate else {}
-        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat}
+        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space}
 
     def recipe_digest(self) -> str:
         """Twelve hexadecimal digits that name the recipe."""
-        return hashlib.sha256(json.dumps(self.recipe(), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.recipe_keys(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_toml(self) -> str:
         """The whole definition, every default written out; `load` of it gives an equal definition."""
         return DEFINITION_HEADER + tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
-def _direction(degrees: Angle) -> Angle:
-    return within_a_turn(Decimal(str(degrees)))
+def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) -> str:
+    """Why a key cannot be searched so, or nothing."""
+    try:
+        value = recipe.value(key)
+    except KeyError:
+        return f"no key of the recipe{did_you_mean(key, recipe.keys())}"
+    if key in FIXED:
+        return f"cannot be searched, as {FIXED[key]}"
+    if not isinstance(value, bool | int | float | str):
+        return f"cannot be searched, as it is no single value: {value}"
+    for end in dimension.ends:
+        try:
+            recipe.at({key: end})
+        except ValidationError as error:
+            return f"{key} cannot be {brief(end)}: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+    if isinstance(dimension, Choices):
+        return "" if value in dimension.choices else f"trial 0 takes the recipe's value, {value!r}: it must be a choice"
+    if isinstance(value, bool | str):
+        return f"{value!r} is no number, and has no range: give choices"
+    if isinstance(value, int) and not all(isinstance(n, int) for n in (*dimension.ends, dimension.step or 1)):
+        return f"the recipe's value, {value}, is a whole number: so must low, high and step be"
+    return ""
+
+
+def _plain(dimension: Range | Choices) -> Any:
+    """As the recipe's digest takes it: 1 is 1.0."""
+    if isinstance(dimension, Choices):
+        return list(dimension.choices)
+    return {name: float(value) for name, value in dimension if value is not None}
+
+
+def _each(change: Callable[[Any], Any], table: Any) -> Any:
+    """The table with every value changed; what is no table as it is."""
+    return {key: change(value) for key, value in table.items()} if isinstance(table, dict) else table
+
+
+def _by_class(tested: Any) -> Any:
+    """What a held-out split tests, class by class."""
+    return _each(_as_tuple, {"*": tested} if isinstance(tested, list) else tested)
 
 
 def _as_tuple(value: Any) -> Any:

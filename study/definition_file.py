@@ -8,7 +8,7 @@ import difflib
 import re
 import tomllib
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from study.definition import PRESETS, Definition
 from study.errors import LONGEST_SHOWN, MOST_SHOWN, StudyError, brief, did_you_mean
-from trainers.catalogue import STANDIN
+from study.space import flat
+from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.printable import is_text, printable
 from trainers.recipe import Section
 
@@ -111,17 +112,27 @@ def _start_data_path_at(folder: Path, table: dict[str, Any]) -> None:
 def _put(table: dict[str, Any], setting: str) -> None:
     """Set one `section.key=value`."""
     dotted, equals, text = (part.strip() for part in setting.partition("="))
-    keys, shown = dotted.split("."), f"--set {setting[:LONGEST_SHOWN]}"
+    keys, shown = dotted.replace('"', "").split("."), f"--set {setting[:LONGEST_SHOWN]}"
     if not is_text(setting):
         raise StudyError(f"{shown}: is not text in UTF-8")
     if not equals or not all(keys):
         raise StudyError(f"{shown}: must be section.key=value, such as search.trials=20")
+    if keys[:2] == ["search", "space"] and len(keys) > 3:  # one key, such as model.width
+        keys[2:4] = [f"{keys[2]}.{keys[3]}"]
+        _flatten_space(table)
     for key in keys[:-1]:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise StudyError(f"{shown}: {key} is a value, not a section")
     is_plain = dotted in _TEXT_KEYS and not text.startswith(("'", '"'))
     table[keys[-1]] = text if is_plain else _typed_value(text)
+
+
+def _flatten_space(table: dict[str, Any]) -> None:
+    """So that a setting takes the place of what the file says of the same key."""
+    match table:
+        case {"search": {"space": dict(space)} as search}:
+            search["space"] = flat(space)
 
 
 _TEXT_KEYS = ("name", "data.path")
@@ -149,21 +160,42 @@ def _causes(problems: list[Any]) -> list[Any]:
 
 def _explain(problem: Any) -> str:
     """One pydantic error as `key: what is wrong; what would be right`."""
-    location = [part for part in problem["loc"] if part != "[key]"]
+    location = [part for part in problem["loc"] if part not in ("[key]", "[range]", "[choices]")]
     key, value = _key(location), brief(problem["input"])
     message = problem["msg"].removeprefix("Value error, ")
     message = message.replace("tuple", "list").replace("Tuple", "list")
     match problem["type"]:
+        case "extra_forbidden" if key in MOVED:
+            return f"{key}: no longer a key; write {MOVED[key]}"
         case "extra_forbidden":
             return f"{key}: unknown key{_nearest_key(location)}"
+        case "model_type":
+            return f"{key}: must be a table, not {value}"
         case "literal_error":
             allowed = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
             return f"{key}: {value} is not one of {', '.join(allowed)}{did_you_mean(value.strip(chr(39)), allowed)}"
         case "value_error":
             return f"{key}: {message}" if key else message
-        case "missing":  # of a list of so many values: all else has defaults
+        case "missing" if isinstance(problem["input"], dict):
+            return f"{_key(location[:-1])}: lacks {location[-1]}"
+        case "missing":  # of a list of so many values
             return f"{_key(location[:-1])}: too few values: {value}"
     return f"{key}: {message[0].lower() + message[1:].partition(' after validation')[0]}, not {value}"
+
+
+MOVED = {
+    "search.width": 'search.space."model.width" = { low = ..., high = ..., log = true }',
+    "search.strength": 'search.space."augmentation.strength" = { low = ..., high = ... }',
+    "search.default_width": "model.width = ...",
+    "search.default_strength": "augmentation.strength = ...",
+}
+"""Keys of earlier versions, and what is written in their place."""
+
+
+def is_of_an_earlier_version(table: Mapping[str, Any]) -> bool:
+    """Whether it has a key that was one before."""
+    sections = {name: each for name, each in table.items() if isinstance(each, dict)}
+    return any(f"{name}.{key}" in MOVED for name, section in sections.items() for key in section)
 
 
 def _key(location: Sequence[Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from study.cells import Trial, parse_trial
 from study.definition import Definition
-from study.definition_file import parse, read_toml
+from study.definition_file import is_of_an_earlier_version, parse, read_toml
 from study.digests import Row
 from study.errors import StudyError
 from study.results import DEFINITION_FILE, Results
@@ -20,7 +20,10 @@ def kept_definition(results: Results) -> Definition:
     if content is None:
         raise StudyError(f"{results.out} holds no study: there is no {DEFINITION_FILE} in it")
     place = f"{results.out}/{DEFINITION_FILE}"
-    return parse(read_toml(content, place), place)
+    table = read_toml(content, place)
+    if is_of_an_earlier_version(table):
+        raise StudyError(f"{results.out} was made by an earlier version of this project: use another --out")
+    return parse(table, place)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def missing(trials: Iterable[Trial], committed: Mapping[Trial, Row]) -> list[Tri
 
 
 def _other_recipe(results: Results, trial_id: str, definition: Definition) -> str:
-    theirs, ours = results.recipe_of(trial_id), definition.recipe()
+    theirs, ours = results.recipe_of(trial_id), definition.recipe_keys()
     if bool(theirs.get("simulate")) != definition.simulate:
         there, here = ("trained", "simulates") if definition.simulate else ("simulated", "trains")
         return (

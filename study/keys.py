@@ -82,13 +82,16 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 def _allowed(node: dict[str, Any]) -> str:
     """What a part of a JSON Schema lets in, in words."""
     match node:
+        case {"allowed": str(words)}:
+            return words
         case {"enum": list(words)}:
             return _listed([json.dumps(word) for word in words])
         case {"const": word}:
             return json.dumps(word)
         case {"anyOf": list(kinds)}:
             known = [kind for kind in kinds if kind["type"] != "null"]
-            return _allowed(known[0]) if len(known) == 1 else "a number" + _bounds(node)  # whole or not
+            text = " or text" if known[-1]["type"] == "string" else ""
+            return _allowed(known[0]) if len(known) == 1 else "a number" + _bounds(node) + text  # whole or not
         case {"type": "array", "prefixItems": list(items)}:
             return "a list of " + ", ".join(_allowed(item) for item in items)
         case {"type": "array", "items": dict(item)}:

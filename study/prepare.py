@@ -16,11 +16,14 @@ import trainers
 from study.definition import Definition
 from study.errors import StudyError
 from study.splits import make_splits
-from trainers.catalogue import Catalogue, locate, read_catalogue
-from trainers.copies import copied_files
-from trainers.data import Dataset, fingerprint, load
-from trainers.problems import DataError
-from trainers.split import Split
+from trainers.data.cut_outs.catalogue import Catalogue, locate, read_catalogue
+from trainers.data.cut_outs.copies import copied_files
+from trainers.data.cut_outs.reading import fingerprint
+from trainers.data.cut_outs.scenes import SceneRules
+from trainers.data.cut_outs.source import load
+from trainers.data.problems import DataError
+from trainers.data.source import Source
+from trainers.data.split import Split
 
 _DECISIVE = ("torch", "optuna", "albumentations", "opencv-python-headless", "numpy", "numba")
 _PACKAGES = (*_DECISIVE, "ray")
@@ -36,10 +39,10 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A study ready to run: its definition, its images, its splits, and what they are called by."""
+    """A study ready to run: its definition, its samples, its splits, and what they are called by."""
 
     definition: Definition
-    dataset: Dataset
+    source: Source
     splits: dict[str, Split]
     data_fingerprint: str
     provenance: Provenance
@@ -57,7 +60,7 @@ def checked_catalogue(definition: Definition) -> Catalogue:
     """The same, with everything checked that takes no look at the pixels. Raises StudyError with every problem."""
     catalogue = catalogue_of(definition)
     copies = [] if definition.data.allow_copies else copied_files(catalogue)
-    if problems := [*catalogue.problems, *copies]:
+    if problems := [*catalogue.all_problems(scene_rules(definition)), *copies]:
         raise StudyError(str(DataError(problems)))
     return catalogue
 
@@ -66,10 +69,30 @@ def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. Raises StudyError with every problem found."""
     catalogue = catalogue_of(definition)
     try:
-        dataset = load(catalogue, definition.training.image_size, allow_copies=definition.data.allow_copies)
+        source = load(
+            catalogue,
+            definition.training.image_size,
+            scene_rules(definition),
+            allow_copies=definition.data.allow_copies,
+        )
     except DataError as error:
         raise StudyError(str(error)) from None
-    return Prepared(definition, dataset, make_splits(definition, catalogue), fingerprint(catalogue), provenance())
+    return prepared(definition, source, fingerprint(catalogue))
+
+
+def prepared(definition: Definition, source: Source, data_fingerprint: str) -> Prepared:
+    """A study on the samples of a source: its splits are made. Raises StudyError with every one that cannot be.
+
+    :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
+    """
+    splits = make_splits(definition, source.samples)
+    return Prepared(definition, source, splits, data_fingerprint, provenance())
+
+
+def scene_rules(definition: Definition) -> SceneRules:
+    """How a definition has the backgrounds of cut-outs held out."""
+    splits = definition.splits
+    return SceneRules(definition.seed, splits.test_share, splits.validation_share, splits.shared_backgrounds)
 
 
 def provenance() -> Provenance:

@@ -87,12 +87,13 @@ class Progress:
             failed=sum(committed[trial]["status"] == "failed" for trial in done),
             trials_of={cell.configuration: (0, 0) for cell in cells(definition)},
         )
+        seconds_of = trial_seconds(definition, num_train)
         for trial in planned:
             progress._count(trial, done=trial in committed)
             if trial in committed:
                 progress._note_best(trial, committed[trial]["objective"])
             else:
-                progress._work_of(trial).total += trial_seconds(definition, trial, num_train)
+                progress._work_of(trial).total += seconds_of(trial)
         return progress
 
     def expect(self, seconds: float, by: str) -> None:

@@ -299,12 +299,12 @@ def _row_in(content: bytes, path: str) -> Row | None:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (pa.ArrowException, OSError):
         return None
-    if "trial" in table.column_names and "digests" not in table.column_names:
-        raise StudyError(
-            f"{path} was written by an earlier version of this project, which kept no digests: use another --out"
-        )
-    if not set(SCHEMAS["trials"].names) <= set(table.column_names) or table.num_rows != 1:
+    if "trial" not in table.column_names or table.num_rows != 1:
         raise StudyError(f"{path} ({_NOT_OURS})")
+    if lacking := [name for name in SCHEMAS["trials"].names if name not in table.column_names]:
+        raise StudyError(
+            f"{path} was written by an earlier version of this project, which kept no {lacking[0]}: use another --out"
+        )
     row: Row = _cast(table.select(SCHEMAS["trials"].names), SCHEMAS["trials"], path).to_pylist()[0]
     return row
 

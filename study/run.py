@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from study.capacity import Forecast, forecast, this_machine
-from study.cells import Cell, Outcome, Point, Trial, cells, parse_trial, trials
+from study.cells import Cell, Outcome, Trial, cells, parse_trial, trials
 from study.claim import claimed, living_driver
 from study.committed import check_same_inputs, outcomes, refuse_foreign_files
 from study.cost import Estimate, Factors, estimate, images_to_train_on
@@ -19,7 +19,8 @@ from study.definition_file import parse
 from study.digests import Row
 from study.errors import StudyError
 from study.kept import Committed, kept_definition, missing, read_committed
-from study.prepare import checked_catalogue, prepare
+from study.point import Point
+from study.prepare import Prepared, checked_catalogue, prepare
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.schemas import CIRCUMSTANCES
@@ -60,7 +61,7 @@ class Finished:
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
     catalogue = checked_catalogue(definition)
-    splits = make_splits(definition, catalogue)
+    splits = make_splits(definition, catalogue.samples)
     results = Results(out)
     refuse_foreign_files(results)
     committed = read_committed(results, definition).rows
@@ -101,8 +102,20 @@ def run(
     :param retry_failed: of what is missing, only the trials that the machinery could not finish before.
     :raises StudyError: before anything is written, if the data, the definition, OUT or the cluster do not allow it.
     """
-    study = prepare(definition)
-    results = Results(out)
+    return run_prepared(prepare(definition), out, watch, address, ray_log=ray_log, retry_failed=retry_failed)
+
+
+def run_prepared(
+    study: Prepared,
+    out: str,
+    watch: Watch,
+    address: str | None = None,
+    *,
+    ray_log: bool = False,
+    retry_failed: bool = False,
+) -> Finished:
+    """The same for a study whose samples come from any source: see `prepare.prepared`."""
+    definition, results = study.definition, Results(out)
     refuse_foreign_files(results)
     progress = Progress.of(definition, {}, images_to_train_on(study.splits))
     with claimed(results, lambda line: watch(progress, line)) as claim:
@@ -248,9 +261,7 @@ def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outco
             f"{wanted.id} was chosen by the search, from the results of its cell's earlier trials, and --out has no "
             f"{absent[0]}; run the study, or those trials, first"
         )
-    return suggest(
-        definition.search, definition.seed, wanted.cell, wanted.index, [known[t] for t in earlier if t in known]
-    )
+    return suggest(definition, wanted.cell, wanted.index, [known[t] for t in earlier if t in known])
 
 
 def _differing_columns(tables: Mapping[str, pa.Table], results: Results, trial_id: str) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from study.cells import Cell, Outcome, Point, Trial, cells
+from study.cells import Cell, Outcome, Trial, cells
 from study.definition import Definition
 from study.figures import figures_of
+from study.point import Point
 from study.search import needs_results, suggest
 
 _Order = tuple[int, float, str, int, str, str]
@@ -93,7 +94,7 @@ class Schedule:
         known = self._outcomes[trial.cell]
         needed = range(trial.index) if needs_results(self._definition.search, trial.index) else ()
         earlier = [known[index] for index in needed]
-        return suggest(self._definition.search, self._definition.seed, trial.cell, trial.index, earlier)
+        return suggest(self._definition, trial.cell, trial.index, earlier)
 
 
 def _start_order(trial: Trial) -> _Order:

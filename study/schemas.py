@@ -28,8 +28,10 @@ _FACTORS = (
     ("loss", "string"),
     ("split", "string"),
     ("split_kind", "string"),
+    ("axis", "string"),
     ("seed", "long"),
     ("index", "int"),
+    ("point", "string"),
     ("width", "double"),
     ("strength", "double"),
 )

@@ -6,14 +6,23 @@ seeded for that k is asked once. So nothing has to be pickled, and a resumed sea
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from study.cells import Cell, Outcome, Point
-from study.definition import Search
+from study.cells import Cell, Outcome
+from study.definition import Definition, Search
+from study.point import Point
+from study.space import MOST_KEYS, Choices, Range
+from trainers.recipe import Value
 from trainers.seeds import generator_for, seed_of
 
-_HALTON_BASES = (2, 3)  # of width and of strength
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+_HALTON_BASES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)
+"""One for each searched key."""
+assert len(_HALTON_BASES) == MOST_KEYS
+_LIKELY_POINTS = 128
 
 
 def needs_results(search: Search, index: int) -> bool:
@@ -21,40 +30,42 @@ def needs_results(search: Search, index: int) -> bool:
     return index >= search.startup
 
 
-def suggest(search: Search, study_seed: int, cell: Cell, index: int, earlier: Sequence[Outcome]) -> Point:
+def suggest(definition: Definition, cell: Cell, index: int, earlier: Sequence[Outcome]) -> Point:
     """The point of the cell's trial `index`; `earlier` holds the outcomes of trials 0..index-1, in their order.
 
     Start-up points are the same in every cell: the default point, then quasi-random ones. From then on TPE decides.
     """
-    if not needs_results(search, index):
-        return _start_up_point(search, study_seed, index)
+    if not needs_results(definition.search, index):
+        return _start_up_point(definition, index)
     assert len(earlier) == index, f"{cell.id}: suggestion {index} is given {len(earlier)} outcomes"
-    return _ask_tpe(search, seed_of(study_seed, cell.id, "suggestion", index), earlier)
+    return _ask_tpe(definition, seed_of(definition.seed, cell.id, "suggestion", index), earlier)
 
 
-def expected_width(search: Search, study_seed: int, index: int) -> float:
-    """The width of a cell's trial `index`, as far as it is known before the search: for planning only.
-
-    For what TPE will choose, the root mean square over the searched range: cost grows with the square of the width.
-    """
-    if not needs_results(search, index):
-        return _start_up_point(search, study_seed, index).width
-    low, high = search.width
-    return math.sqrt((high**2 - low**2) / (2 * math.log(high / low)))
+def likely_points(definition: Definition, index: int) -> list[Point]:
+    """The point of a cell's trial `index`; where TPE will choose it, points all over the space. For planning only."""
+    if not needs_results(definition.search, index):
+        return [_start_up_point(definition, index)]
+    return [_start_up_point(definition, number) for number in range(1, _LIKELY_POINTS + 1)]
 
 
-def _start_up_point(search: Search, study_seed: int, index: int) -> Point:
-    """The default point, then points of a Halton sequence, shifted on the torus by a draw of the study's own; width on
-    a log scale."""
+def middle_point(definition: Definition) -> Point:
+    """Half of the way from low to high in every range."""
+    return _point_at(definition, [0.5] * len(definition.search.space))
+
+
+def _start_up_point(definition: Definition, index: int) -> Point:
+    """The default point, then points of a Halton sequence, shifted on the torus by a draw of the study's own."""
     if index == 0:
-        return Point(search.default_width, search.default_strength)
-    shift = generator_for(study_seed, "start-up points").random(len(_HALTON_BASES))
-    u, v = ((_radical_inverse(index, base) + s) % 1.0 for base, s in zip(_HALTON_BASES, shift, strict=True))
-    low, high = (math.log(bound) for bound in search.width)
-    return Point(
-        width=min(max(math.exp(low + u * (high - low)), search.width[0]), search.width[1]),
-        strength=float(search.strength[0] + v * (search.strength[1] - search.strength[0])),
-    )
+        return definition.default_point
+    shifts = generator_for(definition.seed, "start-up points").random(len(definition.search.space))
+    halton = [_radical_inverse(index, base) for base in _HALTON_BASES]
+    return _point_at(definition, [float((u + shift) % 1.0) for u, shift in zip(halton, shifts, strict=False)])
+
+
+def _point_at(definition: Definition, shares: Sequence[float]) -> Point:
+    """So far from low to high in each dimension."""
+    default, dimensions = definition.default_point, zip(definition.search.space.items(), shares, strict=True)
+    return Point({key: dimension.at(share, whole=_is_whole(default[key])) for (key, dimension), share in dimensions})
 
 
 def _radical_inverse(index: int, base: int) -> float:
@@ -67,29 +78,53 @@ def _radical_inverse(index: int, base: int) -> float:
     return value
 
 
-def _ask_tpe(search: Search, seed: int, earlier: Sequence[Outcome]) -> Point:
+def _is_whole(value: Value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _ask_tpe(definition: Definition, seed: int, earlier: Sequence[Outcome]) -> Point:
     import optuna  # here, as it takes a while and start-up points do without it
-    from optuna.distributions import BaseDistribution, FloatDistribution
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space: dict[str, BaseDistribution] = {
-        "width": FloatDistribution(*search.width, log=True),
-        "strength": FloatDistribution(*search.strength),
-    }
+    space, default = definition.search.space, definition.default_point
+    distributions = {key: _distribution(dimension, default[key]) for key, dimension in space.items()}
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=1, multivariate=True, constant_liar=False)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for outcome in earlier:
-        inside = _inside(outcome.point, search)
+        params = {key: _told(dimension, outcome.point[key]) for key, dimension in space.items()}
         study.add_trial(
-            optuna.trial.create_trial(params=inside, distributions=space, value=outcome.objective)
+            optuna.trial.create_trial(params=params, distributions=distributions, value=outcome.objective)
             if outcome.objective is not None
-            else optuna.trial.create_trial(params=inside, distributions=space, state=optuna.trial.TrialState.FAIL)
+            else optuna.trial.create_trial(
+                params=params, distributions=distributions, state=optuna.trial.TrialState.FAIL
+            )
         )
-    params = study.ask(space).params
-    return Point(width=params["width"], strength=params["strength"])
+    return _point_of(space, study.ask(distributions).params)
 
 
-def _inside(point: Point, search: Search) -> dict[str, float]:
-    """The default point may lie outside of the searched box; TPE is told the nearest point inside."""
-    (w0, w1), (s0, s1) = search.width, search.strength
-    return {"width": min(max(point.width, w0), w1), "strength": min(max(point.strength, s0), s1)}
+def _distribution(dimension: Range | Choices, default: Value) -> BaseDistribution:
+    """Optuna's; the values of a range with a step are to it numbers of steps."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(dimension, Choices):
+        return CategoricalDistribution(dimension.choices)
+    if dimension.step is not None:
+        return IntDistribution(0, dimension.num_steps)
+    if _is_whole(default):
+        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+    return FloatDistribution(float(dimension.low), float(dimension.high), log=dimension.log)
+
+
+def _told(dimension: Range | Choices, value: Value) -> Value:
+    """A value as Optuna is told it. The default may lie outside of the range: the nearest value inside."""
+    if isinstance(dimension, Choices):
+        return value
+    return dimension.nearest(value) if dimension.step is None else dimension.step_of(value)
+
+
+def _point_of(space: Mapping[str, Range | Choices], params: Mapping[str, Any]) -> Point:
+    values: dict[str, Value] = {}
+    for key, dimension in space.items():
+        steps = isinstance(dimension, Range) and dimension.step is not None
+        values[key] = dimension.at_step(params[key]) if steps else params[key]  # type: ignore[union-attr]
+    return Point(values)

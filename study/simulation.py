@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,54 +17,45 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from study import tables
-from study.cells import Point, Trial, split_kind
 from study.figures import figures_of
-from study.prepare import Prepared
+from trainers.data.source import Source
+from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
 from trainers.outcome import Epoch, Evaluation
 from trainers.seeds import generator_for
-from trainers.split import Partition
 
 DEVICE = "simulated"
 
 Labels = NDArray[np.uint8]
 
 
-def simulate(
-    study: Prepared, trial: Trial, point: Point, on_epoch: Callable[[Epoch], None] = lambda epoch: None
-) -> dict[str, pa.Table]:
+def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: None) -> dict[str, pa.Table]:
     """The tables of a trial as if it had been trained: its truths, shifted, missed and strewn with false patches."""
-    started, split = datetime.now(UTC), study.splits[trial.cell.split]
-    severity = _severity(study, trial, point)
-    evaluations = {
-        name: _evaluation(study, trial, name, partition, severity)
-        for name, partition in {"val": split.val, "test": split.test}.items()
-    }
-    objective, _ = macro(dice(evaluations["val"].confusion_NKK, study.definition.training.epsilon).ew)
-    history = _history(study, trial, objective)
+    severity = _severity(run)
+    evaluations = {name: _evaluation(run, name, severity) for name in ("val", "test")}
+    objective, _ = macro(dice(evaluations["val"].confusion_NKK, run.recipe.training.epsilon).ew)
+    history = _history(run, objective)
     for epoch in history:
-        time.sleep(study.definition.resources.simulated_seconds / len(history))
+        time.sleep(run.study.definition.resources.simulated_seconds / len(history))
         on_epoch(epoch)
     selected = min(history, key=lambda epoch: epoch.val_loss).epoch
-    return tables.completed(
-        study, trial, point, _cost(study, trial, point), history, selected, evaluations, started, datetime.now(UTC)
-    )
+    return tables.completed(run, _cost(run), history, selected, evaluations)
 
 
-def _severity(study: Prepared, trial: Trial, point: Point) -> float:
-    """How wrong the predictions are: less with width, least near strength .8, more on rotation splits, or by chance."""
-    cell = trial.cell
-    chance = generator_for(study.definition.seed, "simulated", trial.id, "severity").normal(0, 0.015)
-    harder = 0.05 if split_kind(cell.split) == "rotation" else 0.0
+def _severity(run: tables.Run) -> float:
+    """How wrong the predictions are: less with width, least near strength .8, more on held-out splits, or by chance."""
+    cell, recipe = run.trial.cell, run.recipe
+    chance = _draws(run, "severity").normal(0, 0.015)
+    harder = 0.05 if run.split.kind == "held_out" else 0.0
     easier = 0.01 if cell.loss == "ce_dice" else 0.0
-    by_point = 0.02 * (point.strength - 0.8) ** 2 - 0.015 * math.log(point.width)
+    by_point = 0.02 * (recipe.augmentation.strength - 0.8) ** 2 - 0.015 * math.log(recipe.model.width)
     return max(0.01, 0.09 + by_point + harder - easier + float(chance))
 
 
-def _evaluation(study: Prepared, trial: Trial, name: str, partition: Partition, severity: float) -> Evaluation:
+def _evaluation(run: tables.Run, partition: str, severity: float) -> Evaluation:
     """Label maps of N images, H x W pixels: each object shifted; some lost; in some a false patch of another class."""
-    draws = generator_for(study.definition.seed, "simulated", trial.id, name)
-    truth_NHW = study.dataset.labels_NHW[[study.dataset.index[image] for image in partition.images]]
+    draws, source = _draws(run, partition), run.study.source
+    truth_NHW = _truth(source, run.split, partition)
     n, height, width = truth_NHW.shape
     sides = np.array([height, width]).reshape(2, 1, 1)
     offsets = np.rint(draws.normal(0, severity, (2, n, 1)) * sides).astype(np.int64)
@@ -75,15 +66,21 @@ def _evaluation(study: Prepared, trial: Trial, name: str, partition: Partition, 
     in_rows = np.abs(2 * (np.arange(height) - corners[0]) + 1 - reach) < reach
     in_columns = np.abs(2 * (np.arange(width) - corners[1]) + 1 - reach) < reach
     patch = np.einsum("nh,nw->nhw", in_rows, in_columns) & (draws.random((n, 1, 1)) < 2 * severity)
-    num_classes = len(study.dataset.classes)
+    num_classes = len(source.samples.classes)
     predicted = np.where(patch, draws.integers(1, num_classes + 1, (n, 1, 1)), predicted).astype(np.uint8)
     return Evaluation(predicted, confusion(truth_NHW, predicted, num_classes + 1))
 
 
-def _history(study: Prepared, trial: Trial, objective: float) -> list[Epoch]:
+@lru_cache(maxsize=32)
+def _truth(source: Source, split: Split, partition: str) -> Labels:
+    """The labels of a split's val or test, made once for all trials of the split."""
+    return source.for_evaluation(split, {"val": split.val, "test": split.test}[partition])[1]
+
+
+def _history(run: tables.Run, objective: float) -> list[Epoch]:
     """Curves that rise to the objective in the last epoch, whose weights are kept."""
-    epochs = study.definition.training.epochs
-    noise = generator_for(study.definition.seed, "simulated", trial.id, "history").normal(0, 0.02, (epochs, 2))
+    epochs = run.recipe.training.epochs
+    noise = _draws(run, "history").normal(0, 0.02, (epochs, 2))
     noise[-1] = 0
     learnt = 1 - np.exp(-3 * np.arange(1, epochs + 1) / epochs)
     return [
@@ -92,18 +89,23 @@ def _history(study: Prepared, trial: Trial, objective: float) -> list[Epoch]:
             train_loss=float(2 - 1.8 * learnt[epoch]),
             val_loss=float(2 - 1.6 * learnt[epoch] + abs(noise[epoch, 0])),
             objective=float(min(1, max(0, objective * learnt[epoch] / learnt[-1] + noise[epoch, 1]))),
-            learning_rate=study.definition.training.learning_rate,
+            learning_rate=run.recipe.training.learning_rate,
             seconds=0.0,
         )
         for epoch in range(epochs)
     ]
 
 
-def _cost(study: Prepared, trial: Trial, point: Point) -> dict[str, Any]:
-    known, area = figures_of(trial.cell.model), (study.definition.training.image_size / 128) ** 2
-    gflops = known.gflops * area * point.width**2
+def _draws(run: tables.Run, purpose: str) -> np.random.Generator:
+    return generator_for(run.study.definition.seed, "simulated", run.trial.id, purpose)
+
+
+def _cost(run: tables.Run) -> dict[str, Any]:
+    known, area = figures_of(run.trial.cell.model), (run.recipe.training.image_size / 128) ** 2
+    width = run.recipe.model.width
+    gflops = known.gflops * area * width**2
     return {
-        "parameters": round(known.parameters * point.width**2),
+        "parameters": round(known.parameters * width**2),
         "gflops": gflops,
         "latency_ms_median": 1 + gflops,
         "latency_ms_p95": 1 + 1.2 * gflops,

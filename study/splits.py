@@ -1,20 +1,21 @@
-"""Splits as pure functions of (definition, catalogue): which images train, validate and test, on which backgrounds."""
+"""Splits as pure functions of (definition, table of samples): which samples train, validate and test."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from study.cells import split_kind
 from study.definition import Definition
-from study.errors import StudyError
-from trainers.catalogue import Catalogue, ImageFile
-from trainers.problems import Problem, told
+from study.errors import StudyError, did_you_mean
+from trainers.data.problems import Problem, told
+from trainers.data.split import Split, SplitKind
+from trainers.data.table import ALL_SAMPLES, Sample, Samples, Value, in_order, in_words
 from trainers.seeds import generator_for, shuffled
-from trainers.split import Partition, Split
+
+EVERY_CLASS = "*"
+MOST_VALUES_TOLD = 20
 
 
 class SplitError(StudyError):
@@ -26,24 +27,24 @@ class SplitError(StudyError):
         super().__init__("\n".join(["the data cannot be split as defined:", *lines]))
 
 
-def make_splits(definition: Definition, catalogue: Catalogue) -> dict[str, Split]:
+def make_splits(definition: Definition, samples: Samples) -> dict[str, Split]:
     """Every split of the grid, by name. Raises SplitError with all problems."""
-    problems = split_problems(definition, catalogue)
+    problems = split_problems(definition, samples)
     if problems:
         raise SplitError(problems)
-    return {name: make_split(name, definition, catalogue) for name in definition.grid.splits}
+    return {name: make_split(name, definition, samples) for name in definition.grid.splits}
 
 
-def split_problems(definition: Definition, catalogue: Catalogue) -> list[Problem]:
+def split_problems(definition: Definition, samples: Samples) -> list[Problem]:
     """Why splits of the grid cannot be made."""
     problems: list[Problem] = []
     for name in definition.grid.splits:
         try:
-            split = make_split(name, definition, catalogue)
+            split = make_split(name, definition, samples)
         except SplitError as error:
             problems += error.problems
         else:
-            problems += _too_few_for_a_batch(split, definition.training.batch_size)
+            problems += _too_few_for_a_batch(split, definition.largest_batch_size)
     return problems
 
 
@@ -52,93 +53,114 @@ def _too_few_for_a_batch(split: Split, batch_size: int) -> list[Problem]:
     if count >= batch_size:
         return []
     what = (
-        f"fewer images are left to train on than a batch has: add images or set training.batch_size to at most {count}"
+        "fewer samples are left to train on than a batch has: add samples or set training.batch_size to at most "
+        f"{count}"
     )
-    return [Problem(split.name, what, f"{count} images")]
+    return [Problem(split.name, what, f"{count} samples")]
 
 
-def make_split(name: str, definition: Definition, catalogue: Catalogue) -> Split:
+def make_split(name: str, definition: Definition, samples: Samples) -> Split:
     """The split called `name`. Raises SplitError."""
-    tested = _tested_images(name, definition, catalogue)
+    axis = definition.splits.axis_of(name)
+    if axis is None:
+        tested = _random_test(int(name.removeprefix("random_")), definition, samples)
+    else:
+        tested = _held_out_test(name, axis, definition, samples)
     pool, test, problems = [], [], []
-    for class_name, images in _by_class(catalogue.images).items():
-        class_test = [image for image in images if image.id in tested]
-        class_pool = [image for image in images if image.id not in tested]
-        problems += _empty_parts(name, class_name, images, class_pool, class_test)
-        pool += class_pool
-        test += class_test
+    for stratum, rows in samples.strata().items():
+        stratum_test = [row for row in rows if row.id in tested]
+        stratum_pool = [row for row in rows if row.id not in tested]
+        problems += _empty_parts(name, axis, stratum, rows, stratum_pool, stratum_test)
+        pool += stratum_pool
+        test += stratum_test
     if problems:
         raise SplitError(problems)
-    validation = _validation_images(name, definition, pool)
-    train = tuple(image.id for image in pool if image.id not in validation)
-    val = tuple(image.id for image in pool if image.id in validation)
-    train_groups, val_groups, test_groups = _background_pools(name, definition, catalogue)
+    validation = _validation_samples(name, definition, samples, pool)
     parts = {
-        "train": train,
-        "train_backgrounds": train_groups,
-        "val": Partition(val, _assign(definition, name, "val", val, val_groups)),
-        "test": Partition(
-            ids := tuple(image.id for image in test), _assign(definition, name, "test", ids, test_groups)
-        ),
+        "train": tuple(row.id for row in pool if row.id not in validation),
+        "val": tuple(row.id for row in pool if row.id in validation),
+        "test": tuple(row.id for row in test),
     }
-    return Split(name=name, **parts, fingerprint=_fingerprint(parts))  # type: ignore[arg-type]
-
-
-def _by_class(images: Iterable[ImageFile]) -> dict[str, list[ImageFile]]:
-    by_class: dict[str, list[ImageFile]] = defaultdict(list)
-    for image in images:
-        by_class[image.class_name].append(image)
-    return by_class
+    kind: SplitKind = "random" if axis is None else "held_out"
+    return Split(name, kind, axis, **parts, fingerprint=_fingerprint({"kind": kind, "axis": axis, **parts}))
 
 
 def _empty_parts(
-    split: str, class_name: str, images: Sequence[ImageFile], pool: Sequence[ImageFile], test: Sequence[ImageFile]
+    split: str, axis: str | None, stratum: str, rows: Sequence[Sample], pool: Sequence[Sample], test: Sequence[Sample]
 ) -> list[Problem]:
-    angles = ", ".join(f"{angle:g}" for angle in sorted({image.angle for image in images}))
-    place, detail = f"{split}, class {class_name}", f"its angles: {angles}"
-    remedy = "add images" if split_kind(split) == "random" else f"change splits.rotations.{split}"
+    place = f"{split}, {stratum}" if stratum == ALL_SAMPLES else f"{split}, class {stratum}"
+    if axis is None:
+        detail, remedy = f"it has {len(rows)}", "add samples"
+    else:
+        detail, remedy = f"its {axis}: {_values_in_words(rows, axis)}", f"change splits.held_out.{axis}.{split}"
     problems = []
     if not test:
-        problems.append(Problem(place, f"no image to test on: {remedy}", detail))
+        problems.append(Problem(place, f"no sample to test on: {remedy}", detail))
     if len(pool) < 2:
-        what = f"fewer than the 2 images that are needed to train on and to validate with: {remedy}"
+        what = f"fewer than the 2 samples that are needed to train on and to validate with: {remedy}"
         problems.append(Problem(place, what, detail))
     return problems
 
 
-def _tested_images(name: str, definition: Definition, catalogue: Catalogue) -> frozenset[str]:
-    if split_kind(name) == "random":
-        return _random_test(int(name.removeprefix("random_")), definition, catalogue)
-    tested = definition.splits.rotations[name]
-    unknown = sorted(set(tested) - {"*", *catalogue.classes})
-    if unknown:
-        what = f"splits.rotations names a class that the data set does not have ({', '.join(catalogue.classes)})"
-        raise SplitError([Problem(name, what, f"class {each!r}") for each in unknown])
-    return frozenset(
-        image.id for image in catalogue.images if image.angle in tested.get(image.class_name, tested.get("*", ()))
-    )
+def _values_in_words(rows: Iterable[Sample], axis: str) -> str:
+    values = in_order(row.values[axis] for row in rows if axis in row.values)
+    more = f" and {len(values) - MOST_VALUES_TOLD} more" if len(values) > MOST_VALUES_TOLD else ""
+    return ", ".join(map(in_words, values[:MOST_VALUES_TOLD])) + more
 
 
-def _random_test(number: int, definition: Definition, catalogue: Catalogue) -> frozenset[str]:
-    """The test images of random_<number>: of each class a random share; the others, rounded down, are left to train.
+def _held_out_test(split: str, axis: str, definition: Definition, samples: Samples) -> frozenset[str]:
+    """The samples whose value on the axis is one that the split tests of their class. Raises SplitError."""
+    tested = definition.splits.held_out[axis][split]
+    if problems := _held_out_problems(split, axis, tested, samples):
+        raise SplitError(problems)
+    values = {name: {samples.value(axis, value) for value in given} for name, given in tested.items()}
+    others = values.get(EVERY_CLASS, set())
+    of_class = {name: values.get(name, others) for name in samples.classes} if samples.is_stratified else {}
+    return frozenset(row.id for row in samples.rows if row.values[axis] in of_class.get(row.classes[0], others))
+
+
+def _held_out_problems(split: str, axis: str, tested: Mapping[str, Sequence[Value]], samples: Samples) -> list[Problem]:
+    if axis not in samples.columns:
+        what = f"the samples have no column of that name (they have: {', '.join(samples.columns) or 'none'})"
+        return [Problem(f"splits.held_out.{axis}", what + did_you_mean(axis, samples.columns))]
+    unknown = sorted(set(tested) - {EVERY_CLASS, *samples.classes})
+    what = f"splits.held_out.{axis} names a class that the data set does not have ({', '.join(samples.classes)})"
+    problems = [Problem(split, what, f"class {name!r}") for name in unknown]
+    if not samples.is_stratified and set(tested) != {EVERY_CLASS}:
+        what = f'samples show several classes each, so what is tested is given for all: {split} = {{ "*" = [...] }}'
+        problems.append(Problem(split, what))
+    without = [row.id for row in samples.rows if axis not in row.values]
+    problems += [Problem(split, f"a sample without {axis}: give it one", name) for name in without]
+    what = f"no sample has this {axis}; there are: {_values_in_words(samples.rows, axis)}"
+    return problems + [Problem(split, what, f"{axis} {in_words(value)}") for value in _absent(axis, tested, samples)]
+
+
+def _absent(axis: str, tested: Mapping[str, Sequence[Value]], samples: Samples) -> list[Value]:
+    """What is to be tested and no sample has: misspelt, most likely."""
+    there = samples.values(axis)
+    return in_order(value for values in tested.values() for value in values if samples.value(axis, value) not in there)
+
+
+def _random_test(number: int, definition: Definition, samples: Samples) -> frozenset[str]:
+    """The test samples of random_<number>: of each class a random share; the others, rounded down, are left to train.
 
     The paper's authors cut without a shuffle, so that their eight random splits are one. Here all the ways to choose
-    test images are numbered, and a seeded shuffle of these numbers gives every split its own: splits differ pairwise,
+    test samples are numbered, and a seeded shuffle of these numbers gives every split its own: splits differ pairwise,
     and none asks what the others are.
     """
-    by_class = [
-        (images, len(images) - int(round((1 - definition.splits.test_share) * len(images), 9)))
-        for images in _by_class(catalogue.images).values()
+    strata = [
+        (rows, len(rows) - int(round((1 - definition.splits.test_share) * len(rows), 9)))
+        for rows in samples.strata().values()
     ]
-    ways = [math.comb(len(images), num_test) for images, num_test in by_class]
+    ways = [math.comb(len(rows), num_test) for rows, num_test in strata]
     if number >= math.prod(ways):
         what = f"the data set is too small: it has {math.prod(ways)} random splits that differ; ask for no others"
         raise SplitError([Problem(f"random_{number}", what)])
     rank = shuffled(number, math.prod(ways), definition.seed, "test images of random splits")
     tested = []
-    for (images, num_test), ways_of_class in zip(by_class, ways, strict=True):
-        rank, rank_of_class = divmod(rank, ways_of_class)
-        tested += [images[i].id for i in combination(rank_of_class, len(images), num_test)]
+    for (rows, num_test), ways_of_stratum in zip(strata, ways, strict=True):
+        rank, rank_of_stratum = divmod(rank, ways_of_stratum)
+        tested += [rows[i].id for i in combination(rank_of_stratum, len(rows), num_test)]
     return frozenset(tested)
 
 
@@ -157,52 +179,15 @@ def combination(rank: int, num_items: int, num_chosen: int) -> list[int]:
     return chosen
 
 
-def _validation_images(split: str, definition: Definition, pool: Iterable[ImageFile]) -> frozenset[str]:
-    """The validation images: a seeded share of each class's training images, at least one of each class."""
+def _validation_samples(split: str, definition: Definition, samples: Samples, pool: Iterable[Sample]) -> frozenset[str]:
+    """The validation samples: a seeded share of each class's training samples, at least one of each class."""
     chosen: list[str] = []
-    for class_name, images in _by_class(pool).items():
-        shuffle = generator_for(definition.seed, split, "validation images", class_name)
-        count = min(len(images) - 1, max(1, round(definition.splits.validation_share * len(images))))
-        chosen += [images[i].id for i in shuffle.permutation(len(images))[:count]]
+    for stratum, rows in samples.strata(pool).items():
+        shuffle = generator_for(definition.seed, split, "validation images", stratum)
+        count = min(len(rows) - 1, max(1, round(definition.splits.validation_share * len(rows))))
+        chosen += [rows[i].id for i in shuffle.permutation(len(rows))[:count]]
     return frozenset(chosen)
 
 
-def _background_pools(
-    split: str, definition: Definition, catalogue: Catalogue
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Backgrounds to train on, to validate on and to test on. Whole groups (views of one scene) are held out."""
-    groups = sorted({background.group for background in catalogue.backgrounds})
-    if definition.splits.shared_backgrounds:
-        everything = tuple(background.id for background in catalogue.backgrounds)
-        return everything, everything, everything
-    if len(groups) < 3:
-        what = (
-            f"{len(groups)} background groups cannot be held out for training, validation and testing apart; "
-            "add backgrounds (a folder in backgrounds/ is one group, so is a single file), "
-            "or set splits.shared_backgrounds=true"
-        )
-        raise SplitError([Problem(split, what)])
-    shuffled = [groups[i] for i in generator_for(definition.seed, split, "background groups").permutation(len(groups))]
-    num_test = min(len(groups) - 2, max(1, round(definition.splits.test_share * len(groups))))
-    rest = len(groups) - num_test
-    num_val = min(rest - 1, max(1, round(definition.splits.validation_share * rest)))
-    pools = shuffled[num_test + num_val :], shuffled[num_test : num_test + num_val], shuffled[:num_test]
-    train, val, test = (tuple(b.id for b in catalogue.backgrounds if b.group in pool) for pool in pools)
-    return train, val, test
-
-
-def _assign(
-    definition: Definition, split: str, partition: str, images: Sequence[str], backgrounds: Sequence[str]
-) -> tuple[str, ...]:
-    """One background for each image, drawn by the image's own name: the same for every model of the split."""
-    return tuple(
-        backgrounds[
-            int(generator_for(definition.seed, split, partition, "background", image).integers(len(backgrounds)))
-        ]
-        for image in images
-    )
-
-
 def _fingerprint(parts: dict[str, object]) -> str:
-    plain = {name: vars(part) if isinstance(part, Partition) else part for name, part in parts.items()}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""The scores of a study at a glance: per configuration, default and tuned, on random and on rotation splits."""
+"""The scores of a study at a glance: per configuration, default and tuned, on random and on held-out splits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from study.cells import Cell, Trial, split_kind
+from study.cells import Cell, Trial
 from study.digests import Row
 from study.selection import best_by_validation
 from trainers.dice import ALL, BACKGROUND
@@ -23,7 +23,7 @@ class Scores:
     configuration: str
     selection: str  # default (trial 0) or tuned (the best trial by validation)
     random: dict[str, float]
-    rotation: dict[str, float]
+    held_out: dict[str, float]
     missing: int  # cells without such a score
 
     @property
@@ -57,18 +57,23 @@ def summarise(
         best = best_by_validation((trial.cell, trial.index, row["objective"]) for trial, row in committed.items())
         chosen["tuned"] = {cell: Trial(cell, index) for cell, index in best.items()}
     scores = object_dice(read_dice({trial.id for trials in chosen.values() for trial in trials.values()}))
+    kinds = {trial.cell.split: str(row["split_kind"]) for trial, row in committed.items()}
     by_configuration: dict[str, list[Cell]] = defaultdict(list)
     for cell in chosen["default"]:
         by_configuration[cell.configuration].append(cell)
     return [
-        _scores(configuration, selection, {cell: trials.get(cell) for cell in members}, scores)
+        _scores(configuration, selection, {cell: trials.get(cell) for cell in members}, scores, kinds)
         for configuration, members in by_configuration.items()
         for selection, trials in chosen.items()
     ]
 
 
 def _scores(
-    configuration: str, selection: str, chosen: Mapping[Cell, Trial | None], scores: Mapping[str, float]
+    configuration: str,
+    selection: str,
+    chosen: Mapping[Cell, Trial | None],
+    scores: Mapping[str, float],
+    kinds: Mapping[str, str],
 ) -> Scores:
     found: dict[str, list[float]] = defaultdict(list)
     for cell, trial in chosen.items():
@@ -78,7 +83,7 @@ def _scores(
     return Scores(
         configuration,
         selection,
-        random={split: mean for split, mean in means.items() if split_kind(split) == "random"},
-        rotation={split: mean for split, mean in means.items() if split_kind(split) == "rotation"},
+        random={split: mean for split, mean in means.items() if kinds[split] == "random"},
+        held_out={split: mean for split, mean in means.items() if kinds[split] == "held_out"},
         missing=len(chosen) - sum(map(len, found.values())),
     )

@@ -5,109 +5,118 @@ from __future__ import annotations
 import io
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from study.cells import Point, Trial, split_kind
+from study.cells import Trial
+from study.point import Point
 from study.prepare import Prepared
 from study.schemas import table_of
-from trainers.catalogue import abbreviation
+from trainers.data.class_names import abbreviation
+from trainers.data.split import Split
 from trainers.dice import DiceScores, dice
 from trainers.outcome import Epoch, Evaluation
+from trainers.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trial of a study at one point: what all its rows say."""
+
+    study: Prepared
+    trial: Trial
+    point: Point
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The definition's, with the point laid over it."""
+        return self.study.definition.recipe.at(self.point)
+
+    @property
+    def split(self) -> Split:
+        return self.study.splits[self.trial.cell.split]
+
+    @cached_property
+    def factors(self) -> dict[str, Any]:
+        """The columns that say which trial it is."""
+        cell = self.trial.cell
+        return {
+            "trial": self.trial.id,
+            "model": cell.model,
+            "loss": cell.loss,
+            "split": cell.split,
+            "split_kind": self.split.kind,
+            "axis": self.split.axis,
+            "seed": cell.seed,
+            "index": self.trial.index,
+            "point": self.point.to_json(),
+            "width": self.recipe.model.width,
+            "strength": self.recipe.augmentation.strength,
+        }
 
 
 def completed(
-    study: Prepared,
-    trial: Trial,
-    point: Point,
+    run: Run,
     cost: Mapping[str, Any],
     history: Sequence[Epoch],
     selected_epoch: int,
     evaluations: Mapping[str, Evaluation],
-    started: datetime,
-    finished: datetime,
 ) -> dict[str, pa.Table]:
-    """All five tables of a trial that was trained and evaluated.
+    """All five tables of a trial that was trained and evaluated, and finished just now.
 
     :param cost: the columns of `trials` that say what the network costs, and on what it was trained.
     """
     row = {"status": "completed", "selected_epoch": selected_epoch, **cost}
     row["objective"] = history[selected_epoch - 1].objective
     return {
-        "dice": _dice_table(study, trial, point, evaluations),
-        "confusion": _confusion_table(study, trial, evaluations),
-        "history": _history_table(trial, history),
-        "masks": _masks_table(study, trial, evaluations["test"]),
-        "trials": _trials_table(study, trial, point, started, finished, row),
+        "dice": _dice_table(run, evaluations),
+        "confusion": _confusion_table(run, evaluations),
+        "history": _history_table(run.trial, history),
+        "masks": _masks_table(run, evaluations["test"]),
+        "trials": _trials_table(run, row),
     }
 
 
-def failed(
-    study: Prepared,
-    trial: Trial,
-    point: Point,
-    history: Sequence[Epoch],
-    error: str,
-    started: datetime,
-    finished: datetime,
-) -> dict[str, pa.Table]:
+def failed(run: Run, history: Sequence[Epoch], error: str) -> dict[str, pa.Table]:
     """The tables of a trial that diverged: its row with the reason, and the epochs it completed."""
-    tables = {"history": _history_table(trial, history)} if history else {}
-    row = {"status": "failed", "error": error}
-    return tables | {"trials": _trials_table(study, trial, point, started, finished, row)}
+    tables = {"history": _history_table(run.trial, history)} if history else {}
+    return tables | {"trials": _trials_table(run, {"status": "failed", "error": error})}
 
 
-def _factors(trial: Trial, point: Point) -> dict[str, Any]:
-    cell = trial.cell
-    return {
-        "trial": trial.id,
-        "model": cell.model,
-        "loss": cell.loss,
-        "split": cell.split,
-        "split_kind": split_kind(cell.split),
-        "seed": cell.seed,
-        "index": trial.index,
-        "width": point.width,
-        "strength": point.strength,
-    }
-
-
-def _trials_table(
-    study: Prepared, trial: Trial, point: Point, started: datetime, finished: datetime, row: dict[str, Any]
-) -> pa.Table:
-    split = study.splits[trial.cell.split]
+def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
+    study, split = run.study, run.split
     common = {
         "num_train": len(split.train),
-        "num_val": len(split.val.images),
-        "num_test": len(split.test.images),
+        "num_val": len(split.val),
+        "num_test": len(split.test),
         "host": platform.node(),
-        "started": started,
-        "finished": finished,
+        "started": run.started,
+        "finished": datetime.now(UTC),
         "recipe_digest": study.definition.recipe_digest(),
         "data_fingerprint": study.data_fingerprint,
         "split_fingerprint": split.fingerprint,
         "git_commit": study.provenance.git_commit,
         "versions": study.provenance.versions,
     }
-    return table_of("trials", [_factors(trial, point) | common | row], recipe=study.definition.recipe())
+    return table_of("trials", [run.factors | common | row], recipe=study.definition.recipe_keys())
 
 
 def _class_names(study: Prepared) -> list[str]:
-    return [abbreviation(name) for name in ("background", *study.dataset.classes)]
+    return [abbreviation(name) for name in ("background", *study.source.samples.classes)]
 
 
-def _dice_table(study: Prepared, trial: Trial, point: Point, evaluations: Mapping[str, Evaluation]) -> pa.Table:
-    rows = []
+def _dice_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table:
+    rows, names = [], _class_names(run.study)
     for partition, evaluation in evaluations.items():
-        scores = dice(evaluation.confusion_NKK, study.definition.training.epsilon)
-        rows += [
-            _factors(trial, point) | {"partition": partition} | row for row in _score_rows(scores, _class_names(study))
-        ]
+        scores = dice(evaluation.confusion_NKK, run.recipe.training.epsilon)
+        rows += [run.factors | {"partition": partition} | row for row in _score_rows(scores, names)]
     return table_of("dice", rows)
 
 
@@ -132,17 +141,16 @@ def _plain(value: Any) -> Any:
     return None if np.isnan(value) else np.asarray(value).item()
 
 
-def _confusion_table(study: Prepared, trial: Trial, evaluations: Mapping[str, Evaluation]) -> pa.Table:
+def _confusion_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table:
     """One row for each (image, truth, predicted) with at least one pixel."""
-    names = np.array(_class_names(study), dtype=object)
-    split = study.splits[trial.cell.split]
+    names, split = np.array(_class_names(run.study), dtype=object), run.split
     parts = []
     for partition, evaluation in evaluations.items():
-        images = np.array({"val": split.val, "test": split.test}[partition].images, dtype=object)
+        images = np.array({"val": split.val, "test": split.test}[partition], dtype=object)
         image, truth, predicted = np.nonzero(evaluation.confusion_NKK)
         count = len(image)
         columns = [
-            pa.array([trial.id] * count),
+            pa.array([run.trial.id] * count),
             pa.array([partition] * count),
             pa.array(images[image]),
             pa.array(names[truth]),
@@ -157,10 +165,10 @@ def _history_table(trial: Trial, history: Sequence[Epoch]) -> pa.Table:
     return table_of("history", [{"trial": trial.id} | asdict(epoch) for epoch in history])
 
 
-def _masks_table(study: Prepared, trial: Trial, test: Evaluation) -> pa.Table:
-    images = study.splits[trial.cell.split].test.images
+def _masks_table(run: Run, test: Evaluation) -> pa.Table:
+    images = run.split.test
     rows = [
-        {"trial": trial.id, "image": image, "mask": _png(predicted)}
+        {"trial": run.trial.id, "image": image, "mask": _png(predicted)}
         for image, predicted in zip(images, test.predicted_NHW, strict=True)
     ]
     return table_of("masks", rows)

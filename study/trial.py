@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from study import tables
-from study.cells import Point, Trial
+from study.cells import Trial
 from study.checkpoints import Checkpoints
+from study.point import Point
 from study.prepare import Prepared
 from study.simulation import simulate
 from trainers.outcome import Epoch, Latency, OutOfGpuMemory
@@ -29,14 +29,14 @@ def run_trial(
     A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory.
     """
     if study.definition.simulate:
-        return simulate(study, trial, point, on_epoch)
+        return simulate(tables.Run(study, trial, point), on_epoch)
     import torch  # takes seconds to import: not where nothing is trained
 
     from trainers.evaluate import evaluate, latency
     from trainers.train import Diverged, Job, train
 
-    recipe, split, started = study.definition.training, study.splits[trial.cell.split], datetime.now(UTC)
-    job = Job(trial.cell.model, trial.cell.loss, point.width, point.strength, (study.definition.seed, trial.id))
+    run = tables.Run(study, trial, point)
+    job = Job(trial.cell.model, trial.cell.loss, run.recipe, (study.definition.seed, trial.id))
     resume = checkpoints.last() if checkpoints else None
     history = [Epoch(**line) for line in resume["history"]] if resume else []
 
@@ -46,30 +46,28 @@ def run_trial(
             checkpoints.keep(state)
         on_epoch(epoch)
 
-    partitions = {"val": split.val, "test": split.test}
+    partitions = {"val": run.split.val, "test": run.split.test}
     try:
-        trained = train(job, recipe, study.dataset, split, after_epoch, resume)
-        evaluations = {name: evaluate(trained, job, recipe, study.dataset, part) for name, part in partitions.items()}
-        cost = _cost(study, trial, point, trained, latency(trained, recipe.image_size))
+        trained = train(job, study.source, run.split, after_epoch, resume)
+        evaluations = {name: evaluate(trained, job, study.source, run.split, ids) for name, ids in partitions.items()}
+        cost = _cost(run, trained, latency(trained, run.recipe.training.image_size))
     except Diverged as error:
-        return tables.failed(study, trial, point, history, str(error), started, datetime.now(UTC))
+        return tables.failed(run, history, str(error))
     except torch.OutOfMemoryError as error:
         raise OutOfGpuMemory(str(error).partition("\n")[0]) from None
-    history_, selected = trained.history, trained.selected_epoch
-    return tables.completed(study, trial, point, cost, history_, selected, evaluations, started, datetime.now(UTC))
+    return tables.completed(run, cost, trained.history, trained.selected_epoch, evaluations)
 
 
-def _cost(study: Prepared, trial: Trial, point: Point, trained: Any, latency: Latency) -> dict[str, Any]:
+def _cost(run: tables.Run, trained: Any, latency: Latency) -> dict[str, Any]:
     """The columns of `trials` that say what a trained network costs, and on what it was trained."""
     import torch
 
     from trainers.models import gflops, num_parameters
 
-    device = trained.device
-    num_classes, size = len(study.dataset.classes) + 1, study.definition.training.image_size
+    device, recipe, num_classes = trained.device, run.recipe, len(run.study.source.samples.classes) + 1
     return {
         "parameters": num_parameters(trained.model),
-        "gflops": gflops(trial.cell.model, num_classes, point.width, size),
+        "gflops": gflops(run.trial.cell.model, num_classes, recipe.model.width, recipe.training.image_size),
         "latency_ms_median": latency.median,
         "latency_ms_p95": latency.p95,
         "train_seconds": trained.train_seconds,

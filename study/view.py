@@ -106,14 +106,14 @@ def _counted(progress: Progress, line: str | None) -> str:
 
 
 def scores_table(scores: Iterable[Scores]) -> Table:
-    """Default and tuned scores, one row each: mean and SD over the random splits, and every rotation split."""
+    """Default and tuned scores, one row each: mean and SD over the random splits, and every held-out split."""
     scores = list(scores)
-    rotations = sorted({split for row in scores for split in row.rotation})
+    held_out = sorted({split for row in scores for split in row.held_out})
     table = Table(box=None, pad_edge=False)
     table.add_column("configuration")
     table.add_column("selection")
     table.add_column("random splits: mean, SD (n)", justify="right")
-    for split in rotations:
+    for split in held_out:
         table.add_column(split, justify="right")
     table.add_column("missing", justify="right")
     for row in scores:
@@ -121,7 +121,7 @@ def scores_table(scores: Iterable[Scores]) -> Table:
             row.configuration,
             row.selection,
             _mean_and_sd(row),
-            *(f"{row.rotation[split]:.3f}" if split in row.rotation else "-" for split in rotations),
+            *(f"{row.held_out[split]:.3f}" if split in row.held_out else "-" for split in held_out),
             str(row.missing) if row.missing else "",
         )
     return table

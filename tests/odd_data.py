@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainers.catalogue import read_catalogue
-from trainers.data import check
+from trainers.data.cut_outs.catalogue import read_catalogue
+from trainers.data.cut_outs.reading import check
 
 
 def cut_out_image(seed: int = 0, size: tuple[int, int] = (24, 32)) -> Image.Image:

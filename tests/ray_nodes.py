@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
 
 
@@ -55,6 +57,11 @@ class Nodes:
     def drain(self, node: int, seconds: float) -> None:
         """As by a spot notice: Ray is told that the node will be gone in so many seconds."""
         self._ask(f"drain {node} {seconds}")
+
+    def processes(self) -> set[psutil.Process]:
+        """Ray's own on all nodes: no workers, which come and go."""
+        every = psutil.Process(self._process.pid).children(recursive=True)
+        return {process for process in every if process.name() in ("gcs_server", "raylet") or "Agent" in process.name()}
 
     def _ask(self, line: str) -> dict[str, Any]:
         assert self._process.stdin is not None

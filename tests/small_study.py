@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,9 +27,16 @@ DEFINITION = """
 name = "small"
 data.path = "{data}"
 grid = {{ models = ["icnet"], losses = ["ce", "ce_dice"], splits = ["random_0", "rot_0"] }}
-splits.rotations.rot_0 = {{ "*" = [30] }}
+splits.held_out.angle.rot_0 = [30]
+model.width = 0.25
 training = {{ image_size = 16, epochs = 2, batch_size = 4 }}
-search = {{ trials = 4, startup = 2, width = [0.2, 0.4], default_width = 0.25 }}
+[search]
+trials = 4
+startup = 2
+
+[search.space]
+"model.width" = {{ low = 0.2, high = 0.4, log = true }}
+"augmentation.strength" = {{ low = 0.0, high = 1.5 }}
 """
 
 
@@ -94,12 +101,24 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.02)
 
 
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """All processes that it has started, and those that these have started."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def assert_gone(processes: Collection[psutil.Process]) -> None:
+    """That no process of a run outlives its driver for more than a moment."""
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert alive == []
+
+
 def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that run a local driver's trials, by the name that Tune gives them."""
-    children = psutil.Process(driver.pid).children(recursive=True)
-    workers = [child for child in children if child.cmdline() and child.cmdline()[0].startswith("ray::ImplicitFunc")]
-    assert workers
-    return workers
+    found = [
+        each for each in descendants(driver) if each.cmdline() and each.cmdline()[0].startswith("ray::ImplicitFunc")
+    ]
+    assert found
+    return found
 
 
 def num_committed(out: Path) -> int:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.load import load
-from analysis.report import figures, figures_search
+from analysis.report import drawing, figures, figures_search
 from analysis.report.drawing import OF_HELD_OUT
 from analysis.report.svg import INK, inline_svg
 from analysis.scores import MACRO
@@ -23,6 +23,9 @@ from analysis.statistics.comparison import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import tables, worst
+from study.definition_file import load as load_definition
+from study.point import Point
+from study.space import Range
 
 PAPER = load("paper").table
 OURS = ("icnet", "ce")
@@ -208,22 +211,30 @@ def luminance(colour: Sequence[float]) -> float:
 
 def test_numbers_on_colours_can_be_read() -> None:
     """Contrast of at least 4.5 : 1 (WCAG 2, AA) at every value."""
-    _, axes = figures.panel(2)
+    _, axes = drawing.empty_panel(2)
     for value in np.linspace(0, 1, 101):
-        figures.heat_cell(axes, 0, 0, value, "0", value)
+        drawing.heat_cell(axes, 0, 0, value, "0", value)
         dark, light = sorted([luminance(axes.patches[-1].get_facecolor()), float(axes.texts[-1].get_color() == "#fff")])
         assert (light + 0.05) / (dark + 0.05) >= 4.5, value
 
 
+SPACE = load_definition("paper").search.space
+
+
+def point(width: float, strength: float) -> str:
+    return Point({"model.width": width, "augmentation.strength": strength}).to_json()
+
+
 TRIALS = pd.DataFrame(
     [
-        ("icnet", "ce", split, kind, 0, f"icnet-ce-{split}-s0-t{i:02}", i, width, strength, 0.4 + 0.1 * i, i == 2)
+        (
+            *("icnet", "ce", split, kind, 0, f"icnet-ce-{split}-s0-t{i:02}", i, point(width, strength)),
+            *(0.4 + 0.1 * i, i == 2),
+        )
         for split, kind in (("random_0", "random"), ("rot_0", "held_out"))
         for i, (width, strength) in enumerate([(1.0, 1.0), (0.5, 0.2), (2.0, 1.5)])
     ],
-    columns=[
-        *("model", "loss", "split", "split_kind", "seed", "trial", "index", "width", "strength", "objective", "chosen")
-    ],
+    columns=[*("model", "loss", "split", "split_kind", "seed", "trial", "index", "point", "objective", "chosen")],
 )
 
 
@@ -234,9 +245,20 @@ def test_the_search_shows_the_best_so_far() -> None:
 
 
 def test_the_points_of_the_search_and_the_chosen_ones() -> None:
-    figure = figures_search.search_points(TRIALS, "icnet", "ce")
+    figure = figures_search.search_points(TRIALS, "icnet", "ce", SPACE)
     rings = [line for line in figure.axes[0].lines if line.get_markeredgecolor() == OF_HELD_OUT]
     assert [(set(line.get_xdata()), set(line.get_ydata())) for line in rings] == [({2.0}, {1.5})]
+
+
+def test_the_points_of_one_searched_key_are_shown_beside_the_objective() -> None:
+    rates = [Point({"training.learning_rate": 10.0**-i}).to_json() for i in (2, 3, 4)]
+    space = {"training.learning_rate": Range(low=1e-4, high=1e-2, log=True)}
+    axes = figures_search.search_points(TRIALS.assign(point=[*rates, *rates]), "icnet", "ce", space).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("training.learning_rate", "validation Dice")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+    rings = [line for line in axes.lines if line.get_markeredgecolor() == OF_HELD_OUT]
+    assert [line.get_xdata().tolist() for line in rings] == [[1e-4, 1e-4]]
+    assert [line.get_ydata().tolist() for line in rings] == [pytest.approx([0.6, 0.6])]
 
 
 def test_the_matrix_shows_per_cent() -> None:

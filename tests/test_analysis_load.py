@@ -15,7 +15,7 @@ from analysis.errors import AnalysisError
 from analysis.load import load, reference_marks
 from analysis.scores import HeldOut, Scores, class_order
 from study import definition_file
-from study.cells import parse_trial, split_kind
+from study.cells import parse_trial
 from study.results import Results
 from study.schemas import table_of
 from trainers.dice import dice
@@ -24,6 +24,7 @@ CLASSES = ["bg", "bx", "cl"]
 ROOT = Path(__file__).parent.parent
 KEYS = ["model", "loss", "split", "seed", "averaging", "class"]
 GRID = ("grid.models=icnet,unet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3")
+POINT = '{"augmentation.strength": 1.0, "model.width": 1.0}'
 DEFINITION = definition_file.load("demo", GRID)
 
 
@@ -46,9 +47,10 @@ def commit(
 ) -> None:
     trial = parse_trial(trial_id)
     cell = trial.cell
-    factors = {"trial": trial_id, "index": trial.index, "width": 1.0, "strength": 1.0}
+    factors = {"trial": trial_id, "index": trial.index, "point": POINT, "width": 1.0, "strength": 1.0}
     factors |= {"model": cell.model, "loss": cell.loss, "split": cell.split, "seed": cell.seed}
-    factors |= {"split_kind": split_kind(cell.split)}
+    is_random = cell.split.startswith("random_")
+    factors |= {"split_kind": "random" if is_random else "held_out", "axis": None if is_random else "angle"}
     row = factors | {"status": "completed", "objective": 0.5, "num_train": 10, "num_val": 2, "num_test": 4}
     row |= {"recipe_digest": DEFINITION.recipe_digest(), "data_fingerprint": "d", "split_fingerprint": cell.split}
     counts = confusion_of(trial_id)
@@ -76,7 +78,7 @@ def commit(
         "dice": table_of("dice", [*val, *(factors | test | scored for scored in per_class)]),
         "confusion": table_of("confusion", [pixel | {"partition": p} for p in ("val", "test") for pixel in pixels]),
         "history": table_of("history", [{"trial": trial_id} | epoch for epoch in history]),
-        "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe()),
+        "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe_keys()),
     }
     Results(out).commit({name: table for name, table in tables.items() if name in kept})
 

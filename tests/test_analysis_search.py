@@ -1,6 +1,7 @@
 """The search's statistics on runs with a planted truth, and on tiny ones by hand."""
 
 import itertools
+import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -19,11 +20,21 @@ from analysis.statistics.search import _common, _pairs, transfer, tuning_gain, t
 from analysis.statistics.spread import spread
 from analysis.statistics.variance import variance_shares
 from study.cells import Cell, Trial
+from study.definition_file import load
+from study.point import Point
+from study.space import Choices, Range
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0", "rot_1"]
 POINTS = [(1.0, 0.5), (0.25, 0.0), (0.5, 0.8), (2.0, 0.3)]
 OBJECTS = ["bx", "cl"]
 Value = Callable[[str, int, int], float]
+
+
+SPACE = load("paper").search.space
+
+
+def point(width: float, strength: float) -> str:
+    return Point({"model.width": width, "augmentation.strength": strength}).to_json()
 
 
 def regrets(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
@@ -45,8 +56,7 @@ def make_runs(
         width, strength = points[index]
         trial = {"trial": f"unet-ce-{split}-s{seed}-t{index:02}", "model": "unet", "loss": "ce", "split": split}
         trial |= {"split_kind": "held_out" if split.startswith("rot") else "random", "axis": "", "seed": seed}
-        trial["index"] = index
-        trial |= {"width": width, "strength": strength, "objective": objective(split, seed, index)}
+        trial |= {"index": index, "point": point(width, strength), "objective": objective(split, seed, index)}
         for averaging, name in itertools.product(("pw", "ew"), ("bg", *OBJECTS, "all")):
             rows.append({**trial, "averaging": averaging, "class": name, "dice": dice(split, seed, index, name)})
     return pd.DataFrame(rows)
@@ -216,7 +226,7 @@ def test_regrets_by_hand() -> None:
 def test_trials_beyond_the_common_points_do_not_count() -> None:
     runs = two_splits()
     later = runs[runs["index"] == 2].assign(index=3, objective=1.0, trial=lambda row: row["trial"] + "x")
-    later["width"] = np.where(later["split"] == "random_0", 0.3, 0.7)
+    later["point"] = np.where(later["split"] == "random_0", point(0.3, 1.0), point(0.7, 1.0))
     both = pd.concat([runs, later])
     pd.testing.assert_frame_equal(transfer(both, 3), transfer(runs, 3))
     with pytest.raises(ValueError, match="trial 3 of unet, ce is not the same point on every split"):
@@ -338,15 +348,15 @@ def search(num_trials: int, objective: Callable[[float, float], float], *, commo
 
 @pytest.mark.slow
 def test_only_the_hyperparameter_that_matters_is_important() -> None:
-    table = importance(search(17, lambda width, strength: np.log2(width)))
+    table = importance(search(17, lambda width, strength: np.log2(width)), SPACE)
     assert list(table["evaluator"]) == [PED_ANOVA, FANOVA]
     assert set(table["num_trials"]) == set(table["num_points"]) == {102}
     assert set(table["num_cells"]) == {6}
     assert set(table["note"]) == {""}
-    np.testing.assert_allclose(table["width"] + table["strength"], 1)
-    assert (table["width"] > [0.8, 0.95]).all()
-    other = importance(search(17, lambda width, strength: strength**2))
-    assert (other["strength"] > [0.8, 0.95]).all()
+    np.testing.assert_allclose(table["model.width"] + table["augmentation.strength"], 1)
+    assert (table["model.width"] > [0.8, 0.95]).all()
+    other = importance(search(17, lambda width, strength: strength**2), SPACE)
+    assert (other["augmentation.strength"] > [0.8, 0.95]).all()
 
 
 @pytest.mark.slow
@@ -354,8 +364,8 @@ def test_importances_are_reproducible_and_leave_optuna_as_it_was(capfd: pytest.C
     import optuna
 
     before, runs = optuna.logging.get_verbosity(), search(10, lambda width, strength: width - strength)
-    table = importance(runs, seed=5)
-    pd.testing.assert_frame_equal(table, importance(runs, seed=5))
+    table = importance(runs, SPACE, seed=5)
+    pd.testing.assert_frame_equal(table, importance(runs, SPACE, seed=5))
     assert optuna.logging.get_verbosity() == before
     assert capfd.readouterr() == ("", "")
     assert set(table["note"]) == {"importances of 60 points are rough"}
@@ -363,7 +373,7 @@ def test_importances_are_reproducible_and_leave_optuna_as_it_was(capfd: pytest.C
 
 def test_without_scikit_learn_there_is_ped_anova_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    assert list(importance(search(2, lambda width, strength: width))["evaluator"]) == [PED_ANOVA]
+    assert list(importance(search(2, lambda width, strength: width), SPACE)["evaluator"]) == [PED_ANOVA]
 
 
 @pytest.mark.parametrize(
@@ -379,18 +389,44 @@ def test_without_scikit_learn_there_is_ped_anova_only(monkeypatch: pytest.Monkey
 def test_what_importances_cannot_be_given(
     num_trials: int, objective: Callable[[float, float], float], evaluator: str, note: str
 ) -> None:
-    row = row_of(importance(search(num_trials, objective)), evaluator=evaluator)
+    row = row_of(importance(search(num_trials, objective), SPACE), evaluator=evaluator)
     assert row["note"] == note
-    assert np.isnan(row["width"]) == note.startswith("no")
+    assert np.isnan(row["model.width"]) == note.startswith("no")
 
 
 def test_a_hyperparameter_that_was_not_varied_has_no_importance() -> None:
-    table = importance(search(10, lambda width, strength: width).assign(strength=0.5))
-    assert set(table["note"]) == {"no importances: strength has the same value in every trial"}
+    runs = search(10, lambda width, strength: width)
+    unvaried = [point(json.loads(each)["model.width"], 0.5) for each in runs["point"]]
+    table = importance(runs.assign(point=unvaried), SPACE)
+    assert set(table["note"]) == {"no importances: augmentation.strength has the same value in every trial"}
+
+
+def test_choices_and_whole_numbers_have_importances_too() -> None:
+    space = {
+        "training.precision": Choices(choices=("bf16", "fp32")),
+        "training.epochs": Range(low=1, high=64, log=True),
+    }
+    runs, draws = search(17, lambda width, strength: width), np.random.default_rng(0)
+    trials = runs["trial"].unique()
+    tried = {trial: (str(draws.choice(["bf16", "fp32"])), int(draws.integers(1, 65))) for trial in trials}
+    noise = dict(zip(trials, 1e-3 * draws.random(len(trials)), strict=True))
+    points = {
+        trial: Point({"training.precision": p, "training.epochs": e}).to_json() for trial, (p, e) in tried.items()
+    }
+    table = importance(
+        runs.assign(
+            point=runs["trial"].map(points),
+            objective=[float(tried[trial][0] == "fp32") + noise[trial] for trial in runs["trial"]],
+        ),
+        space,
+    )
+    assert set(table["num_trials"]) == {102}
+    assert (table["training.precision"] > [0.6, 0.9]).all()
+    np.testing.assert_allclose(table["training.precision"] + table["training.epochs"], 1)
 
 
 def test_the_same_points_in_every_cell_count_once() -> None:
-    table = importance(search(20, lambda width, strength: width, common=True)).set_index("evaluator")
+    table = importance(search(20, lambda width, strength: width, common=True), SPACE).set_index("evaluator")
     assert set(table["num_trials"]) == {120}
     assert set(table["num_points"]) == {20}
     assert table["note"][PED_ANOVA] == "no importances: the best tenth is 2 points, fewer than 5"
@@ -400,5 +436,5 @@ def test_the_same_points_in_every_cell_count_once() -> None:
 def test_equally_bad_trials_have_no_best_tenth() -> None:
     runs = search(20, lambda width, strength: 0.5)
     best = runs["index"] == 0  # one in twenty
-    row = row_of(importance(runs.assign(objective=best.astype(float))), evaluator=PED_ANOVA)
+    row = row_of(importance(runs.assign(objective=best.astype(float)), SPACE), evaluator=PED_ANOVA)
     assert row["note"] == "no importances: too many trials are equally bad to tell a best tenth"

@@ -162,7 +162,8 @@ def test_holm_cannot_pass_any_of_48_columns(paper: pd.DataFrame) -> None:
     assert (len(found), (found["p"] < 0.05).sum()) == (48, 16)
     assert found["holm"].isna().all()
     assert found["note"].unique().tolist() == [
-        "nothing can survive Holm over 48 columns: the smallest attainable p is 0.0061, above 0.05 / 48 = 0.001"
+        "no column can be significant after Holm's correction for 48: the smallest attainable p is 0.0061, above 0.05 "
+        "/ 48 = 0.001"
     ]
     six = columns_against_held_out(paper[(paper["model"] == "icnet") & (paper["averaging"] == "pw")].head(88))
     assert six["holm"].tolist() == pytest.approx(holm(six["p"]))
@@ -304,7 +305,8 @@ def test_three_rotation_splits_get_sentences(paper: pd.DataFrame) -> None:
         "no p-value: with 2 random and 3 held-out splits the smallest possible one is 0.1"
     )
     assert sd_refusal(3, "random splits") == Refusal(
-        "3 random splits are too few for a standard deviation: the true one could be 0.52 to 6.28 times theirs"
+        "3 random splits are too few for a standard deviation: the true one could be 0.52 to 6.28 times the observed "
+        "one"
     )
     assert "3 held-out splits are too few for a standard deviation" in spread(paper).loc[0, "note"]
 

@@ -4,7 +4,7 @@ import albumentations as A
 import numpy as np
 import pytest
 
-from trainers.augment import CHAIN_PROBABILITY, MAX_STRENGTH, OPERATIONS, augmentation
+from trainers.augmentation.chain import CHAIN_PROBABILITY, MAX_STRENGTH, OPERATIONS, augmentation
 
 GEOMETRIC = ("HorizontalFlip", "VerticalFlip", "Rotate", "ShiftScaleRotate", "OpticalDistortion")
 

@@ -7,12 +7,16 @@ import pytest
 from small_study import study
 
 from study.calibration import Speed, factors_of
+from study.point import Point
 
 pytestmark = pytest.mark.slow
 
 
 def test_factors_are_a_models_mean() -> None:
-    speeds = [Speed("icnet", 0.5, 90.0, 1.0), Speed("icnet", 1.0, 30.0, 2.0), Speed("unet", 1.0, 5.0, 4.0)]
+    speeds = [
+        *(Speed("icnet", Point({"model.width": w}), 90.0, f) for w, f in ((0.5, 1.0), (1.0, 2.0))),
+        Speed("unet", Point(), 5.0, 4.0),
+    ]
     assert factors_of(speeds) == {"icnet": 1.5, "unet": 4.0}
 
 
@@ -23,11 +27,11 @@ def test_a_calibrated_plan_goes_by_this_machines_speed_and_writes_nothing(defini
     plain, told = json.loads(rough.stdout), json.loads(done.stdout)
     assert (plain["basis"], plain["speeds"]) == ("constants", [])
     assert told["basis"] == "calibrated"
-    assert [(speed["model"], speed["width"]) for speed in told["speeds"]] == [
+    assert [(speed["model"], round(speed["point"]["model.width"], 3)) for speed in told["speeds"]] == [
         ("icnet", 0.25),
-        ("icnet", 0.3),
+        ("icnet", 0.283),
         ("icnet_cascade", 0.25),
-        ("icnet_cascade", 0.3),
+        ("icnet_cascade", 0.283),
     ]
     for model in ("icnet", "icnet_cascade"):
         factors = [speed["factor"] for speed in told["speeds"] if speed["model"] == model]

@@ -1,6 +1,6 @@
 import pytest
 
-from study.cells import Cell, Trial, cells, parse_trial, split_kind, trials
+from study.cells import Cell, Trial, cells, parse_trial, trials
 from study.definition_file import load
 from study.errors import StudyError
 
@@ -35,7 +35,3 @@ def test_an_id_reads_as_documented() -> None:
 def test_what_is_no_id(wrong: str) -> None:
     with pytest.raises(StudyError, match="is no trial's id"):
         parse_trial(wrong)
-
-
-def test_split_kinds() -> None:
-    assert [split_kind(split) for split in ("random_0", "rot_2")] == ["random", "rotation"]

@@ -12,16 +12,18 @@ import pytest
 import torch
 from small_study import write_definition
 
-from study.cells import Point, parse_trial
+from study.cells import parse_trial
 from study.checkpoints import Checkpoints
 from study.definition_file import load
+from study.point import Point
 from study.prepare import Prepared, prepare
 from study.results import Results
 from study.schemas import CIRCUMSTANCES
 from study.trial import run_trial
 from trainers.outcome import Epoch
 
-TRIAL, POINT = parse_trial("icnet-ce_dice-rot_0-s0-t00"), Point(0.25, 1.0)
+TRIAL = parse_trial("icnet-ce_dice-rot_0-s0-t00")
+POINT = Point({"model.width": 0.25, "augmentation.strength": 1.0})
 
 
 class Lost(Exception):
@@ -77,7 +79,9 @@ def test_what_does_not_belong_is_passed_over(study: Prepared, tmp_path: Path) ->
     kept = ours.last()
     assert kept is not None
     assert len(kept["history"]) == 2
-    assert Checkpoints(results, study, TRIAL, Point(0.25, 0.9)).last() is None, "another point"
+    assert Checkpoints(results, study, TRIAL, Point({**POINT, "augmentation.strength": 0.9})).last() is None, (
+        "another point"
+    )
     (path,) = tmp_path.glob("checkpoints/*.pt")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])

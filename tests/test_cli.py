@@ -82,7 +82,7 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkey
         (["plan", "--set", "data.path=/no/such/folder"], ["/no/such/folder", "no such folder"]),
         (["status", "/no/such/study"], ["/no/such/study holds no study"]),
         (["trial", "icnt-ce-random_0-s0-t00"], ["icnt-ce-random_0-s0-t00", "did you mean icnet?"]),
-        (["trial", "icnet-ce-rot_7-s0-t00"], ["'rot_7'", "splits.rotations"]),
+        (["trial", "icnet-ce-rot_7-s0-t00"], ["'rot_7'", "splits.held_out"]),
         (["trial", "icnet"], ["'icnet' is no trial's id"]),
         (["data", "/no/such/folder"], ["/no/such/folder", "no such folder"]),
     ],
@@ -115,15 +115,15 @@ def test_all_problems_of_a_data_set_come_in_one_list(capsys: pytest.CaptureFixtu
         path.unlink()
     definition = tmp_path / "mine.toml"
     definition.write_text(
-        'grid.splits = ["random_0", "rot_1"]\nsplits.rotations.rot_1 = { "*" = [60] }\ntraining.batch_size = 4\n'
+        'grid.splits = ["random_0", "rot_1"]\nsplits.held_out.angle.rot_1 = [60]\ntraining.batch_size = 4\n'
     )
     arguments = ["data", str(data), "--definition", str(definition), "--sheet", str(tmp_path / "s.png")]
     assert main(arguments) == 1
     shown = capsys.readouterr().out
     assert "mug/0/0.png (it ends too soon, or a checksum does not hold): unreadable" in shown
     assert "pen/60: no image in this folder" in shown
-    assert "rot_1, class pen (its angles: 0, 30): no image to test on: change splits.rotations.rot_1" in shown
+    assert "rot_1, class pen (its angle: 0, 30): no sample to test on: change splits.held_out.angle.rot_1" in shown
     assert main([*arguments, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert len(report["problems"]) == 3
-    assert report["counts"]["mug"]["0"] == 6
+    assert report["counts"]["angle"]["mug"]["0"] == 6

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from trainers.compositing import (
+from trainers.data.cut_outs.compositing import (
     Pixels,
     composite,
     cropped_background,
@@ -20,7 +20,7 @@ from trainers.compositing import (
     resized,
     whole_background,
 )
-from trainers.pasting import pasted
+from trainers.data.cut_outs.pasting import pasted
 
 SIDES = st.integers(1, 12)
 

@@ -16,11 +16,11 @@ from small_study import write_data
 from study.cli import main
 from study.definition_file import load
 from study.prepare import prepare
-from trainers.catalogue import read_catalogue
-from trainers.copies import copied_files
-from trainers.data import check
-from trainers.data import load as load_images
-from trainers.problems import DataError
+from trainers.data.cut_outs.catalogue import read_catalogue
+from trainers.data.cut_outs.copies import copied_files
+from trainers.data.cut_outs.reading import check
+from trainers.data.cut_outs.source import load as load_images
+from trainers.data.problems import DataError
 
 
 def copy(root: Path, source: str, target: str) -> None:
@@ -52,7 +52,7 @@ def test_copies_and_links_are_named(folder: Path, cause: Callable[[Path], object
     assert check(catalogue, allow_copies=True) == []
     with pytest.raises(DataError, match="one picture under several names"):
         load_images(catalogue, 16)
-    assert len(load_images(catalogue, 16, allow_copies=True).ids) == len(catalogue.images)
+    assert len(load_images(catalogue, 16, allow_copies=True).samples.rows) == len(catalogue.images)
 
 
 def test_the_same_pixels_in_another_container_are_named(folder: Path) -> None:
@@ -110,5 +110,5 @@ def test_every_command_names_copies_before_training(tmp_path: Path, capsys: pyte
     assert not (tmp_path / "out").exists()
     assert main(["plan", "demo", "--out", str(tmp_path / "out"), *arguments, "--set", "data.allow_copies=true"]) == 0
     allowed = load("demo", [*settings, "data.allow_copies=true"])
-    assert len(prepare(allowed).dataset.ids) == 37
-    assert allowed.recipe() == load("demo", settings).recipe()
+    assert len(prepare(allowed).source.samples.rows) == 37
+    assert allowed.recipe_keys() == load("demo", settings).recipe_keys()

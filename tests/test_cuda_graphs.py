@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainers.cuda_graphs import WARM_UP, recorded
+from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.losses import picked
 from trainers.models import MODELS, build
 from trainers.recipe import TrainingRecipe

@@ -14,11 +14,11 @@ import pytest
 from odd_data import cut_out_image, problems_of
 from PIL import Image
 
-from trainers.catalogue import read_catalogue
-from trainers.contact_sheet import MAX_BYTES, contact_sheet
-from trainers.data import check, fingerprint, load
-from trainers.decoding import read_background, read_object
-from trainers.problems import DataError, Problem
+from trainers.data.cut_outs.catalogue import read_catalogue
+from trainers.data.cut_outs.contact_sheet import MAX_BYTES, contact_sheet
+from trainers.data.cut_outs.reading import check, fingerprint, read_background, read_object
+from trainers.data.cut_outs.source import load
+from trainers.data.problems import DataError, Problem
 
 
 def png(bits: int, colour_type: int, width: int, height: int, channels: int, rows: bool = True) -> bytes:
@@ -169,30 +169,33 @@ def test_the_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_pat
 
 def test_load_gives_documented_arrays(folder: Path) -> None:
     catalogue = read_catalogue(folder)
-    dataset = load(catalogue, 16)
-    assert dataset.ids == ("mug/0/a", "mug/22.5/b", "pen/0/a", "pen/-30/c")
-    assert dataset.index == {name: row for row, name in enumerate(dataset.ids)}
-    assert dataset.classes == ("mug", "pen")
-    assert dataset.class_ids_N.tolist() == [1, 1, 2, 2]
-    assert dataset.angles_N.tolist() == [0, 22.5, 0, 330]
-    assert dataset.objects_NHWC.shape == (4, 16, 16, 3)
-    assert dataset.coverage_NHW.shape == dataset.labels_NHW.shape == (4, 16, 16)
-    assert dataset.objects_NHWC.dtype == dataset.coverage_NHW.dtype == dataset.labels_NHW.dtype == np.uint8
-    assert set(np.unique(dataset.labels_NHW[0])) == {0, 1}
-    assert set(np.unique(dataset.labels_NHW[3])) == {0, 2}
-    assert dataset.background_ids == tuple(background.id for background in catalogue.backgrounds)
-    assert [background.shape for background in dataset.backgrounds] == [(40, 30, 3)] * 3
+    source = load(catalogue, 16)
+    assert source.samples.classes == ("mug", "pen")
+    assert [(row.id, row.classes, row.values) for row in source.samples.rows] == [
+        ("mug/0/a", ("mug",), {"angle": 0}),
+        ("mug/22.5/b", ("mug",), {"angle": 22.5}),
+        ("pen/0/a", ("pen",), {"angle": 0}),
+        ("pen/-30/c", ("pen",), {"angle": 330}),
+    ]
+    assert source.index == {row.id: place for place, row in enumerate(source.samples.rows)}
+    assert source.objects_NHWC.shape == (4, 16, 16, 3)
+    assert source.coverage_NHW.shape == source.labels_NHW.shape == (4, 16, 16)
+    assert source.objects_NHWC.dtype == source.coverage_NHW.dtype == source.labels_NHW.dtype == np.uint8
+    assert set(np.unique(source.labels_NHW[0])) == {0, 1}
+    assert set(np.unique(source.labels_NHW[3])) == {0, 2}
+    assert [view.group for view in source.views] == ["hall", "hall", "yard"]
+    assert [background.shape for background in source.backgrounds] == [(40, 30, 3)] * 3
 
 
 def test_load_keeps_pixels_at_the_native_size(folder: Path) -> None:
     image = cut_out_image(5, (32, 32))
     image.save(folder / "mug/0/a.png")
-    dataset = load(read_catalogue(folder), 32)
+    source = load(read_catalogue(folder), 32)
     rgba = np.asarray(image)
     mask = rgba[..., 3] >= 128
-    np.testing.assert_array_equal(dataset.objects_NHWC[0], rgba[..., :3] * mask[..., None])
-    np.testing.assert_array_equal(dataset.coverage_NHW[0], mask * 255)
-    np.testing.assert_array_equal(dataset.labels_NHW[0], mask)
+    np.testing.assert_array_equal(source.objects_NHWC[0], rgba[..., :3] * mask[..., None])
+    np.testing.assert_array_equal(source.coverage_NHW[0], mask * 255)
+    np.testing.assert_array_equal(source.labels_NHW[0], mask)
 
 
 def test_large_backgrounds_are_reduced_with_their_aspect(folder: Path) -> None:
@@ -201,12 +204,12 @@ def test_large_backgrounds_are_reduced_with_their_aspect(folder: Path) -> None:
 
 
 def test_arrays_are_read_only_also_after_pickling(folder: Path) -> None:
-    dataset = load(read_catalogue(folder), 16)
-    for copy in (dataset, *(pickle.loads(pickle.dumps(dataset, protocol)) for protocol in (4, 5))):
+    source = load(read_catalogue(folder), 16)
+    for copy in (source, *(pickle.loads(pickle.dumps(source, protocol)) for protocol in (4, 5))):
         arrays = [value for value in vars(copy).values() if isinstance(value, np.ndarray)]
-        assert len(arrays) == 5
+        assert len(arrays) == 3
         assert not any(array.flags.writeable for array in (*arrays, *copy.backgrounds))
-        np.testing.assert_array_equal(copy.objects_NHWC, dataset.objects_NHWC)
+        np.testing.assert_array_equal(copy.objects_NHWC, source.objects_NHWC)
 
 
 def test_an_object_that_vanishes_at_the_working_size_is_refused(folder: Path) -> None:
@@ -219,10 +222,10 @@ def test_an_object_that_vanishes_at_the_working_size_is_refused(folder: Path) ->
 
 
 def test_every_object_of_the_stand_in_is_seen_at_the_smallest_working_size() -> None:
-    dataset = load(read_catalogue("standin"), 16)
-    assert dataset.objects_NHWC.shape == (646, 16, 16, 3)
-    for label, class_id in zip(dataset.labels_NHW, dataset.class_ids_N, strict=True):
-        assert set(np.unique(label)) == {0, class_id}
+    source = load(read_catalogue("standin"), 16)
+    assert source.objects_NHWC.shape == (646, 16, 16, 3)
+    for label, sample in zip(source.labels_NHW, source.samples.rows, strict=True):
+        assert set(np.unique(label)) == {0, source.samples.classes.index(sample.classes[0]) + 1}
 
 
 @pytest.mark.slow

@@ -18,10 +18,11 @@ from test_splits import made_up
 from study.cli import main
 from study.data_report import describe_data
 from study.definition_file import parse
-from study.rotations import propose_rotations, proposed_toml
+from study.proposals import propose_held_out, proposed_toml
 from study.splits import make_split, make_splits, split_problems
-from trainers.catalogue import read_catalogue
-from trainers.distribution import describe
+from trainers.data.cut_outs.catalogue import read_catalogue
+from trainers.data.distribution import describe
+from trainers.data.table import Sample, Samples
 
 ROTATIONS = ("rot_0", "rot_1", "rot_2")
 
@@ -35,9 +36,9 @@ def test_without_a_definition_the_sets_own_angles_are_proposed(
     assert main(["data", str(data)]) == 0
     shown = capsys.readouterr().out
     assert "No problems." in shown
-    proposed = shown[shown.index("[splits.rotations]") :]
+    proposed = shown[shown.index("[splits.held_out.angle]") :]
     assert proposed.splitlines() == [
-        "[splits.rotations]",
+        "[splits.held_out.angle]",
         'rot_0 = { "*" = [0] }',
         'rot_1 = { "*" = [30] }',
         'rot_2 = { "*" = [60], pen = [90] }',
@@ -60,38 +61,48 @@ def test_without_a_definition_the_sets_own_angles_are_proposed(
     )
 )
 def test_every_proposed_split_can_be_made(counts: dict[str, dict[float, int]]) -> None:
-    catalogue = made_up(counts)
-    proposed = propose_rotations(catalogue)
-    table = tomllib.loads(proposed_toml(catalogue))
+    samples = made_up(counts)
+    proposed = propose_held_out(samples, "angle")
+    table = tomllib.loads(proposed_toml(samples))
     if not proposed:
         assert table == {}
         assert any(sum(sum(by.values()) - count >= 2 for count in by.values()) == 0 for by in counts.values())
         return
     definition = parse({**table, "grid": {"splits": list(proposed)}, "training": {"batch_size": 2}})
-    assert definition.splits.rotations == proposed
-    assert split_problems(definition, catalogue) == []
+    assert definition.splits.held_out == {"angle": proposed}
+    assert all(make_split(name, definition, samples).test for name in proposed)
     for tested in proposed.values():
-        for name, by_angle in describe(catalogue).items():
+        for name, by_angle in describe(samples, "angle").items():
             assert by_angle[tested.get(name, tested["*"])[0]] > 0
     per_class = [[tested.get(name, tested["*"]) for tested in proposed.values()] for name in counts]
     assert all(len(set(angles)) == len(angles) for angles in per_class), "no angle of a class twice"
 
 
 def test_of_many_angles_a_few_are_proposed() -> None:
-    proposed = propose_rotations(
-        made_up({"mug": dict.fromkeys(range(0, 360, 10), 2), "pen": dict.fromkeys((0, 90), 2)})
-    )
+    several = made_up({"mug": dict.fromkeys(range(0, 360, 10), 2), "pen": dict.fromkeys((0, 90), 2)})
+    proposed = propose_held_out(several, "angle")
     assert proposed == {"rot_0": {"*": (0,)}, "rot_1": {"*": (90,)}}
-    alone = propose_rotations(made_up({"mug": dict.fromkeys(range(0, 360, 10), 2)}))
+    alone = propose_held_out(made_up({"mug": dict.fromkeys(range(0, 360, 10), 2)}), "angle")
     assert [tested["*"] for tested in alone.values()] == [(angle,) for angle in range(0, 360, 50)]
 
 
-def test_a_class_of_one_angle_has_no_rotation_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_column_is_proposed_also_of_samples_that_show_several_classes() -> None:
+    rows = [
+        Sample(f"{site}{day}", ("leaf", "stem"), {"Site ID": site, "day": day}) for site in "AB" for day in range(4)
+    ]
+    samples = Samples(("leaf", "stem"), tuple(rows))
+    assert propose_held_out(samples, "day") == {f"day_{day}": {"*": (day,)} for day in range(4)}
+    table = tomllib.loads(proposed_toml(samples))
+    assert table["splits"]["held_out"]["Site ID"] == {"site_id_0": {"*": ["A"]}, "site_id_1": {"*": ["B"]}}
+    assert split_problems(parse({**table, "training": {"batch_size": 2}}), samples) == []
+
+
+def test_where_a_class_has_one_angle_none_is_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_data(tmp_path / "set")
     for angle in ("30", "60"):
         shutil.rmtree(data / "mug" / angle)
     assert main(["data", str(data)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("# No rotation split")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("# No split holds out angle: a class has one value only")
 
 
 def test_few_backgrounds_are_shared_in_what_is_proposed(tmp_path: Path) -> None:
@@ -101,12 +112,15 @@ def test_few_backgrounds_are_shared_in_what_is_proposed(tmp_path: Path) -> None:
     proposal = describe_data(str(data)).proposal
     assert proposal
     definition = parse({**tomllib.loads(proposal), "training": {"batch_size": 4}})
-    assert make_splits(definition, read_catalogue(data)).keys() == {*(f"random_{i}" for i in range(8)), *ROTATIONS}
+    assert make_splits(definition, read_catalogue(data).samples).keys() == {
+        *(f"random_{i}" for i in range(8)),
+        *ROTATIONS,
+    }
 
 
 def test_a_class_that_no_definition_can_split_is_a_problem(folder: Path) -> None:
     assert [str(problem) for problem in describe_data(str(folder)).problems] == [
-        f"{name} (2 images): fewer than the 3 images that are needed to train, to validate and to test: add some"
+        f"{name} (2 samples): fewer than the 3 samples that are needed to train, to validate and to test: add some"
         for name in ("mug", "pen")
     ]
 
@@ -125,10 +139,10 @@ def test_a_full_turn_is_one_angle(folder: Path) -> None:
         cut_out_image(20 + number).save(folder / f"{name}.png")
     report = describe_data(str(folder))
     assert report.problems == []
-    assert report.counts == {"mug": {0: 2, 22.5: 2, 330: 0}, "pen": {0: 2, 22.5: 0, 330: 2}}
-    splits = {"rotations": {"rot_0": {"mug": [360], "pen": [-30]}}, "shared_backgrounds": True}
+    assert report.counts == {"angle": {"mug": {0: 2, 22.5: 2, 330: 0}, "pen": {0: 2, 22.5: 0, 330: 2}}}
+    splits = {"held_out": {"angle": {"rot_0": {"mug": [360], "pen": [-30]}}}, "shared_backgrounds": True}
     definition = parse({"splits": splits, "training": {"batch_size": 2}})
-    tested = make_split("rot_0", definition, read_catalogue(folder)).test.images
+    tested = make_split("rot_0", definition, read_catalogue(folder).samples).test
     assert set(tested) == {"mug/0/a", "mug/360/d", "pen/-30/c", "pen/330/f"}
 
 

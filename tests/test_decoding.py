@@ -15,7 +15,8 @@ import pytest
 from odd_data import cut_out_image, problems_of
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from trainers.decoding import MAX_BYTES, UnusableImage, read_background, read_object
+from trainers.data.cut_outs.reading import read_background, read_object
+from trainers.data.decoding import MAX_BYTES, UnusableImage
 
 ORIENTATION, RESOLUTION = 0x112, 0x11A
 

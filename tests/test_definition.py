@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from study.definition import PRESETS, Definition
 from study.definition_file import load, parse
 from study.errors import StudyError
+from study.point import Point
+from study.space import Range
 
 PAPER_ROTATIONS = {
     "rot_0": {"*": [30], "adapter": [60], "drill": [60]},
@@ -21,6 +24,10 @@ def refusal(table: dict[str, object]) -> str:
     with pytest.raises(StudyError) as caught:
         parse(table)
     return str(caught.value)
+
+
+def searched(key: str, **dimension: object) -> dict[str, object]:
+    return {"search": {"space": {key: dimension}}}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -42,8 +49,9 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
     paper = load("paper")
     assert paper.training == Definition().training
     assert (paper.training.epochs, paper.training.batch_size, paper.training.learning_rate) == (32, 16, 1e-3)
-    assert (paper.search.trials, paper.search.default_width, paper.search.default_strength) == (1, 1.0, 1.0)
-    assert paper.splits == parse({"splits": {"rotations": PAPER_ROTATIONS}}).splits
+    assert (paper.search.trials, paper.model.width, paper.augmentation.strength) == (1, 1.0, 1.0)
+    assert paper.default_point == Point({"model.width": 1.0, "augmentation.strength": 1.0})
+    assert paper.splits == parse({"splits": {"held_out": {"angle": PAPER_ROTATIONS}}}).splits
 
 
 @pytest.mark.parametrize(
@@ -62,25 +70,49 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
         ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
         ({"grid": {"models": ["icnet", "icnet"]}}, ["grid.models", "named twice: icnet"]),
         ({"grid": {"splits": ["randm_1"]}}, ["'randm_1'", "did you mean random_1?"]),
-        ({"grid": {"splits": ["rot_7"]}}, ["'rot_7'", "splits.rotations"]),
+        ({"grid": {"splits": ["rot_7"]}}, ["'rot_7'", "splits.held_out"]),
         ({"grid": {"splits": ["random_01"]}}, ["'random_01'"]),
         ({"grid": {"splits": ["random_1234567890"]}}, ["'random_1234567890'", "at most 9 digits"]),
         ({"grid": {"splits": ["random_1\u0663"]}}, ["'random_1\u0663'"]),
-        ({"splits": {"rotations": {"rot_1234567890": {"*": [30]}}}}, ["'rot_1234567890'", "at most 9 digits"]),
-        ({"splits": {"rotations": {"rot_0": {"*": [361]}}}}, ["splits.rotations.rot_0.*", "less than or equal to 360"]),
-        ({"splits": {"rotations": {"rot_0": {"*": [10**40]}}}}, ["splits.rotations.rot_0.*", "360"]),
-        ({"search": {"width": [2.0, 1.0]}}, ["search.width", "low < high"]),
-        ({"search": {"strength": [0.0, 2.0]}}, ["search.strength", "1.5"]),
+        (searched("model.width", low=2.0, high=1.0), ["search.space.model.width", "low must be below high"]),
+        (searched("augmentation.strength", low=0, high=2), ['"augmentation.strength"', "cannot be 2", "1.5"]),
+        (searched("model.wdth", low=1, high=2), ["no key of the recipe", "did you mean model.width?"]),
+        (searched("data.path", choices=["a", "b"]), ['"data.path": no key of the recipe']),
+        (searched("training.epochs", low=1.5, high=8.0), ['"training.epochs"', "1.5", "integer"]),
+        (searched("training.epochs", low=4, high=8, step=0.5), ["32, is a whole number"]),
+        (searched("training.image_size", choices=[64, 128]), ["cannot be searched", "share the images"]),
+        (searched("training.cascade_weights", choices=[1, 2]), ["cannot be searched", "no single value"]),
+        (searched("training.precision", low=1, high=2), ["'bf16'"]),
+        (searched("training.precision", choices=["bf16", "fp32"]), ["trial 0", "'auto'", "must be a choice"]),
+        (searched("training.precision", choices=["auto", "fp16"]), ["cannot be 'fp16'"]),
+        (searched("training.epochs", choices=[32, 32]), ["named twice: '32'"]),
+        (searched("training.epochs", choices=[32]), ["at least 2"]),
+        (searched("model.width", low=0.0, high=1.0, log=True), ["above 0"]),
+        (searched("model.width", low=0.1, high=1.0, log=True, step=0.1), ["either log or step"]),
+        (searched("model.width", low=0.1, high=1.0, step=2), ["at most high - low"]),
+        (searched("model.width", low=0.1), ["search.space.model.width: lacks high"]),
+        (searched("model.width", low=0.1, hihg=1.0), ["search.space.model.width.hihg: unknown key"]),
+        ({"search": {"space": {"model.width": [0.1, 1.0]}}}, ["search.space.model.width: must be a table"]),
+        ({"search": {"trials": 3}}, ["search.trials", "search.space names none", "model.width"]),
+        ({"search": {"width": [0.2, 1.0]}}, ["search.width: no longer a key", '"model.width" = { low']),
+        ({"search": {"default_strength": 0.5}}, ["search.default_strength", "write augmentation.strength"]),
+        ({"splits": {"rotations": {"rot_0": {"*": [30]}}}}, ["splits.rotations is now splits.held_out.angle"]),
+        ({"splits": {"held_out": {"angle": {"r" * 41: [30]}}}}, ["at most 40 characters"]),
+        ({"splits": {"held_out": {"angle": {"rot_0": [10**40]}}}}, ["splits.held_out.angle.rot_0.*", "less than"]),
+        ({"splits": {"held_out": {"site": {"s": [True]}}}}, ["splits.held_out.site.s.*", "True"]),
+        ({"splits": {"held_out": {"site": {"s": 3}}}}, ["splits.held_out.site.s", "3"]),
+        ({"splits": {"held_out": {"site": {"s": ["A"]}, "day": {"s": [1]}}}}, ["s holds out site and day"]),
         ({"splits": {"test_share": 1.0}}, ["splits.test_share", "less than 1"]),
-        ({"splits": {"rotations": {"rot_x": {"*": [30]}}}}, ["'rot_x'", "rot_0"]),
-        ({"splits": {"rotations": {"rot_0": {"*": []}}}}, ["rot_0 tests no angle"]),
+        ({"splits": {"held_out": {"angle": {"Rot-x": [30]}}}}, ["'Rot-x'", "rot_0"]),
+        ({"splits": {"held_out": {"angle": {"random_9": [30]}}}}, ["'random_9'", "not with random_"]),
+        ({"splits": {"held_out": {"angle": {"rot_0": []}}}}, ["rot_0 tests no angle"]),
         ({"resources": {"gpus": {"icnt": 0.5}}}, ["'icnt'", "did you mean icnet?"]),
         ({"name": "../away"}, ["name", "'../away'", "away would be"]),
         ({"name": "a b"}, ["letters A to Z", "'a b' is none (but a-b would be)"]),
         ({"name": "\x1b]0;x\x07"}, [r"\x1b"]),
-        ({"search": {"width": 0.2}}, ["search.width: input should be a valid list, not 0.2"]),
-        ({"search": {"width": [0.2]}}, ["search.width: too few values: (0.2,)"]),
-        ({"search": {"width": [0.1, 0.2, 0.3]}}, ["search.width", "at most 2 items"]),
+        ({"grid": {"splits": 0.2}}, ["grid.splits: input should be a valid list, not 0.2"]),
+        ({"training": {"cascade_weights": [1.0]}}, ["training.cascade_weights: too few values: (1.0,)"]),
+        ({"training": {"cascade_weights": [1.0] * 4}}, ["training.cascade_weights", "at most 3 items"]),
         ({"training": 3}, ["training", "3"]),
     ],
 )
@@ -89,19 +121,57 @@ def test_refusals_name_key_value_and_remedy(table: dict[str, object], words: lis
     assert all(word in message for word in words), message
 
 
-def test_without_named_splits_eight_random_ones_and_the_definitions_own_rotations_are_run() -> None:
-    """Angles belong to a data set: none is taken from another."""
+def test_without_named_splits_eight_random_ones_and_the_definitions_own_held_out_ones_are_run() -> None:
+    """What can be held out belongs to a data set: none is taken from another."""
     eight = tuple(f"random_{i}" for i in range(8))
-    assert (parse({}).grid.splits, parse({}).splits.rotations) == (eight, {})
-    own = {"splits": {"rotations": {"rot_3": {"*": [45]}}}}
-    assert parse(own).grid.splits == (*eight, "rot_3")
-    assert parse(own | {"grid": {"seeds": [1]}}).grid.splits == (*eight, "rot_3")
+    assert (parse({}).grid.splits, parse({}).splits.held_out) == (eight, {})
+    own = {"splits": {"held_out": {"angle": {"rot_3": {"*": [45]}}, "site": {"clinic_a": ["A"]}}}}
+    assert parse(own).grid.splits == (*eight, "rot_3", "clinic_a")
+    assert parse(own | {"grid": {"seeds": [1]}}).grid.splits == (*eight, "rot_3", "clinic_a")
     assert parse(own | {"grid": {"splits": ["random_0"]}}).grid.splits == ("random_0",)
 
 
-def test_one_direction_is_one_angle() -> None:
-    rotations = parse({"splits": {"rotations": {"rot_0": {"*": [360, 0, -30, 330.0, 22.5, -0.1]}}}}).splits.rotations
-    assert rotations == {"rot_0": {"*": (0, 330, 22.5, 359.9)}}
+def test_an_axis_is_a_table_of_splits() -> None:
+    """A list alone is for every class; values are numbers or words, each once; the TOML that is kept says the same."""
+    tables = {"angle": {"rot_0": {"*": [30, 30], "mug": [22.5]}}, "site": {"clinic_a": ["A", 7]}}
+    definition = parse({"splits": {"held_out": tables}})
+    assert definition.splits.held_out == {
+        "angle": {"rot_0": {"*": (30,), "mug": (22.5,)}},
+        "site": {"clinic_a": {"*": ("A", 7)}},
+    }
+    assert [definition.splits.axis_of(name) for name in ("rot_0", "clinic_a", "random_0")] == ["angle", "site", None]
+    assert parse(tomllib.loads(definition.to_toml())) == definition
+
+
+def test_a_searched_key_may_be_written_in_any_way_that_toml_has() -> None:
+    ways = (
+        'search.space."model.width" = {low = 0.2, high = 0.4}',
+        "search.space.model.width = {low = 0.2, high = 0.4}",
+        "[search.space.model]\nwidth = {low = 0.2, high = 0.4}",
+        "[search.space.model.width]\nlow = 0.2\nhigh = 0.4",
+    )
+    assert len({parse(tomllib.loads(way)).to_toml() for way in ways}) == 1
+    for setting in ('search.space."model.width".high=0.5', "search.space.model.width.high=0.5"):
+        assert load("demo", [setting]).search.space["model.width"] == Range(low=0.2, high=0.5, log=True)
+
+
+def test_a_recipe_with_a_point_laid_over_it() -> None:
+    paper = load("paper").recipe
+    point = Point({"training.learning_rate": 0.01, "augmentation.strength": 0.25})
+    laid = paper.at(point)
+    assert (laid.training.learning_rate, laid.augmentation.strength, laid.model.width) == (0.01, 0.25, 1.0)
+    assert laid.training.model_copy(update={"learning_rate": 1e-3}) == paper.training
+    assert paper.at({}) == paper
+    for wrong in ({"training.epochs": "8"}, {"training.epocs": 8}, {"trainig.epochs": 8}, {"epochs": 8}):
+        with pytest.raises(ValidationError):
+            paper.at(wrong)
+
+
+def test_the_recipes_digest_is_of_values_not_of_their_spelling() -> None:
+    one, other = (parse(searched("model.width", low=low, high=high)) for low, high in ((1, 2), (1.0, 2.0)))
+    assert one.recipe_digest() == other.recipe_digest()
+    assert one.recipe_digest() != parse(searched("model.width", low=1, high=2.5)).recipe_digest()
+    assert parse({"model": {"width": 0.5}}).recipe_digest() != parse({}).recipe_digest()
 
 
 def test_all_problems_come_at_once() -> None:
@@ -118,7 +188,11 @@ def test_settings_are_toml_or_plain_words() -> None:
         "paper",
         [
             *("grid.models=icnet,unet", "grid.losses=ce", "search.trials=20", "grid.seeds=3", "name=2026"),
-            *("data.path=/some/where,2", "search.width=0.2,0.4", "training.cascade_weights=[1, 0.5, 0.25]"),
+            *(
+                "data.path=/some/where,2",
+                "search.space.model.width={low=0.2, high=0.4}",
+                "training.cascade_weights=[1, 0.5, 0.25]",
+            ),
         ],
     )
     assert definition.grid.models == ("icnet", "unet")
@@ -127,7 +201,8 @@ def test_settings_are_toml_or_plain_words() -> None:
     assert definition.search.trials == 20
     assert definition.data.path == "/some/where,2"
     assert definition.name == "2026"
-    assert definition.search.width == (0.2, 0.4)
+    assert definition.search.space["model.width"] == Range(low=0.2, high=0.4)
+    assert definition.search.space["augmentation.strength"] == Range(low=0.0, high=1.5), "the preset's"
     assert definition.training.cascade_weights == (1.0, 0.5, 0.25)
     assert load("paper", ["grid.seeds=0, 1,2"]).grid.seeds == (0, 1, 2)
 
@@ -159,10 +234,10 @@ def test_sources_that_are_none(tmp_path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_any_editor_may_have_written_a_definition(encoding: str, end: str, tmp_path: Path) -> None:
-    text = end.join(['name = "mugs"', "[data]", 'path = "/Bücher/犬"', "[search]", "trials = 3", ""])
+    text = end.join(['name = "mugs"', "[data]", 'path = "/Bücher/犬"', "[search]", "startup = 3", ""])
     (tmp_path / "mine.toml").write_bytes(text.encode(encoding))
     definition = load(str(tmp_path / "mine.toml"))
-    assert (definition.name, definition.data.path, definition.search.trials) == ("mugs", "/Bücher/犬", 3)
+    assert (definition.name, definition.data.path, definition.search.startup) == ("mugs", "/Bücher/犬", 3)
 
 
 def test_a_data_path_starts_where_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +268,7 @@ SMALL_AND_COSTLY = {
     "many splits": "grid.splits = [" + ",".join(f'"random_{i}"' for i in range(50_000)) + "]",
     "long text": 'name = "' + "x" * 900_000 + '"',
     "long word": "x" * 900_000,
-    "long class": "splits.rotations.rot_0 = 3\nsplits.rotations.'" + "x" * 500_000 + "' = 3",
+    "long class": "splits.held_out.angle.rot_0 = 3\nsplits.held_out.angle.'" + "x" * 500_000 + "' = 3",
     "many trials": "search.trials = 100000",
     "too large": "#" * 1_000_001,
 }
@@ -274,4 +349,4 @@ def test_every_number_has_bounds(section: str, key: str) -> None:
 
 def test_the_numbers_are_all_there() -> None:
     assert len(NUMBERS) > 20
-    assert {("", "seed"), ("grid", "seeds"), ("search", "width"), ("resources", "gpus")} <= set(NUMBERS)
+    assert {("", "seed"), ("grid", "seeds"), ("model", "width"), ("resources", "gpus")} <= set(NUMBERS)

@@ -19,7 +19,18 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 from ray_nodes import Nodes
-from small_study import NUM_TRIALS, ROOT, assert_same_facts, num_committed, started, study, wait_for, workers_of
+from small_study import (
+    NUM_TRIALS,
+    ROOT,
+    assert_gone,
+    assert_same_facts,
+    descendants,
+    num_committed,
+    started,
+    study,
+    wait_for,
+    workers_of,
+)
 
 from study.results import Results
 from study.schemas import SCHEMAS
@@ -112,6 +123,14 @@ def test_a_worker_that_hangs_between_two_trials_is_ended(definition: Path, few_s
     assert (marks / "stopped").exists()
     assert "is tried again: no epoch within 6 s: it hung, and was ended" in done.stdout
     assert_same_facts(out, few_simulated)
+
+
+def interrupt_twice(driver: subprocess.Popen[str]) -> str:
+    """What it has written when it has ended."""
+    driver.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    driver.send_signal(signal.SIGINT)
+    return driver.communicate(timeout=60)[0]
 
 
 def little_memory(stand_in: str) -> dict[str, str]:
@@ -255,17 +274,30 @@ def test_ctrl_c_twice(definition: Path, undisturbed: Path, tmp_path: Path) -> No
     out = tmp_path / "out"
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) >= 2)
-        children = psutil.Process(driver.pid).children(recursive=True)
-        driver.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        driver.send_signal(signal.SIGINT)
-        output, _ = driver.communicate(timeout=60)
+        others = descendants(driver)
+        output = interrupt_twice(driver)
     assert driver.returncode == 130, output
     assert "Traceback" not in output
-    _, alive = psutil.wait_procs(children, timeout=30)
-    assert alive == []
+    assert_gone(others)
     assert study("run", definition, "--out", out).returncode == 0
     assert_same_facts(out, undisturbed)
+
+
+def test_ctrl_c_twice_leaves_a_cluster_alone(
+    definition: Path, few_simulated: Path, tmp_path: Path, two_nodes: Nodes
+) -> None:
+    """But for the workers that the run had there."""
+    out, there = tmp_path / "out", ("--out", tmp_path / "out", "--address", two_nodes.address)
+    ray = two_nodes.processes()
+    assert ray
+    slow = ("--set", "resources.simulated_seconds=1")
+    with started("run", definition, *FEW, *slow, *there, **two_nodes.environment) as driver:
+        wait_for(lambda: num_committed(out) >= 1)
+        output = interrupt_twice(driver)
+    assert driver.returncode == 130, output
+    assert study("run", definition, *FEW, *there, **two_nodes.environment).returncode == 0
+    assert ray <= two_nodes.processes()
+    assert_same_facts(out, few_simulated)
 
 
 @pytest.mark.parametrize("table", list(SCHEMAS))

@@ -30,9 +30,9 @@ from study.prepare import catalogue_of
 from study.results import Results
 from study.run import plan, plan_here
 from study.schemas import table_of
-from trainers.catalogue import read_catalogue
-from trainers.data import load as load_images
-from trainers.problems import DataError
+from trainers.data.cut_outs.catalogue import read_catalogue
+from trainers.data.cut_outs.source import load as load_images
+from trainers.data.problems import DataError
 
 pytestmark = pytest.mark.slow  # many inputs
 
@@ -98,6 +98,7 @@ def ends_of(node: dict[str, Any]) -> tuple[float, float]:
 def test_whatever_is_accepted_can_be_planned_and_kept(values: dict[tuple[str, str], Any]) -> None:
     """Numbers at both ends of what is allowed: what the door lets in fails nowhere behind it."""
     table: dict[str, Any] = {"grid": {"models": ["icnet"], "losses": ["ce"], "splits": ["random_0"]}}
+    table["search"] = {"space": {"training.learning_rate": {"low": 1e-38, "high": 1e38, "log": True}}}
     for (section, key), value in values.items():
         (table.setdefault(section, {}) if section else table)[key] = value
     definition = parse(table)
@@ -106,7 +107,7 @@ def test_whatever_is_accepted_can_be_planned_and_kept(values: dict[tuple[str, st
         assert readable(planned.estimate.seconds)
         plan_here(planned)
     last = trials(definition)[-1]
-    row = {"trial": last.id, "seed": last.cell.seed, "index": last.index, "width": definition.search.width[1]}
+    row = {"trial": last.id, "seed": last.cell.seed, "index": last.index, "width": definition.model.width}
     assert table_of("trials", [row]).to_pylist()[0].items() >= row.items()
     assert parse_trial(last.id) == last
     assert parse(read_toml(definition.to_toml().encode(), "study.toml")) == definition

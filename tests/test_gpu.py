@@ -15,13 +15,14 @@ import trainers.train as train_module
 from study.definition_file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import TrainingImages, training_batches
-from trainers.cuda_graphs import WARM_UP, recorded
+from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.models import MODELS, build
 from trainers.step import adam, prepare_process, training_step
 from trainers.train import Job, State, Trained, train
 
 pytestmark = pytest.mark.slow
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+POINT = {"model.width": 0.25, "augmentation.strength": 0.5}
 EPOCHS = WARM_UP + 2
 """Validation is recorded after WARM_UP of them."""
 
@@ -32,9 +33,9 @@ def study() -> Prepared:
 
 
 def trained(study: Prepared, model: str, loss: str = "ce_dice", **recipe: str) -> Trained:
-    job = Job(model, loss, width=0.25, strength=0.5, purpose=(0, "a trial"))
-    changed = study.definition.training.model_copy(update=recipe)
-    return train(job, changed, study.dataset, study.splits["random_0"])
+    changed = study.definition.recipe.at(POINT | {f"training.{key}": value for key, value in recipe.items()})
+    job = Job(model, loss, changed, purpose=(0, "a trial"))
+    return train(job, study.source, study.splits["random_0"])
 
 
 def bits(done: Trained) -> list[bytes]:
@@ -67,8 +68,8 @@ def test_a_graph_gives_the_bits_of_kernels_launched_one_by_one(
 @on_gpu
 def test_training_goes_on_from_any_epoch_with_the_same_bits(study: Prepared) -> None:
     kept: list[State] = []
-    job = Job("icnet", "ce", width=0.25, strength=0.5, purpose=(0, "a trial"))
-    arguments = job, study.definition.training, study.dataset, study.splits["random_0"]
+    job = Job("icnet", "ce", study.definition.recipe.at(POINT), purpose=(0, "a trial"))
+    arguments = job, study.source, study.splits["random_0"]
 
     def keep(epoch, state) -> None:
         if epoch.epoch == 2:
@@ -81,8 +82,8 @@ def test_training_goes_on_from_any_epoch_with_the_same_bits(study: Prepared) -> 
 def test_a_gpu_gets_the_pixels_of_a_cpu_bit_for_bit(study: Prepared) -> None:
     recipe = study.definition.training
     images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.image_size, 1.0, ("a trial",))
-    there = training_batches(study.dataset, images, range(1, 4), torch.device("cuda"))
-    here = training_batches(study.dataset, images, range(1, 4), torch.device("cpu"))
+    there = training_batches(study.source, images, range(1, 4), torch.device("cuda"))
+    here = training_batches(study.source, images, range(1, 4), torch.device("cpu"))
     for (pixels, labels), (same_pixels, same_labels) in zip(there, here, strict=True):
         assert pixels.is_pinned()
         assert torch.equal(pixels.to("cuda", non_blocking=True).cpu(), same_pixels)
@@ -103,7 +104,7 @@ def test_no_step_waits_for_the_gpu(study: Prepared, model: str, refusing_to_wait
     network = build(model, 7, 0.25, torch.Generator().manual_seed(0)).to(device, memory_format=torch.channels_last)
     step = recorded(training_step(network, adam(network, recipe), "ce", recipe, device, precision), device)
     images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.image_size, 1.0, ("a trial",))
-    batches = training_batches(study.dataset, images, range(1, 100), device)
+    batches = training_batches(study.source, images, range(1, 100), device)
     for batch in islice(batches, 2 * WARM_UP):  # recorded, and memory is page-locked
         step(*batch)
     torch.cuda.set_sync_debug_mode("error")

@@ -17,7 +17,8 @@ FORBIDDEN = {
 ONLY_IN = {
     "ray": ("study/cluster/",),
     "optuna": ("study/search.py", "analysis/statistics/importance.py"),
-    "numba": ("trainers/kernels.py",),
+    "numba": ("trainers/cpu/kernels.py",),
+    "triton": ("trainers/gpu/kernels.py",),
 }
 
 
@@ -76,8 +77,8 @@ def test_this_test_can_fail(place: str, source: str) -> None:
         ),
         ("import study.data_report", {"torch", "ray", "albumentations"}),
         (
-            "import trainers.dice, trainers.recipe, trainers.data, trainers.split, trainers.images, "
-            "trainers.contact_sheet",
+            "import trainers.dice, trainers.recipe, trainers.data, trainers.data.split, trainers.data.cut_outs.source, "
+            "trainers.data.cut_outs.contact_sheet",
             {"torch", "ray", "albumentations", "cv2", "pandas"},
         ),
         ("import study.results", {"torch", "ray"}),

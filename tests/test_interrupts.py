@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_study import ROOT, environment, study
+from small_study import ROOT, assert_gone, environment, study
 
 from study.interrupts import stopping_between_steps
 
@@ -46,8 +46,7 @@ def pressed_in_a_terminal(
             break
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(terminal)
-    _, alive = psutil.wait_procs(others, timeout=30)
-    assert alive == []
+    assert_gone(others)
     return status, written
 
 

@@ -40,7 +40,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Allowed: a whole number (at least 1, at most 100,000). Default: 32" in " ".join(shown.split())
     assert "search" not in shown
     assert main(["keys", "search", "--json"]) == 0
-    assert {"name": "search.width", "default": [0.25, 1.5]}.items() <= json.loads(capsys.readouterr().out)[2].items()
+    assert {"name": "search.space", "default": {}}.items() <= json.loads(capsys.readouterr().out)[2].items()
     assert main(["keys", "trainin"]) == 2
     assert "did you mean training?" in capsys.readouterr().err
 

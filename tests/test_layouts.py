@@ -9,8 +9,8 @@ import pytest
 from odd_data import cut_out_image
 
 from study.cli import main
-from trainers import layouts
-from trainers.catalogue import READ_TODAY, read_catalogue
+from trainers.data import layouts
+from trainers.data.cut_outs.catalogue import READ_TODAY, read_catalogue
 
 COCO = {"info": {}, "licenses": [], "images": [], "annotations": [], "categories": []}
 LAYOUTS = {

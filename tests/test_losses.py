@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainers import softmax
+from trainers.cpu import softmax
 from trainers.losses import LOSSES, cross_entropy, cross_entropy_dice, gathered, picked, total_loss
 
 

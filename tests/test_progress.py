@@ -18,7 +18,13 @@ IMAGES = {"random_0": 400, "rot_0": 350}
 
 
 def row(status: str = "completed", objective: float | None = 0.5, **more: object) -> dict[str, object]:
-    return {"status": status, "objective": objective, "width": 0.5, "num_train": 100, "train_seconds": 10.0} | more
+    return {
+        "status": status,
+        "objective": objective,
+        "point": '{"model.width": 0.5}',
+        "num_train": 100,
+        "train_seconds": 10.0,
+    } | more
 
 
 def a_run() -> Progress:
@@ -138,7 +144,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     assert lines[0].startswith("[2/8] icnet-ce-random_0-s0-t01  done")
 
 
-def test_the_scores_table_shows_spread_rotations_and_what_is_missing() -> None:
+def test_the_scores_table_shows_spread_held_out_splits_and_what_is_missing() -> None:
     scores = [
         Scores("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {"rot_0": 0.25}, 0),
         Scores("unet ce", "tuned", {"random_0": 0.5}, {}, 2),
@@ -153,11 +159,11 @@ def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:
     planned = trials(DEFINITION)
     rough = estimate(DEFINITION, planned, {}, num_train=IMAGES)
     assert rough.basis == "constants"
-    assert rough.seconds == pytest.approx(sum(trial_seconds(DEFINITION, trial, IMAGES) for trial in planned))
-    expected = seconds_at(DEFINITION, "icnet", 0.5, 100)
+    assert rough.seconds == pytest.approx(sum(map(trial_seconds(DEFINITION, IMAGES), planned)))
+    expected = seconds_at("icnet", DEFINITION.recipe.at({"model.width": 0.5}), 100)
     slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=IMAGES)
     assert slow.basis == "measured"
-    assert slow.seconds == pytest.approx(3 * sum(trial_seconds(DEFINITION, trial, IMAGES) for trial in planned[1:]))
+    assert slow.seconds == pytest.approx(3 * sum(map(trial_seconds(DEFINITION, IMAGES), planned[1:])))
 
 
 def test_an_estimate_goes_by_each_models_own_trials_then_by_its_calibration() -> None:
@@ -165,7 +171,7 @@ def test_an_estimate_goes_by_each_models_own_trials_then_by_its_calibration() ->
     planned = trials(grid)
     by_constants = estimate(grid, planned, {}, IMAGES).seconds_of
     of_icnet = next(trial for trial in planned if trial.cell.model == "icnet")
-    took = 3 * seconds_at(grid, "icnet", 0.5, 100)
+    took = 3 * seconds_at("icnet", grid.recipe.at({"model.width": 0.5}), 100)
     found = estimate(grid, planned, {of_icnet: row(train_seconds=took)}, IMAGES, calibrated={"unet": 5.0, "icnet": 7.0})
     assert found.seconds_of == pytest.approx(
         {

@@ -22,6 +22,7 @@ from study.errors import StudyError
 from study.kept import missing, read_committed
 from study.prepare import versions
 from study.results import DEFINITION_FILE, RUN_FILE, Audit, Results
+from study.run import kept_definition
 from study.schemas import CIRCUMSTANCES, SCHEMAS, table_of
 
 DEFINITION = load("demo")
@@ -36,6 +37,7 @@ def trial_row(trial_id: str, **changes: object) -> dict[str, object]:
         "split": trial.cell.split,
         "seed": trial.cell.seed,
         "index": trial.index,
+        "point": '{"augmentation.strength": 1.0, "model.width": 0.5}',
         "width": 0.5,
         "strength": 1.0,
         "status": "completed",
@@ -47,7 +49,7 @@ def trial_row(trial_id: str, **changes: object) -> dict[str, object]:
 
 def tables(trial_id: str, **changes: object) -> dict[str, pa.Table]:
     return {
-        "trials": table_of("trials", [trial_row(trial_id, **changes)], recipe=DEFINITION.recipe()),
+        "trials": table_of("trials", [trial_row(trial_id, **changes)], recipe=DEFINITION.recipe_keys()),
         "history": table_of("history", [{"trial": trial_id, "epoch": 1, "train_loss": 0.1}]),
         "dice": table_of(
             "dice", [{"trial": trial_id, "class": "bg", "dice_ew": None}, {"trial": trial_id, "class": "bx"}]
@@ -63,7 +65,7 @@ def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
     assert list(audit.rows) == ["icnet-ce-random_0-s0-t00", "icnet-ce-random_0-s0-t01"]
     assert audit.damaged == {}
     assert audit.rows["icnet-ce-random_0-s0-t00"]["started"] == datetime(2026, 1, 1, tzinfo=UTC)
-    assert results.recipe_of("icnet-ce-random_0-s0-t01") == DEFINITION.recipe()
+    assert results.recipe_of("icnet-ce-random_0-s0-t01") == DEFINITION.recipe_keys()
     frame = pd.read_parquet(tmp_path / "out" / "dice")
     assert list(frame.columns) == SCHEMAS["dice"].names
     assert len(frame) == 4
@@ -181,11 +183,20 @@ def test_a_digest_is_that_of_the_file(two_trials: Path) -> None:
     assert json.loads(row["digests"])["dice"] == hashlib.sha256(content).hexdigest()
 
 
-def test_results_of_an_earlier_version_are_refused_in_one_sentence(two_trials: Path) -> None:
+@pytest.mark.parametrize("column", ["digests", "point"])
+def test_results_of_an_earlier_version_are_refused_in_one_sentence(two_trials: Path, column: str) -> None:
     victim = two_trials / "trials" / f"{ONE}.parquet"
-    pq.write_table(pq.read_table(victim).drop_columns(["digests"]), victim)
+    pq.write_table(pq.read_table(victim).drop_columns([column]), victim)
     with pytest.raises(StudyError, match=rf"{ONE}\.parquet was written by an earlier version .* use another --out"):
         Results(two_trials).audit()
+
+
+def test_the_definition_of_an_earlier_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    kept = "[search]\ntrials = 2\nwidth = [0.2, 0.4]\nstrength = [0.0, 1.0]\n"
+    (tmp_path / "study.toml").write_text(kept)
+    with pytest.raises(StudyError) as caught:
+        kept_definition(Results(tmp_path))
+    assert str(caught.value) == f"{tmp_path} was made by an earlier version of this project: use another --out"
 
 
 @pytest.mark.parametrize("name", ["dice/notes.txt", "dice/other.parquet", "trials/icnet/x.parquet", "masks/a.csv"])
@@ -233,9 +244,9 @@ def test_simulated_trials_are_no_place_for_trained_ones(tmp_path: Path) -> None:
 
 def test_other_data_and_other_splits_are_refused(tmp_path: Path) -> None:
     from study.prepare import Prepared, Provenance
-    from trainers.split import Partition, Split
+    from trainers.data.split import Split
 
-    split = Split("random_0", (), (), Partition((), ()), Partition((), ()), fingerprint="s1")
+    split = Split("random_0", "random", None, (), (), (), fingerprint="s1")
     study = Prepared(DEFINITION, None, {"random_0": split}, "d1", Provenance(None, "{}"))  # type: ignore[arg-type]
     results = Results(tmp_path)
     trial = parse_trial("icnet-ce-random_0-s0-t00")

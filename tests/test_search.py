@@ -1,19 +1,36 @@
 """The search as a function, and the schedule's promise: no order of completion changes a point."""
 
 import math
+from collections import Counter, defaultdict
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.cells import Cell, Outcome, Point, Trial, cells
-from study.definition import Definition, Search
-from study.definition_file import load
+from study.cells import Cell, Outcome, Trial, cells
+from study.definition import Definition
+from study.definition_file import load, parse
+from study.point import Point
 from study.schedule import Schedule
-from study.search import expected_width, needs_results, suggest
+from study.search import likely_points, middle_point, needs_results, suggest
 
-SEARCH = Search(trials=12, startup=4)
+PAPER_SPACE = {
+    "model.width": {"low": 0.25, "high": 1.5, "log": True},
+    "augmentation.strength": {"low": 0.0, "high": 1.5},
+}
+
+
+def searching(space: dict[str, Any] = PAPER_SPACE, seed: int = 0, recipe: Any = None, **search: int) -> Definition:
+    return parse({"seed": seed, "search": {"space": space, **search}, **(recipe or {})})
+
+
+def width_and_strength(point: Point) -> tuple[float, float]:
+    return point["model.width"], point["augmentation.strength"]  # type: ignore[return-value]
+
+
+SEARCH = searching(trials=12, startup=4)
 CELL = Cell("icnet", "ce", "random_0", 0)
 
 
@@ -21,7 +38,8 @@ def objective_of(trial: Trial, point: Point) -> float | None:
     """A stand-in for training: a smooth function of the point, and now and then a divergence."""
     if (hash_ := len(trial.id) + trial.index * 7 + len(trial.cell.split)) % 9 == 0:
         return None
-    return 1 - (math.log(point.width) + 0.2) ** 2 - (point.strength - 0.7) ** 2 + 0.01 * (hash_ % 5)
+    width, strength = width_and_strength(point)
+    return 1 - (math.log(width) + 0.2) ** 2 - (strength - 0.7) ** 2 + 0.01 * (hash_ % 5)
 
 
 def run_in_any_order(definition: Definition, draw, committed=None, stop_after: int | None = None):
@@ -66,20 +84,19 @@ def test_a_larger_definition_adds_and_changes_nothing() -> None:
 
 
 def test_startup_points_are_common_and_start_with_the_default() -> None:
-    points = {
-        cell: [suggest(SEARCH, 0, cell, index, []) for index in range(SEARCH.startup)] for cell in cells(load("paper"))
-    }
+    points = {cell: [suggest(SEARCH, cell, index, []) for index in range(4)] for cell in cells(load("paper"))}
     assert len({tuple(each) for each in points.values()}) == 1
     first = next(iter(points.values()))
-    assert first[0] == Point(1.0, 1.0)
-    assert len(set(first)) == SEARCH.startup
+    assert first[0] == Point({"model.width": 1.0, "augmentation.strength": 1.0})
+    assert len(set(first)) == 4
 
 
 def test_startup_points_cover_the_box_evenly() -> None:
     """A Halton sequence of 144 = 16 x 9 consecutive points has exactly one point in every cell of a 16 x 9 grid;
     the shift on the torus moves the cells along."""
-    search = Search(startup=2000, width=(0.25, 4.0), strength=(0.0, 1.5))
-    points = np.array([suggest(search, 7, CELL, index, []) for index in range(1, 145)])
+    wide = PAPER_SPACE | {"model.width": {"low": 0.25, "high": 4.0, "log": True}}
+    definition = searching(wide, seed=7, startup=2000)
+    points = np.array([width_and_strength(suggest(definition, CELL, index, [])) for index in range(1, 145)])
     u = (np.log(points[:, 0]) - math.log(0.25)) / math.log(16)
     v = points[:, 1] / 1.5
     for values in (u, v):
@@ -90,53 +107,129 @@ def test_startup_points_cover_the_box_evenly() -> None:
 
 @given(st.integers(0, 2**40), st.integers(1, 500))
 def test_points_stay_in_the_box(study_seed: int, index: int) -> None:
-    point = suggest(Search(startup=1000), study_seed, CELL, index, [])
-    assert 0.25 <= point.width <= 1.5
-    assert 0.0 <= point.strength <= 1.5
+    width, strength = width_and_strength(suggest(searching(seed=study_seed, startup=1000), CELL, index, []))
+    assert 0.25 <= width <= 1.5
+    assert 0.0 <= strength <= 1.5
 
 
-def test_expected_widths_are_exact_for_startup_points_and_a_mean_for_the_rest() -> None:
-    for index in range(SEARCH.startup):
-        assert expected_width(SEARCH, 5, index) == suggest(SEARCH, 5, CELL, index, []).width
+def test_likely_points_are_those_of_the_start_up_and_then_spread_over_the_space() -> None:
+    for index in range(4):
+        assert likely_points(SEARCH, index) == [suggest(SEARCH, CELL, index, [])]
     widths = np.exp(np.linspace(math.log(0.25), math.log(1.5), 100_001))
-    assert expected_width(SEARCH, 5, SEARCH.startup) == pytest.approx(np.sqrt((widths**2).mean()), rel=1e-4)
+    likely = np.array([width_and_strength(point)[0] for point in likely_points(SEARCH, 4)])
+    assert (likely**2).mean() == pytest.approx((widths**2).mean(), rel=0.05)
 
 
 def test_tpe_depends_on_seed_cell_index_and_results() -> None:
-    earlier = [Outcome(suggest(SEARCH, 0, CELL, i, []), 0.1 * i) for i in range(4)]
-    asked = suggest(SEARCH, 0, CELL, 4, earlier)
-    assert suggest(SEARCH, 0, CELL, 4, earlier) == asked
-    assert suggest(SEARCH, 1, CELL, 4, earlier) != asked
-    assert suggest(SEARCH, 0, Cell("icnet", "ce", "random_1", 0), 4, earlier) != asked
-    assert suggest(SEARCH, 0, CELL, 4, [o._replace(objective=-o.objective) for o in earlier]) != asked
+    earlier = [Outcome(suggest(SEARCH, CELL, i, []), 0.1 * i) for i in range(4)]
+    asked = suggest(SEARCH, CELL, 4, earlier)
+    assert suggest(SEARCH, CELL, 4, earlier) == asked
+    assert suggest(SEARCH.model_copy(update={"seed": 1}), CELL, 4, earlier) != asked
+    assert suggest(SEARCH, Cell("icnet", "ce", "random_1", 0), 4, earlier) != asked
+    assert suggest(SEARCH, CELL, 4, [o._replace(objective=-o.objective) for o in earlier]) != asked
 
 
 def test_tpe_takes_failures_and_a_default_point_outside_of_the_box() -> None:
-    search = Search(startup=1, width=(0.25, 0.5), default_width=1.0)
+    definition = searching(PAPER_SPACE | {"model.width": {"low": 0.25, "high": 0.5, "log": True}}, startup=1, trials=6)
     outcomes: list[Outcome] = []
     for index in range(6):
-        point = suggest(search, 0, CELL, index, outcomes)
-        outcomes.append(Outcome(point, None))
-    assert outcomes[0].point.width == 1.0
-    assert all(0.25 <= outcome.point.width <= 0.5 for outcome in outcomes[1:])
+        outcomes.append(Outcome(suggest(definition, CELL, index, outcomes), None))
+    widths = [width_and_strength(outcome.point)[0] for outcome in outcomes]
+    assert widths[0] == 1.0
+    assert all(0.25 <= width <= 0.5 for width in widths[1:])
 
 
 def test_tpe_finds_a_better_point_than_the_startup() -> None:
     outcomes: list[Outcome] = []
-    search = Search(trials=40, startup=8)
+    definition = searching(trials=40, startup=8)
     for index in range(40):
-        point = suggest(search, 0, CELL, index, outcomes)
-        score = 1 - (math.log(point.width) + 0.5) ** 2 - (point.strength - 0.3) ** 2
-        outcomes.append(Outcome(point, score))
+        point = suggest(definition, CELL, index, outcomes)
+        width, strength = width_and_strength(point)
+        outcomes.append(Outcome(point, 1 - (math.log(width) + 0.5) ** 2 - (strength - 0.3) ** 2))
     best_start = max(o.objective for o in outcomes[:8] if o.objective is not None)
     assert max(o.objective for o in outcomes if o.objective is not None) > best_start
     late = [o.objective for o in outcomes[25:] if o.objective is not None]
     assert np.mean(late) > np.mean([o.objective for o in outcomes[:8] if o.objective is not None])
 
 
+# What the search gave for the two keys of the paper's space when they were the only ones that there were (2026-11-26).
+KNOWN = {
+    0: ("0x1.0000000000000p-2", "0x1.0000000000000p-1"),
+    1: ("0x1.1ef97366dc566p-2", "0x1.32c433dc82ab4p-1"),
+    7: ("0x1.7428e70917f9dp-2", "0x1.a48b504e49c7cp-1"),
+    8: ("0x1.9bd0dc7acc52fp-3", "0x1.3e83080f989d0p-3"),
+    12: ("0x1.99170ef578bf6p-2", "0x1.16a21b5031977p-2"),
+    13: ("0x1.929343a91355bp-2", "0x1.38a78af2bd7a4p-5"),
+}
+
+
+def test_the_demos_points_stay_as_they_are() -> None:
+    """To the last bit: by the start-up sequence, by TPE after it, and after a failure."""
+    definition, outcomes = load("demo", ["search.trials=14"]), list[Outcome]()
+    for index in range(14):
+        point = suggest(definition, CELL, index, outcomes)
+        width, strength = width_and_strength(point)
+        if index in KNOWN:
+            assert (width.hex(), strength.hex()) == KNOWN[index]
+        objective = None if index % 6 == 4 else 1 - (math.log(width) + 0.5) ** 2 - (strength - 0.3) ** 2
+        outcomes.append(Outcome(point, objective))
+
+
+MANY_KINDS = {
+    "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+    "training.batch_size": {"low": 4, "high": 16, "step": 4},
+    "training.epochs": {"low": 2, "high": 64, "log": True},
+    "training.precision": {"choices": ["auto", "bf16", "fp32"]},
+    "augmentation.strength": {"low": 0.1, "high": 0.5, "step": 0.1},
+    "model.width": {"low": 1, "high": 2},
+}
+
+
+def test_whole_numbers_steps_and_choices_are_kept_to() -> None:
+    """In the start-up and by TPE; every point fits the recipe, and comes back from the tables as it was."""
+    definition, outcomes, seen = searching(MANY_KINDS, trials=30, startup=12), list[Outcome](), defaultdict(set)
+    for index in range(30):
+        point = suggest(definition, CELL, index, outcomes)
+        recipe = definition.recipe.at(point)
+        assert Point.from_json(point.to_json()) == point
+        assert all(
+            recipe.value(key) == value and type(recipe.value(key)) is type(value) for key, value in point.items()
+        )
+        outcomes.append(Outcome(point, recipe.training.learning_rate))
+        for key, value in point.items():
+            seen[key].add(value)
+    assert seen["training.batch_size"] <= {4, 8, 12, 16}
+    assert len(seen["training.batch_size"]) == 4
+    assert seen["training.precision"] == {"auto", "bf16", "fp32"}
+    assert seen["augmentation.strength"] - {1.0} == {0.1, 0.2, 0.3, 0.4, 0.5}, "as they are written"
+    assert seen["training.epochs"] <= set(range(2, 65))
+    assert len(seen["training.epochs"]) > 5
+    assert all(1e-4 <= rate <= 1e-2 for rate in seen["training.learning_rate"])
+    assert all(1 <= width <= 2 and isinstance(width, float) for width in seen["model.width"])
+
+
+def test_a_whole_range_gives_each_number_the_same_room() -> None:
+    definition = searching({"training.epochs": {"low": 1, "high": 4}}, startup=500)
+    counts = Counter(suggest(definition, CELL, index, [])["training.epochs"] for index in range(1, 401))
+    assert set(counts) == {1, 2, 3, 4}
+    assert all(95 <= count <= 105 for count in counts.values())
+
+
+def test_the_order_in_which_keys_are_written_changes_nothing() -> None:
+    one, other = (searching(dict(pairs), trials=5) for pairs in (MANY_KINDS.items(), reversed(MANY_KINDS.items())))
+    assert one.recipe_digest() == other.recipe_digest()
+    assert suggest(one, CELL, 3, []) == suggest(other, CELL, 3, [])
+
+
+def test_the_middle_of_a_space() -> None:
+    assert middle_point(searching({"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}))[
+        "training.learning_rate"
+    ] == pytest.approx(1e-3)
+
+
 def test_within_a_cell_trials_wait_after_the_startup() -> None:
-    definition = load("demo", ["grid.models=icnet", "grid.losses=ce", "grid.splits=random_0", "search.trials=6"])
-    definition = definition.model_copy(update={"search": Search(trials=6, startup=3)})
+    one_cell = ["grid.models=icnet", "grid.losses=ce", "grid.splits=random_0"]
+    definition = load("demo", [*one_cell, "search.trials=6", "search.startup=3"])
     assert [needs_results(definition.search, index) for index in range(6)] == [False] * 3 + [True] * 3
     schedule = Schedule(definition, {})
     started = [schedule.next() for _ in range(3)]

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 from small_study import assert_same_facts, write_definition
 
-from study.cells import Point, cells, parse_trial, trials
+from study.cells import cells, parse_trial, trials
 from study.definition_file import load
 from study.errors import StudyError
 from study.kept import read_committed
+from study.point import Point
 from study.prepare import Prepared, prepare
 from study.results import Results
 from study.schemas import SCHEMAS
 from study.trial import run_trial
 
 SIMULATED = "simulate=true"
+POINT = Point({"model.width": 0.25, "augmentation.strength": 1.0})
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,12 @@ def simulated(study: Prepared, out: Path, points: dict[int, Point]) -> Path:
 
 
 def test_the_same_definition_gives_the_same_tables(study: Prepared, tmp_path: Path) -> None:
-    points = {0: Point(0.25, 1.0)}
+    points = {0: POINT}
     assert_same_facts(simulated(study, tmp_path / "a", points), simulated(study, tmp_path / "b", points))
 
 
 def test_a_simulated_trial_has_all_tables(study: Prepared) -> None:
-    tables = run_trial(study, parse_trial("icnet-ce-rot_0-s0-t00"), Point(0.25, 1.0))
+    tables = run_trial(study, parse_trial("icnet-ce-rot_0-s0-t00"), POINT)
     assert set(tables) == set(SCHEMAS)
     assert all(tables[name].schema.equals(SCHEMAS[name], check_metadata=False) for name in SCHEMAS)
     row = tables["trials"].to_pylist()[0]
@@ -50,16 +52,21 @@ def test_a_simulated_trial_has_all_tables(study: Prepared) -> None:
 def test_wider_networks_score_better_and_rotation_splits_worse(study: Prepared) -> None:
     def mean_objective(split: str, width: float) -> float:
         cell = next(cell for cell in cells(study.definition) if cell.split == split)
-        tables = [run_trial(study, parse_trial(f"{cell.id}-t{k:02d}"), Point(width, 0.8)) for k in range(30)]
+        tables = [
+            run_trial(
+                study, parse_trial(f"{cell.id}-t{k:02d}"), Point({"model.width": width, "augmentation.strength": 0.8})
+            )
+            for k in range(30)
+        ]
         return float(np.mean([table["trials"]["objective"][0].as_py() for table in tables]))
 
     assert mean_objective("rot_0", 0.2) < mean_objective("random_0", 0.2) < mean_objective("random_0", 4.0)
 
 
 def test_real_and_simulated_trials_do_not_mix(study: Prepared, tmp_path: Path) -> None:
-    out = simulated(study, tmp_path / "out", {0: Point(0.25, 1.0)})
+    out = simulated(study, tmp_path / "out", {0: POINT})
     real = study.definition.model_copy(update={"simulate": False})
     assert real.recipe_digest() != study.definition.recipe_digest()
-    assert "simulate" not in real.recipe(), "the digests of real recipes stay as they are"
+    assert "simulate" not in real.recipe_keys(), "the digests of real recipes stay as they are"
     with pytest.raises(StudyError, match="holds simulated trials, and this definition trains"):
         read_committed(Results(out), real)

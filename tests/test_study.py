@@ -23,18 +23,21 @@ import pytest
 from small_study import (
     NUM_TRIALS,
     ROOT,
+    assert_gone,
     assert_same_facts,
+    descendants,
     environment,
     facts,
     num_committed,
     started,
     study,
     wait_for,
+    workers_of,
 )
 
 from study.results import Results
 from study.schemas import SCHEMAS
-from trainers.catalogue import abbreviation
+from trainers.data.class_names import abbreviation
 from trainers.dice import dice
 
 pytestmark = pytest.mark.slow
@@ -121,8 +124,10 @@ def test_sigkill_of_the_driver_three_times(draw: int, definition: Path, undistur
         with started("run", definition, "--out", out) as driver:
             wait_for(lambda n=committed, driver=driver: num_committed(out) >= n or driver.poll() is not None)
             time.sleep(moments.uniform(0, 0.5))
+            others = descendants(driver)
             driver.kill()
             driver.communicate(timeout=60)
+        assert_gone(others)
     done = study("run", definition, "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
     assert_same_facts(out, undisturbed)
@@ -135,15 +140,14 @@ def test_a_polite_stop_says_what_is_kept_and_how_to_go_on(
     out = tmp_path / "out"
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) >= 2)
-        children = psutil.Process(driver.pid).children(recursive=True)
+        others = descendants(driver)
         driver.send_signal(number)
         output, _ = driver.communicate(timeout=60)
     assert driver.returncode == 130, output
     kept = int(re.search(r"Interrupted\. (\d+) trials are committed", output)[1])  # type: ignore[index]
     assert 2 <= kept <= num_committed(out)
     assert "Traceback" not in output
-    _, alive = psutil.wait_procs(children, timeout=20)
-    assert alive == [], "no process of ours outlives the command"
+    assert_gone(others)
     assert json.loads((out / "run.json").read_text())["state"] == "interrupted"
     assert study("run", definition, "--out", out).returncode == 0
     assert_same_facts(out, undisturbed)
@@ -153,7 +157,7 @@ def test_a_local_run_listens_on_loopback_only(definition: Path, tmp_path: Path) 
     out = tmp_path / "out"
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) > 0)
-        processes = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
+        processes = [psutil.Process(driver.pid), *descendants(driver)]
         sockets = [
             c for process in processes for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN
         ]
@@ -168,14 +172,7 @@ def test_sigkill_of_a_worker_is_made_good_in_the_same_run(definition: Path, undi
     out = tmp_path / "out"
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) >= 3)
-        workers = [
-            child
-            for child in psutil.Process(driver.pid).children(recursive=True)
-            if child.cmdline()
-            and child.cmdline()[0].startswith("ray::ImplicitFunc")  # Tune's name for our trial's actor
-        ]
-        assert workers
-        workers[0].kill()
+        workers_of(driver)[0].kill()
         output, _ = driver.communicate(timeout=120)
     assert driver.returncode == 0, output
     assert "is tried again: " in output
@@ -189,9 +186,11 @@ def test_the_loss_of_the_last_node_ends_the_run_and_loses_nothing(
     out = tmp_path / "out"
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) >= 3)
-        (raylet,) = [c for c in psutil.Process(driver.pid).children(recursive=True) if c.name() == "raylet"]
+        others = descendants(driver)
+        (raylet,) = [process for process in others if process.name() == "raylet"]
         raylet.kill()
         driver.communicate(timeout=120)
+    assert_gone(others)
     assert driver.returncode in (1, 2)
     assert study("run", definition, "--out", out).returncode == 0
     assert_same_facts(out, undisturbed)

@@ -25,17 +25,22 @@ def test_tuned_is_the_best_by_validation_not_by_test() -> None:
     for cell in cells:
         for index in range(3):
             trial = f"{cell.id}-t0{index}"
-            committed[parse_trial(trial)] = {"objective": validation[index], "status": "completed"}
+            committed[parse_trial(trial)] = {
+                "objective": validation[index],
+                "status": "completed",
+                "split_kind": "held_out" if cell.split == "rot_0" else "random",
+            }
             rows += dice_rows(trial, test[index], test[index])
     default, tuned = summarise(cells, committed, lambda trial_ids: table_of("dice", rows))
     assert (default.selection, default.mean, default.sd) == ("default", pytest.approx(0.9), pytest.approx(0.0))
     assert (tuned.selection, tuned.mean) == ("tuned", pytest.approx(0.1))
-    assert tuned.rotation == {"rot_0": pytest.approx(0.1)}
+    assert tuned.held_out == {"rot_0": pytest.approx(0.1)}
 
 
 def test_a_tie_goes_to_the_earlier_trial_and_a_missing_cell_is_counted() -> None:
     cells = [Cell("icnet", "ce", "random_0", 0), Cell("icnet", "ce", "random_1", 0)]
-    committed = {parse_trial(f"{cells[0].id}-t0{index}"): {"objective": 0.5} for index in (1, 0)}
+    row = {"objective": 0.5, "split_kind": "random"}
+    committed = {parse_trial(f"{cells[0].id}-t0{index}"): row for index in (1, 0)}
     rows = dice_rows(f"{cells[0].id}-t00", 0.3, 0.3) + dice_rows(f"{cells[0].id}-t01", 0.7, 0.7)
     _, tuned = summarise(cells, committed, lambda trial_ids: table_of("dice", rows))
     assert tuned.mean == pytest.approx(0.3)
@@ -45,7 +50,7 @@ def test_a_tie_goes_to_the_earlier_trial_and_a_missing_cell_is_counted() -> None
 
 def test_one_trial_in_every_cell_is_listed_once() -> None:
     cells = [Cell("icnet", "ce", "random_0", 0), Cell("icnet", "ce", "random_1", 0)]
-    committed = {parse_trial(f"{cell.id}-t00"): {"objective": 0.5} for cell in cells}
+    committed = {parse_trial(f"{cell.id}-t00"): {"objective": 0.5, "split_kind": "random"} for cell in cells}
     rows = [row for cell in cells for row in dice_rows(f"{cell.id}-t00", 0.3, 0.3)]
     (only,) = summarise(cells, committed, lambda trial_ids: table_of("dice", rows))
     assert (only.selection, only.mean) == ("default", pytest.approx(0.3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +17,22 @@ from study.prepare import Prepared, prepare
 from trainers import batches as batches_module
 from trainers import step as step_module
 from trainers.batches import TrainingImages, make_batch, training_batches
-from trainers.compositing import composite
+from trainers.data.cut_outs.compositing import composite
+from trainers.data.cut_outs.scenes import pools_of
 from trainers.evaluate import evaluate, latency
-from trainers.images import fixed_images
+from trainers.recipe import Recipe
 from trainers.train import Diverged, Job, Trained, train
 
-JOB = Job("icnet", "ce_dice", width=0.25, strength=1.0, purpose=(0, "a trial"))
+RECIPE = Recipe().at(
+    {
+        "model.width": 0.25,
+        "training.image_size": 16,
+        "training.epochs": 4,
+        "training.batch_size": 4,
+        "training.learning_rate": 0.01,
+    }
+)
+JOB = Job("icnet", "ce_dice", RECIPE, purpose=(0, "a trial"))
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +45,14 @@ def small_definition(data: Path) -> Definition:
         {
             "data": {"path": str(data)},
             "grid": {"splits": ["random_0"]},
-            "training": {"image_size": 16, "epochs": 4, "batch_size": 4, "learning_rate": 0.01},
+            **RECIPE.model_dump(mode="json"),
         }
     )
 
 
-def trained(study: Prepared, job: Job = JOB, dataset=None, **recipe: object) -> Trained:
-    return train(
-        job,
-        study.definition.training.model_copy(update=recipe),
-        dataset or study.dataset,
-        study.splits["random_0"],
-    )
+def trained(study: Prepared, job: Job = JOB, source=None, **training: Any) -> Trained:
+    recipe = job.recipe.at({f"training.{key}": value for key, value in training.items()})
+    return train(replace(job, recipe=recipe), source or study.source, study.splits["random_0"])
 
 
 def bits(done: Trained) -> list[bytes]:
@@ -62,12 +69,12 @@ def without_seconds(done: Trained) -> list[object]:
 def test_the_same_training_twice_is_the_same_bits(study: Prepared, model, precision: str) -> None:
     job = replace(JOB, model=model)
     size = 16 if model == "icnet" else 32  # a batch norm needs more than one value a channel
-    dataset = prepare(
+    source = prepare(
         study.definition.model_copy(
             update={"training": study.definition.training.model_copy(update={"image_size": size})}
         )
-    ).dataset
-    first, again = (trained(study, job, dataset, precision=precision, epochs=2, image_size=size) for _ in range(2))
+    ).source
+    first, again = (trained(study, job, source, precision=precision, epochs=2, image_size=size) for _ in range(2))
     assert bits(first) == bits(again)
     assert without_seconds(first) == without_seconds(again)
     assert first.selected_epoch == again.selected_epoch
@@ -83,21 +90,22 @@ def test_test_images_are_not_looked_at(study: Prepared) -> None:
     """With other pixels in every test image and its background, training gives the same bits; with others in training
     images it does not."""
     split = study.splits["random_0"]
+    pools = pools_of(split.name, study.source.views, study.source.rules)
 
-    def spoilt(images: tuple[str, ...], backgrounds: tuple[str, ...]):
-        objects = study.dataset.objects_NHWC.copy()
-        objects[[study.dataset.index[image] for image in images]] //= 2
+    def spoilt(samples: tuple[str, ...], backgrounds: tuple[str, ...]):
+        objects = study.source.objects_NHWC.copy()
+        objects[[study.source.index[sample] for sample in samples]] //= 2
         pixels = [
-            255 - background if name in backgrounds else background
-            for name, background in zip(study.dataset.background_ids, study.dataset.backgrounds, strict=True)
+            255 - background if view.id in backgrounds else background
+            for view, background in zip(study.source.views, study.source.backgrounds, strict=True)
         ]
-        return replace(study.dataset, objects_NHWC=objects, backgrounds=tuple(pixels))
+        return replace(study.source, objects_NHWC=objects, backgrounds=tuple(pixels))
 
     expected = trained(study)
-    for_test = trained(study, dataset=spoilt(split.test.images, split.test.backgrounds))
+    for_test = trained(study, source=spoilt(split.test, pools.test))
     assert bits(for_test) == bits(expected)
     assert without_seconds(for_test) == without_seconds(expected)
-    assert bits(trained(study, dataset=spoilt(split.train, ()))) != bits(expected)
+    assert bits(trained(study, source=spoilt(split.train, ()))) != bits(expected)
 
 
 @pytest.mark.slow
@@ -133,11 +141,11 @@ def test_an_absurd_learning_rate_diverges(study: Prepared) -> None:
 
 @pytest.mark.slow
 def test_evaluation_counts_every_pixel_of_every_image(study: Prepared) -> None:
-    recipe, split, done = study.definition.training, study.splits["random_0"], trained(study)
-    counted = evaluate(done, JOB, recipe, study.dataset, split.test)
-    assert counted.confusion_NKK.shape == (len(split.test.images), 3, 3)
+    recipe, split, done = RECIPE.training, study.splits["random_0"], trained(study)
+    counted = evaluate(done, JOB, study.source, split, split.test)
+    assert counted.confusion_NKK.shape == (len(split.test), 3, 3)
     assert (counted.confusion_NKK.sum((1, 2)) == 16 * 16).all()
-    _, labels = fixed_images(study.dataset, split.test)
+    _, labels = study.source.for_evaluation(split, split.test)
     assert (counted.confusion_NKK.sum(2)[:, 0] == (labels == 0).sum((1, 2))).all()
     assert (counted.confusion_NKK.sum(1)[:, 1] == (counted.predicted_NHW == 1).sum((1, 2))).all()
     cost = latency(done, recipe.image_size)
@@ -147,7 +155,7 @@ def test_evaluation_counts_every_pixel_of_every_image(study: Prepared) -> None:
 def batches(study: Prepared, strength: float = 1.0, epoch: int = 1):
     split = study.splits["random_0"]
     images = TrainingImages(split, 4, 16, strength, ("a trial",))
-    return [make_batch(study.dataset, images, *which) for which in images.numbers(range(epoch, epoch + 1))]
+    return [make_batch(study.source, images, *which) for which in images.numbers(range(epoch, epoch + 1))]
 
 
 def test_an_epoch_is_drawn_by_its_name(study: Prepared) -> None:
@@ -179,14 +187,14 @@ def test_a_gpu_is_given_the_same_batches_each_when_the_next_is_made(
 
     monkeypatch.setattr(batches_module, "make_batch", counted)
     images = TrainingImages(study.splits["random_0"], 4, 16, 1.0, ("a trial",))
-    batches, number = training_batches(study.dataset, images, range(1, 3), torch.device("cuda")), images.num_batches
+    batches, number = training_batches(study.source, images, range(1, 3), torch.device("cuda")), images.num_batches
     seen = [len(made) for _ in batches]
     assert seen == [*range(2, 2 * number + 1), 2 * number]
 
 
 def same_batches(study: Prepared, device: torch.device) -> None:
     images = TrainingImages(study.splits["random_0"], 4, 16, 1.0, ("a trial",))
-    made = list(training_batches(study.dataset, images, range(2, 4), device))
+    made = list(training_batches(study.source, images, range(2, 4), device))
     expected = batches(study, epoch=2) + batches(study, epoch=3)
     assert len(made) == len(expected) == 2 * images.num_batches
     for ours, alone in zip(made, expected, strict=True):
@@ -199,18 +207,18 @@ def test_an_epoch_shows_every_image_once_less_the_incomplete_batch(study: Prepar
     split = study.splits["random_0"]
     shown = np.concatenate([labels for _, labels in batches(study, strength=0.0)])
     assert len(shown) == len(split.train) // 4 * 4
-    known = [study.dataset.labels_NHW[study.dataset.index[image]].tobytes() for image in split.train]
+    known = [study.source.labels_NHW[study.source.index[image]].tobytes() for image in split.train]
     counts = [known.count(labels.tobytes()) for labels in shown]
     assert min(counts) >= 1
 
 
 def test_validation_and_test_images_stay_the_same(study: Prepared) -> None:
     split = study.splits["random_0"]
-    first, again = (fixed_images(study.dataset, split.test) for _ in range(2))
+    first, again = (study.source.for_evaluation(split, split.test) for _ in range(2))
     assert np.array_equal(first[0], again[0])
-    row = study.dataset.index[split.test.images[0]]
-    mask = study.dataset.coverage_NHW[row] == 255
-    plain = composite(study.dataset.objects_NHWC[row], study.dataset.coverage_NHW[row], np.zeros((16, 16, 3), np.uint8))
+    row = study.source.index[split.test[0]]
+    mask = study.source.coverage_NHW[row] == 255
+    plain = composite(study.source.objects_NHWC[row], study.source.coverage_NHW[row], np.zeros((16, 16, 3), np.uint8))
     assert np.array_equal(first[0][0][mask], plain[mask])
 
 

@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainers.augment import Chain, augmentation
-from trainers.compositing import Crop, Pixels, random_crops
-from trainers.data import Dataset
-from trainers.pasting import pasted
+from trainers.augmentation.chain import Chain, augmentation
+from trainers.data.pixels import Pixels
+from trainers.data.source import Source
+from trainers.data.split import Split
 from trainers.seeds import generator_for, seed_of
-from trainers.split import Split
 
 PIXELS_AHEAD = 2**22
 """Of the batches made at once, 16 of the paper's: 16 MB."""
@@ -62,46 +61,21 @@ class TrainingImages:
         return chain
 
 
-@dataclass(frozen=True)
-class Composition:
-    """An object before a part of a background, by their rows in the data set."""
-
-    object: int
-    background: int
-    crop: Crop
-
-
-def compositions(dataset: Dataset, images: TrainingImages, epoch: int, number: int) -> list[Composition]:
-    """What the images of a batch are put together from; every epoch is shuffled.
+def make_batch(source: Source, images: TrainingImages, epoch: int, number: int) -> tuple[Pixels, Pixels]:
+    """One batch of augmented images_BHWC and labels_BHW; every epoch is shuffled.
 
     A batch has draws of its own, so the batches can be made in any order, and are the same.
     """
-    split, size = images.split, images.batch_size
-    order = generator_for(*images.purpose, "order", epoch).permutation(len(split.train))
-    objects = [dataset.index[split.train[place]] for place in order[number * size : (number + 1) * size]]
-    draws = generator_for(*images.purpose, "backgrounds", epoch, number)
-    rows = {name: row for row, name in enumerate(dataset.background_ids)}
-    chosen = draws.choice(len(split.train_backgrounds), len(objects))
-    backgrounds = [rows[split.train_backgrounds[place]] for place in chosen]
-    sides_N2 = np.array([dataset.backgrounds[row].shape[:2] for row in backgrounds])
-    drawn = zip(objects, backgrounds, random_crops(sides_N2, draws), strict=True)
-    return [Composition(*each) for each in drawn]
-
-
-def make_batch(dataset: Dataset, images: TrainingImages, epoch: int, number: int) -> tuple[Pixels, Pixels]:
-    """One batch of composited, augmented images_BHWC and labels_BHW."""
-    chain = images.chain(epoch, number)
-    pixels, labels = [], []
-    for drawn in compositions(dataset, images, epoch, number):
-        row, behind = drawn.object, dataset.backgrounds[drawn.background]
-        image = pasted(dataset.objects_NHWC[row], dataset.coverage_NHW[row], behind, drawn.crop)
-        augmented = chain.augmented(image, dataset.labels_NHW[row])
-        pixels.append(augmented[0])
-        labels.append(augmented[1])
+    size, names, chain = images.batch_size, images.split.train, images.chain(epoch, number)
+    order = generator_for(*images.purpose, "order", epoch).permutation(len(names))
+    drawn = [names[place] for place in order[number * size : (number + 1) * size]]
+    draws = generator_for(*images.purpose, "backgrounds", epoch, number)  # a word that stays, as the numbers do
+    made = source.for_training(images.split, drawn, draws)
+    pixels, labels = zip(*(chain.augmented(*each) for each in made), strict=True)
     return np.stack(pixels), np.stack(labels)
 
 
-def training_batches(dataset: Dataset, images: TrainingImages, epochs: range, device: torch.device) -> Iterator[Batch]:
+def training_batches(source: Source, images: TrainingImages, epochs: range, device: torch.device) -> Iterator[Batch]:
     """The batches of these epochs one after another, in the CPU's memory: the same bits for every device.
 
     On a CPU several are made at once: what makes them then stays in the processor's caches, which a network's step
@@ -110,14 +84,14 @@ def training_batches(dataset: Dataset, images: TrainingImages, epochs: range, de
     """
     numbers = images.numbers(epochs)
     if device.type == "cuda":
-        made = (_tensors(dataset, images, *each) for each in numbers)
+        made = (_tensors(source, images, *each) for each in numbers)
         yield from _one_in_hand((pixels.pin_memory(), labels.pin_memory()) for pixels, labels in made)
     while some := list(islice(numbers, images.num_batches_of(PIXELS_AHEAD))):
-        yield from [_tensors(dataset, images, *each) for each in some]
+        yield from [_tensors(source, images, *each) for each in some]
 
 
-def _tensors(dataset: Dataset, images: TrainingImages, epoch: int, number: int) -> Batch:
-    pixels, labels = make_batch(dataset, images, epoch, number)
+def _tensors(source: Source, images: TrainingImages, epoch: int, number: int) -> Batch:
+    pixels, labels = make_batch(source, images, epoch, number)
     return torch.from_numpy(pixels), torch.from_numpy(labels)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from trainers.data import Dataset
+from trainers.data.source import Source
+from trainers.data.split import Split
 from trainers.dice import confusion
-from trainers.images import fixed_images
 from trainers.outcome import Evaluation, Latency
-from trainers.recipe import TrainingRecipe
-from trainers.split import Partition
 from trainers.step import to_input, validation
 from trainers.train import Job, Trained
 
@@ -20,14 +19,14 @@ _WARM_UP_RUNS = 3
 _TIMED_RUNS = 20
 
 
-def evaluate(trained: Trained, job: Job, recipe: TrainingRecipe, dataset: Dataset, partition: Partition) -> Evaluation:
-    """Predict every image of the partition (argmax over the classes) and count."""
-    images, labels = fixed_images(dataset, partition)
+def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequence[str]) -> Evaluation:
+    """Predict these samples of the split's val or test (argmax over the classes) and count."""
+    images, labels = source.for_evaluation(split, ids)
     trained.model.eval()
-    validate = validation(trained.model, job.loss, recipe, trained.device, trained.precision)
+    validate = validation(trained.model, job.loss, job.recipe.training, trained.device, trained.precision)
     _, there = validate(*(torch.from_numpy(array).to(trained.device) for array in (images, labels)))
     predicted = there.cpu().numpy()
-    return Evaluation(predicted, confusion(labels, predicted, len(dataset.classes) + 1))
+    return Evaluation(predicted, confusion(labels, predicted, len(source.samples.classes) + 1))
 
 
 @torch.no_grad()

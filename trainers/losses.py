@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers import softmax
+from trainers.cpu import softmax
 
 SMOOTHING = 1.0
 

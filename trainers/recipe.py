@@ -1,7 +1,8 @@
-"""What decides one training, apart from the trial's own width and strength. Imports no heavy library."""
+"""The recipe: what decides one training, apart from its network, loss, split and seed. Imports no heavy library."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -12,6 +13,8 @@ NUMERICS = 6
 ModelName = Literal["icnet", "unet", "icnet_cascade"]
 LossName = Literal["ce", "ce_dice"]
 Precision = Literal["auto", "bf16", "fp32"]
+Value = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | float | Annotated[str, Field(max_length=200)]
+"""Of one key of the recipe that a search may vary."""
 Weight = Annotated[float, Field(ge=0, le=1000)]
 PositiveWeight = Annotated[float, Field(gt=0, le=1000)]
 
@@ -29,6 +32,20 @@ class Section(BaseModel):
         if not isinstance(table, dict):
             return table
         return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+
+
+class ModelRecipe(Section):
+    """The arguments of the networks."""
+
+    width: Annotated[float, Field(ge=0.01, le=4)] = 1.0
+    """Multiple of the network's numbers of channels: 1 is the paper's."""
+
+
+class AugmentationRecipe(Section):
+    """How training images are varied."""
+
+    strength: Annotated[float, Field(ge=0, le=1.5)] = 1.0
+    """Of the paper's chain of 23 operations: 0 changes no image, 1 is the paper's."""
 
 
 class TrainingRecipe(Section):
@@ -59,3 +76,35 @@ class TrainingRecipe(Section):
         if image_size % 16:
             raise ValueError(f"must be a multiple of 16 (the nearest is {max(16, round(image_size / 16) * 16)})")
         return image_size
+
+
+class Recipe(Section):
+    """One training's, every value settled: a definition's, with a point of its search laid over it."""
+
+    model: ModelRecipe = ModelRecipe()
+    augmentation: AugmentationRecipe = AugmentationRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+
+    def value(self, key: str) -> Any:
+        """Of a key such as `training.epochs`. Raises KeyError if there is none."""
+        section, _, name = key.partition(".")
+        table = getattr(self, section) if section in SECTIONS else None
+        if table is None or name not in type(table).model_fields:
+            raise KeyError(key)
+        return getattr(table, name)
+
+    def at(self, point: Mapping[str, Value]) -> Recipe:
+        """This recipe with the values of a point in place of its own. Raises pydantic's ValidationError for a key or a
+        value that is none of a recipe's."""
+        tables = self.model_dump()
+        for key, value in point.items():
+            section, _, name = key.partition(".")
+            tables.setdefault(section, {})[name] = value
+        return Recipe.model_validate(tables)
+
+    def keys(self) -> list[str]:
+        """All that there are, section by section."""
+        return [f"{section}.{name}" for section in SECTIONS for name in type(getattr(self, section)).model_fields]
+
+
+SECTIONS = tuple(Recipe.model_fields)

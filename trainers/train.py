@@ -17,15 +17,14 @@ import torch
 from torch import nn
 
 from trainers.batches import TrainingImages, training_batches
-from trainers.cuda_graphs import recorded
-from trainers.data import Dataset
+from trainers.data.source import Source
+from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
-from trainers.images import fixed_images
+from trainers.gpu.cuda_graphs import recorded
 from trainers.models import build
 from trainers.outcome import Epoch
-from trainers.recipe import LossName, ModelName, TrainingRecipe
+from trainers.recipe import LossName, ModelName, Recipe
 from trainers.seeds import seed_of
-from trainers.split import Split
 from trainers.step import adam, prepare_process, training_step, validation
 
 State = dict[str, Any]
@@ -38,12 +37,11 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What sets one training apart from the others of the same recipe."""
+    """What is to be trained."""
 
     model: ModelName
     loss: LossName
-    width: float
-    strength: float
+    recipe: Recipe
     purpose: tuple[str | int, ...]
     """The words that seed every draw, e.g. (study seed, trial id)."""
 
@@ -63,30 +61,31 @@ class Trained:
 
 def train(
     job: Job,
-    recipe: TrainingRecipe,
-    dataset: Dataset,
+    source: Source,
     split: Split,
     on_epoch: Callable[[Epoch, Callable[[], State]], None] = lambda epoch, state: None,
     resume: State | None = None,
 ) -> Trained:
-    """Train `job` on the split's training images. Neither its test images nor their backgrounds are looked at.
+    """Train `job` on the split's training samples. Its test samples are not looked at.
 
     The same arguments on the same kind of hardware give the same weights, bit for bit; also when training is resumed
     from the state of an earlier epoch. Raises Diverged.
 
     :param on_epoch: called after every epoch with its line of the history, and a function that makes the state.
     """
-    began = time.perf_counter()
+    began, recipe = time.perf_counter(), job.recipe.training
     device, precision = prepare_process(recipe)
-    num_classes = len(dataset.classes) + 1
+    num_classes = len(source.samples.classes) + 1
     weights_generator = torch.Generator().manual_seed(seed_of(*job.purpose, "weights"))
-    model = build(job.model, num_classes, job.width, weights_generator).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build(job.model, num_classes, job.recipe.model.width, weights_generator).to(
+        device, memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
     optimizer = adam(model, recipe)
     step = training_step(model, optimizer, job.loss, recipe, device, precision)
     validate = validation(model, job.loss, recipe, device, precision)
     if device.type == "cuda":
         step, validate = recorded(step, device), recorded(validate, device)
-    val_images, val_labels = fixed_images(dataset, split.val)
+    val_images, val_labels = source.for_evaluation(split, split.val)
     on_device = [torch.from_numpy(array).to(device) for array in (val_images, val_labels)]
 
     history: list[Epoch] = []
@@ -114,9 +113,10 @@ def train(
             "num_images": num_images,
         }
 
-    images = TrainingImages(split, recipe.batch_size, recipe.image_size, job.strength, job.purpose)
+    strength = job.recipe.augmentation.strength
+    images = TrainingImages(split, recipe.batch_size, recipe.image_size, strength, job.purpose)
     epochs = range(len(history) + 1, recipe.epochs + 1)
-    batches = training_batches(dataset, images, epochs, device)
+    batches = training_batches(source, images, epochs, device)
     for epoch in epochs:
         epoch_began = time.perf_counter()
         model.train()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ from analysis.report.drawing import (
 )
 from analysis.report.svg import FAINT, INK
 from analysis.scores import HELD_OUT, RANDOM
+from analysis.statistics.search import hyperparameters
+from study.space import Choices, Range
 
 KIND_COLOURS = {RANDOM: OF_RANDOM, HELD_OUT: OF_HELD_OUT}
 KIND_MARKERS = {RANDOM: "o", HELD_OUT: "D"}
@@ -70,31 +72,36 @@ def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
     return figure
 
 
-def search_points(trials: pd.DataFrame, model: str, loss: str) -> Figure:
-    """Width and strength of every trial, coloured by its validation objective; each cell's choice ringed, the default
-    point crossed.
+def search_points(trials: pd.DataFrame, model: str, loss: str, space: Mapping[str, Range | Choices]) -> Figure:
+    """Every trial at the values of the first two searched keys (of one key: and its validation objective), coloured by
+    its validation objective; each cell's choice ringed, the default point crossed.
 
-    :param trials: one row per trial: model, loss, split_kind, index, width, strength, objective, chosen.
+    :param trials: one row per trial: model, loss, split_kind, index, point, objective, chosen.
     """
     ours = _of(trials, model, loss)
+    ours = ours.assign(**hyperparameters(ours))
+    across, up = [*space, "objective"][:2]
     figure, axes = empty_panel(3.0)
     known = ours.dropna(subset="objective")
     low, high = (known["objective"].min(), known["objective"].max()) if len(known) else (0.0, 1.0)
     for kind, part in known.groupby("split_kind", sort=False):
-        x, y, marker = part["width"], part["strength"], KIND_MARKERS[str(kind)]
+        x, y, marker = part[across], part[up], KIND_MARKERS[str(kind)]
         drawn = axes.scatter(x, y, c=part["objective"], marker=marker, s=26, lw=0, vmin=low, vmax=high, cmap=SCALE)
     chosen = known[known["chosen"]]
-    axes.plot(chosen["width"], chosen["strength"], "o", ms=8.5, mfc="none", mec=OF_HELD_OUT, mew=1.1)
+    axes.plot(chosen[across], chosen[up], "o", ms=8.5, mfc="none", mec=OF_HELD_OUT, mew=1.1)
     default = ours[ours["index"] == 0]
-    axes.plot(default["width"].head(1), default["strength"].head(1), "x", color=INK, ms=9, mew=1.2)
+    axes.plot(default[across].head(1), default[up].head(1), "x", color=INK, ms=9, mew=1.2)
     if len(known):
         bar = figure.colorbar(drawn, ax=axes, shrink=0.85, pad=0.02)
         bar.outline.set_visible(False)
         bar.ax.tick_params(colors=INK, labelsize=SMALL - 1, length=0)
         bar.set_label("validation Dice", color=INK, size=SMALL)
-    axes.set(xscale="log", xlabel="width", ylabel="augmentation strength")
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(ScalarFormatter())
+    axes.set(xlabel=across, ylabel="validation Dice" if up == "objective" else up)
+    for key, axis in ((across, axes.xaxis), (up, axes.yaxis)):
+        if isinstance(dimension := space.get(key), Range) and dimension.log:
+            (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(ScalarFormatter())
     axes.tick_params(which="minor", colors=INK, labelsize=SMALL - 1, length=0)
     return figure
 

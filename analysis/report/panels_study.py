@@ -50,8 +50,8 @@ def _search(material: Material) -> Drawn:
         panels += [
             panel(
                 f"{model} {loss}: points tried",
-                figures_search.search_points(points, model, loss),
-                "Width and augmentation strength of every trial, coloured by its validation objective.",
+                figures_search.search_points(points, model, loss, material.space),
+                "The point of every trial, coloured by its validation objective.",
             ),
             panel(
                 f"{model} {loss}: best so far",

@@ -21,7 +21,8 @@ def sections(material: Material) -> list[Section]:
 
 def _section(topic: Topic, material: Material) -> Section:
     draw = (OF_SCORES | OF_A_STUDY).get(topic.id)
-    title, question, how = (topic.worded(text, material) for text in (topic.title, topic.question, topic.how_to_read))
+    how = f"{topic.figures} {topic.how_to_read}".strip()
+    title, question, how = (topic.worded(text, material) for text in (topic.title, topic.question, how))
     made = [table for statistic in topic.statistics if (table := _table(statistic, material))]
     return Section(topic.id, title, question, how, draw(material) if draw else Drawn(), made)
 

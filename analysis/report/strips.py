@@ -19,13 +19,15 @@ from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, class_order, in_class_order
 from study.errors import StudyError
+from study.prepare import scene_rules
 from study.splits import make_split
-from trainers.catalogue import Catalogue, abbreviation, locate, read_catalogue
-from trainers.data import Dataset, fingerprint
-from trainers.data import load as load_dataset
-from trainers.images import fixed_images
-from trainers.problems import DataError
-from trainers.split import Partition
+from trainers.data.class_names import abbreviation
+from trainers.data.cut_outs.catalogue import Catalogue, locate, read_catalogue
+from trainers.data.cut_outs.reading import fingerprint
+from trainers.data.cut_outs.source import load as load_source
+from trainers.data.problems import DataError
+from trainers.data.source import Source
+from trainers.data.split import Split
 
 RANKS = ("worst", "median", "best")
 Colour = tuple[int, int, int]
@@ -70,10 +72,13 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
     Raises AnalysisError, with the remedy: the data set is not at hand, is another one, or a mask is missing.
     """
     catalogue = _same_data(facts)
-    dataset = load_dataset(catalogue, facts.definition.training.image_size, allow_copies=True)  # as the study did
-    names = [abbreviation(name) for name in dataset.classes]
+    definition = facts.definition
+    source = load_source(  # as the study did
+        catalogue, definition.training.image_size, scene_rules(definition), allow_copies=True
+    )
+    names = [abbreviation(name) for name in source.samples.classes]
     label_colours = np.array([BACKGROUND, *(colours(names)[name] for name in names)], np.uint8)
-    partitions = {split: make_split(split, facts.definition, catalogue).test for split in shown["split"].unique()}
+    splits = {name: make_split(name, definition, source.samples) for name in shown["split"].unique()}
     pictures: dict[tuple[str, str], bytes] = {}
     for (trial, split), rows in shown.groupby(["trial", "split"]):
         masks = facts.masks(trial, list(rows["image"]))
@@ -82,7 +87,7 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
         for image, mask in masks.items():
             if mask.max() >= len(label_colours):
                 raise AnalysisError(f"{trial}: its predicted mask of {image} has label {mask.max()}, which is no class")
-            pictures[trial, image] = _picture(dataset, partitions[split], image, mask, label_colours)
+            pictures[trial, image] = _picture(source, splits[split], image, mask, label_colours)
     return [
         Strip(
             *(row.model, row.loss, row.class_, row.rank, row.split, row.image),
@@ -113,10 +118,9 @@ def _same_data(facts: Facts) -> Catalogue:
     return catalogue
 
 
-def _picture(dataset: Dataset, partition: Partition, image: str, predicted_HW: Pixels, label_colours: Pixels) -> bytes:
+def _picture(source: Source, split: Split, image: str, predicted_HW: Pixels, label_colours: Pixels) -> bytes:
     """PNG of the three parts at the working size."""
-    background = partition.backgrounds[partition.images.index(image)]
-    images_NHWC, labels_NHW = fixed_images(dataset, Partition((image,), (background,)))
+    images_NHWC, labels_NHW = source.for_evaluation(split, (image,))
     gap = np.zeros((len(predicted_HW), GAP, 4), np.uint8)
     parts = (
         images_NHWC[0],

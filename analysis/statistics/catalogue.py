@@ -46,6 +46,8 @@ class Topic:
     id: str
     title: str
     question: str
+    figures: str
+    """How to read its figures."""
     how_to_read: str
     statistics: tuple[Statistic, ...] = ()
     needs_study: bool = False
@@ -91,18 +93,20 @@ TOPICS = (
         "scores",
         "Scores by split and class",
         "Which class fails on which split?",
-        "A row is a split, a column a class, a number the Dice on that split's test images; one colour scale for "
-        "all. The worst of each column is bold and outlined, ties all. Below the line: splits that test {samples}. "
-        "Look for a column that is low throughout (a hard class) and for a row that is (a hard split).",
+        "One colour scale for all; the worst of each column is outlined.",
+        "A row is a split, a column a class, a number the Dice on that split's test images. The worst of each column "
+        "is bold, ties all. Below the line: splits that test {samples}. Look for a column that is low throughout (a "
+        "hard class) and for a row that is (a hard split).",
         (Statistic("Scores, the worst of each column marked", "scores", _scores, report_only=True),),
     ),
     Topic(
         "spread",
         "Spread over random splits",
         "How far does another random split move a score?",
-        "Each dot is one training on one random split. The bar is the mean with Student's 95 % interval (from four "
-        "splits on). Every {split} is a marker with its number. If the dots of a class spread wider than the "
-        "difference you care about, one split is not enough to see it.",
+        "Each dot is one training on one random split, and the bar the mean with its interval. Every {split} is a "
+        "marker with its number.",
+        "Means and SDs over random splits come with 95 % intervals (from four splits on). If the scores of a class "
+        "spread wider than the difference you care about, one split is not enough to see it.",
         (Statistic("Scores over random splits, and on each held-out split", "spread", lambda m: spread(m.table)),),
     ),
     Topic(
@@ -111,6 +115,8 @@ TOPICS = (
         "Which classes fall on {samples}?",
         "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each {split}. A "
         "line that leaves its bar downwards is a class that loses more than random splits differ.",
+        "The difference is the mean on random less that on held-out splits. Its p is exact: how many of all ways to "
+        "name as many splits held-out give a difference as large.",
         (
             Statistic(
                 "Are held-out splits harder? All columns together",
@@ -131,24 +137,27 @@ TOPICS = (
         "Choose the Dice you need on the x axis and read off the share of (split, object class) scores above it. A "
         "higher line is better everywhere; lines that cross mean that the better one depends on what you need. Thin "
         "lines are single splits: they stand in for a band, which so few splits cannot give.",
+        "",
     ),
     Topic(
         "pairs",
         "Configurations compared",
         "Does the loss, or the network, make a difference that lasts over splits?",
+        "A dot is a random split, the bar the mean with its interval, the band around zero the differences that count "
+        "as none (±{rope:g}). Only an interval that lies wholly beyond the band says that one is better; one wholly "
+        "within it says that they are equal.",
         f"Pairs that differ in one factor, by split; of more than {MOST_PAIRS}, those of the configuration with the "
-        "highest mean and the next in the ranking. The band is the region of practical equivalence (±{rope:g}). The "
-        "interval is Nadeau and Bengio's: it allows for splits that share training images. Only an interval that lies "
-        "wholly beyond the band says that one is better; one wholly within it says that they are equal. `analysis "
-        "compare` does the same for any two.",
+        "highest mean and the next in the ranking. The interval is Nadeau and Bengio's: it allows for splits that "
+        "share training images. `analysis compare` does the same for any two.",
         (Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),),
     ),
     Topic(
         "ranks",
         "Ranks",
         "Do the splits agree on which configuration is best, and on which class is hardest?",
-        "Rank 1 is the highest score. Lines that run level mean that any split would have told you the same; lines "
-        "that cross mean that the winner depends on the split. Kendall's W is 1 for full agreement; without any it "
+        "Lines that run level mean that any split would have told you the same; lines that cross mean that the winner "
+        "depends on the split.",
+        "Rank 1 is the highest score. Kendall's W is 1 for full agreement; without any it "
         "is about one over the number of splits.",
         (
             Statistic(
@@ -172,6 +181,7 @@ TOPICS = (
         "variance",
         "What moves the scores",
         "Is it the split, the seed, or the configuration?",
+        "",
         "Shares of the variance over random splits, by analysis of variance. A split's share near zero means that a "
         "split is not hard or easy in itself: what differs from split to split is the training's own chance, and "
         "pairing by split buys little.",
@@ -188,9 +198,9 @@ TOPICS = (
         "cost",
         "Accuracy against cost",
         "What does a better score cost?",
-        "Candidates are the configurations at every point that all cells have tried (t00: the default). Filled and "
-        "joined: no other candidate is both as accurate and as cheap. Latency is of a single image, training time "
-        "of a trial, both as measured on the device in the table.",
+        "Filled and joined: no other candidate is both as accurate and as cheap.",
+        "Candidates are the configurations at every point that all cells have tried (t00: the default). Latency is of "
+        "a single image, training time of a trial, both as measured on the device in the table.",
         (
             Statistic(
                 "Candidates; non_dominated: in accuracy and all four costs",
@@ -204,10 +214,10 @@ TOPICS = (
         "search",
         "The search for hyperparameters",
         "Was tuning worth it, and would another split have picked the same?",
-        "Each cell searches for itself, by validation images. Ringed: each cell's choice. If the rings of a "
-        "configuration lie far apart, the choice is a matter of the split; the regret says what another split's "
-        "choice would have cost. A gain of tuning that is below the spread over splits is no gain that you can count "
-        "on.",
+        "Ringed: each cell's choice. If the rings of a configuration lie far apart, the choice is a matter of the "
+        "split.",
+        "Each cell searches for itself, by validation images; the regret says what another split's choice would have "
+        "cost. A gain of tuning that is below the spread over splits is no gain that you can count on.",
         (
             Statistic(
                 "Tuned less default, on test images",
@@ -225,7 +235,7 @@ TOPICS = (
                 "tuning_shares",
                 lambda m: search.tuning_shares(m.runs, m.startup),
             ),
-            Statistic("Importance of the hyperparameters", "importance", lambda m: importance(m.runs, m.seed)),
+            Statistic("Importance of the hyperparameters", "importance", lambda m: importance(m.runs, m.space, m.seed)),
         ),
         needs_study=True,
     ),
@@ -236,6 +246,7 @@ TOPICS = (
         "A line per trial; the dot is the epoch whose weights were kept, the one of the lowest validation loss. Curves "
         "that still rise at the end, or jump from epoch to epoch, mean that part of the spread over splits is training "
         "that had not settled.",
+        "",
         (
             Statistic(
                 "Trials: epochs, the best one, remarks", "training", lambda m: training(m.facts), report_only=True
@@ -253,8 +264,9 @@ TOPICS = (
         "false",
         "Classes that are not there",
         "What is seen that is not there, and in images of what?",
-        "A row is the object in the image, a column a class that is not in it; the number is the per cent of that "
-        "object's test images in which more pixels than the tolerance are given to that class. Each such image "
+        "The number is in per cent of that object's test images.",
+        "A row is the object in the image, a column a class that is not in it; counted are the object's test images in "
+        "which more pixels than the tolerance are given to that class. Each such image "
         "scores that class 0, which is what pulls example-wise Dice below pixel-wise.",
         (
             Statistic(
@@ -274,6 +286,7 @@ TOPICS = (
         "images",
         "Worst, median and best test images",
         "What does a low score look like?",
+        "",
         "Image, truth, prediction, from left to right. For every class the test image with the lowest, the median "
         "and the highest Dice of that class, over all splits of the configuration. Below each: its Dice, and classes "
         "predicted that are not there.",
@@ -283,6 +296,7 @@ TOPICS = (
         "worst",
         "The worst scores",
         "How low can a single score be?",
+        "",
         "The lowest of many scores is low by its nature: read it as what can happen, not as what is to be expected.",
         (
             Statistic(
@@ -298,6 +312,7 @@ TOPICS = (
         "worst_images",
         "The worst images",
         "Which test images fail?",
+        "",
         "Of one trial, and for all trials that tested the image: those are hard in themselves.",
         (
             Statistic(f"The {NUM_WORST} lowest images of a trial", "worst_images", _worst_images, of_all=True),
@@ -309,6 +324,7 @@ TOPICS = (
         "provenance",
         "Where the numbers come from",
         "Which definition, data, code and machines made these numbers?",
+        "",
         "The same definition, data and code give the same rows, bit for bit, on one kind of hardware; "
         "`study trial` computes any of them again and compares.",
         (

@@ -121,8 +121,8 @@ def holm_refusal(num_tests: int, smallest_p: float) -> Refusal | None:
     if num_tests * smallest_p <= ALPHA:
         return None
     return Refusal(
-        f"nothing can survive Holm over {num_tests} columns: the smallest attainable p is {smallest_p:.4f}, "
-        f"above {ALPHA:g} / {num_tests} = {ALPHA / num_tests:.2g}"
+        f"no column can be significant after Holm's correction for {num_tests}: the smallest attainable p is "
+        f"{smallest_p:.4f}, above {ALPHA:g} / {num_tests} = {ALPHA / num_tests:.2g}"
     )
 
 

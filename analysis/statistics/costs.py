@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, KINDS, MACRO, with_macro
 from analysis.statistics.spread import MIN_SPLITS_FOR_SD, mean_interval
+from study.point import Point
 
 COSTS = {
     "parameters": "parameters",
@@ -24,7 +25,7 @@ _CANDIDATE = [*CONFIGURATION, "index"]
 def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
     """One row for each configuration at each point that all cells have in common: the default one, and start-up points.
 
-    label               e.g. "icnet ce t00": the trial's index names the point; width and strength are the point
+    label               e.g. "icnet ce t00": the trial's index names the point; `point` is its values
     num_splits          random splits on which it was trained; mean, low, high: macro Dice over them (seeds averaged),
                         with Student's interval from four splits on; held_out_mean: over the held-out splits
     parameters, gflops  of the network; latency_ms, train_seconds: medians over the trials on the named device, with
@@ -71,7 +72,7 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     n = random.count()
     low, high = mean_interval(random.mean(), random.std(), n) if n >= MIN_SPLITS_FOR_SD else (np.nan, np.nan)
     row = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
-    row |= {"width": trials["width"].iloc[0], "strength": trials["strength"].iloc[0], "num_splits": n}
+    row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n}
     row |= {"mean": random.mean(), "low": float(low), "high": float(high), "held_out_mean": held_out.mean()}
     row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
     here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})

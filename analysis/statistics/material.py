@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, Configuration, HeldOut, Scores, two_averagings
 from analysis.shown import shown_of
 from analysis.statistics import false_classes
+from study.space import Choices, Range
 
 ROPE = 0.01
 """Differences of Dice within it count as none, unless the caller says otherwise."""
@@ -65,4 +67,10 @@ class Material:
 
     @property
     def startup(self) -> int:
+        """How many points all cells have in common."""
         return self.facts.definition.search.startup
+
+    @property
+    def space(self) -> Mapping[str, Range | Choices]:
+        """What was searched."""
+        return self.facts.definition.search.space

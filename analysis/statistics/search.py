@@ -1,8 +1,8 @@
 """The search over hyperparameters: was tuning worth it, and does a choice carry over to other splits?
 
 Every function takes `runs`: one row per trial, averaging and class, with the columns `trial` (id), `model`, `loss`,
-`split`, `split_kind` (one of KINDS), `seed`, `index`, `width`, `strength`, `objective` (macro Dice on the
-validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A cell is a (model,
+`split`, `split_kind` (one of KINDS), `seed`, `index`, `point` (JSON: searched key -> value), `objective` (macro Dice on
+the validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A cell is a (model,
 loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below `startup` have the
 same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a trial without a
 score for one of them has none, and is counted, not compared.
@@ -11,6 +11,7 @@ score for one of them has none, and is counted, not compared.
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,6 @@ from analysis.statistics.spread import MIN_SPLITS_FOR_SD, Refusal, sd_refusal
 from analysis.statistics.variance import balanced, components
 
 SCORE = ["averaging", "class"]
-HYPERPARAMETERS = ["width", "strength"]
 
 
 def tuning_gain(runs: pd.DataFrame, test_to_train: float | None) -> pd.DataFrame:
@@ -61,7 +61,12 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None) -> pd.DataFrame
 
 def trials_of(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per trial: its cell, point and objective."""
-    return runs[[*CELL, "split_kind", "trial", "index", *HYPERPARAMETERS, "objective"]].drop_duplicates("trial")
+    return runs[[*CELL, "split_kind", "trial", "index", "point", "objective"]].drop_duplicates("trial")
+
+
+def hyperparameters(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials' points: a column per searched key, the rows of `trials`."""
+    return pd.DataFrame([json.loads(point) for point in trials["point"]], index=trials.index)
 
 
 def _scores(runs: pd.DataFrame) -> pd.DataFrame:
@@ -177,8 +182,8 @@ _TRANSFER += ["largest_test_regret", "num_undefined", "tau"]
 def _common(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
     """The rows of the common points."""
     common = runs[runs["index"] < startup]
-    values = common.groupby([*CONFIGURATION, "index"], sort=False)[HYPERPARAMETERS].nunique()
-    differing = values.index[(values > 1).any(axis=1)]
+    values = common.groupby([*CONFIGURATION, "index"], sort=False)["point"].nunique()
+    differing = values.index[values > 1]
     if len(differing):
         model, loss, index = differing[0]
         raise ValueError(f"trial {index} of {model}, {loss} is not the same point on every split: startup is too large")

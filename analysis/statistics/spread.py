@@ -68,9 +68,8 @@ def sd_refusal(n: int, what: str) -> Refusal | None:
     if n < 2:
         return Refusal(f"no standard deviation: {count_of(n, what)}")
     low, high = sd_interval(1, n)
-    return Refusal(
-        f"{n} {what} are too few for a standard deviation: the true one could be {low:.2f} to {high:.2f} times theirs"
-    )
+    found = f"the true one could be {low:.2f} to {high:.2f} times the observed one"
+    return Refusal(f"{n} {what} are too few for a standard deviation: {found}")
 
 
 def spread(table: pd.DataFrame) -> pd.DataFrame:

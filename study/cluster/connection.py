@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ from typing import Any
 import ray
 import ray.exceptions
 from ray._private import services
+from ray._private.ray_constants import PROCESS_TYPE_RAYLET
 from ray.job_config import JobConfig
 
+from study.cluster import tied
 from study.cluster.nodes import look_at_nodes
 from study.cluster.private import private_folder
 from study.errors import StudyError
@@ -70,13 +75,34 @@ def _of_our_own() -> Iterator[dict[str, Any]]:
     for name, value in MEMORY.items():
         os.environ.setdefault(name, value)
     found_anyway = _CODE.name in ("site-packages", "dist-packages")
-    with private_folder() as folder:
+    with private_folder() as folder, _tied_to_us():
         yield {
             "address": "local",
             "include_dashboard": False,
             "_temp_dir": str(folder / "ray"),  # Ray opens it to everybody
             "job_config": JobConfig(_py_driver_sys_path=[] if found_anyway else [str(_CODE)]),
         }
+
+
+@contextlib.contextmanager
+def _tied_to_us() -> Iterator[None]:
+    """However this process ends, on Linux the kernel kills Ray's processes that it started, as Ray asks for. Here what
+    the raylet starts is tied to the raylet in the same way: as of Ray 2.60 its agents would first try for a minute to
+    tell a Ray that is no more of its end, and a worker that is just starting would look for it for half a minute."""
+    usual = services.start_ray_process
+    prefix = subprocess.list2cmdline([sys.executable, "-I", "-S", tied.__file__, "RAY_RAYLET_PID"])
+
+    def tying(command: list[str], process_type: str, *more: Any, **options: Any) -> Any:
+        if process_type == PROCESS_TYPE_RAYLET:
+            command = [re.sub(r"^--\w+_command=(?=.)", lambda found: f"{found[0]}{prefix} ", word) for word in command]
+        return usual(command, process_type, *more, **options)
+
+    if sys.platform == "linux":
+        services.start_ray_process = tying
+    try:
+        yield
+    finally:
+        services.start_ray_process = usual
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ class CellSearcher(Searcher):  # type: ignore[misc]
         trial, point = handed_out
         self._handed_out[trial_id] = trial
         circumstances = {"alone": trial in self._alone, "memory_kills": self._memory_kills.get(trial, 0)}
-        return {"trial": trial.id, **point._asdict(), **circumstances}
+        return {"trial": trial.id, "point": point.to_json(), **circumstances}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self._handed_out.pop(trial_id)

@@ -14,6 +14,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from study.cells import Trial, parse_trial
 from study.cost import readable, seconds_at
 from study.errors import StudyError
+from study.point import Point
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import Results
@@ -90,8 +91,9 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._heard[trial.trial_id] = time.monotonic()
         self._trial_of_actor[trial.temporary_state.ray_actor._actor_id.hex()] = ours
         definition = self._study.definition
-        work = seconds_at(definition, ours.cell.model, trial.config["width"], self._num_train(ours))
-        self._progress.start(ours, definition.training.epochs, work)
+        recipe = definition.recipe.at(Point.from_json(trial.config["point"]))
+        work = seconds_at(ours.cell.model, recipe, self._num_train(ours))
+        self._progress.start(ours, recipe.training.epochs, work)
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any

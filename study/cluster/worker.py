@@ -11,10 +11,11 @@ from typing import Any
 import ray
 import ray.tune
 
-from study.cells import Point, parse_trial
+from study.cells import parse_trial
 from study.checkpoints import Checkpoints
 from study.cluster.private import is_private
 from study.patience import LASTING, patiently
+from study.point import Point
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.trial import run_trial
@@ -38,7 +39,7 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
         ray.tune.report({"cannot_commit": f"{trial.id} is there, of another recipe"})
         return
     if row is None:
-        point = Point(config["width"], config["strength"])
+        point = Point.from_json(config["point"])
         checkpoints = Checkpoints(results, study, trial, point)
         try:
             tables = run_trial(study, trial, point, _reporter(), checkpoints)
@@ -89,7 +90,7 @@ def _reporter() -> Callable[[Epoch], None]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    point = f"width {row['width']:.2f} strength {row['strength']:.2f}"
+    point = Point.from_json(row["point"])
     if row["status"] == "failed":
         return f"{row['trial']}  {point}  failed: {row['error']}"
     objective = "undefined" if row["objective"] is None else f"{row['objective']:.3f}"

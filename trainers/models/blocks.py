@@ -4,14 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.models import fused
-from trainers.models.convolution import Geometry
+from trainers.cpu import layers as cpu_layers
+from trainers.cpu.convolution import Geometry
+
+
+class FusedLayers(Protocol):
+    """A module of layers that take fewer passes over memory than torch's own, one after another."""
+
+    def conv_relu(
+        self, x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: nn.BatchNorm2d | None = None, /
+    ) -> Tensor: ...
+    def norm_and_classify(self, x_BCHW: Tensor, norm: nn.BatchNorm2d, classify: nn.Conv2d, /) -> Tensor: ...
+    def upsample_and_add(self, coarse_BCHW: Tensor, fine_BCHW: Tensor, /) -> Tensor: ...
+    def upsample_and_pad(self, x_BCHW: Tensor, /) -> Tensor: ...
+
+
+def fused_layers(x_BCHW: Tensor) -> FusedLayers | None:
+    """The layers for x, if torch would now compute its convolution in bfloat16 on a CPU or a GPU."""
+    device = x_BCHW.device.type
+    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
+        return None
+    if torch.get_autocast_dtype(device) != torch.bfloat16:
+        return None
+    if device == "cpu":
+        return cpu_layers
+    from trainers.gpu import layers as gpu_layers  # needs Triton, which comes with torch for a GPU, and with no other
+
+    return gpu_layers
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -51,8 +77,8 @@ class ConvReLU(SameConv):
     """A convolution, then ReLU."""
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        if fused.applies(images_BCHW):
-            return fused.conv_relu(self.padded(images_BCHW), self, self.geometry)
+        if layers := fused_layers(images_BCHW):
+            return layers.conv_relu(self.padded(images_BCHW), self, self.geometry)
         return F.relu(super().forward(images_BCHW), inplace=True)
 
 
@@ -63,8 +89,8 @@ class UpConvReLU(SameConv):
         super().__init__(inputs, outputs, kernel=2)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        if fused.applies(images_BCHW):
-            return fused.conv_relu(fused.upsample_and_pad(images_BCHW), self, self.geometry)
+        if layers := fused_layers(images_BCHW):
+            return layers.conv_relu(layers.upsample_and_pad(images_BCHW), self, self.geometry)
         return F.relu(super().forward(upsample_nearest(images_BCHW)), inplace=True)
 
 
@@ -76,18 +102,40 @@ class ConvReLUNorm(nn.Module):
         self.conv, self.norm = SameConv(inputs, outputs, dilation=dilation), BatchNorm(outputs)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        if fused.applies(images_BCHW):
-            return fused.conv_relu(self.conv.padded(images_BCHW), self.conv, self.conv.geometry, self.norm)
+        if layers := fused_layers(images_BCHW):
+            return layers.conv_relu(self.conv.padded(images_BCHW), self.conv, self.conv.geometry, self.norm)
         normed: Tensor = self.norm(F.relu(self.conv(images_BCHW), inplace=True))
         return normed
 
 
 def norm_and_classify(features_BCHW: Tensor, norm: BatchNorm, classify: nn.Conv2d) -> Tensor:
     """logits_BKHW, of a 1x1 convolution of the normalised features."""
-    if fused.applies(features_BCHW):
-        return fused.norm_and_classify(features_BCHW, norm, classify)
+    if layers := fused_layers(features_BCHW):
+        return layers.norm_and_classify(features_BCHW, norm, classify)
     logits: Tensor = classify(norm(features_BCHW))
     return logits
+
+
+# On a GPU, a ReLU's output may have channels of zeros behind its own (trainers/gpu/layers.py).
+
+
+def classify(features_BCHW: Tensor, classifier: nn.Conv2d) -> Tensor:
+    """logits_BKHW, of a 1x1 convolution."""
+    if features_BCHW.shape[1] > classifier.in_channels:
+        from trainers.gpu import layers as gpu_layers
+
+        return gpu_layers.classify(features_BCHW, classifier)
+    logits: Tensor = classifier(features_BCHW)
+    return logits
+
+
+def concatenate(relu_BCHW: Tensor, skip_BCHW: Tensor, channels: int) -> Tensor:
+    """The channels of a ReLU's output, which are so many, then those of `skip`."""
+    if relu_BCHW.shape[1] > channels:
+        from trainers.gpu import layers as gpu_layers
+
+        return gpu_layers.concatenate(relu_BCHW, skip_BCHW, channels)
+    return torch.cat([relu_BCHW, skip_BCHW], dim=1)
 
 
 def upsample_nearest(images_BCHW: Tensor) -> Tensor:
@@ -97,8 +145,8 @@ def upsample_nearest(images_BCHW: Tensor) -> Tensor:
 
 def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
     """`coarse`, upsampled to twice its size, plus `fine`."""
-    if fused.applies(coarse_BCHW):
-        return fused.upsample_and_add(coarse_BCHW, fine_BCHW)
+    if layers := fused_layers(coarse_BCHW):
+        return layers.upsample_and_add(coarse_BCHW, fine_BCHW)
     return upsample_nearest(coarse_BCHW) + fine_BCHW
 
 

@@ -5,11 +5,10 @@ Shapes: B batch, H and W pixels of the image, K classes.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.models.blocks import ConvReLU, ConvReLUNorm, UpConvReLU, scaled
+from trainers.models.blocks import ConvReLU, ConvReLUNorm, UpConvReLU, classify, concatenate, scaled
 
 
 class UNet(nn.Module):
@@ -28,10 +27,11 @@ class UNet(nn.Module):
             for inputs, outputs in zip([3, *levels], levels, strict=False)
         )
         self.bottleneck = nn.Sequential(ConvReLUNorm(below, bottleneck), ConvReLU(bottleneck, below))
-        self.halve, self.up = nn.ModuleList(), nn.ModuleList()
+        self.halve, self.up, self.halved = nn.ModuleList(), nn.ModuleList(), []
         for skip in reversed(levels):
             halved = below // 2
             outputs = (halved + skip) // 2
+            self.halved.append(halved)
             self.halve.append(UpConvReLU(below, halved))
             self.up.append(nn.Sequential(ConvReLU(halved + skip, outputs), ConvReLUNorm(outputs, outputs)))
             below = outputs
@@ -44,6 +44,6 @@ class UNet(nn.Module):
             skips.append(level(features))
             features = F.max_pool2d(skips[-1], 2)
         features = self.bottleneck(features)
-        for halve, up, skip in zip(self.halve, self.up, reversed(skips), strict=True):
-            features = up(torch.cat([halve(features), skip], dim=1))
-        return (self.classify(features),)
+        for halve, up, halved, skip in zip(self.halve, self.up, self.halved, reversed(skips), strict=True):
+            features = up(concatenate(halve(features), skip, halved))
+        return (classify(features, self.classify),)

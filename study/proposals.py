@@ -1,0 +1,87 @@
+"""What a definition may say of a data set's splits: held-out splits are proposed from the values of its columns."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from study.definition import HELD_OUT_SPLIT
+from trainers.data.distribution import describe
+from trainers.data.table import ALL_SAMPLES, Samples, Value
+
+MOST_PROPOSED = 8
+SHORT_NAMES = {"angle": "rot"}
+"""What the splits of an axis are called: the paper's rotations; of any other axis, by its own name."""
+Tested = dict[str, dict[str, tuple[Value, ...]]]
+"""Split -> class (`*`: every class not named) -> the values that it tests."""
+
+
+def propose_held_out(samples: Samples, axis: str) -> Tested:
+    """As many splits along an axis as every class can take part in, up to eight: none, if some class has but one value.
+
+    A split tests one value of each class, which it has, and leaves it at least two samples to train on and to validate
+    with. Values that all classes have come first, so that a split tests the same value of all where that can be.
+    """
+    in_order = _candidates(samples, axis)
+    rows = list(zip(*in_order.values(), strict=False))  # as many as the class with the fewest values has
+    spread = rows[:: math.ceil(len(rows) / MOST_PROPOSED) or 1]
+    name = _split_name(axis)
+    return {f"{name}_{number}": _tested(dict(zip(in_order, row, strict=True))) for number, row in enumerate(spread)}
+
+
+def _candidates(samples: Samples, axis: str) -> dict[str, list[Value]]:
+    """By class, or for all where samples show several classes, the values that a split can test."""
+    if any(axis not in row.values for row in samples.rows):
+        return {}
+    values = samples.values(axis)
+    if samples.is_stratified:
+        counts: Mapping[str, Mapping[Value, int]] = describe(samples, axis)
+    else:
+        counts = {ALL_SAMPLES: Counter(row.values[axis] for row in samples.rows)}
+    candidates = {
+        name: [value for value in values if 0 < of_value.get(value, 0) <= sum(of_value.values()) - 2]
+        for name, of_value in counts.items()
+    }
+    shared = set.intersection(*map(set, candidates.values())) if candidates else set()
+    return {name: sorted(found, key=lambda value: value not in shared) for name, found in candidates.items()}
+
+
+def _split_name(axis: str) -> str:
+    name = SHORT_NAMES.get(axis) or re.sub(r"[^a-z0-9]+", "_", axis.lower()).strip("_")[:30]
+    return name if HELD_OUT_SPLIT.fullmatch(f"{name}_0") else f"by_{name or 'value'}"
+
+
+def _tested(values: dict[str, Value]) -> dict[str, tuple[Value, ...]]:
+    """The commonest value for `*`, and the classes that are tested at another."""
+    ((commonest, _),) = Counter(values.values()).most_common(1)
+    others = {name: (value,) for name, value in values.items() if value != commonest}
+    return {"*": (commonest,), **others}
+
+
+def proposed_toml(samples: Samples, *, shared_backgrounds: bool = False) -> str:
+    """What a definition needs to say of a data set's splits, as TOML: sections that can be put at its end.
+
+    :param shared_backgrounds: no backgrounds can be held out, as there are too few groups.
+    """
+    lines = []
+    if shared_backgrounds:
+        lines += ["[splits]", "shared_backgrounds = true  # fewer than three groups: none can be held out", ""]
+    for axis in samples.columns:
+        proposed = propose_held_out(samples, axis)
+        none = f"# No split holds out {axis}: a class has one value only, or too few samples."
+        lines.append(f"[splits.held_out.{_key(axis)}]" if proposed else none)
+        for split, tested in proposed.items():
+            pairs = ", ".join(f"{_key(name)} = {_list(values)}" for name, values in tested.items())
+            lines.append(f"{split} = {{ {pairs} }}")
+    return "\n".join(lines)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
+def _list(values: tuple[Value, ...]) -> str:
+    return f"[{', '.join(json.dumps(value) for value in values)}]"

@@ -1,0 +1,37 @@
+"""What a training asks of its data. Whoever answers these two questions can be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from trainers.data.pixels import Pixels
+from trainers.data.split import Split
+from trainers.data.table import Samples
+
+
+class Source(Protocol):
+    """The images of a table of samples: square, all of one size; H = W pixels, C = 3 colours (RGB), uint8.
+
+    A label is a class id: the position of the class in `samples.classes`, + 1; 0 is the background. A source is sent
+    to workers, so it can be pickled.
+    """
+
+    @property
+    def samples(self) -> Samples: ...
+
+    def for_training(
+        self, split: Split, ids: Sequence[str], generator: np.random.Generator
+    ) -> Iterable[tuple[Pixels, Pixels]]:
+        """image_HWC and labels_HW of each of these training samples, before augmentation.
+
+        Whatever is random is drawn from the generator: the same generator gives the same images.
+        """
+
+    def for_evaluation(self, split: Split, ids: Sequence[str]) -> tuple[Pixels, Pixels]:
+        """images_NHWC and labels_NHW of these samples of the split's val or test: the same whenever asked for."""
+
+    def __hash__(self) -> int:
+        """By identity, as no source equals another one."""
