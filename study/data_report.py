@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.data_set import scene_rules
 from study.definition import Definition
 from study.errors import StudyError
-from study.prepare import scene_rules
 from study.proposals import proposed_toml
 from study.splits import split_problems
 from trainers.data.cut_outs.catalogue import STANDIN, Catalogue, read_catalogue

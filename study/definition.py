@@ -113,12 +113,12 @@ class Splits(Section):
     shared_backgrounds: bool = False
     """True: train, val and test draw from the same backgrounds, as the paper's authors did."""
     held_out: dict[str, dict[str, dict[str, tuple[AxisValue, ...]]]] = {}
-    """Per axis (a column of the samples, such as angle), per split, per class (`*`: every class not named, and a list
-    alone means `*`), the values that the split tests; it trains on all others. `study data FOLDER` proposes some."""
+    """Per axis (a column of the samples, such as angle), per split, per class (`*`: every class not named, and values
+    alone mean `*`), the values that the split tests; it trains on all others. `study data FOLDER` proposes some."""
 
     @model_validator(mode="before")
     @classmethod
-    def _a_list_is_for_every_class(cls, table: Any) -> Any:
+    def _values_alone_are_for_every_class(cls, table: Any) -> Any:
         if not isinstance(table, dict):
             return table
         if "rotations" in table:
@@ -133,15 +133,10 @@ class Splits(Section):
     def _named_and_not_empty(cls, held_out: dict[str, dict[str, dict[str, Any]]]) -> Any:
         axis_of: dict[str, str] = {}
         for axis, splits in held_out.items():
+            if not axis.isprintable() or not 0 < len(axis) <= 100:
+                raise ValueError(f"{brief(axis)} is no name of a column: it has 1 to 100 characters, all printable")
             for split, tested in splits.items():
-                if not HELD_OUT_SPLIT.fullmatch(split):
-                    raise ValueError(
-                        f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and "
-                        "_, begins with a letter, not with random_, fold_, matched_ or given, and has at most 40 "
-                        "characters, such as rot_0"
-                    )
-                if not any(tested.values()):
-                    raise ValueError(f'{split} tests no {axis}; name some, such as {split} = {{ "*" = [30] }}')
+                _check_held_out(axis, split, tested)
                 if axis_of.setdefault(split, axis) != axis:
                     raise ValueError(
                         f"{split} holds out {axis_of[split]} and {axis}: give each split a name of its own"
@@ -376,6 +371,17 @@ def _plain(dimension: Range | Choices) -> Any:
     return {name: float(value) for name, value in dimension if value is not None}
 
 
+def _check_held_out(axis: str, split: str, tested: dict[str, Any]) -> None:
+    """Raises ValueError for a name that no held-out split may have, and for one that tests nothing."""
+    if not HELD_OUT_SPLIT.fullmatch(split):
+        raise ValueError(
+            f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and _, begins "
+            "with a letter, not with random_, fold_, matched_ or given, and has at most 40 characters, such as rot_0"
+        )
+    if not any(tested.values()):
+        raise ValueError(f"{split} tests no {axis}; name some, such as {split} = [30]")
+
+
 def _each(change: Callable[[Any], Any], table: Any) -> Any:
     """The table with every value changed; what is no table as it is."""
     return {key: change(value) for key, value in table.items()} if isinstance(table, dict) else table
@@ -383,8 +389,9 @@ def _each(change: Callable[[Any], Any], table: Any) -> Any:
 
 def _by_class(tested: Any) -> Any:
     """What a held-out split tests, class by class."""
-    return _each(_as_tuple, {"*": tested} if isinstance(tested, list) else tested)
+    return _each(_values, tested if isinstance(tested, dict) else {"*": tested})
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _values(given: Any) -> Any:
+    """A list as a tuple, as strict reading has it; one value as a list of one."""
+    return tuple(given) if isinstance(given, list) else (given,) if isinstance(given, int | float | str) else given

@@ -13,15 +13,9 @@ from pathlib import Path
 
 import study
 import trainers
+from study.data_set import fingerprint_of, source_of
 from study.definition import Definition
-from study.errors import StudyError
 from study.splits import make_splits
-from trainers.data.cut_outs.catalogue import Catalogue, locate, read_catalogue
-from trainers.data.cut_outs.copies import copied_files
-from trainers.data.cut_outs.reading import fingerprint
-from trainers.data.cut_outs.scenes import SceneRules
-from trainers.data.cut_outs.source import load
-from trainers.data.problems import DataError
 from trainers.data.source import Source
 from trainers.data.split import Split
 
@@ -48,36 +42,9 @@ class Prepared:
     provenance: Provenance
 
 
-def catalogue_of(definition: Definition) -> Catalogue:
-    """The names of the data set's files. Raises StudyError if there is no such data set."""
-    try:
-        return read_catalogue(locate(definition.data.path))
-    except DataError as error:
-        raise StudyError(str(error)) from None
-
-
-def checked_catalogue(definition: Definition) -> Catalogue:
-    """The same, with everything checked that takes no look at the pixels. Raises StudyError with every problem."""
-    catalogue = catalogue_of(definition)
-    copies = [] if definition.data.allow_copies else copied_files(catalogue)
-    if problems := [*catalogue.all_problems(scene_rules(definition)), *copies]:
-        raise StudyError(str(DataError(problems)))
-    return catalogue
-
-
 def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. Raises StudyError with every problem found."""
-    catalogue = catalogue_of(definition)
-    try:
-        source = load(
-            catalogue,
-            definition.training.image_size,
-            scene_rules(definition),
-            allow_copies=definition.data.allow_copies,
-        )
-    except DataError as error:
-        raise StudyError(str(error)) from None
-    return prepared(definition, source, fingerprint(catalogue))
+    return prepared(definition, source_of(definition), fingerprint_of(definition))
 
 
 def prepared(definition: Definition, source: Source, data_fingerprint: str) -> Prepared:
@@ -87,12 +54,6 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
     """
     splits = make_splits(definition, source.samples)
     return Prepared(definition, source, splits, data_fingerprint, provenance())
-
-
-def scene_rules(definition: Definition) -> SceneRules:
-    """How a definition has the backgrounds of cut-outs held out."""
-    splits = definition.splits
-    return SceneRules(definition.seed, splits.test_share, splits.validation_share, splits.shared_backgrounds)
 
 
 def provenance() -> Provenance:

@@ -14,13 +14,14 @@ from study.cells import Cell, Outcome, Trial, cells, parse_trial, trials
 from study.claim import claimed, living_driver
 from study.committed import check_same_inputs, outcomes, refuse_foreign_files
 from study.cost import Estimate, Factors, estimate, images_to_train_on
+from study.data_set import samples_of
 from study.definition import Definition
 from study.definition_file import parse
 from study.digests import Row
 from study.errors import StudyError
 from study.kept import Committed, kept_definition, missing, read_committed
 from study.point import Point
-from study.prepare import Prepared, checked_catalogue, prepare
+from study.prepare import Prepared, prepare
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.schemas import CIRCUMSTANCES
@@ -60,8 +61,7 @@ class Finished:
 
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
-    catalogue = checked_catalogue(definition)
-    splits = make_splits(definition, catalogue.samples)
+    splits = make_splits(definition, samples_of(definition))
     results = Results(out)
     refuse_foreign_files(results)
     committed = read_committed(results, definition).rows

@@ -105,7 +105,12 @@ def _empty_parts(
 def _values_in_words(rows: Iterable[Sample], axis: str) -> str:
     values = in_order(row.values[axis] for row in rows if axis in row.values)
     more = f" and {len(values) - MOST_VALUES_TOLD} more" if len(values) > MOST_VALUES_TOLD else ""
-    return ", ".join(map(in_words, values[:MOST_VALUES_TOLD])) + more
+    return ", ".join(map(_as_written, values[:MOST_VALUES_TOLD])) + more
+
+
+def _as_written(value: Value) -> str:
+    """As a definition has it: the number 7 is not the word "7"."""
+    return f'"{value}"' if isinstance(value, str) else in_words(value)
 
 
 def _held_out_test(split: str, axis: str, definition: Definition, samples: Samples) -> frozenset[str]:
@@ -132,7 +137,7 @@ def _held_out_problems(split: str, axis: str, tested: Mapping[str, Sequence[Valu
     without = [row.id for row in samples.rows if axis not in row.values]
     problems += [Problem(split, f"a sample without {axis}: give it one", name) for name in without]
     what = f"no sample has this {axis}; there are: {_values_in_words(samples.rows, axis)}"
-    return problems + [Problem(split, what, f"{axis} {in_words(value)}") for value in _absent(axis, tested, samples)]
+    return problems + [Problem(split, what, f"{axis} {_as_written(value)}") for value in _absent(axis, tested, samples)]
 
 
 def _absent(axis: str, tested: Mapping[str, Sequence[Value]], samples: Samples) -> list[Value]:

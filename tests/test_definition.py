@@ -100,7 +100,9 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
         ({"splits": {"held_out": {"angle": {"r" * 41: [30]}}}}, ["at most 40 characters"]),
         ({"splits": {"held_out": {"angle": {"rot_0": [10**40]}}}}, ["splits.held_out.angle.rot_0.*", "less than"]),
         ({"splits": {"held_out": {"site": {"s": [True]}}}}, ["splits.held_out.site.s.*", "True"]),
-        ({"splits": {"held_out": {"site": {"s": 3}}}}, ["splits.held_out.site.s", "3"]),
+        ({"splits": {"held_out": {"site": {"s": {"*": {}}}}}}, ["splits.held_out.site.s.*", "{}"]),
+        ({"splits": {"held_out": {"a\nb": {"s": "A"}}}}, [r"'a\nb' is no name of a column"]),
+        ({"splits": {"held_out": {"site": ["A"]}}}, ["splits.held_out.site", "['A']"]),
         ({"splits": {"held_out": {"site": {"s": ["A"]}, "day": {"s": [1]}}}}, ["s holds out site and day"]),
         ({"splits": {"test_share": 1.0}}, ["splits.test_share", "less than 1"]),
         ({"splits": {"held_out": {"angle": {"Rot-x": [30]}}}}, ["'Rot-x'", "rot_0"]),
@@ -132,12 +134,12 @@ def test_without_named_splits_eight_random_ones_and_the_definitions_own_held_out
 
 
 def test_an_axis_is_a_table_of_splits() -> None:
-    """A list alone is for every class; values are numbers or words, each once; the TOML that is kept says the same."""
-    tables = {"angle": {"rot_0": {"*": [30, 30], "mug": [22.5]}}, "site": {"clinic_a": ["A", 7]}}
+    """Values alone are for every class; values are numbers or words, each once; the TOML that is kept says the same."""
+    tables = {"angle": {"rot_0": {"*": [30, 30], "mug": [22.5]}}, "site": {"clinic_a": ["A", 7], "b": "B"}}
     definition = parse({"splits": {"held_out": tables}})
     assert definition.splits.held_out == {
         "angle": {"rot_0": {"*": (30,), "mug": (22.5,)}},
-        "site": {"clinic_a": {"*": ("A", 7)}},
+        "site": {"clinic_a": {"*": ("A", 7)}, "b": {"*": ("B",)}},
     }
     assert [definition.splits.axis_of(name) for name in ("rot_0", "clinic_a", "random_0")] == ["angle", "site", None]
     assert parse(tomllib.loads(definition.to_toml())) == definition

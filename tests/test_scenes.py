@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_study import write_data
 
+from study.data_set import samples_of, scene_rules
 from study.definition_file import load, parse
 from study.errors import StudyError
-from study.prepare import checked_catalogue, prepare, scene_rules
+from study.prepare import prepare
 from study.splits import make_splits
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.cut_outs.scenes import Background, SceneRules, assigned, pools_of, scene_problems
@@ -67,7 +68,7 @@ def test_too_few_scenes_are_named_with_the_remedy(tmp_path: Path) -> None:
     for number in (2, 3, 4):
         (data / f"backgrounds/{number}.png").unlink()
     table = {"data": {"path": str(data)}, "grid": {"splits": ["random_0"]}, "training": {"batch_size": 4}}
-    for check in (checked_catalogue, prepare):
+    for check in (samples_of, prepare):
         with pytest.raises(StudyError, match=r"2 background groups .*splits.shared_backgrounds=true"):
             check(parse(table))
         check(parse(table | {"splits": {"shared_backgrounds": True}}))

@@ -49,7 +49,7 @@ def test_a_simulated_trial_has_all_tables(study: Prepared) -> None:
     assert (row["device"], row["status"], row["selected_epoch"]) == ("simulated", "completed", 2)
 
 
-def test_wider_networks_score_better_and_rotation_splits_worse(study: Prepared) -> None:
+def test_wider_networks_score_better_and_held_out_splits_worse(study: Prepared) -> None:
     def mean_objective(split: str, width: float) -> float:
         cell = next(cell for cell in cells(study.definition) if cell.split == split)
         tables = [

@@ -198,9 +198,9 @@ def test_splits_that_cannot_be_made_are_named(definition: Definition, words: lis
     ("held_out", "words"),
     [
         ({"sit": {"a": ["A"]}}, ["splits.held_out.sit: the samples have no column", "site, day", "did you mean site?"]),
-        ({"site": {"a": ["A", "C"]}}, ["a (site C): no sample has this site; there are: A, B"]),
+        ({"site": {"a": ["A", "C"]}}, ['a (site "C"): no sample has this site; there are: "A", "B"']),
         ({"site": {"a": {"leaf": ["A"]}}}, ["samples show several classes each", 'a = { "*" = [...] }']),
-        ({"site": {"a": ["A", "B"]}}, ["a, all samples (its site: A, B): fewer than the 2 samples"]),
+        ({"site": {"a": ["A", "B"]}}, ['a, all samples (its site: "A", "B"): fewer than the 2 samples']),
     ],
 )
 def test_what_cannot_be_held_out_is_named(held_out: dict[str, object], words: list[str]) -> None:

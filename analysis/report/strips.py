@@ -18,14 +18,10 @@ from PIL import Image
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, class_order, in_class_order
+from study.data_set import fingerprint_of, source_of
 from study.errors import StudyError
-from study.prepare import scene_rules
 from study.splits import make_split
 from trainers.data.class_names import abbreviation
-from trainers.data.cut_outs.catalogue import Catalogue, locate, read_catalogue
-from trainers.data.cut_outs.reading import fingerprint
-from trainers.data.cut_outs.source import load as load_source
-from trainers.data.problems import DataError
 from trainers.data.source import Source
 from trainers.data.split import Split
 
@@ -71,14 +67,10 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
 
     Raises AnalysisError, with the remedy: the data set is not at hand, is another one, or a mask is missing.
     """
-    catalogue = _same_data(facts)
-    definition = facts.definition
-    source = load_source(  # as the study did
-        catalogue, definition.training.image_size, scene_rules(definition), allow_copies=True
-    )
+    source = _source(facts)
     names = [abbreviation(name) for name in source.samples.classes]
     label_colours = np.array([BACKGROUND, *(colours(names)[name] for name in names)], np.uint8)
-    splits = {name: make_split(name, definition, source.samples) for name in shown["split"].unique()}
+    splits = {name: make_split(name, facts.definition, source.samples) for name in shown["split"].unique()}
     pictures: dict[tuple[str, str], bytes] = {}
     for (trial, split), rows in shown.groupby(["trial", "split"]):
         masks = facts.masks(trial, list(rows["image"]))
@@ -104,18 +96,19 @@ def colours(classes: Sequence[str]) -> dict[str, Colour]:
     return dict(zip(sorted(classes, key=class_order), [*COLOURS, *more], strict=False))
 
 
-def _same_data(facts: Facts) -> Catalogue:
-    """The study's data set. Raises AnalysisError if it is not at hand as it was."""
-    path = facts.definition.data.path
+def _source(facts: Facts) -> Source:
+    """The study's samples and their images. Raises AnalysisError if they are not at hand as they were."""
+    definition, theirs = facts.definition, set(facts.trials["data_fingerprint"])
     try:
-        catalogue = read_catalogue(locate(path))
-        found = fingerprint(catalogue)
-    except (DataError, StudyError, OSError) as error:
+        found = fingerprint_of(definition)
+        source = source_of(definition, allow_copies=True) if theirs == {found} else None
+    except (StudyError, OSError) as error:
         raise AnalysisError(f"no pictures: the data set is not at hand ({error})") from None
-    theirs = set(facts.trials["data_fingerprint"])
-    if theirs != {found}:
-        raise AnalysisError(f"no pictures: {path} is not the data set of these trials (fingerprint {found[:12]})")
-    return catalogue
+    if source is None:
+        raise AnalysisError(
+            f"no pictures: {definition.data.path} is not the data set of these trials (fingerprint {found[:12]})"
+        )
+    return source
 
 
 def _picture(source: Source, split: Split, image: str, predicted_HW: Pixels, label_colours: Pixels) -> bytes:
