@@ -31,21 +31,26 @@ class Answer:
 
     findings: list[Finding] = field(default_factory=list)
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    how_to_read: dict[str, str] = field(default_factory=dict)
+    """Title of a table -> the question that it and those below answer, and how to read them."""
     simulated: bool = False
     """Whether the scores behind it were drawn, not trained for."""
 
     def text(self) -> str:
         warning = [textwrap.fill(SIMULATED, WIDTH)] * self.simulated
         found = ["\n".join([each.question, *map(_wrapped, each.points)]) for each in self.findings]
-        return "\n\n".join(
-            [*warning, *found, *(f"{title}\n{frame_text(frame)}" for title, frame in self.frames.items())]
-        )
+        return "\n\n".join([*warning, *found, *map(self._table_text, self.frames)])
+
+    def _table_text(self, title: str) -> str:
+        how = [_wrapped(self.how_to_read[title])] if title in self.how_to_read else []
+        return "\n".join([title, *how, frame_text(self.frames[title])])
 
     def records(self) -> dict[str, Any]:
         """Findings and tables as plain values; what is undefined is None."""
         findings = [{"question": each.question, "points": list(each.points)} for each in self.findings]
         tables = {title: records(frame) for title, frame in self.frames.items()}
-        return {"simulated": self.simulated, "findings": findings, "tables": tables}
+        answer = {"simulated": self.simulated, "findings": findings, "tables": tables}
+        return answer | ({"how_to_read": self.how_to_read} if self.how_to_read else {})
 
     def _repr_html_(self) -> str:
         tables = [f"<h4>{html.escape(title)}</h4>{frame_html(frame)}" for title, frame in self.frames.items()]

@@ -20,8 +20,9 @@ from analysis.gate import check
 from analysis.load import PAPER, load, reference_marks
 from analysis.scores import CONFIGURATION, Scores
 from analysis.spreadsheet import write_workbook
+from analysis.statistics.material import ROPE
 from analysis.tables import audit, audit_summary
-from analysis.verdict import ROPE, lacking
+from analysis.verdict import lacking
 from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
 from trainers.printable import printable
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answer(options: argparse.Namespace) -> int:
     scores = load(options.results, options.select, options.epsilon)
     text, status = options.command(options, scores)
-    for line in [*_mistakable(options.results), *lacking(scores)]:
+    for line in [*_warning_about_name(options.results), *lacking(scores)]:
         print(printable(line), file=sys.stderr)
     print(printable(text, keep="\n"))
     return int(status)
@@ -177,7 +178,7 @@ def _report(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
 
 
 def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
-    verdict = check(
+    gated = check(
         scores,
         max_gap=options.max_gap,
         max_sd=options.max_sd,
@@ -189,13 +190,13 @@ def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
         simulated=options.simulated,
     )
     if not options.json:
-        return verdict.text(), verdict.status
-    plain = {"status": verdict.status, "verdict": verdict.headline, "simulated": verdict.simulated}
-    plain |= {"checks": records(verdict.checks)}
-    return json.dumps(plain, indent=1, allow_nan=False), verdict.status
+        return gated.text(), gated.status
+    plain = {"status": gated.status, "verdict": gated.headline, "simulated": gated.simulated}
+    plain |= {"checks": records(gated.checks)}
+    return json.dumps(plain, indent=1, allow_nan=False), gated.status
 
 
-def _mistakable(results: str) -> list[str]:
+def _warning_about_name(results: str) -> list[str]:
     """A line for who may have meant something else by the word `paper`."""
     if results != PAPER or not Path(PAPER).exists():
         return []

@@ -20,7 +20,7 @@ from study.definition import Definition
 from study.results import Results
 from trainers.dice import ALL, AVERAGINGS, DiceScores, dice, image_scores
 
-WIDE = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
+DICE_COLUMNS = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]
 MASK_OVERHEAD = 4096
 """Bytes that a mask and its names may take beyond a byte a pixel."""
@@ -67,13 +67,13 @@ class Facts:
 
     def test_scores(self, trial_ids: Collection[str]) -> pd.DataFrame:
         """Test Dice of these trials, tidy: columns of `FACTORS`, averaging, class, dice; in the order of the ids."""
-        names = ["trial", "partition", "class", *WIDE.values()]
+        names = ["trial", "partition", "class", *DICE_COLUMNS.values()]
         stored = self.results.read("dice", trial_ids, names).filter(pc.field("partition") == "test")
-        wide = stored.select(["trial", "class", *WIDE.values()]).to_pandas()
+        wide = stored.select(["trial", "class", *DICE_COLUMNS.values()]).to_pandas()
         if self.epsilon is not None:
             wide = self._recomputed(wide, self.epsilon)
-        long = wide.rename(columns={name: averaging for averaging, name in WIDE.items()})
-        long = long.melt(["trial", "class"], list(WIDE), var_name="averaging", value_name="dice")
+        long = wide.rename(columns={name: averaging for averaging, name in DICE_COLUMNS.items()})
+        long = long.melt(["trial", "class"], list(DICE_COLUMNS), var_name="averaging", value_name="dice")
         return in_class_order(self._factors(trial_ids).merge(long, on="trial"))
 
     def runs(self) -> pd.DataFrame:
@@ -114,6 +114,12 @@ class Facts:
         epochs: pd.DataFrame = self.results.read("history", trial_ids).to_pandas()
         selected = self.trials[["trial", "selected_epoch"]]
         return self._factors(trial_ids).merge(epochs, on="trial").merge(selected, on="trial")
+
+    def provenance(self) -> pd.DataFrame:
+        """How many trials have each recipe, data set, code and machine: columns what, value, trials."""
+        names = ["recipe_digest", "data_fingerprint", "git_commit", "device", "precision", "host"]
+        counts = [(n, value, int(k)) for n in names for value, k in self.trials[n].value_counts(dropna=False).items()]
+        return pd.DataFrame(counts, columns=["what", "value", "trials"])
 
     def masks(self, trial_id: str, images: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
         """The trial's predicted label maps of these test images, shape (H, W).
@@ -167,7 +173,7 @@ def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[
 
 
 def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.DataFrame:
-    columns = {name: [*getattr(scores, of), getattr(scores, f"all_{of}")] for of, name in WIDE.items()}
+    columns = {name: [*getattr(scores, of), getattr(scores, f"all_{of}")] for of, name in DICE_COLUMNS.items()}
     return pd.DataFrame({"trial": trial, "class": [*classes, ALL], **columns})
 
 

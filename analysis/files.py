@@ -10,7 +10,7 @@ from analysis.errors import AnalysisError
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to, which takes its name at the end. Raises AnalysisError if that is impossible."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.tables import Cell, Layout, worst
+from analysis.tables import Layout, Printed, worst
 from trainers.dice import AVERAGINGS
 from trainers.printable import printable
 
@@ -84,7 +84,7 @@ def to_csv(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows_of(frames, decimals, exact):
-        names = {name: inert(row[name]) for name in CSV_COLUMNS[:7]}
+        names = {name: without_formula(row[name]) for name in CSV_COLUMNS[:7]}
         writer.writerow(row | names | {name: int(row[name]) for name in ("worst", "simulated")})
     return file.getvalue()
 
@@ -106,11 +106,11 @@ def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, An
                 dice = float(frame.loc[split, column])
                 state = "defined" if pd.notna(dice) else "missing" if (split, *column) in missing else "undefined"
                 values = (model, loss, split, kind, axis, *column, dice if pd.notna(dice) else None, seeds)
-                told = (bool(marks.loc[split, column]), state, simulated)
-                yield dict(zip(CSV_COLUMNS, (*values, *told), strict=True))
+                state_of = (bool(marks.loc[split, column]), state, simulated)
+                yield dict(zip(CSV_COLUMNS, (*values, *state_of), strict=True))
 
 
-def inert(name: object) -> str:
+def without_formula(name: object) -> str:
     """The name, with an apostrophe before it where a spreadsheet would run it as a formula."""
     text = printable(name)
     plain = unicodedata.normalize("NFKC", text).lstrip()  # a wide = counts too
@@ -209,7 +209,7 @@ def _html(layout: Layout) -> str:
 """
 
 
-def _html_block(block: list[tuple[str, list[Cell]]]) -> str:
+def _html_block(block: list[tuple[str, list[Printed]]]) -> str:
     rows = ""
     for split, cells in block:
         marked = (f' class="worst"><strong>{cell.text}</strong>' if cell.worst else f">{cell.text}" for cell in cells)

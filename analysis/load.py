@@ -6,7 +6,7 @@ Whatever they come from, they are one tidy table: one row per (model, loss, spli
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import Scores, is_object, tidy
 from analysis.tidy import COLUMNS, read_table, read_tidy
-from study.cells import Trial, cells, trials
-from study.committed import missing, read_committed
+from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
 from study.digests import Row
 from study.errors import StudyError
+from study.kept import kept_definition, missing, read_committed
 from study.results import DEFINITION_FILE, Results
-from study.run import kept_definition
 from study.schemas import SCHEMAS
 from study.selection import best_by_validation
 
@@ -116,6 +115,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
         selection=select,
         missing=(*(t.id for t in missing(wanted, committed)), *without, *sorted(cell.id for cell in undecided)),
         failed=failed,
+        cells={name: (cell.model, cell.loss, cell.split, cell.seed) for name, cell in _cells_by_id(wanted).items()},
         num_train={
             t.cell.split: row["num_train"] + (row["num_val"] or 0) for t, row in rows.items() if row["num_train"]
         },
@@ -123,6 +123,12 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
         simulated=definition.simulate,
         facts=facts,
     )
+
+
+def _cells_by_id(wanted: Iterable[Trial]) -> dict[str, Cell]:
+    """The cell of every trial, and every cell, by id."""
+    found = {trial.id: trial.cell for trial in wanted}
+    return found | {cell.id: cell for cell in found.values()}
 
 
 def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mapping[str, str]) -> str:
@@ -139,6 +145,7 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
 def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFrame:
     """The committed trials of the definition, one row each, in its order."""
     rows = [committed[trial] for trial in trials(definition) if trial in committed]
+    frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
     frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
     return frame.assign(axis=frame["axis"].fillna(""))
 

@@ -197,7 +197,7 @@ def configurations(table: pd.DataFrame) -> list[Configuration]:
     return list(table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
 
 
-def name_of(row: Any) -> str:
+def configuration_name(row: Any) -> str:
     """A configuration's name in text, e.g. `icnet ce_dice`."""
     return f"{row.model} {row.loss}"
 
@@ -214,7 +214,7 @@ def two_averagings(table: pd.DataFrame) -> pd.DataFrame:
     return both if len(both) else table
 
 
-def worded_in(table: pd.DataFrame) -> str:
+def main_averaging(table: pd.DataFrame) -> str:
     """The averaging that words speak of: example-wise where it has a score, as it counts every image alike."""
     there = list(dict.fromkeys(table.loc[table["dice"].notna(), "averaging"]))
     return "ew" if "ew" in there else str(there[0])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 
-from analysis.scores import MACRO, RANDOM, Configuration, by_split, configurations, of_kind, worded_in
+from analysis.scores import MACRO, RANDOM, Configuration, by_split, configurations, main_averaging, of_kind
 
 NUM_BEST, NUM_WORST = 20, 4
+MOST_PAIRS = 12
 
 
 def ranked(table: pd.DataFrame) -> list[Configuration]:
     """Every (model, loss) by its mean Dice over object classes and random splits, the highest first, undefined last."""
-    wide = by_split(table[table["averaging"] == worded_in(table)])
+    wide = by_split(table[table["averaging"] == main_averaging(table)])
     macro = of_kind(wide.xs(MACRO, level="class"), RANDOM).droplevel("averaging")
     return list(macro.mean(axis=1).sort_values(ascending=False, kind="stable").index)
 
@@ -36,3 +39,19 @@ def rule(table: pd.DataFrame) -> str:
         f"mean Dice over object classes and random splits, and the {NUM_WORST} with the lowest. What is said of all "
         f"configurations is said of {number}."
     )
+
+
+def pairs_of(table: pd.DataFrame) -> list[tuple[Configuration, Configuration]]:
+    """Pairs (later, earlier) of those shown that have the same network or the same loss; of more than MOST_PAIRS, those
+    of the best with the next in the ranking."""
+    shown = shown_of(table)
+    pairs = [(b, a) for a, b in itertools.combinations(shown, 2) if _one_factor_apart(a, b)]
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    best, *others = [each for each in ranked(table) if each in shown]
+    nearest = [each for each in others if _one_factor_apart(best, each)]
+    return [(best, each) for each in nearest[:MOST_PAIRS]]
+
+
+def _one_factor_apart(a: Configuration, b: Configuration) -> bool:
+    return (a[0] == b[0]) != (a[1] == b[1])

@@ -12,8 +12,8 @@ import pandas as pd
 
 from analysis.answer import records
 from analysis.errors import AnalysisError
-from analysis.files import written_whole
-from analysis.formats import CSV_COLUMNS, Frames, inert, rows_of
+from analysis.files import write_atomically
+from analysis.formats import CSV_COLUMNS, Frames, rows_of, without_formula
 
 MOST_ROWS, MOST_CHARACTERS = 1_048_575, 32_767  # of a sheet below its header, of a cell
 
@@ -41,7 +41,7 @@ def write_workbook(file: str | os.PathLike[str], frames: Frames, trials: pd.Data
         sheet.append(CSV_COLUMNS if title == "scores" else list(rows[0]))
         for row in _cells(rows):
             sheet.append(row)
-    with written_whole(path) as unfinished:
+    with write_atomically(path) as unfinished:
         workbook.save(unfinished)
     return path
 
@@ -49,7 +49,7 @@ def write_workbook(file: str | os.PathLike[str], frames: Frames, trials: pd.Data
 def _cells(rows: Iterable[Mapping[str, Any]]) -> Iterable[list[Any]]:
     for row in rows:
         known = (None if value is pd.NaT else value for value in row.values())
-        yield [inert(value)[:MOST_CHARACTERS] if isinstance(value, str) else value for value in known]
+        yield [without_formula(value)[:MOST_CHARACTERS] if isinstance(value, str) else value for value in known]
 
 
 def _without_zones(frame: pd.DataFrame) -> pd.DataFrame:

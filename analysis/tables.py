@@ -102,7 +102,7 @@ def worst(frame: pd.DataFrame, decimals: int | None = None) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Printed:
     """One value as printed."""
 
     text: str
@@ -117,7 +117,7 @@ class Layout:
     notes: list[str]
     groups: list[tuple[str, int]]  # each averaging and its number of columns
     columns: list[tuple[str, str]]  # (averaging, class)
-    blocks: list[list[tuple[str, list[Cell]]]]  # of random splits, then of each held-out axis: (split, cells)
+    blocks: list[list[tuple[str, list[Printed]]]]  # of random splits, then of each held-out axis: (split, cells)
 
     @classmethod
     def of(cls, key: tuple[str, str], frame: pd.DataFrame, decimals: int, exact: bool) -> Layout:
@@ -127,7 +127,7 @@ class Layout:
         for split in frame.index:
             absent = [(split, *column) in missing for column in frame.columns]
             texts = [_print(value, decimals, gone) for value, gone in zip(frame.loc[split], absent, strict=True)]
-            cells = [Cell(text, bool(mark)) for text, mark in zip(texts, marks.loc[split], strict=True)]
+            cells = [Printed(text, bool(mark)) for text, mark in zip(texts, marks.loc[split], strict=True)]
             rows.append((kinds.get(split), (printable(split), cells)))
         columns = [(printable(averaging), printable(name)) for averaging, name in frame.columns]
         return cls(

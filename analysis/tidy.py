@@ -1,4 +1,4 @@
-"""A tidy table of scores, checked at the door: CSV or Parquet, one row a score."""
+"""Reading a tidy table of scores, and checking it: CSV or Parquet, one row per score."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
     problems: list[str] = []
     for column in ("model", "loss", "split", "averaging", "class"):
         empty = table[column].isna() | (table[column].astype(str) == "")
-        problems += _rows(table, empty, column, "is empty")
+        problems += _problem(table, empty, column, "is empty")
         table[column] = table[column].astype(str)
         # `bg ` would count as an object beside `bg`, and `icnet ` as another network.
         blank = table[column] != table[column].str.strip()
-        problems += _rows(table, blank, column, "begins or ends with a blank")
-    problems += _misnamed(table["class"])
+        problems += _problem(table, blank, column, "begins or ends with a blank")
+    problems += _problems_with_names(table["class"])
     table["class"] = table["class"].map(known_class)
     table, of_splits = _with_kinds(table)
     problems += of_splits
     odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
-    problems += _rows(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
+    problems += _problem(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
     score, is_score = _numbers(table["dice"])
-    problems += _rows(table, ~is_score, "dice", "is no number; leave an undefined score empty")
-    problems += _rows(table, is_score & ~score.isna() & ~score.between(0, 1), "dice", "must be from 0 to 1")
+    problems += _problem(table, ~is_score, "dice", "is no number; leave an undefined score empty")
+    problems += _problem(table, is_score & ~score.isna() & ~score.between(0, 1), "dice", "must be from 0 to 1")
     seed, _ = _numbers(table["seed"] if "seed" in table else pd.Series(0, index=table.index))
     odd_seed = ~((seed >= 0) & (seed % 1 == 0) & (seed < 2**53))
-    problems += _rows(table, odd_seed, "seed", "must be a whole number, 0 or more")
+    problems += _problem(table, odd_seed, "seed", "must be a whole number, 0 or more")
     if problems:
-        raise AnalysisError("\n".join([f"{path}: no table of scores; mend or remove these rows", *problems]))
+        raise AnalysisError("\n".join([f"{path}: no table of scores; correct or remove these rows", *problems]))
     scores = tidy(table.assign(dice=score, seed=seed.astype(np.int64)), path)
     return scores, SIMULATED in table and bool(table[SIMULATED].astype(str).str.lower().isin(("1", "true")).any())
 
@@ -71,16 +71,16 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     if "split_kind" in table:
         kind = table["split_kind"].astype(str).replace(EARLIER_KINDS)
-        problems = _rows(table, ~kind.isin(KINDS), "split_kind", f"must be one of {', '.join(KINDS)}")
+        problems = _problem(table, ~kind.isin(KINDS), "split_kind", f"must be one of {', '.join(KINDS)}")
     else:
         kind = table["split"].map(lambda name: RANDOM if name.startswith("random_") else HELD_OUT)
         unknown = ~table["split"].str.fullmatch(_KNOWN_SPLIT) & (table["split"] != "")
         what = "must be random_<number> or rot_<number>, of at most 9 digits, unless a column split_kind tells"
-        problems = _rows(table, unknown, "split", what)
+        problems = _problem(table, unknown, "split", what)
     axis = table["axis"].fillna("").astype(str) if "axis" in table else pd.Series("", index=table.index)
     table = table.assign(split_kind=kind, axis=axis.where(kind == HELD_OUT, ""))
     several = table.groupby("split")[["split_kind", "axis"]].transform("nunique").gt(1).any(axis=1)
-    return table, problems + _rows(table, several, "split", "has two kinds or axes")
+    return table, problems + _problem(table, several, "split", "has two kinds or axes")
 
 
 def known_class(name: str) -> str:
@@ -88,7 +88,7 @@ def known_class(name: str) -> str:
     return NO_OBJECTS.get(name.casefold(), name)
 
 
-def _misnamed(classes: pd.Series[Any]) -> list[str]:
+def _problems_with_names(classes: pd.Series[Any]) -> list[str]:
     """One line for every class whose name means something else here."""
     names = list(classes.unique())
     problems = [f"  class {MACRO!r} is what the mean over the classes is called: rename it"] * (MACRO in names)
@@ -140,7 +140,7 @@ def _numbers(values: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
     return numbers, undefined | ~numbers.isna()
 
 
-def _rows(table: pd.DataFrame, wrong: pd.Series[Any], column: str, what: str) -> list[str]:
+def _problem(table: pd.DataFrame, wrong: pd.Series[Any], column: str, what: str) -> list[str]:
     """One line for the rows in which a column is wrong, with the first of them (rows count from 1)."""
     if not wrong.any():
         return []

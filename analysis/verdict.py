@@ -17,11 +17,11 @@ from analysis.scores import (
     HeldOut,
     Scores,
     by_split,
+    configuration_name,
     count_of,
     is_object,
-    name_of,
+    main_averaging,
     of_kind,
-    worded_in,
 )
 from analysis.shown import rule, shown_of
 from analysis.statistics.comparison import (
@@ -32,18 +32,16 @@ from analysis.statistics.comparison import (
     sign_flip_refusal,
 )
 from analysis.statistics.false_classes import false_classes
+from analysis.statistics.material import ROPE
 from analysis.statistics.ranks import WorstOfColumns, extreme_classes, worst_of_columns
 from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
-from analysis.statistics.training import run_its_course, too_short, training
+from analysis.statistics.training import long_enough, too_short, training
 from trainers.dice import AVERAGINGS
-
-ROPE = 0.01
-"""Differences of Dice within it count as none, unless the caller says otherwise."""
 
 
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
-    """Findings, each a question and its answer in words. They speak of one averaging, that of `worded_in`."""
-    averaging = worded_in(scores.table)
+    """Findings, each a question and its answer in words. They speak of one averaging, that of `main_averaging`."""
+    averaging = main_averaging(scores.table)
     table = scores.table[scores.table["averaging"] == averaging]
     macro = spread(table)
     macro = macro[macro["class"] == MACRO]
@@ -53,7 +51,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     findings = [
         _in_short(table, macro, too_short(trained) if len(trained) else ""),
         _what_was_measured(scores, averaging, rule(scores.table)),
-        run_its_course(scores, trained),
+        long_enough(scores, trained),
         _spread(listed),
         _held_out(table, listed),
         _weakest(table),
@@ -80,43 +78,45 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
     if known.empty:
         refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
         reason = refusal.reason if refusal else _unscored(table)
-        points.append(f"How steady these models are cannot be told: {reason}.")
+        points.append(f"These data cannot say how steady the models are: {reason}.")
     else:
         halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
         points.append(
-            f"Take no single mean Dice here for more exact than {_range(np.array(halves), '±')}: that far another "
-            "random split alone may move it (95 %)."
+            f"A single mean Dice here is exact to within {_range(np.array(halves), '±')} only: another random split "
+            "alone may move it that far (95 %)."
         )
     gaps = macro["gap"].dropna()
     if len(gaps):
         points.append(_in_short_of_held_out(gaps, HeldOut.of(table)))
     elif table["split_kind"].nunique() > 1:
         points.append(
-            f"What is lost on {HeldOut.of(table).samples} cannot be told for all object classes: {_unscored(table)}."
+            f"What is lost on {HeldOut.of(table).samples} is not known for all object classes: {_unscored(table)}."
         )
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if len(objects):
         low = objects.loc[objects["dice"].idxmin()]
-        points.append(f"The lowest Dice here is {low['dice']:.2f}: {low['class']}, {name_of(low)}, {low['split']}.")
+        points.append(
+            f"The lowest Dice here is {low['dice']:.2f}: {low['class']}, {configuration_name(low)}, {low['split']}."
+        )
     return Finding("In short", tuple(points))
 
 
 def _unscored(table: pd.DataFrame) -> str:
     """Which classes have no score, and where: the first configuration that lacks one."""
     wide = by_split(table)
-    told = zip(wide.index, without_score(wide), strict=True)
-    (model, loss, _, _), sentence = next((key, each) for key, each in told if key[-1] == MACRO and each)
+    sentences = zip(wide.index, without_score(wide), strict=True)
+    (model, loss, _, _), sentence = next((key, each) for key, each in sentences if key[-1] == MACRO and each)
     return f"{sentence} ({model} {loss})"
 
 
 def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
     loses = int((gaps > 0).sum())
     if len(gaps) == 1:
-        told = f"the mean Dice is {_range(gaps.abs())} {'lower' if loses else 'higher'}"
+        sentence = f"the mean Dice is {_range(gaps.abs())} {'lower' if loses else 'higher'}"
     else:
         every = "all" if loses == len(gaps) else f"{loses} of"
-        told = f"{every} {len(gaps)} configurations lose; random less held-out is {_range(gaps)}"
-    return f"On {held_out.samples}, {told}."
+        sentence = f"{every} {len(gaps)} configurations lose; random less held-out is {_range(gaps)}"
+    return f"On {held_out.samples}, {sentence}."
 
 
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
@@ -136,7 +136,7 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
             f"{count_of(int(counts.get(RANDOM, 0)), 'random splits')} and "
             f"{count_of(int(counts.get(HELD_OUT, 0)), f'{HeldOut.of(table).split}s')}, {seeds} each; "
             f"{selection.get(scores.selection, 'scores as given')}.",
-            f"Not all is there: {' and '.join(lacking)}, by name below; nothing is averaged around them."
+            f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
             if lacking
             else "Nothing is missing.",
             f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the object "
@@ -152,14 +152,17 @@ def _spread(macro: pd.DataFrame) -> Finding:
     for row in macro.itertuples():
         refusal = sd_refusal(row.num_splits, "random splits")
         if np.isnan(row.mean):
-            points.append(f"{name_of(row)}: no mean over the object classes, as not all have a score; see its table.")
+            points.append(
+                f"{configuration_name(row)}: no mean over the object classes, as not all have a score; see its table."
+            )
         elif refusal:
-            points.append(f"{name_of(row)}: {row.mean:.3f}; {refusal.reason}.")
+            points.append(f"{configuration_name(row)}: {row.mean:.3f}; {refusal.reason}.")
         else:
             half = expected_half_width(row.sd, row.num_splits)
             points.append(
-                f"{name_of(row)}: {row.mean:.3f}, SD {row.sd:.3f} [{row.sd_low:.3f}, {row.sd_high:.3f}]; expect "
-                f"{max(0.0, row.mean - half):.2f} to {min(1.0, row.mean + half):.2f} on one more random split (95 %)."
+                f"{configuration_name(row)}: {row.mean:.3f}, SD {row.sd:.3f} [{row.sd_low:.3f}, "
+                f"{row.sd_high:.3f}]; expect {max(0.0, row.mean - half):.2f} to {min(1.0, row.mean + half):.2f} "
+                "on one more random split (95 %)."
             )
     return Finding("How good is it, and how far would another split move it?", tuple(points))
 
@@ -169,7 +172,7 @@ def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
         return None
     held_out = HeldOut.of(table)
     points = [
-        f"{name_of(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s"
+        f"{configuration_name(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s"
         + ("." if np.isnan(row.retained_share) else f"; it keeps {row.retained_share:.0%}.")
         for row in macro.dropna(subset="gap").itertuples()
     ]
@@ -179,8 +182,8 @@ def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
     if overall["num_left_out"]:
         over += f" that have a score on every split; {count_of(int(overall['num_left_out']), 'columns')} left out"
     difference = [] if np.isnan(overall["difference"]) else [f"{overall['difference']:+.3f}"]
-    told = [*difference, overall["note"] or f"exact one-sided p = {overall['p']:.4f}, {over}"]
-    points.append(f"Random less held-out, over all: {'; '.join(told)}.")
+    parts = [*difference, overall["note"] or f"exact one-sided p = {overall['p']:.4f}, {over}"]
+    points.append(f"Random less held-out, over all: {'; '.join(parts)}.")
     points.append(_worst_columns(worst_of_columns(table), held_out))
     return Finding(f"Does it hold on {held_out.samples}?", tuple(points))
 
@@ -188,13 +191,13 @@ def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
 def _worst_columns(worst: WorstOfColumns, held_out: HeldOut) -> str:
     shares = worst.columns["held_out_share"]
     whole, shared = int((shares == 1).sum()), int(shares.between(0, 1, inclusive="neither").sum())
-    told = (
+    sentence = (
         f"{whole} of {worst.num_columns} columns (configuration x class) have their worst value on a {held_out.split}"
     )
     if shared:
         ties = f"{shared} more has" if shared == 1 else f"{shared} more have"
-        told += f", and {ties} it on a held-out and a random split alike, which counts in part"
-    return f"{told}: {worst.column_share:.0%}, where chance gives {worst.chance:.0%}."
+        sentence += f", and {ties} it on a held-out and a random split alike, which counts in part"
+    return f"{sentence}: {worst.column_share:.0%}, where chance gives {worst.chance:.0%}."
 
 
 def _weakest(table: pd.DataFrame) -> Finding | None:
@@ -204,7 +207,7 @@ def _weakest(table: pd.DataFrame) -> Finding | None:
         return None
     listed = ", ".join(f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True))
     return Finding(
-        "Which class is least to be trusted?",
+        "Which class can be trusted least?",
         (f"Hardest class by share of the {count_of(int(shares['num_runs'].iloc[0]), 'runs')}: {listed}.",),
     )
 
@@ -216,8 +219,8 @@ def _false(scores: Scores) -> Finding | None:
     held_out = HeldOut.of(scores.table)
     found = false_classes(scores.facts).dropna(subset="rate").sort_values("rate", ascending=False, kind="stable")
     points = [
-        f"On {held_out.in_words(str(kind))}: {row['class']} by {name_of(row)}, in {row['rate']:.0%} of the test images "
-        "without it."
+        f"On {held_out.in_words(str(kind))}: {row['class']} by {configuration_name(row)}, in {row['rate']:.0%} of the "
+        "test images without it."
         for kind, part in found.groupby("split_kind", sort=True)
         for row in [part.iloc[0]]
         if row["rate"] > 0
@@ -231,7 +234,7 @@ def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float)
     if len(ranked) < 2:
         return None
     (_, first), (_, second) = list(ranked.iterrows())[:2]
-    lead = f"{name_of(first)} leads {name_of(second)} by {first['mean'] - second['mean']:.3f}"
+    lead = f"{configuration_name(first)} leads {configuration_name(second)} by {first['mean'] - second['mean']:.3f}"
     question = "Which configuration is best on random splits?"
     if scores.test_to_train is None:
         return Finding(question, (f"{lead}; without the sizes of the splits there is no interval to judge that by.",))
@@ -246,7 +249,7 @@ def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float)
         (
             f"{lead} [{row['low']:.3f}, {row['high']:.3f}], an interval that allows for shared training images. {sure}",
             f"Better / equal within {rope:g} / worse, by probability: {row['p_better']:.2f} / {row['p_equal']:.2f} / "
-            f"{row['p_worse']:.2f}. The leader was picked for leading, which flatters it.",
+            f"{row['p_worse']:.2f}. The leader was chosen because it leads, so its lead is overestimated.",
         ),
     )
 
@@ -263,7 +266,7 @@ def cannot_say(scores: Scores) -> Finding:
         points.append("How the scores change on samples unlike those of training: there are no held-out splits.")
     else:
         points += _of_held_out(num_random, num_held_out, f"{held_out.split}s")
-    unattainable = [note for note in columns_against_held_out(scores.table)["note"] if note.startswith("nothing can")]
+    unattainable = [note for note in columns_against_held_out(scores.table)["note"] if note.startswith("no column can")]
     points += [f"Which single columns fall on {held_out.split}s: {note}." for note in unattainable[:1]]
     if scores.table.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() < 2:
         points.append(

@@ -1,39 +1,15 @@
-"""What OUT already holds, and whether it belongs to the study at hand."""
+"""Whether what OUT holds belongs to the study at hand."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from study.cells import Outcome, Trial, parse_trial
-from study.definition import Definition
+from study.cells import Outcome, Trial
 from study.digests import Row
 from study.errors import StudyError
 from study.point import Point
 from study.prepare import Prepared, differing_versions
 from study.results import Results
-
-
-@dataclass(frozen=True)
-class Committed:
-    """The trials of one recipe that OUT holds."""
-
-    rows: dict[Trial, Row]
-    """Trial -> its row of `trials`, where all its files are as they were committed."""
-    damaged: dict[Trial, str]
-    """Trial -> which of its files is lost or altered. It is missing, and the next run makes it again."""
-
-
-def read_committed(results: Results, definition: Definition) -> Committed:
-    """The committed trials of OUT. Raises StudyError, naming the differing keys, if one was run with another recipe."""
-    audit = results.audit()
-    digest = definition.recipe_digest()
-    for trial_id, row in audit.rows.items():
-        if row["recipe_digest"] != digest:
-            raise StudyError(_other_recipe(results, trial_id, definition))
-    rows, damaged = ({parse_trial(name): what for name, what in found.items()} for found in (audit.rows, audit.damaged))
-    return Committed(rows, damaged)  # type: ignore[arg-type]
 
 
 def refuse_foreign_files(results: Results) -> None:
@@ -83,23 +59,3 @@ def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Tria
 def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
     """What the search is told of each trial: its point, and its objective unless it failed."""
     return {t: Outcome(Point.from_json(row["point"]), row["objective"]) for t, row in committed.items()}
-
-
-def missing(trials: Iterable[Trial], committed: Mapping[Trial, Row]) -> list[Trial]:
-    return [trial for trial in trials if trial not in committed]
-
-
-def _other_recipe(results: Results, trial_id: str, definition: Definition) -> str:
-    theirs, ours = results.recipe_of(trial_id), definition.recipe_keys()
-    if bool(theirs.get("simulate")) != definition.simulate:
-        there, here = ("trained", "simulates") if definition.simulate else ("simulated", "trains")
-        return (
-            f"{results.out} holds {there} trials, and this definition {here}: use another --out, "
-            f"or --set simulate={json.dumps(not definition.simulate)}"
-        )
-    differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
-    lines = [f"  {key}: {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in differing]
-    return (
-        f"{results.out} holds trials of another recipe ({trial_id}, for one). Numbers of two recipes do not belong in "
-        "one study: use another --out, or the recipe that is there. What differs:\n" + "\n".join(lines)
-    )

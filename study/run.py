@@ -12,13 +12,14 @@ import pyarrow as pa
 from study.capacity import Forecast, forecast, this_machine
 from study.cells import Cell, Outcome, Trial, cells, parse_trial, trials
 from study.claim import claimed, living_driver
-from study.committed import Committed, check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
+from study.committed import check_same_inputs, outcomes, refuse_foreign_files
 from study.cost import Estimate, Factors, estimate, images_to_train_on
 from study.data_set import samples_of
 from study.definition import Definition
-from study.definition_file import is_of_an_earlier_version, parse, read_toml
+from study.definition_file import parse
 from study.digests import Row
 from study.errors import StudyError
+from study.kept import Committed, kept_definition, missing, read_committed
 from study.point import Point
 from study.prepare import Prepared, prepare
 from study.progress import Progress
@@ -190,18 +191,6 @@ def status(out: str) -> Status:
     unfinished = read_unfinished(results, {trial.id for trial in committed.rows})
     progress, alive = last_progress(results), living_driver(results) is not None
     return Status(definition, trials(definition), committed.rows, unfinished, progress, committed.damaged, alive)
-
-
-def kept_definition(results: Results) -> Definition:
-    """The definition in OUT/study.toml. Raises StudyError if OUT is no study."""
-    content = results.read_bytes(DEFINITION_FILE)
-    if content is None:
-        raise StudyError(f"{results.out} holds no study: there is no {DEFINITION_FILE} in it")
-    place = f"{results.out}/{DEFINITION_FILE}"
-    table = read_toml(content, place)
-    if is_of_an_earlier_version(table):
-        raise StudyError(f"{results.out} was made by an earlier version of this project: use another --out")
-    return parse(table, place)
 
 
 @dataclass(frozen=True)

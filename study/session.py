@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from study.capacity import forecast
 from study.cells import Trial, parse_trial
 from study.claim import Claim
-from study.committed import outcomes, read_committed
+from study.committed import outcomes
 from study.cost import Estimate
 from study.digests import Row
 from study.errors import StudyError
+from study.kept import read_committed
 from study.patience import FULL_DISK
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress

@@ -59,7 +59,7 @@ def test_stability_leads_with_the_answer_and_its_chance_level(capsys: pytest.Cap
         "24 of 32 columns (configuration x class) have their worst value on a held-out angle split: 75%" in in_one_line
     )
     assert "exact one-sided p = 0.0061" in in_one_line
-    assert "nothing can survive Holm over 48 columns" in in_one_line
+    assert "no column can be significant after Holm's correction for 48" in in_one_line
 
 
 def test_compare_corrects_for_overlapping_training_sets(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.load import load
-from analysis.report import figures, figures_search
-from analysis.report.figures import OF_HELD_OUT
+from analysis.report import drawing, figures, figures_search
+from analysis.report.drawing import OF_HELD_OUT
 from analysis.report.svg import INK, inline_svg
 from analysis.scores import MACRO
 from analysis.statistics.comparison import compare
@@ -211,9 +211,9 @@ def luminance(colour: Sequence[float]) -> float:
 
 def test_numbers_on_colours_can_be_read() -> None:
     """Contrast of at least 4.5 : 1 (WCAG 2, AA) at every value."""
-    _, axes = figures.panel(2)
+    _, axes = drawing.empty_panel(2)
     for value in np.linspace(0, 1, 101):
-        figures.heat_cell(axes, 0, 0, value, "0", value)
+        drawing.heat_cell(axes, 0, 0, value, "0", value)
         dark, light = sorted([luminance(axes.patches[-1].get_facecolor()), float(axes.texts[-1].get_color() == "#fff")])
         assert (light + 0.05) / (dark + 0.05) >= 4.5, value
 
@@ -228,16 +228,8 @@ def point(width: float, strength: float) -> str:
 TRIALS = pd.DataFrame(
     [
         (
-            "icnet",
-            "ce",
-            split,
-            kind,
-            0,
-            f"icnet-ce-{split}-s0-t{i:02}",
-            i,
-            point(width, strength),
-            0.4 + 0.1 * i,
-            i == 2,
+            *("icnet", "ce", split, kind, 0, f"icnet-ce-{split}-s0-t{i:02}", i, point(width, strength)),
+            *(0.4 + 0.1 * i, i == 2),
         )
         for split, kind in (("random_0", "random"), ("rot_0", "held_out"))
         for i, (width, strength) in enumerate([(1.0, 1.0), (0.5, 0.2), (2.0, 1.5)])

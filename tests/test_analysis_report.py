@@ -131,10 +131,10 @@ def test_the_same_scores_give_the_same_bytes(small: Scores, page: Path, tmp_path
 def test_the_json_beside_it_has_every_table(page: Path, small: Scores) -> None:
     plain = json.loads(page.with_suffix(".json").read_text())
     assert plain["findings"][0]["question"] == "In short"
-    assert list(plain["sections"]) == [*OF_SCORES, *OF_A_STUDY, "worst", "provenance"]
+    assert list(plain["sections"]) == [*OF_SCORES, *OF_A_STUDY, "worst", "worst_images", "provenance"]
     assert len(plain["sections"]["scores"]["scores"]) == sum(small.table["averaging"] != "pooled")
     assert plain["definition"]["name"] == "small"
-    assert plain["sections"]["spread"]["stability"][0]["model"] == "icnet"
+    assert plain["sections"]["spread"]["spread"][0]["model"] == "icnet"
 
 
 def test_names_from_data_stay_text(tmp_path: Path) -> None:

@@ -56,8 +56,7 @@ def make_runs(
         width, strength = points[index]
         trial = {"trial": f"unet-ce-{split}-s{seed}-t{index:02}", "model": "unet", "loss": "ce", "split": split}
         trial |= {"split_kind": "held_out" if split.startswith("rot") else "random", "axis": "", "seed": seed}
-        trial["index"] = index
-        trial |= {"point": point(width, strength), "objective": objective(split, seed, index)}
+        trial |= {"index": index, "point": point(width, strength), "objective": objective(split, seed, index)}
         for averaging, name in itertools.product(("pw", "ew"), ("bg", *OBJECTS, "all")):
             rows.append({**trial, "averaging": averaging, "class": name, "dice": dice(split, seed, index, name)})
     return pd.DataFrame(rows)

@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.report.sections import MOST_PAIRS, Material, pairs_of
 from analysis.report.write import report
 from analysis.scores import Scores
-from analysis.shown import NUM_BEST, NUM_WORST, ranked, rule, shown_of
+from analysis.shown import MOST_PAIRS, NUM_BEST, NUM_WORST, pairs_of, ranked, rule, shown_of
 from analysis.verdict import verdict
 
 
@@ -54,10 +53,10 @@ def test_the_verdict_lists_those_and_counts_all() -> None:
 
 
 def test_pairs_grow_no_further_than_their_bound() -> None:
-    few = pairs_of(Material(many(2, 2), 0.01, 0))
+    few = pairs_of(many(2, 2).table)
     assert len(few) == 4
     best = ("net9", "loss5")
-    pairs = pairs_of(Material(many(10, 6), 0.01, 0))
+    pairs = pairs_of(many(10, 6).table)
     assert 0 < len(pairs) <= MOST_PAIRS
     assert all(a == best and (a[0] == b[0]) != (a[1] == b[1]) for a, b in pairs)
 

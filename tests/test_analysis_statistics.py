@@ -162,7 +162,8 @@ def test_holm_cannot_pass_any_of_48_columns(paper: pd.DataFrame) -> None:
     assert (len(found), (found["p"] < 0.05).sum()) == (48, 16)
     assert found["holm"].isna().all()
     assert found["note"].unique().tolist() == [
-        "nothing can survive Holm over 48 columns: the smallest attainable p is 0.0061, above 0.05 / 48 = 0.001"
+        "no column can be significant after Holm's correction for 48: the smallest attainable p is 0.0061, above 0.05 "
+        "/ 48 = 0.001"
     ]
     six = columns_against_held_out(paper[(paper["model"] == "icnet") & (paper["averaging"] == "pw")].head(88))
     assert six["holm"].tolist() == pytest.approx(holm(six["p"]))
@@ -304,7 +305,8 @@ def test_three_rotation_splits_get_sentences(paper: pd.DataFrame) -> None:
         "no p-value: with 2 random and 3 held-out splits the smallest possible one is 0.1"
     )
     assert sd_refusal(3, "random splits") == Refusal(
-        "3 random splits are too few for a standard deviation: the true one could be 0.52 to 6.28 times theirs"
+        "3 random splits are too few for a standard deviation: the true one could be 0.52 to 6.28 times the observed "
+        "one"
     )
     assert "3 held-out splits are too few for a standard deviation" in spread(paper).loc[0, "note"]
 
@@ -366,26 +368,28 @@ def test_bad_tables_are_named() -> None:
 def test_undefined_scores_are_skipped_and_counted() -> None:
     table = small_table(6, 3)
     gap = (table["model"] == "model_0") & (table["split"] == "random_2") & (table["class"] == "bx")
-    holed = table.assign(dice=table["dice"].mask(gap))
-    found = spread(holed)
+    with_gap = table.assign(dice=table["dice"].mask(gap))
+    found = spread(with_gap)
     box, macro = (at(found, model="model_0", class_=name) for name in ("bx", MACRO))
     assert (box["num_splits"], box["num_undefined"], macro["num_splits"], macro["num_undefined"]) == (5, 1, 5, 1)
     assert "bx has no score on random_2" in box["note"]
     assert "bx has no score on random_2" in macro["note"]
-    values = holed[(holed["model"] == "model_0") & (holed["class"] == "bx") & (holed["split_kind"] == "random")]["dice"]
+    values = with_gap[
+        (with_gap["model"] == "model_0") & (with_gap["class"] == "bx") & (with_gap["split_kind"] == "random")
+    ]["dice"]
     assert box["mean"] == pytest.approx(values.dropna().mean())
-    assert np.isnan(by_split(holed).loc[("model_0", "ce", "pw", MACRO), ("random", "random_2")])
-    pd.testing.assert_frame_equal(found, spread(holed[~gap]), check_dtype=False)
-    overall = random_against_held_out(holed).iloc[0]
+    assert np.isnan(by_split(with_gap).loc[("model_0", "ce", "pw", MACRO), ("random", "random_2")])
+    pd.testing.assert_frame_equal(found, spread(with_gap[~gap]), check_dtype=False)
+    overall = random_against_held_out(with_gap).iloc[0]
     assert (overall["num_columns"], overall["num_left_out"]) == (3, 1)
-    compared = compare(holed, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01)
+    compared = compare(with_gap, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01)
     for name in ("bx", MACRO):
         assert at(compared, class_=name)["num_pairs"] == 5
         assert "model_0 ce: bx has no score on random_2" in at(compared, class_=name)["note"]
-    assert at(variance_shares(holed), class_="bx")["note"].startswith("no shares: not every configuration")
-    assert at(columns_against_held_out(holed), model="model_0", class_="bx")["note"].startswith("no p-value")
-    assert worst_of_columns(holed).num_incomplete == 1
-    ranks = class_ranks(holed).set_index(["model", "class"])["random_2"].isna()
+    assert at(variance_shares(with_gap), class_="bx")["note"].startswith("no shares: not every configuration")
+    assert at(columns_against_held_out(with_gap), model="model_0", class_="bx")["note"].startswith("no p-value")
+    assert worst_of_columns(with_gap).num_incomplete == 1
+    ranks = class_ranks(with_gap).set_index(["model", "class"])["random_2"].isna()
     assert ranks.to_dict() == {(m, c): m == "model_0" for m in ("model_0", "model_1") for c in ("bx", "cl")}
 
 

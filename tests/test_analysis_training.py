@@ -45,7 +45,7 @@ def said(scores: Scores, question: str) -> str:
 
 def test_trainings_that_were_best_at_their_end_are_counted_and_head_the_verdict(tmp_path: Path) -> None:
     scores = study(tmp_path, [LATE, 20, SETTLED, 20])
-    told = said(scores, "Had training run its course?")
+    told = said(scores, "Was training long enough?")
     assert "In 3 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs" in told
     assert "in 3 of these the training loss was still falling" in told
     assert "training.epochs = 40" in told
@@ -55,7 +55,7 @@ def test_trainings_that_were_best_at_their_end_are_counted_and_head_the_verdict(
 
 def test_where_most_had_settled_the_few_are_counted_and_no_more(tmp_path: Path) -> None:
     scores = study(tmp_path, [SETTLED, 20, SETTLED, 20])
-    assert said(scores, "Had training run its course?") == (
+    assert said(scores, "Was training long enough?") == (
         "In 2 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs: most had settled."
     )
     assert "too short" not in said(scores, "In short")
@@ -68,7 +68,7 @@ def test_the_end_is_a_tenth_of_the_epochs(number: int, late: int) -> None:
 
 def test_a_validation_dice_of_nothing_throughout_is_named(tmp_path: Path) -> None:
     scores = study(tmp_path, [SETTLED] * 4, dice=0.005)
-    assert f"4 of 4 trials ({CELLS[0]}-t00, for one) learned nothing" in said(scores, "Had training run its course?")
+    assert f"4 of 4 trials ({CELLS[0]}-t00, for one) learned nothing" in said(scores, "Was training long enough?")
     assert set(training(scores.study_facts("a test"))["remark"]) == {NOTHING}
 
 
@@ -82,21 +82,21 @@ def test_a_network_that_predicts_background_alone_is_named(tmp_path: Path, monke
     found = training(study(tmp_path, [SETTLED, 20, SETTLED, SETTLED]).study_facts("a test"))
     assert found["remark"].tolist() == [BLANK, f"{TOO_SHORT}, {BLANK}", BLANK, BLANK]
     assert found["object_share"].tolist() == [0, 0, 0, 0]
-    told = said(load(tmp_path), "Had training run its course?")
+    told = said(load(tmp_path), "Was training long enough?")
     assert "found no object: all test pixels are predicted as background" in told
 
 
 def test_diverged_trainings_are_counted_there(tmp_path: Path) -> None:
     scores = study(tmp_path, [SETTLED] * 4)
     diverged = dataclasses.replace(scores, failed={"unet-ce-random_1-s0-t00": "the loss became nan"})
-    assert "1 diverged and has no score" in said(diverged, "Had training run its course?")
+    assert "1 diverged and has no score" in said(diverged, "Was training long enough?")
 
 
 def test_without_histories_nothing_is_said(tmp_path: Path) -> None:
     Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
     for cell in CELLS:
         commit(tmp_path, f"{cell}-t00", selected_epoch=EPOCHS)
-    assert said(load(tmp_path), "Had training run its course?") == ""
+    assert said(load(tmp_path), "Was training long enough?") == ""
 
 
 @pytest.mark.slow
@@ -105,4 +105,4 @@ def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
     made = definition_file.load(str(write_definition(tmp_path)), settings)
     scores = load(write_study(tmp_path / "out", made))
     assert len(training(scores.study_facts("a test"))) == 0
-    assert said(scores, "Had training run its course?") == ""
+    assert said(scores, "Was training long enough?") == ""

@@ -22,11 +22,11 @@ from test_definition import NODES, NUMBERS, shaped
 from analysis.errors import AnalysisError
 from analysis.load import load as load_scores
 from study.cells import parse_trial, trials
-from study.committed import read_committed
 from study.cost import readable
 from study.data_set import catalogue_of
 from study.definition_file import load, parse, read_toml
 from study.errors import StudyError
+from study.kept import read_committed
 from study.results import Results
 from study.run import plan, plan_here
 from study.schemas import table_of

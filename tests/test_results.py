@@ -16,9 +16,10 @@ import pytest
 
 from study.cells import parse_trial
 from study.cli import main
-from study.committed import check_same_inputs, missing, outcomes, read_committed, refuse_foreign_files
+from study.committed import check_same_inputs, outcomes, refuse_foreign_files
 from study.definition_file import load
 from study.errors import StudyError
+from study.kept import missing, read_committed
 from study.outside import Outside
 from study.prepare import versions
 from study.results import DEFINITION_FILE, RUN_FILE, Audit, Results

@@ -9,9 +9,9 @@ import pytest
 from small_study import assert_same_facts, write_definition
 
 from study.cells import cells, parse_trial, trials
-from study.committed import read_committed
 from study.definition_file import load
 from study.errors import StudyError
+from study.kept import read_committed
 from study.point import Point
 from study.prepare import Prepared, prepare
 from study.results import Results

@@ -11,13 +11,26 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from analysis.report.drawing import (
+    LEGEND_ROW,
+    MOST_CHARACTERS_OF_MARKER,
+    OF_HELD_OUT,
+    OF_RANDOM,
+    ROW,
+    SMALL,
+    WIDTH,
+    bare,
+    empty_panel,
+    heat_cell,
+    legend_above,
+    line_of,
+    plain_text,
+)
 from analysis.report.svg import FAINT, INK
 from analysis.scores import (
     CONFIGURATION,
@@ -37,18 +50,6 @@ from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import worst
 from trainers.dice import ALL, BACKGROUND
-from trainers.printable import printable
-
-# Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
-STYLES = ("-", "--", ":", "-.")
-OF_RANDOM, OF_HELD_OUT = COLOURS[0], COLOURS[1]
-SCALE = mpl.colormaps["viridis"]
-WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
-LEGEND_ROW = 0.17  # inches
-SMALL = 8.0  # points
-MOST_CHARACTERS = 32  # of a name
-MOST_CHARACTERS_OF_MARKER = 4
 
 
 def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
@@ -62,7 +63,7 @@ def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
     kinds = [frame.attrs.get("kinds", {}).get(split, (RANDOM, ""))[0] for split in values.index]
     xs = np.array([i + 0.25 * (name in NOT_OBJECTS) for i, name in enumerate(names)])
     ys = np.array([i + 0.25 * (kind != RANDOM) for i, kind in enumerate(kinds)])
-    figure, axes = panel(ROW * (len(values) + 2), max(WIDTH, 1.2 + 0.45 * len(names)))
+    figure, axes = empty_panel(ROW * (len(values) + 2), max(WIDTH, 1.2 + 0.45 * len(names)))
     for y, split in zip(ys, values.index, strict=True):
         for x, name in zip(xs, names, strict=True):
             value = float(values.loc[split, name])
@@ -80,7 +81,7 @@ def dots(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
     ours = _of(table, model, loss, averaging)
     wide, found = by_split(ours), spread(ours).set_index("class")
     names = _classes(found.index)
-    figure, axes = panel(ROW * 1.2 * len(names) + 0.6)
+    figure, axes = empty_panel(ROW * 1.2 * len(names) + 0.6)
     random, held_out = (of_kind(wide, kind).droplevel([0, 1, 2]) for kind in KINDS)
     for y, name in enumerate(names):
         scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
@@ -107,7 +108,7 @@ def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure
     wide = by_split(_of(table, model, loss, averaging)).droplevel([0, 1, 2])
     wide = wide[~wide.index.isin(NOT_OBJECTS)]
     random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
-    figure, axes = panel(3.2)
+    figure, axes = empty_panel(3.2)
     xs = np.arange(1 + held_out.shape[1])
     ends = []
     for i, name in enumerate(wide.index):
@@ -127,7 +128,7 @@ def profiles(table: pd.DataFrame, averaging: str, split_kind: str) -> Figure:
     """Share of the (split, object class) scores above each Dice: a step line per configuration, thin ones per split."""
     rows = table[(table["averaging"] == averaging) & (table["split_kind"] == split_kind) & is_object(table["class"])]
     num_rows = math.ceil(len(rows[CONFIGURATION].drop_duplicates()) / 2)
-    figure, axes = panel(2.6 + LEGEND_ROW * num_rows)
+    figure, axes = empty_panel(2.6 + LEGEND_ROW * num_rows)
     for i, ((model, loss), ours) in enumerate(rows.groupby(["model", "loss"], sort=False)):
         colour, style = line_of(i)
         for _, run in ours.groupby(["split", "seed"]):
@@ -157,7 +158,7 @@ def paired(
     differences = rows_a - rows_b.reindex(rows_a.index)
     random, held_out = of_kind(differences, "random"), of_kind(differences, HELD_OUT)
     names = _classes(found.index)
-    figure, axes = panel(ROW * 1.2 * len(names) + 0.6)
+    figure, axes = empty_panel(ROW * 1.2 * len(names) + 0.6)
     axes.axvspan(-rope, rope, color=FAINT, alpha=0.25, lw=0)
     axes.axvline(0, color=INK, lw=0.8)
     for y, name in enumerate(names):
@@ -182,7 +183,7 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
     splits = table.drop_duplicates("split")[["split", "split_kind"]]
     names = [split for split in splits["split"] if split in found.columns]
     num_random = int((splits["split_kind"] == RANDOM).sum())
-    figure, axes = panel(0.36 * len(found) + 1.1, max(WIDTH, 1.6 + 0.3 * len(names)))
+    figure, axes = empty_panel(0.36 * len(found) + 1.1, max(WIDTH, 1.6 + 0.3 * len(names)))
     xs = np.arange(len(names)) + 0.4 * (np.arange(len(names)) >= num_random)
     ends = []
     for i, ((model, loss), row) in enumerate(found.iterrows()):
@@ -195,64 +196,6 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
     axes.set_xticklabels(_plain(names), rotation=45, ha="right")
     axes.grid(visible=False, axis="y")
     return figure
-
-
-def panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
-    """An empty panel, so many inches high and wide."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.subplots()
-    style(axes)
-    return figure, axes
-
-
-def line_of(place: int) -> tuple[str, str]:
-    """The colour and the dashes of the line at this place among many: all differ up to 32."""
-    return COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
-
-
-def style(axes: Axes) -> None:
-    """Plain axes: ink for text, a faint grid, no box."""
-    axes.patch.set_alpha(0)
-    axes.tick_params(colors=INK, labelsize=SMALL, length=0)
-    axes.xaxis.label.set(color=INK, size=SMALL)
-    axes.yaxis.label.set(color=INK, size=SMALL)
-    axes.grid(color=FAINT, alpha=0.3, lw=0.6)
-    axes.set_axisbelow(True)
-    for spine in axes.spines.values():
-        spine.set(color=FAINT, lw=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
-def legend_above(axes: Axes, columns: int = 4) -> None:
-    """The legend over the axes, where it covers nothing."""
-    where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2}
-    axes.legend(
-        ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3, columnspacing=1.2, **where
-    )
-
-
-def bare(axes: Axes) -> None:
-    """No grid, no lines: for heat maps."""
-    axes.grid(visible=False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def heat_cell(axes: Axes, x: float, y: float, value: float, shown: str, share: float, marked: bool = False) -> None:
-    """One number on its colour, at `share` of the colour scale; a dash where it is undefined."""
-    if np.isnan(value):
-        axes.text(x, y, "–", ha="center", va="center", color=FAINT, size=SMALL)  # noqa: RUF001
-        return
-    colour = SCALE(min(1.0, share))
-    axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fc=colour, lw=0))
-    linear = [(part / 12.92) if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
-    light = np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18  # above it, black has the higher contrast (WCAG 2)
-    weight = "bold" if marked else "normal"
-    axes.text(x, y, shown, ha="center", va="center", color="#000" if light else "#fff", size=SMALL, weight=weight)
-    if marked:
-        axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, ec=OF_HELD_OUT, lw=2))
 
 
 def _class_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -317,10 +260,3 @@ def _jitter(number: int) -> Floats:
 
 def _plain(names: Any) -> list[str]:
     return [plain_text(name) for name in names]
-
-
-def plain_text(name: object) -> str:
-    """A name as it is: no formula, no control character; the middle of a long one left out, as it must fit."""
-    plain = printable(name)
-    short = plain if len(plain) <= MOST_CHARACTERS else f"{plain[:20]}…{plain[-11:]}"
-    return short.replace("$", r"\$")

@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
-from analysis.report.figures import (
+from analysis.report.drawing import (
     COLOURS,
     LEGEND_ROW,
     OF_HELD_OUT,
@@ -21,9 +21,9 @@ from analysis.report.figures import (
     SMALL,
     WIDTH,
     bare,
+    empty_panel,
     heat_cell,
     legend_above,
-    panel,
     plain_text,
     style,
 )
@@ -43,7 +43,7 @@ def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
     """
     known = points.dropna(subset=["mean", cost])
     configurations = list(dict.fromkeys(zip(known["model"], known["loss"], strict=True)))
-    figure, axes = panel(2.7 + LEGEND_ROW * math.ceil(len(configurations) / 2))
+    figure, axes = empty_panel(2.7 + LEGEND_ROW * math.ceil(len(configurations) / 2))
     for row in known.itertuples():
         colour = COLOURS[configurations.index((row.model, row.loss)) % len(COLOURS)]
         x, front = getattr(row, cost), row.non_dominated
@@ -76,12 +76,12 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Mapping[st
     """Every trial at the values of the first two searched keys (of one key: and its validation objective), coloured by
     its validation objective; each cell's choice ringed, the default point crossed.
 
-    :param trials: a row a trial: model, loss, split_kind, index, point, objective, chosen.
+    :param trials: one row per trial: model, loss, split_kind, index, point, objective, chosen.
     """
     ours = _of(trials, model, loss)
     ours = ours.assign(**hyperparameters(ours))
     across, up = [*space, "objective"][:2]
-    figure, axes = panel(3.0)
+    figure, axes = empty_panel(3.0)
     known = ours.dropna(subset="objective")
     low, high = (known["objective"].min(), known["objective"].max()) if len(known) else (0.0, 1.0)
     for kind, part in known.groupby("split_kind", sort=False):
@@ -109,7 +109,7 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Mapping[st
 def search_progress(trials: pd.DataFrame, model: str, loss: str, startup: int) -> Figure:
     """The best validation objective so far by trial index, a line per cell; right of the rule TPE chooses."""
     ours = _of(trials, model, loss)
-    figure, axes = panel(2.4)
+    figure, axes = empty_panel(2.4)
     for (_, _), cell in ours.sort_values("index").groupby(["split", "seed"], sort=False):
         kind = str(cell["split_kind"].iloc[0])
         best = cell["objective"].cummax()
@@ -163,7 +163,7 @@ def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
     :param top: the share at the upper end of the colour scale, the same for panels that are to be compared.
     """
     values = matrix.to_numpy(float)
-    figure, axes = panel(ROW * (len(matrix) + 2.2), max(WIDTH, 1.2 + 0.45 * matrix.shape[1]))
+    figure, axes = empty_panel(ROW * (len(matrix) + 2.2), max(WIDTH, 1.2 + 0.45 * matrix.shape[1]))
     for (y, x), value in np.ndenumerate(values):
         heat_cell(axes, x, y, value, f"{100 * value:.0f}", value / top)
     axes.set(xlim=(-0.5, matrix.shape[1] - 0.5), ylim=(len(matrix) - 0.5, -0.5))

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.answer import frame_html
-from analysis.formats import inert
+from analysis.formats import without_formula
 from analysis.report.svg import inline_svg
 
 
@@ -27,26 +27,21 @@ class Table:
     """A table that unfolds, and downloads as CSV."""
 
     title: str
+    name: str
     frame: pd.DataFrame
-    file: str
-    """The name under which it downloads."""
-    open: bool = False
+    unfolded: bool
+    rows: pd.DataFrame
+    """Those of the frame that are on the page."""
     given_html: str = ""
-    rows: pd.DataFrame | None = None
-    """Those of the frame that are on the page; None: all."""
 
     @property
     def html(self) -> str:
-        return self.given_html or frame_html(self._on_page)
+        return self.given_html or frame_html(self.rows)
 
     @property
     def csv(self) -> str:
         """As base64."""
-        return base64.b64encode(csv_of(self._on_page).encode()).decode()
-
-    @property
-    def _on_page(self) -> pd.DataFrame:
-        return self.frame if self.rows is None else self.rows
+        return base64.b64encode(csv_of(self.rows).encode()).decode()
 
 
 @dataclass(frozen=True)
@@ -64,19 +59,26 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What a section has beside its words and tables."""
+
+    panels: list[Panel] = field(default_factory=list)
+    pictures: list[Pictures] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    key: list[tuple[str, str]] = field(default_factory=list)
+    """Names and their colours."""
+
+
+@dataclass(frozen=True)
 class Section:
     id: str
     title: str
     question: str
     how: str
     """How to read what follows."""
-    panels: list[Panel] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    pictures: list[Pictures] = field(default_factory=list)
-    texts: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    key: list[tuple[str, str]] = field(default_factory=list)
-    """Names and their colours."""
+    drawn: Drawn
+    tables: list[Table]
 
 
 def panel(caption: str, figure: Figure, description: str) -> Panel:
@@ -85,8 +87,8 @@ def panel(caption: str, figure: Figure, description: str) -> Panel:
 
 
 def csv_of(frame: pd.DataFrame) -> str:
-    """A frame as CSV at full precision; names that a spreadsheet would run as formulas are made inert."""
-    plain = frame.map(lambda value: inert(value) if isinstance(value, str) else value)
+    """A frame as CSV at full precision; names that a spreadsheet would run as formulas are made without_formula."""
+    plain = frame.map(lambda value: without_formula(value) if isinstance(value, str) else value)
     return str(plain.to_csv(index=False, lineterminator="\n"))
 
 

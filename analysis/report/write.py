@@ -9,13 +9,13 @@ from pathlib import Path
 
 from analysis.answer import records
 from analysis.errors import AnalysisError
-from analysis.files import written_whole
-from analysis.report.page import Section, render
-from analysis.report.sections import OF_SCORES, Material
-from analysis.report.sections_study import OF_A_STUDY, provenance, worst
+from analysis.files import write_atomically
+from analysis.report.page import render
+from analysis.report.sections import sections
 from analysis.scores import Scores
 from analysis.shown import rule
-from analysis.verdict import ROPE, cannot_say, lacking, verdict
+from analysis.statistics.material import ROPE, Material
+from analysis.verdict import cannot_say, lacking, verdict
 from study.definition import SIMULATED
 
 PROJECT = "segmentation-stability"
@@ -35,7 +35,7 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
     if not page.parent.is_dir():
         raise AnalysisError(f"{page} cannot be written: there is no folder {page.parent}")
     findings, unanswered, material = verdict(scores, rope), cannot_say(scores), Material(scores, rope, seed)
-    parts = _sections(material)
+    parts = sections(material)
     version = metadata.version(PROJECT)
     html = render(
         {
@@ -60,18 +60,10 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
         "findings": [{"question": each.question, "points": list(each.points)} for each in (*findings, unanswered)],
         "missing": list(scores.missing),
         "failed": scores.failed,
-        "sections": {part.id: {Path(t.file).stem: records(t.frame) for t in part.tables} for part in parts},
+        "sections": {part.id: {table.name: records(table.frame) for table in part.tables} for part in parts},
         "definition": scores.facts.definition.model_dump(mode="json") if scores.facts else None,
     }
     for path, text in ((page, html), (page.with_suffix(".json"), json.dumps(plain, indent=1, allow_nan=False) + "\n")):
-        with written_whole(path) as unfinished:
+        with write_atomically(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     return page
-
-
-def _sections(material: Material) -> list[Section]:
-    """All that these results can fill, in the order of reading."""
-    found = [make(material) for make in OF_SCORES]
-    if material.scores.facts is None:
-        return [*found, worst(material)]
-    return [*found, *(make(material) for make in OF_A_STUDY), worst(material), provenance(material)]

@@ -121,8 +121,8 @@ def holm_refusal(num_tests: int, smallest_p: float) -> Refusal | None:
     if num_tests * smallest_p <= ALPHA:
         return None
     return Refusal(
-        f"nothing can survive Holm over {num_tests} columns: the smallest attainable p is {smallest_p:.4f}, "
-        f"above {ALPHA:g} / {num_tests} = {ALPHA / num_tests:.2g}"
+        f"no column can be significant after Holm's correction for {num_tests}: the smallest attainable p is "
+        f"{smallest_p:.4f}, above {ALPHA:g} / {num_tests} = {ALPHA / num_tests:.2g}"
     )
 
 
@@ -238,11 +238,12 @@ def compare(
     found[held_out.columns.tolist()] = held_out
     found["interaction"], found["interaction_p"] = _interaction(differences, seed)
     on_held_out = "" if refusal is None else refusal.reason
-    told = dict(zip(wide.index, without_score(wide), strict=True))
-    unscored = [
-        [f"{' '.join(each)}: {told[*each, *row]}" for each in (a, b) if told[*each, *row]] for row in found.index
+    unscored = dict(zip(wide.index, without_score(wide), strict=True))
+    of_both = [
+        [f"{' '.join(each)}: {unscored[*each, *row]}" for each in (a, b) if unscored[*each, *row]]
+        for row in found.index
     ]
-    found["note"] = ["; ".join(filter(None, (n, on_held_out, *u))) for n, u in zip(notes, unscored, strict=True)]
+    found["note"] = ["; ".join(filter(None, (n, on_held_out, *u))) for n, u in zip(notes, of_both, strict=True)]
     return found.reset_index()
 
 

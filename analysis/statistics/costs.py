@@ -13,9 +13,9 @@ from study.point import Point
 
 COSTS = {
     "parameters": "parameters",
-    "gflops": "GFLOPs an image",
-    "latency_ms": "latency of an image, ms",
-    "train_seconds": "training time of a trial, s",
+    "gflops": "GFLOPs per image",
+    "latency_ms": "latency per image, ms",
+    "train_seconds": "training time per trial, s",
 }
 """Column -> what it is. The last two are times, comparable only on one device."""
 TIMES = ("latency_ms", "train_seconds")

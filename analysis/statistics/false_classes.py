@@ -69,6 +69,16 @@ def false_class_matrices(facts: Facts) -> dict[tuple[str, str, str], pd.DataFram
     }
 
 
+def as_rows(matrices: dict[tuple[str, str, str], pd.DataFrame]) -> pd.DataFrame:
+    """The matrices below each other; a class `mug` that is falsely predicted has the column `mug seen`."""
+    frames = []
+    for (model, loss, kind), matrix in matrices.items():
+        rows = matrix.add_suffix(" seen").rename_axis(index="true object", columns=None).reset_index()
+        place = pd.DataFrame({"model": model, "loss": loss, "split_kind": kind}, index=rows.index)
+        frames.append(place.join(rows))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
 def image_scores(facts: Facts) -> pd.DataFrame:
     """Dice of every object in every test image that shows it: trial, its factors, image, class, dice, false_classes.
 

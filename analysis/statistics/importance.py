@@ -21,8 +21,8 @@ from study.space import Choices, Range
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 TOP_QUANTILE = 0.1  # PED-ANOVA asks what the best tenth of the trials have in common
 MIN_TOP_POINTS = 5  # fewer make it unstable, as optuna's documentation warns
-ROUGH_BELOW = 100  # points
-# 256 leaves a tree are plenty for a few keys, and keep the time of fANOVA, which grows faster than the leaves, to
+MIN_POINTS, ROUGH_BELOW = 20, 100
+# 256 leaves per tree are plenty for a few keys, and keep the time of fANOVA, which grows faster than the leaves, to
 # seconds at 10,000 trials. (Depth 64 and 64 trees, the defaults, give shares that differ by .03 at 1,000.)
 FOREST = {"n_trees": 32, "max_depth": 8}
 
@@ -30,12 +30,12 @@ FOREST = {"n_trees": 32, "max_depth": 8}
 Space = Mapping[str, Range | Choices]
 
 
-def importance(runs: pd.DataFrame, space: Space, seed: int = 0, min_points: int = 20) -> pd.DataFrame:
+def importance(runs: pd.DataFrame, space: Space, seed: int = 0) -> pd.DataFrame:
     """One row per configuration and evaluator; `runs` as in `analysis.statistics.search`, `space` what was searched.
 
     model.width, ...        per searched key its importance, on a logarithmic scale if it was searched so; the sum is 1
     num_trials, num_cells   trials with an objective, pooled over the cells with at least two of them. Each cell's mean
-                            objective is subtracted, lest a split's difficulty be taken for an effect.
+                            objective is subtracted, so that a split's difficulty is not an effect.
     num_points              distinct ones among them: a common point tried in every cell is still one point
     """
     judged = trials_of(runs).dropna(subset="objective")
@@ -48,7 +48,7 @@ def importance(runs: pd.DataFrame, space: Space, seed: int = 0, min_points: int 
         num_points = _num_points(own)
         sizes = {"num_trials": len(own), "num_cells": len(own[CELL].drop_duplicates()), "num_points": num_points}
         for evaluator in _evaluators():
-            refusal = _importance_refusal(own, space, evaluator, max(min_points, 2))
+            refusal = _importance_refusal(own, space, evaluator)
             found = dict.fromkeys(space, np.nan) if refusal else _importances(own, space, evaluator, seed)
             rough = f"importances of {num_points} points are rough" if num_points < ROUGH_BELOW else ""
             place = {**dict(zip(CONFIGURATION, key, strict=True)), "evaluator": evaluator, **sizes}
@@ -64,10 +64,10 @@ def _num_points(trials: pd.DataFrame) -> int:
     return len(trials["point"].drop_duplicates())
 
 
-def _importance_refusal(trials: pd.DataFrame, space: Space, evaluator: str, min_points: int) -> Refusal | None:
+def _importance_refusal(trials: pd.DataFrame, space: Space, evaluator: str) -> Refusal | None:
     num_points, effect = _num_points(trials), trials["effect"]
-    if num_points < min_points:
-        return Refusal(f"no importances: {num_points} points, fewer than {min_points}")
+    if num_points < MIN_POINTS:
+        return Refusal(f"no importances: {num_points} points, fewer than {MIN_POINTS}")
     for name in space:
         if trials[name].nunique() == 1:
             return Refusal(f"no importances: {name} has the same value in every trial")

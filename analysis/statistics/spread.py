@@ -68,9 +68,8 @@ def sd_refusal(n: int, what: str) -> Refusal | None:
     if n < 2:
         return Refusal(f"no standard deviation: {count_of(n, what)}")
     low, high = sd_interval(1, n)
-    return Refusal(
-        f"{n} {what} are too few for a standard deviation: the true one could be {low:.2f} to {high:.2f} times theirs"
-    )
+    found = f"the true one could be {low:.2f} to {high:.2f} times the observed one"
+    return Refusal(f"{n} {what} are too few for a standard deviation: {found}")
 
 
 def spread(table: pd.DataFrame) -> pd.DataFrame:
@@ -117,16 +116,16 @@ def without_score(wide: pd.DataFrame) -> list[str]:
     """For each row of `by_split` the sentence that names the classes and splits without a score; empty where all have
     one. For macro they are those of its classes."""
     splits = wide.columns.get_level_values("split")
-    lacking: dict[tuple[str, ...], list[str]] = {}
+    of_classes: dict[tuple[str, ...], list[str]] = {}
     sentences = []
     for (*configuration, name), missing in zip(wide.index, wide.isna().to_numpy(), strict=True):
         if name == MACRO:
-            told = lacking.get(tuple(configuration), [])
-        else:
-            told = [f"{name} has no score on {_listed(splits[missing])}"] if missing.any() else []
-            if told and name not in NOT_OBJECTS:
-                lacking.setdefault(tuple(configuration), []).extend(told)
-        sentences.append("; ".join(told))
+            sentences.append("; ".join(of_classes.get(tuple(configuration), [])))
+            continue
+        sentence = f"{name} has no score on {_listed(splits[missing])}" if missing.any() else ""
+        if sentence and name not in NOT_OBJECTS:
+            of_classes.setdefault(tuple(configuration), []).append(sentence)
+        sentences.append(sentence)
     return sentences
 
 

@@ -1,4 +1,4 @@
-"""Had each training run its course? Stopped too early, nothing learned, nothing but background predicted."""
+"""Was each training long enough? Stopped too early, nothing learned, nothing but background predicted."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _remarks(row: dict[str, Any]) -> list[str]:
 
 
 def too_short(found: pd.DataFrame) -> str:
-    """The sentence for the headline, where most of the trials had not run their course; else empty."""
+    """The sentence for the headline, where most of the trials were too short; else empty."""
     late = found[_has(found, TOO_SHORT)]
     if 2 * len(late) <= len(found):
         return ""
@@ -69,7 +69,7 @@ def too_short(found: pd.DataFrame) -> str:
     )
 
 
-def run_its_course(scores: Scores, found: pd.DataFrame) -> Finding | None:
+def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
     """What the histories say of the selected trials (`training`), with counts and remedies; None without histories."""
     if found.empty:
         return None
@@ -84,17 +84,17 @@ def run_its_course(scores: Scores, found: pd.DataFrame) -> Finding | None:
         points.append(f"{_of(blank, found)} found no object: all test pixels are predicted as background.")
     if scores.failed:
         points.append(f"{len(scores.failed)} diverged and {'has' if len(scores.failed) == 1 else 'have'} no score.")
-    return Finding("Had training run its course?", tuple(points))
+    return Finding("Was training long enough?", tuple(points))
 
 
 def _lateness(found: pd.DataFrame, late: pd.DataFrame) -> str:
     epochs, falling = int(found["epochs"].max()), int((late["loss_change"] < 0).sum())
     end = "the last" if num_late(epochs) == 1 else f"one of the last {num_late(epochs)}"
-    told = f"In {len(late)} of {len(found)} trials the validation loss was lowest in {end} of {epochs} epochs"
+    sentence = f"In {len(late)} of {len(found)} trials the validation loss was lowest in {end} of {epochs} epochs"
     if 2 * len(late) <= len(found):
-        return f"{told}: most had settled."
+        return f"{sentence}: most had settled."
     return (
-        f"{told}, and in {falling} of these the training loss was still falling: the scores, and their spread, are "
+        f"{sentence}, and in {falling} of these the training loss was still falling: the scores, and their spread, are "
         f"those of trainings that were cut short. Train for longer, say training.epochs = {2 * epochs}."
     )
 

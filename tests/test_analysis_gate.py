@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 
 from analysis.errors import AnalysisError
-from analysis.gate import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
+from analysis.gate import CANNOT_TELL, STABLE, UNSTABLE, GateAnswer, check
 from analysis.load import load
 from analysis.scores import MACRO, Scores
 
@@ -41,7 +41,7 @@ def given(random: Sequence[float] = RANDOM, rotation: Sequence[float] = ROTATION
     return made(lambda _, split: values[split], len(random), len(rotation), ["bx"], ["icnet"])
 
 
-def only(verdict: Verdict) -> pd.Series[Any]:
+def only(verdict: GateAnswer) -> pd.Series[Any]:
     assert len(verdict.checks) == 1
     return verdict.checks.iloc[0]
 
@@ -108,7 +108,7 @@ def test_the_splits_that_would_decide_decide() -> None:
 def test_where_no_number_of_splits_would_decide_it_is_said() -> None:
     verdict = check(given(), max_gap=0.11, class_="bx")
     assert math.isnan(only(verdict)["splits_needed"])
-    assert "more random splits alone would not decide" in verdict.text()
+    assert "no number of random splits would decide" in verdict.text()
 
 
 def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
@@ -124,7 +124,7 @@ def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
     [
         (given(rotation=[]), {"max_gap": 0.5}, "no held-out splits"),
         (given(random=[0.5, 0.6, 0.7]), {"max_sd": 0.5}, "3 random splits are too few for a standard deviation"),
-        (given(random=[0.5]), {"min_dice": 0.1}, "no interval: 1 random splits"),
+        (given(random=[0.5]), {"min_dice": 0.1}, "no interval: one random split"),
         (given(random=[0.5, math.nan, 0.6, 0.7]), {"min_dice": 0.1}, "bx has no score on random_1"),
         (given(rotation=[0.5, math.nan, 0.5]), {"max_gap": 0.9}, "bx has no score on rot_1"),
     ],
@@ -142,10 +142,13 @@ def test_a_limit_is_failed_even_where_another_cannot_be_told() -> None:
 
 def test_missing_trials_leave_every_check_of_their_configuration_open() -> None:
     cell = "icnet-ce-random_9-s0"
-    verdict = check(dataclasses.replace(given(), missing=(cell,)), min_dice=0.1)
+    verdict = check(
+        dataclasses.replace(given(), missing=(cell,), cells={cell: ("icnet", "ce", "random_9", 0)}), min_dice=0.1
+    )
     assert verdict.status == CANNOT_TELL
     assert set(verdict.checks["note"]) == {f"1 missing, {cell} for one: run the study again"}
-    other = dataclasses.replace(given(), missing=("unet-ce-random_9-s0",))
+    cell = "unet-ce-random_9-s0"
+    other = dataclasses.replace(given(), missing=(cell,), cells={cell: ("unet", "ce", "random_9", 0)})
     assert check(other, min_dice=0.1, model="icnet").status == STABLE
     everything = check(other, min_dice=0.1)
     assert everything.status == CANNOT_TELL, "what is not there at all is not stable"
@@ -156,13 +159,15 @@ def test_missing_trials_leave_every_check_of_their_configuration_open() -> None:
 
 def test_a_training_that_diverged_is_unstable_by_any_limit() -> None:
     failed = {"icnet-ce-random_9-s0-t00": "the loss became nan in epoch 3"}
-    verdict = check(dataclasses.replace(given(), failed=failed), min_dice=0.1)
+    cells = {"icnet-ce-random_9-s0-t00": ("icnet", "ce", "random_9", 0)}
+    verdict = check(dataclasses.replace(given(), failed=failed, cells=cells), min_dice=0.1)
     assert verdict.status == UNSTABLE
     assert "failed: icnet ce: training diverged (icnet-ce-random_9-s0-t00: the loss became nan in epoch 3)" in " ".join(
         verdict.text().split()
     )
     elsewhere = {"icnet-ce-random_0-s0-t03": "the loss became nan"}  # a point of the search; the cell has its score
-    assert check(dataclasses.replace(given(), failed=elsewhere), min_dice=0.1).status == STABLE
+    cells = {"icnet-ce-random_0-s0-t03": ("icnet", "ce", "random_0", 0)}
+    assert check(dataclasses.replace(given(), failed=elsewhere, cells=cells), min_dice=0.1).status == STABLE
 
 
 def two_classes(lacking: Callable[[str], bool]) -> Scores:

@@ -1,0 +1,90 @@
+"""What all figures share: colours, sizes, empty panels, heat-map cells, names as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.report.svg import FAINT, INK
+from trainers.printable import printable
+
+# Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
+STYLES = ("-", "--", ":", "-.")
+OF_RANDOM, OF_HELD_OUT = COLOURS[0], COLOURS[1]
+SCALE = mpl.colormaps["viridis"]
+WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
+LEGEND_ROW = 0.17  # inches
+SMALL = 8.0  # points
+MOST_CHARACTERS = 32  # of a name
+MOST_CHARACTERS_OF_MARKER = 4
+
+
+def empty_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """An empty panel, so many inches high and wide."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.subplots()
+    style(axes)
+    return figure, axes
+
+
+def line_of(place: int) -> tuple[str, str]:
+    """The colour and the dashes of the line at this place among many: all differ up to 32."""
+    return COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
+
+
+def style(axes: Axes) -> None:
+    """Plain axes: ink for text, a faint grid, no box."""
+    axes.patch.set_alpha(0)
+    axes.tick_params(colors=INK, labelsize=SMALL, length=0)
+    axes.xaxis.label.set(color=INK, size=SMALL)
+    axes.yaxis.label.set(color=INK, size=SMALL)
+    axes.grid(color=FAINT, alpha=0.3, lw=0.6)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set(color=FAINT, lw=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def legend_above(axes: Axes, columns: int = 4) -> None:
+    """The legend over the axes, where it covers nothing."""
+    where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2}
+    axes.legend(
+        ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3, columnspacing=1.2, **where
+    )
+
+
+def bare(axes: Axes) -> None:
+    """No grid, no lines: for heat maps."""
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def heat_cell(axes: Axes, x: float, y: float, value: float, shown: str, share: float, marked: bool = False) -> None:
+    """One number on its colour, at `share` of the colour scale; a dash where it is undefined."""
+    if np.isnan(value):
+        axes.text(x, y, "–", ha="center", va="center", color=FAINT, size=SMALL)  # noqa: RUF001
+        return
+    colour = SCALE(min(1.0, share))
+    axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fc=colour, lw=0))
+    linear = [(part / 12.92) if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    light = np.dot(linear, (0.2126, 0.7152, 0.0722)) > 0.18  # above it, black has the higher contrast (WCAG 2)
+    weight = "bold" if marked else "normal"
+    axes.text(x, y, shown, ha="center", va="center", color="#000" if light else "#fff", size=SMALL, weight=weight)
+    if marked:
+        axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, ec=OF_HELD_OUT, lw=2))
+
+
+def plain_text(name: object) -> str:
+    """A name as it is: no formula, no control character; the middle of a long one left out, as it must fit."""
+    plain = printable(name)
+    short = plain if len(plain) <= MOST_CHARACTERS else f"{plain[:20]}…{plain[-11:]}"
+    return short.replace("$", r"\$")

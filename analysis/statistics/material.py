@@ -1,0 +1,76 @@
+"""What statistics and figures are made of; what several need is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from analysis.facts import Facts
+from analysis.scores import CONFIGURATION, Configuration, HeldOut, Scores, two_averagings
+from analysis.shown import shown_of
+from analysis.statistics import false_classes
+from study.space import Choices, Range
+
+ROPE = 0.01
+"""Differences of Dice within it count as none, unless the caller says otherwise."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Scores, and what is asked of them."""
+
+    scores: Scores
+    rope: float = ROPE
+    seed: int = 0
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The scores under the paper's averagings."""
+        return two_averagings(self.scores.table)
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        return HeldOut.of(self.scores.table)
+
+    @cached_property
+    def shown(self) -> list[Configuration]:
+        """The configurations that are shown one by one."""
+        return shown_of(self.scores.table)
+
+    @cached_property
+    def by_configuration(self) -> dict[Configuration, pd.DataFrame]:
+        """The scores of each that is shown."""
+        groups = self.table.groupby(CONFIGURATION, sort=False, observed=True)
+        return {(str(m), str(loss)): rows for (m, loss), rows in groups if (m, loss) in self.shown}
+
+    @cached_property
+    def shown_table(self) -> pd.DataFrame:
+        """The scores of all that are shown."""
+        return pd.concat(self.by_configuration.values(), ignore_index=True)
+
+    @property
+    def facts(self) -> Facts:
+        return self.scores.study_facts("this statistic")
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        return false_classes.image_scores(self.facts)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Every trial of the search, under the averagings of `table`."""
+        runs = self.facts.runs()
+        return runs[runs["averaging"].isin(self.table["averaging"].unique())]
+
+    @property
+    def startup(self) -> int:
+        """How many points all cells have in common."""
+        return self.facts.definition.search.startup
+
+    @property
+    def space(self) -> Mapping[str, Range | Choices]:
+        """What was searched."""
+        return self.facts.definition.search.space
