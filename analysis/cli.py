@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from analysis.answer import Answer, frame_text, records
-from analysis.check import check
 from analysis.errors import AnalysisError
-from analysis.load import PAPER, Scores, load, reference_marks
+from analysis.formats import FORMATS
+from analysis.gate import check
+from analysis.load import PAPER, load, reference_marks
+from analysis.scores import CONFIGURATION, Scores
 from analysis.spreadsheet import write_workbook
-from analysis.stability import CONFIGURATION
 from analysis.tables import audit, audit_summary
-from analysis.tables_output import FORMATS
 from analysis.verdict import ROPE, lacking
 from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
 from trainers.printable import printable
@@ -71,7 +71,7 @@ def _parser() -> Parser:
     shown.add_argument("--decimals", type=_decimals, metavar="N", default=2, help="default: %(default)s")
     shown.add_argument("--exact", action="store_true", help="mark by full precision, not by what is printed")
     shown.add_argument("--audit", action="store_true", help="where printed marks are wrong (RESULTS: paper)")
-    moved = _add(commands, "stability", _stability, "how far scores move over random splits, and under rotation")
+    moved = _add(commands, "stability", _stability, "how far scores move over random splits, and on held-out ones")
     _add_json(moved)
     paired = _add(commands, "compare", _compare, "two configurations, paired by split")
     paired.add_argument("a", metavar="A", help="a configuration, e.g. icnet-ce_dice")
@@ -83,7 +83,7 @@ def _parser() -> Parser:
     _add_rope(page)
     gate = _add(commands, "check", _check, "the gate: whether the scores keep within limits, decided by intervals")
     gate.epilog = _CHECK_EPILOG
-    gate.add_argument("--max-gap", type=float, metavar="X", help="of the mean on random less on rotation splits")
+    gate.add_argument("--max-gap", type=float, metavar="X", help="of the mean on random less on held-out splits")
     gate.add_argument("--max-sd", type=float, metavar="X", help="of the standard deviation over random splits")
     gate.add_argument("--min-dice", type=float, metavar="X", help="of the mean over random splits")
     for name in ("model", "loss", "class", "averaging"):
@@ -170,7 +170,7 @@ def _compare(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
 
 
 def _report(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
-    from analysis.report import report  # here, as drawing takes a second to import
+    from analysis.report.write import report  # here, as drawing takes a second to import
 
     page = report(scores, options.out, options.rope)
     return f"{page}\n{page.with_suffix('.json')}", DONE

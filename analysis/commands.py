@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import comparison, ranks, search
-from analysis import stability as spread
 from analysis.answer import Answer
-from analysis.check import check
-from analysis.costs import trade_off
 from analysis.errors import AnalysisError
-from analysis.false_classes import false_class_matrices, false_classes, hard_images, image_scores
-from analysis.importance import importance
-from analysis.load import Scores, load
-from analysis.shown import worded_in
+from analysis.formats import to_html
+from analysis.gate import check
+from analysis.load import load
+from analysis.scores import Scores, two_averagings, worded_in
+from analysis.statistics import comparison, ranks, search, spread
+from analysis.statistics.costs import trade_off
+from analysis.statistics.false_classes import false_class_matrices, false_classes, hard_images, image_scores
+from analysis.statistics.importance import importance
+from analysis.statistics.variance import variance_shares
 from analysis.tables import tables as split_tables
-from analysis.tables_output import to_html
 from analysis.verdict import ROPE, cannot_say, verdict
 
 __all__ = ["check", "compare", "load", "report", "stability", "tables"]
@@ -48,17 +48,14 @@ def tables(scores: Scores, averagings: Sequence[str] | None = None) -> SplitTabl
 def stability(scores: Scores, seed: int = 0) -> Answer:
     """How far the scores move, and what moves them: the verdict in words, then every statistic behind it.
 
-    The tables come from `analysis.stability`, `comparison`, `ranks`, `false_classes`, `search`, `importance` and
-    `costs`, whose functions say what the columns are. Under pw and ew, where they are there.
+    The functions of `analysis.statistics` say what the columns are. Under pw and ew, where they are there.
     """
-    table = spread.two_averagings(scores.table)
+    table = two_averagings(scores.table)
     frames = {
-        "Scores over random splits, and on each rotation split": spread.stability(table),
-        "Is rotation harder? Mean over object classes, random less rotation": comparison.random_against_rotation(
-            table, seed
-        ),
-        "The same by column: exploratory": comparison.columns_against_rotation(table, seed),
-        "What moves the scores on random splits": spread.variance_shares(table),
+        "Scores over random splits, and on each held-out split": spread.spread(table),
+        "Are held-out splits harder? All columns together": comparison.random_against_held_out(table, seed),
+        "The same by column: exploratory": comparison.columns_against_held_out(table, seed),
+        "What moves the scores on random splits": variance_shares(table),
         "Do splits agree on the order of the classes?": ranks.class_agreement(table),
         "The order of the configurations": ranks.configuration_ranks(table),
         "Share of runs in which a class is the hardest, and the easiest": ranks.extreme_classes(table),
@@ -96,7 +93,7 @@ def _as_rows(matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float = ROPE, seed: int = 0) -> Answer:
-    """Two configurations (model, loss), paired by split: the table of `analysis.comparison.compare`.
+    """Two configurations (model, loss), paired by split: the table of `analysis.statistics.comparison.compare`.
 
     :param rope: differences of Dice within it count as none.
     :raises AnalysisError: a configuration that is not there, or scores that do not say how large their splits are.
@@ -116,6 +113,6 @@ def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float 
 
 def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, seed: int = 0) -> Path:
     """Write one self-contained HTML file and its tables as JSON beside it: see `analysis.report.report`."""
-    from analysis.report import report as write  # here, as drawing takes a second to import
+    from analysis.report.write import report as write  # here, as drawing takes a second to import
 
     return write(scores, file, rope, seed)

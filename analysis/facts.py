@@ -6,7 +6,6 @@ import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.errors import AnalysisError
-from analysis.tables import ALL, in_class_order
+from analysis.scores import in_class_order
 from study.definition import Definition
 from study.results import Results
-from trainers.dice import DiceScores, dice, tolerance
+from trainers.dice import ALL, AVERAGINGS, DiceScores, dice, image_scores
 
-WIDE = {"pw": "dice_pw", "ew": "dice_ew", "pooled": "dice_pooled"}
-FACTORS = ["trial", "model", "loss", "split", "split_kind", "seed"]
+WIDE = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
+FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]
 MASK_OVERHEAD = 4096
 """Bytes that a mask and its names may take beyond a byte a pixel."""
 
@@ -104,7 +103,7 @@ class Facts:
     def test_images(self) -> list[TrialImages]:
         """The test images of every selected trial. Raises AnalysisError if a trial's pixel counts are gone."""
         epsilon = self.definition.training.epsilon if self.epsilon is None else self.epsilon
-        factors = self.selected.set_index("trial")[["model", "loss", "split", "split_kind", "seed"]]
+        factors = self.selected.set_index("trial")[FACTORS[1:]]
         return [
             _of_trial({"trial": trial} | factors.loc[trial].to_dict(), images, classes, counts, epsilon)
             for trial, (images, classes, counts) in self.counts(self.chosen).items()
@@ -128,7 +127,7 @@ class Facts:
         return {row["image"]: _label_map(row["mask"], side) for row in rows.to_pylist()}
 
     def _factors(self, trial_ids: Collection[str]) -> pd.DataFrame:
-        """The factors of these trials, in the order of the ids."""
+        """The columns FACTORS of these trials, in their order."""
         return self.trials.set_index("trial").loc[list(trial_ids)].reset_index()[FACTORS]
 
     def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
@@ -141,13 +140,15 @@ class Facts:
 def _of_trial(
     factors: dict[str, object], images: list[str], classes: list[str], counts_NKK: Counts, epsilon: float
 ) -> TrialImages:
-    truth, predicted = counts_NKK.sum(2)[:, 1:], counts_NKK.sum(1)[:, 1:]
-    right = np.einsum("nkk->nk", counts_NKK)[:, 1:]
-    tolerances = np.array([tolerance(epsilon, int(pixels)) for pixels in counts_NKK.sum((1, 2))])
-    true = truth > 0
-    dice = np.where(true, 2 * right / np.maximum(truth + predicted, 1), np.nan)
-    false, object_share = ~true & (predicted > tolerances[:, None]), float(predicted.sum() / counts_NKK.sum())
-    return TrialImages(factors, images, classes[1:], true, false, dice, object_share)
+    found = image_scores(counts_NKK, epsilon)
+    shown, false = found.shown[:, 1:], found.false[:, 1:]
+    dice = np.where(shown, found.dice[:, 1:], np.nan)
+    return TrialImages(factors, images, classes[1:], shown, false, dice, _object_share(counts_NKK))
+
+
+def _object_share(counts_NKK: Counts) -> float:
+    """The share of predicted pixels that are not background."""
+    return float(counts_NKK.sum((0, 1))[1:].sum() / counts_NKK.sum())
 
 
 def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:
@@ -166,11 +167,7 @@ def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[
 
 
 def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.DataFrame:
-    columns: dict[str, Any] = {
-        "dice_pw": [*scores.pw, scores.all_pw],
-        "dice_ew": [*scores.ew, scores.all_ew],
-        "dice_pooled": [*scores.pooled, scores.all_pooled],
-    }
+    columns = {name: [*getattr(scores, of), getattr(scores, f"all_{of}")] for of, name in WIDE.items()}
     return pd.DataFrame({"trial": trial, "class": [*classes, ALL], **columns})
 
 

@@ -6,19 +6,17 @@ Whatever they come from, they are one tidy table: one row per (model, loss, spli
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
-from analysis.split_kinds import KINDS
-from analysis.stability import is_object
-from analysis.tidy import COLUMNS, check, read_table, read_tidy
-from study.cells import Cell, Trial, cells, trials
+from analysis.scores import Scores, is_object, tidy
+from analysis.tidy import COLUMNS, read_table, read_tidy
+from study.cells import Trial, cells, trials
 from study.committed import missing, read_committed
 from study.definition import Definition
 from study.digests import Row
@@ -26,6 +24,7 @@ from study.errors import StudyError
 from study.results import DEFINITION_FILE, Results
 from study.run import kept_definition
 from study.schemas import SCHEMAS
+from study.selection import best_by_validation
 
 PAPER = "paper"
 """The word that names the paper's own tables (a file or directory of that name is `./paper`)."""
@@ -34,46 +33,6 @@ SELECTIONS = ("default", "tuned")
 _REFERENCE = Path(__file__).parent / "reference" / "paper_tables.csv"
 _REFERENCE_TRAIN = {**{f"random_{i}": 515 for i in range(8)}, "rot_0": 440, "rot_1": 409, "rot_2": 530}
 _REFERENCE_TEST = {**{f"random_{i}": 131 for i in range(8)}, "rot_0": 207, "rot_1": 238, "rot_2": 117}
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Test scores, and what is known of them."""
-
-    table: pd.DataFrame
-    """Columns model, loss, split, split_kind ("random" or "rotation"), seed (int), averaging ("pw", "ew" or "pooled"),
-    class, dice (0 to 1; NaN where it is undefined)."""
-    source: str
-    """What was asked for: a path, a URI, or the word `paper`."""
-    selection: str
-    """Which trial of a cell was taken: `default`, `tuned`, or `as given` where there are no trials to choose from."""
-    missing: tuple[str, ...] = ()
-    """Trials and cells that the definition asks for and that have no score, by id."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Trial id -> why it failed."""
-    num_train: dict[str, int] = field(default_factory=dict)
-    """Split -> images left to training, those kept for validation included; empty where unknown."""
-    num_test: dict[str, int] = field(default_factory=dict)
-    """Split -> images tested; empty where unknown."""
-    simulated: bool = False
-    """Whether the scores were drawn, not trained for."""
-    facts: Facts | None = None
-    """What the study keeps beside its scores; None where there is no study."""
-
-    @property
-    def test_to_train(self) -> float | None:
-        """Images tested over images left to training, over the random splits; None where unknown."""
-        kinds = dict(zip(self.table["split"], self.table["split_kind"], strict=True))
-        random = [split for split in self.num_test if kinds.get(split) == "random"]
-        if not random:
-            return None
-        return sum(self.num_test[split] for split in random) / sum(self.num_train[split] for split in random)
-
-    def study_facts(self, question: str) -> Facts:
-        """Raises AnalysisError, naming the question, where there is no study to answer it."""
-        if self.facts is None:
-            raise AnalysisError(f"{self.source} holds scores only: {question} needs a study's directory")
-        return self.facts
 
 
 def load(results: str | os.PathLike[str], select: str = "default", epsilon: float | None = None) -> Scores:
@@ -142,7 +101,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     wanted = _considered(definition, select)
     rows = {trial: committed[trial] for trial in wanted if trial in committed}
     completed = {trial: row for trial, row in rows.items() if row["status"] == "completed"}
-    chosen = _best(cells(definition), completed) if select == "tuned" else list(completed)
+    chosen = _tuned(definition, completed) if select == "tuned" else list(completed)
     facts = Facts(results, definition, _frame(definition, committed), tuple(trial.id for trial in chosen), epsilon)
     scored = facts.test_scores(facts.chosen)
     without = sorted(set(facts.chosen) - set(scored["trial"]))
@@ -152,7 +111,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
         raise AnalysisError(_nothing_scored(results.out, len(wanted), len(completed), failed))
     undecided = {trial.cell for trial in completed} - {trial.cell for trial in chosen}
     return Scores(
-        table=check(scored, results.out),
+        table=tidy(scored, results.out),
         source=results.out,
         selection=select,
         missing=(*(t.id for t in missing(wanted, committed)), *without, *sorted(cell.id for cell in undecided)),
@@ -181,7 +140,7 @@ def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFra
     """The committed trials of the definition, one row each, in its order."""
     rows = [committed[trial] for trial in trials(definition) if trial in committed]
     frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
-    return frame.assign(split_kind=frame["split_kind"].map(KINDS))
+    return frame.assign(axis=frame["axis"].fillna(""))
 
 
 def _considered(definition: Definition, select: str) -> list[Trial]:
@@ -189,17 +148,10 @@ def _considered(definition: Definition, select: str) -> list[Trial]:
     return [trial for trial in trials(definition) if select == "tuned" or trial.index == 0]
 
 
-def _best(grid: Iterable[Cell], completed: Mapping[Trial, Row]) -> list[Trial]:
-    """Each cell's completed trial with the best validation objective, the first of equals. Blind to test scores."""
-    judged: dict[Cell, list[Trial]] = {}
-    for trial, row in completed.items():
-        if _defined(row["objective"]):
-            judged.setdefault(trial.cell, []).append(trial)
-    return [max(judged[c], key=lambda t: (completed[t]["objective"], -t.index)) for c in grid if c in judged]
-
-
-def _defined(value: float | None) -> bool:
-    return value is not None and not np.isnan(value)
+def _tuned(definition: Definition, completed: Mapping[Trial, Row]) -> list[Trial]:
+    """The tuned trial of each cell that has one, in the order of the cells."""
+    best = best_by_validation((trial.cell, trial.index, row["objective"]) for trial, row in completed.items())
+    return [Trial(cell, best[cell]) for cell in cells(definition) if cell in best]
 
 
 def _check_one_study(out: str, committed: Mapping[Trial, Row]) -> None:

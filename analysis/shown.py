@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.stability import CONFIGURATION, MACRO, by_split, of_kind
+from analysis.scores import MACRO, RANDOM, Configuration, by_split, configurations, of_kind, worded_in
 
 NUM_BEST, NUM_WORST = 20, 4
-Configuration = tuple[str, str]
-
-
-def worded_in(table: pd.DataFrame) -> str:
-    """The averaging that words speak of: example-wise where it has a score, as it counts every image alike."""
-    there = list(dict.fromkeys(table.loc[table["dice"].notna(), "averaging"]))
-    return "ew" if "ew" in there else str(there[0])
-
-
-def configurations(table: pd.DataFrame) -> list[Configuration]:
-    """Every (model, loss), in the table's order."""
-    return list(table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
 
 
 def ranked(table: pd.DataFrame) -> list[Configuration]:
     """Every (model, loss) by its mean Dice over object classes and random splits, the highest first, undefined last."""
     wide = by_split(table[table["averaging"] == worded_in(table)])
-    macro = of_kind(wide.xs(MACRO, level="class"), "random").droplevel("averaging")
+    macro = of_kind(wide.xs(MACRO, level="class"), RANDOM).droplevel("averaging")
     return list(macro.mean(axis=1).sort_values(ascending=False, kind="stable").index)
 
 

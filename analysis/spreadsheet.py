@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.answer import records
 from analysis.errors import AnalysisError
 from analysis.files import written_whole
-from analysis.tables_output import CSV_COLUMNS, Frames, inert, rows_of
+from analysis.formats import CSV_COLUMNS, Frames, inert, rows_of
 
 MOST_ROWS, MOST_CHARACTERS = 1_048_575, 32_767  # of a sheet below its header, of a cell
 

@@ -1,7 +1,7 @@
 """The paper's Tables 2-5 from any scores: split x class under each averaging, and the worst value of every column.
 
-Scores arrive as a tidy table with the columns model, loss, split, split_kind (random or rotation), seed, averaging,
-class and dice. The paper marked its worst values by hand; here they are computed, and `audit` compares the two.
+The scores are a table as `analysis.scores` describes it. The paper marked its worst values by hand; here they are
+computed, and `audit` compares the two.
 """
 
 from __future__ import annotations
@@ -13,13 +13,9 @@ from itertools import groupby
 
 import pandas as pd
 
+from analysis.scores import HELD_OUT, PAPERS, RANDOM, HeldOut, class_order
 from trainers.printable import printable
 
-AVERAGINGS = ("pw", "ew")  # shown unless others are asked for
-BACKGROUND, ALL = "bg", "all"
-CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
-NO_OBJECTS = {BACKGROUND: BACKGROUND, "background": BACKGROUND, ALL: ALL}
-"""What a class that is no object may be called, in any case -> the name under which it is kept."""
 NAMES = ["model", "loss", "split", "averaging", "class"]
 KEYS = [*NAMES, "seed"]
 UNDEFINED, MISSING = "-", "?"  # in print
@@ -32,16 +28,17 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simu
 
     Several seeds of a split are averaged. A cell is NaN where any of these scores is undefined, and where a seed that
     the split has elsewhere is missing: nothing is averaged around. All frames share rows and columns, so what one
-    model lacks shows as missing. Each frame's `attrs` hold, by split, its `kinds` and the number of `seeds`, and as
-    (split, averaging, class) the `missing` cells; a NaN that is not listed there is undefined. And whether the scores
-    are `simulated`.
+    model lacks shows as missing. Each frame's `attrs` hold, by split, its `kinds` (kind, axis) and the number of its
+    `seeds`; as (split, averaging, class) the `missing` cells: a NaN that is not among them is undefined; and whether
+    the scores are `simulated`.
 
     :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, or else pooled.
     :raises ValueError: columns or averagings are missing, or a score is given twice.
     """
     order = _wanted(table, averagings)
     chosen = _chosen(table, order)
-    kinds = {str(split): str(kind) for split, kind in zip(chosen["split"], chosen["split_kind"], strict=True)}
+    places = chosen.drop_duplicates("split").set_index("split")[["split_kind", "axis"]].astype(str)
+    kinds = {str(split): (kind, axis) for split, kind, axis in places.itertuples(name=None)}
     rows = pd.Index(sorted(kinds, key=lambda split: _split_order(kinds[split], split)), name="split")
     pairs = set(zip(chosen["averaging"], chosen["class"], strict=True))
     columns = pd.MultiIndex.from_tuples(
@@ -56,12 +53,12 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simu
 
 def _wanted(table: pd.DataFrame, averagings: Sequence[str] | None) -> list[str]:
     """The averagings to show. Raises ValueError if the table lacks a column, or one of them."""
-    if absent := [name for name in [*KEYS, "split_kind", "dice"] if name not in table.columns]:
+    if absent := [name for name in [*KEYS, "split_kind", "axis", "dice"] if name not in table.columns]:
         raise ValueError(f"the scores lack the column(s) {', '.join(absent)}")
     available = sorted(map(str, table["averaging"].unique()))
-    chosen = averagings or [name for name in AVERAGINGS if name in available] or list({"pooled"} & {*available})
+    chosen = averagings or [name for name in PAPERS if name in available] or list({"pooled"} & {*available})
     if (unknown := [name for name in chosen if name not in available]) or not chosen:
-        wanted = ", ".join(unknown) or " or ".join(AVERAGINGS)
+        wanted = ", ".join(unknown) or " or ".join(PAPERS)
         raise ValueError(f"no scores under the averaging {wanted}; available: {', '.join(available) or 'none'}")
     return list(chosen)
 
@@ -89,23 +86,10 @@ def _layout(part: pd.DataFrame, rows: pd.Index[str], columns: pd.MultiIndex) -> 
     return frame
 
 
-def _split_order(kind: str, split: str) -> tuple[bool, str, list[str | int]]:
-    """Random splits first; numbers within a name count as numbers, so random_10 follows random_9."""
+def _split_order(place: tuple[str, str], split: str) -> tuple[bool, tuple[str, str], list[str | int]]:
+    """Random splits first, then by axis; numbers within a name count as numbers, so random_10 follows random_9."""
     parts = re.split(r"([0-9]+)", split)
-    return kind != "random", kind, [int(part) if place % 2 else part for place, part in enumerate(parts)]
-
-
-def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows by class, in the order of `class_order`; else as they were."""
-    places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
-    return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
-
-
-def class_order(name: str) -> tuple[int, str]:
-    """The paper's classes in the paper's order, then others by name, and "all" last."""
-    if name == ALL:
-        return len(CLASSES) + 1, name
-    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
+    return place[0] != RANDOM, place, [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def worst(frame: pd.DataFrame, decimals: int | None = None) -> pd.DataFrame:
@@ -133,7 +117,7 @@ class Layout:
     notes: list[str]
     groups: list[tuple[str, int]]  # each averaging and its number of columns
     columns: list[tuple[str, str]]  # (averaging, class)
-    blocks: list[list[tuple[str, list[Cell]]]]  # random rows, then rotation rows: (split, cells); a rule between
+    blocks: list[list[tuple[str, list[Cell]]]]  # of random splits, then of each held-out axis: (split, cells)
 
     @classmethod
     def of(cls, key: tuple[str, str], frame: pd.DataFrame, decimals: int, exact: bool) -> Layout:
@@ -223,7 +207,7 @@ def _marked(table: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.DataFrame, pd
 
 
 def _count(marks: Mapping[tuple[str, str], pd.DataFrame], table: pd.DataFrame) -> str:
-    rotation = set(table.loc[table["split_kind"] == "rotation", "split"])
+    held_out = set(table.loc[table["split_kind"] == HELD_OUT, "split"])
     total = sum(int(marked.to_numpy().sum()) for marked in marks.values())
-    rotated = sum(int(marked[marked.index.isin(rotation)].to_numpy().sum()) for marked in marks.values())
-    return f"{total} cells ({rotated} on rotation splits)"
+    of_held_out = sum(int(marked[marked.index.isin(held_out)].to_numpy().sum()) for marked in marks.values())
+    return f"{total} cells ({of_held_out} on {HeldOut.of(table).split}s)"

@@ -13,18 +13,21 @@ import pyarrow as pa
 import pyarrow.csv
 
 from analysis.errors import AnalysisError
-from analysis.split_kinds import ROTATION_SPLIT, split_kind
-from analysis.stability import MACRO
-from analysis.tables import NO_OBJECTS, in_class_order
+from analysis.scores import HELD_OUT, KINDS, MACRO, RANDOM, tidy
 from study.bounded import read_bounded
-from study.definition import RANDOM_SPLIT
+from trainers.dice import ALL, AVERAGINGS, BACKGROUND
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
-"""What a tidy file must have; `seed` (0 without it) and SIMULATED may be there, and what else is, is passed over."""
+"""What a tidy file must have. `split_kind`, `axis`, `seed` (0 without it) and SIMULATED may be there; what else is, is
+passed over."""
 SIMULATED = "simulated"
+OPTIONAL = ("split_kind", "axis", "seed", SIMULATED)
 """The column that tells drawn scores (1) from those of trained networks (0): tables of a simulated study carry it."""
-TABLE_COLUMNS = ("model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice")
-AVERAGINGS = ("pw", "ew", "pooled")
+NO_OBJECTS = {BACKGROUND: BACKGROUND, "background": BACKGROUND, ALL: ALL}
+"""What a class that is no object may be called, in any case -> the name under which it is kept."""
+EARLIER_KINDS = {"rotation": HELD_OUT}
+"""What a kind of split was called in files of earlier versions -> what it is called."""
+_KNOWN_SPLIT = r"(random|rot)_(0|[1-9][0-9]{0,8})"
 UNDEFINED = ("", "nan", "na", "null", "none")
 """How a CSV may write an undefined score, in any case."""
 
@@ -34,7 +37,7 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
 
     Raises AnalysisError with every kind of problem.
     """
-    table = read_table(path, COLUMNS, optional=("seed", SIMULATED))
+    table = read_table(path, COLUMNS, optional=OPTIONAL)
     problems: list[str] = []
     for column in ("model", "loss", "split", "averaging", "class"):
         empty = table[column].isna() | (table[column].astype(str) == "")
@@ -45,10 +48,8 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
         problems += _rows(table, blank, column, "begins or ends with a blank")
     problems += _misnamed(table["class"])
     table["class"] = table["class"].map(known_class)
-    known = table["split"].map(lambda name: bool(RANDOM_SPLIT.fullmatch(name) or ROTATION_SPLIT.fullmatch(name)))
-    problems += _rows(
-        table, ~known & (table["split"] != ""), "split", "must be random_<number> or rot_<number>, of at most 9 digits"
-    )
+    table, of_splits = _with_kinds(table)
+    problems += of_splits
     odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
     problems += _rows(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
     score, is_score = _numbers(table["dice"])
@@ -59,9 +60,27 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
     problems += _rows(table, odd_seed, "seed", "must be a whole number, 0 or more")
     if problems:
         raise AnalysisError("\n".join([f"{path}: no table of scores; mend or remove these rows", *problems]))
-    kinds = table["split"].map(split_kind)
-    scores = check(table.assign(dice=score, seed=seed.astype(np.int64), split_kind=kinds), path)
+    scores = tidy(table.assign(dice=score, seed=seed.astype(np.int64)), path)
     return scores, SIMULATED in table and bool(table[SIMULATED].astype(str).str.lower().isin(("1", "true")).any())
+
+
+def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table with the kind and axis of every split, and a line for each problem with them.
+
+    Without a column `split_kind` the names tell: random_<number>, or rot_<number> for a held-out split.
+    """
+    if "split_kind" in table:
+        kind = table["split_kind"].astype(str).replace(EARLIER_KINDS)
+        problems = _rows(table, ~kind.isin(KINDS), "split_kind", f"must be one of {', '.join(KINDS)}")
+    else:
+        kind = table["split"].map(lambda name: RANDOM if name.startswith("random_") else HELD_OUT)
+        unknown = ~table["split"].str.fullmatch(_KNOWN_SPLIT) & (table["split"] != "")
+        what = "must be random_<number> or rot_<number>, of at most 9 digits, unless a column split_kind tells"
+        problems = _rows(table, unknown, "split", what)
+    axis = table["axis"].fillna("").astype(str) if "axis" in table else pd.Series("", index=table.index)
+    table = table.assign(split_kind=kind, axis=axis.where(kind == HELD_OUT, ""))
+    several = table.groupby("split")[["split_kind", "axis"]].transform("nunique").gt(1).any(axis=1)
+    return table, problems + _rows(table, several, "split", "has two kinds or axes")
 
 
 def known_class(name: str) -> str:
@@ -77,20 +96,6 @@ def _misnamed(classes: pd.Series[Any]) -> list[str]:
         if len(same := [name for name in names if known_class(name) == kept]) > 1:
             problems.append(f"  class {' and class '.join(map(repr, same))} both mean {kept!r}: keep one of them")
     return problems
-
-
-def check(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    """The columns of `TABLE_COLUMNS`, classes in the paper's order.
-
-    Raises AnalysisError for a score that is given twice.
-    """
-    table = in_class_order(table)[list(TABLE_COLUMNS)].reset_index(drop=True).astype({"dice": float, "seed": np.int64})
-    keys = [column for column in TABLE_COLUMNS if column != "dice"]
-    repeated = table.duplicated(keys)
-    if repeated.any():
-        first = ", ".join(f"{key} {table.loc[repeated, key].iloc[0]}" for key in keys if key != "split_kind")
-        raise AnalysisError(f"{source}: {repeated.sum()} scores given twice ({first}, for one); keep one of each")
-    return table
 
 
 def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
@@ -119,7 +124,7 @@ def _read(path: str) -> pa.Table:
     with Path(path).open("rb") as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise ValueError("it is text in UTF-16; save it as CSV in UTF-8")
-    as_text = {name: pa.string() for name in (*COLUMNS, "seed", "bold", SIMULATED)}
+    as_text = {name: pa.string() for name in (*COLUMNS, *OPTIONAL, "bold")}
     return pyarrow.csv.read_csv(
         path,
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),

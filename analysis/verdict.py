@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis.answer import Finding
-from analysis.comparison import (
-    columns_against_rotation,
+from analysis.scores import (
+    CONFIGURATION,
+    HELD_OUT,
+    KINDS,
+    MACRO,
+    RANDOM,
+    Floats,
+    HeldOut,
+    Scores,
+    by_split,
+    count_of,
+    is_object,
+    name_of,
+    of_kind,
+    worded_in,
+)
+from analysis.shown import rule, shown_of
+from analysis.statistics.comparison import (
+    columns_against_held_out,
     compare,
-    random_against_rotation,
+    random_against_held_out,
     relabelling_refusal,
     sign_flip_refusal,
 )
-from analysis.false_classes import false_classes
-from analysis.load import Scores
-from analysis.ranks import WorstOfColumns, extreme_classes, worst_of_columns
-from analysis.shown import rule, shown_of, worded_in
-from analysis.stability import (
-    CONFIGURATION,
-    MACRO,
-    Floats,
-    by_split,
-    is_object,
-    of_kind,
-    sd_refusal,
-    stability,
-    without_score,
-)
-from analysis.training import run_its_course, too_short, training
+from analysis.statistics.false_classes import false_classes
+from analysis.statistics.ranks import WorstOfColumns, extreme_classes, worst_of_columns
+from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
+from analysis.statistics.training import run_its_course, too_short, training
+from trainers.dice import AVERAGINGS
 
 ROPE = 0.01
 """Differences of Dice within it count as none, unless the caller says otherwise."""
-AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
 
 
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     """Findings, each a question and its answer in words. They speak of one averaging, that of `worded_in`."""
     averaging = worded_in(scores.table)
     table = scores.table[scores.table["averaging"] == averaging]
-    macro = stability(table)
+    macro = spread(table)
     macro = macro[macro["class"] == MACRO]
     shown = shown_of(scores.table)
     listed = macro[[(row.model, row.loss) in shown for row in macro.itertuples()]]
@@ -52,7 +55,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         _what_was_measured(scores, averaging, rule(scores.table)),
         run_its_course(scores, trained),
         _spread(listed),
-        _rotation(table, listed),
+        _held_out(table, listed),
         _weakest(table),
         _false(scores),
         _best(scores, table, macro, rope),
@@ -66,9 +69,9 @@ def lacking(scores: Scores) -> list[str]:
     return [*missing, *(f"failed: {trial}: {reason}" for trial, reason in scores.failed.items())]
 
 
-def expected_half_width(sd: float, num_splits: int, level: float = 0.95) -> float:
+def expected_half_width(sd: float, num_splits: int) -> float:
     """How far a training on one more random split may come out from the mean of so many: t s sqrt(1 + 1 / n)."""
-    return float(stats.t.ppf((1 + level) / 2, num_splits - 1) * sd * np.sqrt(1 + 1 / num_splits))
+    return float(stats.t.ppf((1 + LEVEL) / 2, num_splits - 1) * sd * np.sqrt(1 + 1 / num_splits))
 
 
 def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Finding:
@@ -86,15 +89,15 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
         )
     gaps = macro["gap"].dropna()
     if len(gaps):
-        points.append(_in_short_of_rotation(gaps))
+        points.append(_in_short_of_held_out(gaps, HeldOut.of(table)))
     elif table["split_kind"].nunique() > 1:
-        points.append(f"What new camera angles cost cannot be told for all object classes: {_unscored(table)}.")
+        points.append(
+            f"What is lost on {HeldOut.of(table).samples} cannot be told for all object classes: {_unscored(table)}."
+        )
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if len(objects):
         low = objects.loc[objects["dice"].idxmin()]
-        points.append(
-            f"The worst to be met here is a Dice of {low['dice']:.2f}: {low['class']}, {name_of(low)}, {low['split']}."
-        )
+        points.append(f"The lowest Dice here is {low['dice']:.2f}: {low['class']}, {name_of(low)}, {low['split']}.")
     return Finding("In short", tuple(points))
 
 
@@ -106,14 +109,14 @@ def _unscored(table: pd.DataFrame) -> str:
     return f"{sentence} ({model} {loss})"
 
 
-def _in_short_of_rotation(gaps: pd.Series[float]) -> str:
+def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
     loses = int((gaps > 0).sum())
     if len(gaps) == 1:
         told = f"the mean Dice is {_range(gaps.abs())} {'lower' if loses else 'higher'}"
     else:
         every = "all" if loses == len(gaps) else f"{loses} of"
-        told = f"{every} {len(gaps)} configurations lose; random less rotation is {_range(gaps)}"
-    return f"At camera angles that were not trained on, {told}."
+        told = f"{every} {len(gaps)} configurations lose; random less held-out is {_range(gaps)}"
+    return f"On {held_out.samples}, {told}."
 
 
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
@@ -122,15 +125,16 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     configurations = len(table[CONFIGURATION].drop_duplicates())
     num_seeds = table.groupby([*CONFIGURATION, "split"])["seed"].nunique()
     fewest, most = int(num_seeds.min()), int(num_seeds.max())
-    seeds = f"{fewest} to {most} seeds" if fewest < most else _count(most, "seed")
+    seeds = f"{fewest} to {most} seeds" if fewest < most else count_of(most, "seeds")
     selection = {"default": "the default point of every cell", "tuned": "the best trial of every cell by validation"}
     lacking = [f"{len(scores.missing)} missing"] * bool(scores.missing)
     lacking += [f"{len(scores.failed)} failed"] * bool(scores.failed)
     return Finding(
         "What was measured?",
         (
-            f"{_count(configurations, 'configuration')} on {_count(int(counts.get('random', 0)), 'random split')} and "
-            f"{_count(int(counts.get('rotation', 0)), 'rotation split')}, {seeds} each; "
+            f"{count_of(configurations, 'configurations')} on "
+            f"{count_of(int(counts.get(RANDOM, 0)), 'random splits')} and "
+            f"{count_of(int(counts.get(HELD_OUT, 0)), f'{HeldOut.of(table).split}s')}, {seeds} each; "
             f"{selection.get(scores.selection, 'scores as given')}.",
             f"Not all is there: {' and '.join(lacking)}, by name below; nothing is averaged around them."
             if lacking
@@ -160,33 +164,36 @@ def _spread(macro: pd.DataFrame) -> Finding:
     return Finding("How good is it, and how far would another split move it?", tuple(points))
 
 
-def _rotation(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
+def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
     if table["split_kind"].nunique() < 2:
         return None
+    held_out = HeldOut.of(table)
     points = [
-        f"{name_of(row)}: {row.mean:.3f} on random, {row.rotation_mean:.3f} on rotation splits"
+        f"{name_of(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s"
         + ("." if np.isnan(row.retained_share) else f"; it keeps {row.retained_share:.0%}.")
         for row in macro.dropna(subset="gap").itertuples()
     ]
-    tests = random_against_rotation(table)
+    tests = random_against_held_out(table)
     overall = tests[tests["model"] == ""].iloc[0]
     over = "over all configurations and object classes"
     if overall["num_left_out"]:
-        over += f" that have a score on every split; {_count(int(overall['num_left_out']), 'column')} left out"
+        over += f" that have a score on every split; {count_of(int(overall['num_left_out']), 'columns')} left out"
     difference = [] if np.isnan(overall["difference"]) else [f"{overall['difference']:+.3f}"]
     told = [*difference, overall["note"] or f"exact one-sided p = {overall['p']:.4f}, {over}"]
-    points.append(f"Random less rotation, over all: {'; '.join(told)}.")
-    points.append(_worst_columns(worst_of_columns(table)))
-    return Finding("Does it hold at camera angles that it was not trained on?", tuple(points))
+    points.append(f"Random less held-out, over all: {'; '.join(told)}.")
+    points.append(_worst_columns(worst_of_columns(table), held_out))
+    return Finding(f"Does it hold on {held_out.samples}?", tuple(points))
 
 
-def _worst_columns(worst: WorstOfColumns) -> str:
-    shares = worst.columns["rotation_share"]
+def _worst_columns(worst: WorstOfColumns, held_out: HeldOut) -> str:
+    shares = worst.columns["held_out_share"]
     whole, shared = int((shares == 1).sum()), int(shares.between(0, 1, inclusive="neither").sum())
-    told = f"{whole} of {worst.num_columns} columns (configuration x class) have their worst value on a rotation split"
+    told = (
+        f"{whole} of {worst.num_columns} columns (configuration x class) have their worst value on a {held_out.split}"
+    )
     if shared:
         ties = f"{shared} more has" if shared == 1 else f"{shared} more have"
-        told += f", and {ties} it on a rotation and a random split alike, which counts in part"
+        told += f", and {ties} it on a held-out and a random split alike, which counts in part"
     return f"{told}: {worst.column_share:.0%}, where chance gives {worst.chance:.0%}."
 
 
@@ -198,7 +205,7 @@ def _weakest(table: pd.DataFrame) -> Finding | None:
     listed = ", ".join(f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True))
     return Finding(
         "Which class is least to be trusted?",
-        (f"Hardest class by share of the {_count(int(shares['num_runs'].iloc[0]), 'run')}: {listed}.",),
+        (f"Hardest class by share of the {count_of(int(shares['num_runs'].iloc[0]), 'runs')}: {listed}.",),
     )
 
 
@@ -206,9 +213,11 @@ def _false(scores: Scores) -> Finding | None:
     """The class that is most often predicted where it is not."""
     if scores.facts is None:
         return None
+    held_out = HeldOut.of(scores.table)
     found = false_classes(scores.facts).dropna(subset="rate").sort_values("rate", ascending=False, kind="stable")
     points = [
-        f"On {kind} splits: {row['class']} by {name_of(row)}, in {row['rate']:.0%} of the test images without it."
+        f"On {held_out.in_words(str(kind))}: {row['class']} by {name_of(row)}, in {row['rate']:.0%} of the test images "
+        "without it."
         for kind, part in found.groupby("split_kind", sort=True)
         for row in [part.iloc[0]]
         if row["rate"] > 0
@@ -245,16 +254,17 @@ def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float)
 def cannot_say(scores: Scores) -> Finding:
     """What these data cannot answer, each with the reason."""
     wide = by_split(scores.table)
-    num_random, num_rotation = (of_kind(wide, kind).shape[1] for kind in ("random", "rotation"))
+    num_random, num_held_out = (of_kind(wide, kind).shape[1] for kind in KINDS)
+    held_out = HeldOut.of(scores.table)
     points = []
     if refusal := sd_refusal(num_random, "random splits"):
         points.append(f"How steady scores are over random splits: {refusal.reason}.")
-    if not num_rotation:
-        points.append("What other camera angles do: there are no rotation splits.")
+    if not num_held_out:
+        points.append("How the scores change on samples unlike those of training: there are no held-out splits.")
     else:
-        points += _of_rotation(num_random, num_rotation)
-    unattainable = [note for note in columns_against_rotation(scores.table)["note"] if note.startswith("nothing can")]
-    points += [f"Which single columns fall under rotation: {note}." for note in unattainable[:1]]
+        points += _of_held_out(num_random, num_held_out, f"{held_out.split}s")
+    unattainable = [note for note in columns_against_held_out(scores.table)["note"] if note.startswith("nothing can")]
+    points += [f"Which single columns fall on {held_out.split}s: {note}." for note in unattainable[:1]]
     if scores.table.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() < 2:
         points.append(
             "What is due to the split and what to the training's own chance: one seed per split cannot tell them apart."
@@ -266,24 +276,13 @@ def cannot_say(scores: Scores) -> Finding:
     return Finding("What these data cannot say", tuple(points))
 
 
-def _of_rotation(num_random: int, num_rotation: int) -> list[str]:
+def _of_held_out(num_random: int, num_held_out: int, splits: str) -> list[str]:
     reasons = {
-        "How steady scores are over rotation splits": sd_refusal(num_rotation, "rotation splits"),
-        "Whether one configuration beats another on rotation splits": sign_flip_refusal(
-            num_rotation, "rotation splits"
-        ),
-        "Whether rotation is harder at all": relabelling_refusal(num_random, num_rotation),
+        f"How steady scores are over {splits}": sd_refusal(num_held_out, splits),
+        f"Whether one configuration beats another on {splits}": sign_flip_refusal(num_held_out, splits),
+        f"Whether {splits} are harder at all": relabelling_refusal(num_random, num_held_out),
     }
     return [f"{question}: {refusal.reason}." for question, refusal in reasons.items() if refusal]
-
-
-def name_of(row: Any) -> str:
-    """A configuration's name in text, e.g. `icnet ce_dice`."""
-    return f"{row.model} {row.loss}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"one {what}" if number == 1 else f"{number} {what}s"
 
 
 def _range(values: pd.Series[float] | Floats, sign: str = "") -> str:

@@ -120,9 +120,9 @@ def report(measurements: list[Measurement]) -> str:
 
 def _run(statement: str) -> tuple[float, float]:
     """Wall seconds and peak MiB of one process."""
-    told = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM:')))"
+    report = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM:')))"
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", f"{statement}\n{told}"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", f"{statement}\n{report}"], cwd=ROOT, capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode:
         raise RuntimeError(f"{statement}\n{done.stderr}")

@@ -111,7 +111,7 @@ class Claim:
 def claimed(results: Results, say: Callable[[str], None]) -> Iterator[Claim]:
     """OUT, for this process alone, as long as the block takes. Leaves no trace where the block wrote nothing.
 
-    :param say: is told what is waited for.
+    :param say: is given what is waited for.
     :raises StudyError: another driver has OUT, or nothing can be written there.
     """
     claim = Claim(results)

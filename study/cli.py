@@ -23,6 +23,7 @@ from study.point import Point
 from study.printing import PlainConsole, shell_word
 from study.progress import Progress
 from study.results import RUN_FILE
+from trainers.dice import AVERAGINGS
 
 if TYPE_CHECKING:
     from study.run import Plan
@@ -128,7 +129,7 @@ def _shown(out: str) -> str:
 
 
 def _as_results(out: str) -> str:
-    """OUT as `analysis` is to be told it: the word paper means the paper's own tables."""
+    """OUT as `analysis` takes it: the word paper means the paper's own tables."""
     return "./paper" if out == "paper" else _shown(out)
 
 
@@ -198,8 +199,8 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
     if options.cluster:
         console.say(_on_cluster(options.cluster, on_cluster))
     elif planned.missing:
-        told = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
-        console.say(*told.split("\n"))
+        text = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
+        console.say(*text.split("\n"))
     return DONE
 
 
@@ -269,7 +270,7 @@ def _status(options: argparse.Namespace, console: PlainConsole) -> int:
     for trial, reason in now.failed.items():
         console.say(f"failed: {trial.id}: {reason}")
     for name, unfinished in now.unfinished.items():
-        console.say(f"not run: {name}: {unfinished.told}")
+        console.say(f"not run: {name}: {unfinished.in_words}")
     for trial, what in now.damaged.items():
         console.say(f"damaged: {trial.id}: {what}; the next run makes the trial again")
     running = progress.running if progress and now.alive else {}
@@ -338,7 +339,7 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
     table = Table(box=None, pad_edge=False)
     for column in ("test Dice", *(score["class"] for score in test)):
         table.add_column(column)
-    for name in ("pw", "ew", "pooled"):
+    for name in AVERAGINGS:
         values = [score[f"dice_{name}"] for score in test]
         table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
     console.say(

@@ -68,11 +68,11 @@ def carry_out(parser: Parser, act: Callable[[argparse.Namespace], int], argument
         except KeyboardInterrupt:
             return INTERRUPTED
         except (StudyError, OSError) as error:  # the latter: a disk or server that cannot be read or written
-            told = f"{asked}: {error}"
+            message = f"{asked}: {error}"
         except Exception:
-            told = f"{asked}: failed by a defect of this program. Please report it, with these lines:\n"
-            told += traceback.format_exc()
-        print(printable(told, keep="\n").rstrip(), file=sys.stderr)
+            message = f"{asked}: failed by a defect of this program. Please report it, with these lines:\n"
+            message += traceback.format_exc()
+        print(printable(message, keep="\n").rstrip(), file=sys.stderr)
         return IMPOSSIBLE
 
 

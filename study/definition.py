@@ -336,17 +336,6 @@ class Definition(Section):
         return DEFINITION_HEADER + tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
-def _check_held_out(axis: str, split: str, tested: dict[str, Any]) -> None:
-    """Raises ValueError for a name that no held-out split may have, and for one that tests nothing."""
-    if not HELD_OUT_SPLIT.fullmatch(split):
-        raise ValueError(
-            f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and _, begins "
-            "with a letter, not with random_, fold_, matched_ or given, and has at most 40 characters, such as rot_0"
-        )
-    if not any(tested.values()):
-        raise ValueError(f"{split} tests no {axis}; name some, such as {split} = [30]")
-
-
 def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) -> str:
     """Why a key cannot be searched so, or nothing."""
     try:
@@ -376,6 +365,17 @@ def _plain(dimension: Range | Choices) -> Any:
     if isinstance(dimension, Choices):
         return list(dimension.choices)
     return {name: float(value) for name, value in dimension if value is not None}
+
+
+def _check_held_out(axis: str, split: str, tested: dict[str, Any]) -> None:
+    """Raises ValueError for a name that no held-out split may have, and for one that tests nothing."""
+    if not HELD_OUT_SPLIT.fullmatch(split):
+        raise ValueError(
+            f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and _, begins "
+            "with a letter, not with random_, fold_, matched_ or given, and has at most 40 characters, such as rot_0"
+        )
+    if not any(tested.values()):
+        raise ValueError(f"{split} tests no {axis}; name some, such as {split} = [30]")
 
 
 def _each(change: Callable[[Any], Any], table: Any) -> Any:

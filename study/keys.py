@@ -134,8 +134,8 @@ def in_text(sections: Sequence[SectionKeys]) -> str:
     for section in sections:
         parts.append(textwrap.fill(f"[{section.name}] {section.about}" if section.name else section.about, _WIDTH))
         for key in section.keys:
-            told = f"{key.about} Allowed: {key.allowed}. Default: {key.default_in_toml}"
-            parts.append(f"{key.name}\n{textwrap.fill(told, _WIDTH, initial_indent='    ', subsequent_indent='    ')}")
+            text = f"{key.about} Allowed: {key.allowed}. Default: {key.default_in_toml}"
+            parts.append(f"{key.name}\n{textwrap.fill(text, _WIDTH, initial_indent='    ', subsequent_indent='    ')}")
     return "\n\n".join(parts)
 
 

@@ -21,7 +21,7 @@ LASTING = (*FULL_DISK, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, er
 _LONGEST_WAIT = 15.0
 
 
-def patiently(act: Callable[[], Answer], seconds: float) -> Answer:
+def retry(act: Callable[[], Answer], seconds: float) -> Answer:
     """What `act` returns, tried again for so many seconds while it raises an OSError that may pass; then the error."""
     deadline, wait = time.monotonic() + seconds, 0.5
     while True:

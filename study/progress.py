@@ -1,4 +1,4 @@
-"""Where a run stands: told by the driver as it goes, kept in OUT/run.json so that others can see it."""
+"""Where a run stands: reported by the driver as it goes, kept in OUT/run.json so that others can see it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from study.definition import Definition
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
 SECONDS_THAT_TELL = 5.0
-KEPT = 0.95  # of what earlier epochs told of the speed, at each further one: other work on a machine comes and goes
+KEPT = 0.95  # of what earlier epochs showed of the speed, at each further one: other work on a machine comes and goes
 _TELLING_SHARE = 0.005
 
 
@@ -140,7 +140,7 @@ class Progress:
     @property
     def given_up(self) -> dict[str, str]:
         """Trial -> why it was given up for this run."""
-        return dict(told.split(": ", 1) for told in self.resting.values())
+        return dict(reason.split(": ", 1) for reason in self.resting.values())
 
     @property
     def images_per_second(self) -> float:

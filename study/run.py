@@ -153,7 +153,7 @@ def finished(
     committed = read_committed(results, definition).rows if known is None else known
     failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
     noted = read_unfinished(results, {trial.id for trial in committed})
-    unfinished = {**given_up, **{name: each.told for name, each in noted.items()}}
+    unfinished = {**given_up, **{name: each.in_words for name, each in noted.items()}}
     return Finished(
         summarise(cells(definition), committed, lambda trial_ids: results.read("dice", trial_ids)), unfinished, failed
     )

@@ -41,7 +41,7 @@ def run_all(
 ) -> None:
     """Run these trials on Ray; on another Ray again when its memory monitor has ended the first."""
     if address is None:
-        _let_no_one_in()
+        _close_to_others()
     from study import cluster  # ray takes seconds to import: not before it is needed
     from study.schedule import Schedule
 
@@ -92,7 +92,8 @@ def _note_memory_kill(
     progress: Progress,
     watch: Watch,
 ) -> None:
-    """Count it; past the last attempt a trial's cell rests. If Ray does not say which trials it ended: all that ran."""
+    """Count it; past its last attempt a trial waits for the next run, and its cell with
+    it. If Ray does not say which trials it ended: all that ran."""
     ended = used or dict.fromkeys(map(parse_trial, progress.running), "an unknown amount")
     memory_kills.update(ended.keys())
     for name in list(progress.running):
@@ -100,9 +101,9 @@ def _note_memory_kill(
     for trial, amount in ended.items():
         unfinished = Unfinished(trial.id, f"ended by Ray's memory monitor, at {amount}", memory_kills[trial])
         if memory_kills[trial] >= study.definition.resources.attempts:
-            progress.give_up(trial, unfinished.told)
+            progress.give_up(trial, unfinished.in_words)
             unfinished.keep(results)
-        watch(progress, f"{trial.id}: {unfinished.told}; the study goes on with a new Ray")
+        watch(progress, f"{trial.id}: {unfinished.in_words}; the study goes on with a new Ray")
 
 
 def _with_heartbeat(watch: Watch, results: Results, claim: Claim) -> Watch:
@@ -136,14 +137,14 @@ def _tell(results: Results, progress: Progress) -> None:
 def last_progress(results: Results) -> Progress | None:
     """What the newest run's driver last said of itself; None if it said nothing, or the file is none of ours: no result
     and no decision depends on it."""
-    told = results.read_bytes(RUN_FILE)
+    content = results.read_bytes(RUN_FILE)
     try:
-        return Progress.from_json(told) if told else None
+        return Progress.from_json(content) if content else None
     except ValueError:
         return None
 
 
-def _let_no_one_in() -> None:
+def _close_to_others() -> None:
     """A Ray of our own listens on loopback, and serves who has this run's token. Ray reads these on import."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its only way to listen on loopback alone
     os.environ["RAY_AUTH_MODE"] = "token"  # other users of the machine are not to run code as us

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from study.definition import Definition
 from study.errors import StudyError, did_you_mean
-from trainers.data.problems import Problem, told
+from trainers.data.problems import Problem, in_lines
 from trainers.data.split import Split, SplitKind
 from trainers.data.table import ALL_SAMPLES, Sample, Samples, Value, in_order, in_words
 from trainers.seeds import generator_for, shuffled
@@ -23,7 +23,7 @@ class SplitError(StudyError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        lines = [f"  {line}" for line in told(self.problems)]
+        lines = [f"  {line}" for line in in_lines(self.problems)]
         super().__init__("\n".join(["the data cannot be split as defined:", *lines]))
 
 

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from study.cells import Cell, Trial
 from study.digests import Row
-
-NOT_OBJECTS = ("bg", "all")
+from study.selection import best_by_validation
+from trainers.dice import ALL, BACKGROUND
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Scores:
 
 def object_dice(dice: pa.Table) -> dict[str, float]:
     """Per trial, the mean of the example-wise test Dice over the object classes; none where one is undefined."""
-    test = dice.filter((pc.field("partition") == "test") & ~pc.field("class").isin(NOT_OBJECTS))
+    test = dice.filter((pc.field("partition") == "test") & ~pc.field("class").isin((BACKGROUND, ALL)))
     means = test.group_by("trial").aggregate([("dice_ew", "mean", pc.ScalarAggregateOptions(skip_nulls=False))])
     pairs = zip(means["trial"].to_pylist(), means["dice_ew_mean"].to_pylist(), strict=True)
     return {trial: score for trial, score in pairs if score is not None}
@@ -54,7 +54,8 @@ def summarise(
     """
     chosen: dict[str, dict[Cell, Trial]] = {"default": {cell: Trial(cell, 0) for cell in cells}}
     if any(trial.index for trial in committed):
-        chosen["tuned"] = _tuned(committed)
+        best = best_by_validation((trial.cell, trial.index, row["objective"]) for trial, row in committed.items())
+        chosen["tuned"] = {cell: Trial(cell, index) for cell, index in best.items()}
     scores = object_dice(read_dice({trial.id for trials in chosen.values() for trial in trials.values()}))
     kinds = {trial.cell.split: str(row["split_kind"]) for trial, row in committed.items()}
     by_configuration: dict[str, list[Cell]] = defaultdict(list)
@@ -65,13 +66,6 @@ def summarise(
         for configuration, members in by_configuration.items()
         for selection, trials in chosen.items()
     ]
-
-
-def _tuned(committed: Mapping[Trial, Row]) -> dict[Cell, Trial]:
-    """The best trial of every cell by validation; the first of equals."""
-    completed = [trial for trial, row in committed.items() if row["objective"] is not None]
-    ascending = sorted(completed, key=lambda trial: (committed[trial]["objective"], -trial.index))
-    return {trial.cell: trial for trial in ascending}
 
 
 def _scores(

@@ -28,7 +28,7 @@ class Unfinished:
     when: float = field(default_factory=time.time)
 
     @property
-    def told(self) -> str:
+    def in_words(self) -> str:
         return f"{self.reason} ({self.attempts} attempt{'s' * (self.attempts != 1)})"
 
     def keep(self, results: Results) -> None:

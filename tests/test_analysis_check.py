@@ -14,25 +14,25 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.check import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load
-from analysis.stability import MACRO
+from analysis.gate import CANNOT_TELL, STABLE, UNSTABLE, Verdict, check
+from analysis.load import load
+from analysis.scores import MACRO, Scores
 
 RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
 Draw = Callable[[str, str], float]
 
 
-def made(draw: Draw, num_random: int, num_rotation: int, classes: Sequence[str], models: Sequence[str]) -> Scores:
+def made(draw: Draw, num_random: int, num_held_out: int, classes: Sequence[str], models: Sequence[str]) -> Scores:
     """A table of scores: `draw` takes a split's kind and name."""
     splits = [("random", f"random_{i}") for i in range(num_random)]
-    splits += [("rotation", f"rot_{i}") for i in range(num_rotation)]
+    splits += [("held_out", f"rot_{i}") for i in range(num_held_out)]
     rows = [
         (model, "ce", split, kind, 0, "ew", name, draw(kind, split))
         for model, (kind, split), name in itertools.product(models, splits, classes)
     ]
     columns = ["model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice"]
-    return Scores(pd.DataFrame(rows, columns=columns), "made", "as given")
+    return Scores(pd.DataFrame(rows, columns=columns).assign(axis=""), "made", "as given")
 
 
 def given(random: Sequence[float] = RANDOM, rotation: Sequence[float] = ROTATION) -> Scores:
@@ -114,7 +114,7 @@ def test_where_no_number_of_splits_would_decide_it_is_said() -> None:
 def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
     told = check(given(), max_gap=0.04, min_dice=0.75, class_="bx").text()
     assert told.splitlines()[0] == "NOT STABLE: of 2 checks, 2 failed, 0 open, 0 met."
-    assert "failed: max-gap 0.04, icnet ce ew bx: gap random - rotation 0.110 [0.047, 0.156]" in told
+    assert "failed: max-gap 0.04, icnet ce ew bx: gap random - held-out 0.110 [0.047, 0.156]" in told
     assert "failed: min-dice 0.75, icnet ce ew bx: mean over random splits 0.630 [0.600, 0.671]" in told
     assert "Decided by one-sided intervals, not by the values" in told
 
@@ -122,8 +122,8 @@ def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
 @pytest.mark.parametrize(
     ("scores", "limits", "reason"),
     [
-        (given(rotation=[]), {"max_gap": 0.5}, "no rotation splits"),
-        (given(random=[0.5, 0.6, 0.7]), {"max_sd": 0.5}, "no SD of 3 random splits"),
+        (given(rotation=[]), {"max_gap": 0.5}, "no held-out splits"),
+        (given(random=[0.5, 0.6, 0.7]), {"max_sd": 0.5}, "3 random splits are too few for a standard deviation"),
         (given(random=[0.5]), {"min_dice": 0.1}, "no interval: 1 random splits"),
         (given(random=[0.5, math.nan, 0.6, 0.7]), {"min_dice": 0.1}, "bx has no score on random_1"),
         (given(rotation=[0.5, math.nan, 0.5]), {"max_gap": 0.9}, "bx has no score on rot_1"),
@@ -167,7 +167,7 @@ def test_a_training_that_diverged_is_unstable_by_any_limit() -> None:
 
 def two_classes(lacking: Callable[[str], bool]) -> Scores:
     """mug falls by .2 under rotation; pen, at a third of it, has no score on some splits."""
-    values = {("random", "mug"): 0.9, ("rotation", "mug"): 0.7, ("random", "pen"): 0.3, ("rotation", "pen"): 0.3}
+    values = {("random", "mug"): 0.9, ("held_out", "mug"): 0.7, ("random", "pen"): 0.3, ("held_out", "pen"): 0.3}
     scores = made(lambda kind, split: int(split[-1]) / 100, 8, 3, ["mug", "pen"], ["net"])
     table = scores.table
     level = pd.Series([values[kind, name] for kind, name in zip(table["split_kind"], table["class"], strict=True)])
@@ -261,7 +261,7 @@ def likely(rate: float, draws: int) -> tuple[int, int]:
 
 def answers(draws: int, mean: float, gap: float, sd: float, classes: int, models: int, **limits: float) -> Counter[int]:
     rng = np.random.default_rng([draws, classes, round(1000 * gap), round(1000 * sd)])
-    names, centre = [f"c{i}" for i in range(classes)], {"random": mean, "rotation": mean - gap}
+    names, centre = [f"c{i}" for i in range(classes)], {"random": mean, "held_out": mean - gap}
     options = {"class_": "c0"} if classes == models == 1 else {}
     found = Counter[int]()
     for _ in range(draws):

@@ -55,7 +55,9 @@ def test_stability_leads_with_the_answer_and_its_chance_level(capsys: pytest.Cap
     shown = said(capsys, "stability", "paper")
     assert shown.startswith("In short\n")
     in_one_line = " ".join(shown.split())
-    assert "24 of 32 columns (configuration x class) have their worst value on a rotation split: 75%" in in_one_line
+    assert (
+        "24 of 32 columns (configuration x class) have their worst value on a held-out angle split: 75%" in in_one_line
+    )
     assert "exact one-sided p = 0.0061" in in_one_line
     assert "nothing can survive Holm over 48 columns" in in_one_line
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.load import load
-from analysis.ranks import class_agreement
-from analysis.stability import MACRO, by_split, objects_of, of_kind, variance_shares
+from analysis.scores import MACRO, by_split, objects_of, of_kind
+from analysis.statistics.ranks import class_agreement
+from analysis.statistics.variance import variance_shares
 
 pytestmark = pytest.mark.slow  # pingouin takes seconds to import
 
@@ -24,7 +25,7 @@ def test_kendalls_w_agrees_with_pingouin() -> None:
     agreement = class_agreement(TABLE).set_index(["model", "loss", "averaging", "split_kind"])["w"]
     wide = objects_of(by_split(TABLE))
     compared = 0
-    for kind in ("random", "rotation"):
+    for kind in ("random", "held_out"):
         for key, classes in of_kind(wide, kind).groupby(["model", "loss", "averaging"]):
             long = classes.droplevel(["model", "loss", "averaging"]).round(9).melt(ignore_index=False).reset_index()
             theirs = pingouin.friedman(long, dv="value", within="class", subject="split")["W"].iloc[0]

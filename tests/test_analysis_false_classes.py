@@ -14,13 +14,13 @@ from hypothesis.extra.numpy import arrays
 from test_analysis_load import CELLS, DEFINITION, commit, confusion_of
 
 from analysis.facts import Facts, TrialImages, _of_trial
-from analysis.false_classes import (
+from analysis.load import load
+from analysis.statistics.false_classes import (
     false_class_matrices,
     false_classes,
     hard_images,
     image_scores,
 )
-from analysis.load import load
 from study.results import Results
 from trainers.dice import confusion, dice, tolerance
 
@@ -84,7 +84,7 @@ def test_rates_by_configuration_and_kind_of_split(facts: Facts) -> None:
     found = false_classes(facts).set_index(["model", "loss", "split_kind", "class"])
     assert len(found) == 2 * 1 * 2 * 2
     for cell in CELLS:
-        model, kind = cell.split("-")[0], "random" if "random" in cell else "rotation"
+        model, kind = cell.split("-")[0], "random" if "random" in cell else "held_out"
         false = int((false_pixels(cell) > 15).sum())
         assert 0 < false <= 4
         row = found.loc[model, "ce", kind, "cl"]
@@ -100,10 +100,10 @@ def test_another_tolerance_is_taken_from_the_selection(facts: Facts) -> None:
 
 def test_true_object_against_falsely_predicted_class(facts: Facts) -> None:
     matrices = false_class_matrices(facts)
-    assert list(matrices) == [("icnet", "ce", "random"), ("icnet", "ce", "rotation")] + [
-        ("unet", "ce", kind) for kind in ("random", "rotation")
+    assert list(matrices) == [("icnet", "ce", "random"), ("icnet", "ce", "held_out")] + [
+        ("unet", "ce", kind) for kind in ("random", "held_out")
     ]
-    matrix = matrices["unet", "ce", "rotation"]
+    matrix = matrices["unet", "ce", "held_out"]
     share = (false_pixels("unet-ce-rot_0-s0") > 15).mean()
     expected = pd.DataFrame([[np.nan, share], [np.nan, np.nan]], index=["bx", "cl"], columns=["bx", "cl"])
     pd.testing.assert_frame_equal(matrix, expected, check_names=False)

@@ -14,13 +14,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis import figures, figures_search
-from analysis.comparison import compare
-from analysis.figures import ROTATION
 from analysis.load import load
-from analysis.ranks import configuration_ranks
-from analysis.stability import MACRO, stability
-from analysis.svg import INK, inline_svg
+from analysis.report import figures, figures_search
+from analysis.report.figures import OF_HELD_OUT
+from analysis.report.svg import INK, inline_svg
+from analysis.scores import MACRO
+from analysis.statistics.comparison import compare
+from analysis.statistics.ranks import configuration_ranks
+from analysis.statistics.spread import spread
 from analysis.tables import tables, worst
 from study.definition_file import load as load_definition
 from study.point import Point
@@ -58,7 +59,7 @@ def test_dots_are_the_scores_and_the_bar_is_the_interval() -> None:
     for y, name in enumerate(named[:6]):
         scores = ours[(ours["class"] == name) & (ours["split_kind"] == "random")]["dice"]
         assert dots[y][0] == scores.tolist()
-    found = stability(ours).set_index("class")
+    found = spread(ours).set_index("class")
     bars = [x for x, y in lines(figure, "None") if y[0] == y[1] and x != [0, 1]]  # not the rule above macro
     np.testing.assert_allclose(bars, found.loc[named, ["mean_low", "mean_high"]].to_numpy(float))
     assert Counter(texts(figure)) == Counter(["0", "1", "2"] * 9)
@@ -73,8 +74,8 @@ def test_slopes_end_at_the_rotation_scores() -> None:
 
 
 def test_a_profile_is_the_share_of_scores_above() -> None:
-    figure = figures.profiles(PAPER, "ew", "rotation")
-    rows = PAPER[(PAPER["averaging"] == "ew") & (PAPER["split_kind"] == "rotation")]
+    figure = figures.profiles(PAPER, "ew", "held_out")
+    rows = PAPER[(PAPER["averaging"] == "ew") & (PAPER["split_kind"] == "held_out")]
     rows = rows[~rows["class"].isin(["bg", "all"])]
     thick = [line for line in figure.axes[0].lines if line.get_linewidth() == 1.8]
     assert len(thick) == 4
@@ -118,7 +119,7 @@ def many() -> pd.DataFrame:
     """Nine configurations of eleven classes, more than there are colours."""
     rng, splits = np.random.default_rng(0), [f"random_{i}" for i in range(4)]
     rows = [
-        (f"net{i}", "ce", split, "random", 0, "ew", f"class {k}", rng.random())
+        (f"net{i}", "ce", split, "random", "", 0, "ew", f"class {k}", rng.random())
         for i, split, k in itertools.product(range(9), splits, range(11))
     ]
     return pd.DataFrame(rows, columns=PAPER.columns)
@@ -130,7 +131,7 @@ def undefined(table: pd.DataFrame, chosen: pd.Series[bool]) -> pd.DataFrame:
 
 ODD = {
     "no rotation": PAPER[PAPER["split_kind"] == "random"],
-    "rotation only": PAPER[PAPER["split_kind"] == "rotation"],
+    "rotation only": PAPER[PAPER["split_kind"] == "held_out"],
     "one split": PAPER[PAPER["split"] == "random_3"],
     "a class undefined": undefined(PAPER, PAPER["class"] == "bx"),
     "one split undefined": undefined(PAPER, PAPER["split"] == "random_2"),
@@ -238,7 +239,7 @@ TRIALS = pd.DataFrame(
             0.4 + 0.1 * i,
             i == 2,
         )
-        for split, kind in (("random_0", "random"), ("rot_0", "rotation"))
+        for split, kind in (("random_0", "random"), ("rot_0", "held_out"))
         for i, (width, strength) in enumerate([(1.0, 1.0), (0.5, 0.2), (2.0, 1.5)])
     ],
     columns=[*("model", "loss", "split", "split_kind", "seed", "trial", "index", "point", "objective", "chosen")],
@@ -253,7 +254,7 @@ def test_the_search_shows_the_best_so_far() -> None:
 
 def test_the_points_of_the_search_and_the_chosen_ones() -> None:
     figure = figures_search.search_points(TRIALS, "icnet", "ce", SPACE)
-    rings = [line for line in figure.axes[0].lines if line.get_markeredgecolor() == ROTATION]
+    rings = [line for line in figure.axes[0].lines if line.get_markeredgecolor() == OF_HELD_OUT]
     assert [(set(line.get_xdata()), set(line.get_ydata())) for line in rings] == [({2.0}, {1.5})]
 
 
@@ -263,7 +264,7 @@ def test_the_points_of_one_searched_key_are_shown_beside_the_objective() -> None
     axes = figures_search.search_points(TRIALS.assign(point=[*rates, *rates]), "icnet", "ce", space).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("training.learning_rate", "validation Dice")
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
-    rings = [line for line in axes.lines if line.get_markeredgecolor() == ROTATION]
+    rings = [line for line in axes.lines if line.get_markeredgecolor() == OF_HELD_OUT]
     assert [line.get_xdata().tolist() for line in rings] == [[1e-4, 1e-4]]
     assert [line.get_ydata().tolist() for line in rings] == [pytest.approx([0.6, 0.6])]
 

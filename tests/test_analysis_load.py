@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load, reference_marks
-from analysis.tables import class_order
+from analysis.load import load, reference_marks
+from analysis.scores import HeldOut, Scores, class_order
 from study import definition_file
 from study.cells import parse_trial
 from study.results import Results
@@ -107,7 +107,7 @@ def test_the_paper() -> None:
     assert len(scores.table) == 704
     assert len(scores.table.groupby(["model", "loss", "split"])) == 44
     assert len(scores.table.groupby(["model", "loss", "averaging", "class"])) == 64
-    assert set(scores.table["split_kind"]) == {"random", "rotation"}
+    assert set(scores.table["split_kind"]) == {"random", "held_out"}
     assert score(scores, "pw", "cl") == 0.86
     assert (scores.source, scores.selection, scores.missing, scores.failed) == ("paper", "as given", (), {})
     assert (scores.num_train["random_7"], scores.num_test["random_7"]) == (515, 131)
@@ -117,7 +117,17 @@ def test_the_paper() -> None:
 
 def test_default_trials_of_a_study(out: Path) -> None:
     scores = load(out)
-    assert list(scores.table.columns) == ["model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice"]
+    assert list(scores.table.columns) == [
+        "model",
+        "loss",
+        "split",
+        "split_kind",
+        "axis",
+        "seed",
+        "averaging",
+        "class",
+        "dice",
+    ]
     assert len(scores.table) == 4 * 3 * 4
     assert not scores.table.duplicated(KEYS).any()
     assert (scores.source, scores.selection, scores.missing, scores.failed) == (str(out), "default", (), {})
@@ -259,7 +269,7 @@ def test_a_tidy_csv(tmp_path: Path) -> None:
     path.write_text("\ufeff" + GOOD, encoding="utf-8")
     scores = load(path)
     assert list(scores.table["class"]) == ["bx", "NA"]
-    assert list(scores.table["split_kind"]) == ["random", "rotation"]
+    assert list(scores.table["split_kind"]) == ["random", "held_out"]
     assert list(scores.table["seed"]) == [0, 0]
     assert scores.table["dice"].iloc[0] == 0.5
     assert math.isnan(scores.table["dice"].iloc[1])
@@ -285,7 +295,7 @@ def test_a_tidy_csv(tmp_path: Path) -> None:
         (GOOD.replace("icnet", ""), "model is empty"),
         (
             GOOD.replace("rot_0", "fold3"),
-            "split must be random_<number> or rot_<number>, of at most 9 digits: 'fold3' in row 2",
+            "split must be random_<number> or rot_<number>, of at most 9 digits, unless .*: 'fold3' in row 2",
         ),
         (GOOD.replace("pw", "macro"), "averaging must be one of pw, ew, pooled"),
         (
@@ -360,3 +370,56 @@ def test_a_csv_of_another_kind_is_named(tmp_path: Path, content: bytes, message:
     (tmp_path / "scores.csv").write_bytes(content)
     with pytest.raises(AnalysisError, match=message):
         load(tmp_path / "scores.csv")
+
+
+KINDS = """model,loss,split,split_kind,axis,averaging,class,dice
+icnet,ce,random_0,random,,ew,bx,0.5
+icnet,ce,clinic b,{kind},{axis},ew,bx,0.4
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "axis", "said"),
+    [
+        ("held_out", "site", "held-out site split"),
+        ("held_out", "", "held-out split"),
+        ("rotation", "", "held-out split"),
+    ],
+)
+def test_kind_and_axis_of_a_split_are_columns(tmp_path: Path, kind: str, axis: str, said: str) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(KINDS.format(kind=kind, axis=axis))
+    table = load(path).table
+    assert list(table["split_kind"]) == ["random", "held_out"]
+    assert list(table["axis"]) == ["", axis]
+    assert HeldOut.of(table).split == said
+
+
+def test_without_a_column_of_axes_they_are_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(KINDS.format(kind="rotation", axis="site").replace("axis", "else"))
+    assert list(load(path).table["axis"]) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (KINDS.format(kind="other", axis=""), "split_kind must be one of random, held_out: 'other' in row 2"),
+        (
+            KINDS.format(kind="held_out", axis="site") + "unet,ce,clinic b,held_out,age,ew,bx,0.4\n",
+            "split has two kinds or axes: 'clinic b' in row 2",
+        ),
+    ],
+)
+def test_kinds_that_contradict_each_other_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(text)
+    with pytest.raises(AnalysisError, match=message):
+        load(path)
+
+
+def test_words_for_held_out_splits_name_every_axis() -> None:
+    table = pd.DataFrame({"split_kind": ["random", "held_out", "held_out"], "axis": ["", "angle", "site"]})
+    assert HeldOut.of(table).samples == "samples whose angle or site was not trained on"
+    assert HeldOut.of(table).in_words("held_out") == "held-out angle or site splits"
+    assert HeldOut.of(table.assign(axis="")).samples == "held-out samples"

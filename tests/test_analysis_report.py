@@ -21,11 +21,12 @@ from simulated_study import write_study
 from small_study import write_definition
 
 from analysis.errors import AnalysisError
-from analysis.load import Scores, load
-from analysis.report import report
+from analysis.load import load
+from analysis.report.write import report
+from analysis.scores import Scores
 from study import definition_file
 
-OF_SCORES = ["scores", "spread", "rotation", "profiles", "pairs", "ranks", "variance"]
+OF_SCORES = ["scores", "spread", "held_out", "profiles", "pairs", "ranks", "variance"]
 OF_A_STUDY = ["cost", "search", "curves", "false", "images"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

@@ -12,18 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.comparison import nadeau_bengio_interval
-from analysis.importance import FANOVA, PED_ANOVA, importance
-from analysis.load import _best
-from analysis.ranks import mean_tau
-from analysis.search import (
-    transfer,
-    transfer_matrix,
-    tuned_trials,
-    tuning_gain,
-    tuning_shares,
-)
-from analysis.stability import MACRO, stability, variance_shares
+from analysis.scores import MACRO, tuned_trials
+from analysis.statistics.comparison import nadeau_bengio_interval
+from analysis.statistics.importance import FANOVA, PED_ANOVA, importance
+from analysis.statistics.ranks import mean_tau
+from analysis.statistics.search import _common, _pairs, transfer, tuning_gain, tuning_shares
+from analysis.statistics.spread import spread
+from analysis.statistics.variance import variance_shares
 from study.cells import Cell, Trial
 from study.definition_file import load
 from study.point import Point
@@ -42,6 +37,12 @@ def point(width: float, strength: float) -> str:
     return Point({"model.width": width, "augmentation.strength": strength}).to_json()
 
 
+def regrets(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
+    """Validation regret of the choice made on one split (rows) when used on another (columns), of one configuration."""
+    wide = _pairs(_common(runs, startup)).pivot(index="a", columns="b", values="validation_regret")
+    return wide.reindex(index=runs["split"].unique(), columns=runs["split"].unique()).astype(float)
+
+
 def make_runs(
     objective: Value,
     dice: Callable[[str, int, int, str], float],
@@ -54,7 +55,8 @@ def make_runs(
     for split, seed, index in itertools.product(splits, range(seeds), range(len(points))):
         width, strength = points[index]
         trial = {"trial": f"unet-ce-{split}-s{seed}-t{index:02}", "model": "unet", "loss": "ce", "split": split}
-        trial |= {"split_kind": "rotation" if split.startswith("rot") else "random", "seed": seed, "index": index}
+        trial |= {"split_kind": "held_out" if split.startswith("rot") else "random", "axis": "", "seed": seed}
+        trial["index"] = index
         trial |= {"point": point(width, strength), "objective": objective(split, seed, index)}
         for averaging, name in itertools.product(("pw", "ew"), ("bg", *OBJECTS, "all")):
             rows.append({**trial, "averaging": averaging, "class": name, "dice": dice(split, seed, index, name)})
@@ -86,8 +88,8 @@ def test_a_planted_gain_is_found_exactly() -> None:
     assert list(table["class"]) == [*OBJECTS, MACRO] * 2
     for _, row in table.iterrows():
         assert row["gain"] == pytest.approx(0.05)
-        assert row["rotation_gain"] == pytest.approx(0.05)
-        assert tuple(row[["num_splits", "wins", "losses", "ties", "num_rotation", "num_left_out"]]) == (
+        assert row["held_out_gain"] == pytest.approx(0.05)
+        assert tuple(row[["num_splits", "wins", "losses", "ties", "num_held_out", "num_left_out"]]) == (
             4,
             4,
             0,
@@ -106,10 +108,10 @@ def test_a_gain_that_varies_has_the_interval_of_nadeau_and_bengio_after_the_mean
         return level_of(split) + (index == 2) * (0.5 * level_of(split) + 0.02 * (2 * seed - 1))
 
     runs = make_runs(lambda split, seed, index: float(index == 2), dice, seeds=2)
-    row = row_of(tuning_gain(runs, test_to_train=0.25, level=0.9), averaging="pw", **{"class": MACRO})
+    row = row_of(tuning_gain(runs, test_to_train=0.25), averaging="pw", **{"class": MACRO})
     gains = [0.10, 0.15, 0.20, 0.25]
     assert row["gain"] == pytest.approx(np.mean(gains))
-    assert (row["low"], row["high"]) == pytest.approx(nadeau_bengio_interval(gains, 0.25, 0.9))
+    assert (row["low"], row["high"]) == pytest.approx(nadeau_bengio_interval(gains, 0.25))
     assert row["note"] == ""
     unknown = row_of(tuning_gain(runs, None), averaging="pw", **{"class": MACRO})
     assert np.isnan(unknown["low"])
@@ -120,9 +122,9 @@ def test_a_gain_that_varies_has_the_interval_of_nadeau_and_bengio_after_the_mean
 def test_the_spread_is_the_sd_that_stability_gives_the_default_trials() -> None:
     rng = np.random.default_rng(0)
     runs = make_runs(lambda *_: rng.random(), lambda *_: rng.random(), seeds=2)
-    default = stability(runs[runs["index"] == 0]).set_index(["averaging", "class"])["sd"]
-    spread = tuning_gain(runs, 0.25).set_index(["averaging", "class"])["spread"]
-    np.testing.assert_allclose(spread, default.reindex(spread.index))
+    default = spread(runs[runs["index"] == 0]).set_index(["averaging", "class"])["sd"]
+    of_gain = tuning_gain(runs, 0.25).set_index(["averaging", "class"])["spread"]
+    np.testing.assert_allclose(of_gain, default.reindex(of_gain.index))
 
 
 def test_one_trial_in_every_cell_is_no_tuning() -> None:
@@ -138,9 +140,9 @@ def test_a_harmful_choice_and_few_splits_are_said() -> None:
     table = tuning_gain(runs[runs["split"].isin(["random_0"])], 0.25)
     assert table["note"].str.contains("tuning did not raise the mean score").all()
     assert table["note"].str.contains("no interval: fewer than two random splits have a gain").all()
-    assert table["note"].str.contains("no SD: 1 random split").all()
+    assert table["note"].str.contains("no standard deviation: one random split").all()
     assert table["losses"].eq(1).all()
-    assert table[["spread", "low", "rotation_gain"]].isna().all(axis=None)
+    assert table[["spread", "low", "held_out_gain"]].isna().all(axis=None)
 
 
 def test_cells_whose_macro_is_not_over_the_same_classes_are_left_out_and_counted() -> None:
@@ -165,24 +167,29 @@ def test_a_failed_default_leaves_its_cell_out(absent: bool) -> None:
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3, None]), min_size=12, max_size=12))
-def test_the_tuned_trials_are_those_that_load_selects(objectives: list[float | None]) -> None:
+def test_the_tuned_trial_is_the_first_of_the_best_by_validation(objectives: list[float | None]) -> None:
     cells = [Cell("unet", "ce", split, 0) for split in ("random_0", "random_1", "rot_0")]
     trials = [Trial(cell, index) for cell in cells for index in (3, 0, 2, 1)]
-    completed = {trial: {"objective": value} for trial, value in zip(trials, objectives, strict=True)}
+    judged = dict(zip(trials, objectives, strict=True))
+    expected = set()
+    for cell in cells:
+        known = {index: value for index in range(4) if (value := judged[Trial(cell, index)]) is not None}
+        expected |= (
+            {Trial(cell, next(i for i, value in known.items() if value == max(known.values()))).id} if known else set()
+        )
     rows = [
-        {"trial": t.id, "model": "unet", "loss": "ce", "split": t.cell.split, "seed": 0}
-        | {"index": t.index, "objective": completed[t]["objective"]}
+        {"trial": t.id, "model": "unet", "loss": "ce", "split": t.cell.split, "seed": 0, "index": t.index}
+        | {"objective": judged[t]}
         for t in trials
     ]
-    found = tuned_trials(pd.DataFrame(rows).astype({"objective": float}))
-    assert set(found["trial"]) == {trial.id for trial in _best(cells, completed)}
+    assert set(tuned_trials(pd.DataFrame(rows).astype({"objective": float}))["trial"]) == expected
 
 
 def test_splits_with_one_objective_pick_the_same_point() -> None:
     table = transfer(planted(0.05), startup=4)
     assert list(zip(table["from_kind"], table["to_kind"], strict=True))[:2] == [
         ("random", "random"),
-        ("random", "rotation"),
+        ("random", "held_out"),
     ]
     assert list(table["num_pairs"]) == [12, 8, 8, 2] * 2
     assert set(table["share_same"]) == {1.0}
@@ -214,9 +221,7 @@ def test_regrets_by_hand() -> None:
     assert row["largest_test_regret"] == pytest.approx(0.1)
     assert row["tau"] == pytest.approx(-1)  # 0 < 2 < 1 against 1 < 2 < 0
     expected = pd.DataFrame([[0.0, 0.5], [0.2, 0.0]], ["random_0", "random_1"], ["random_0", "random_1"])
-    found = transfer_matrix(runs, 3, "unet", "ce")
-    pd.testing.assert_frame_equal(found, expected, check_names=False)
-    assert (found.index.name, found.columns.name) == ("chosen_on", "used_on")
+    pd.testing.assert_frame_equal(regrets(runs, 3), expected, check_names=False)
 
 
 def test_trials_beyond_the_common_points_do_not_count() -> None:
@@ -249,7 +254,7 @@ def test_points_that_failed_everywhere_are_no_points_and_splits_with_other_gaps_
     runs.loc[everywhere | once, ["objective", "dice"]] = np.nan
     row = row_of(transfer(runs, 4), averaging="pw", from_kind="random", to_kind="random")
     assert (row["num_points"], row["num_pairs"]) == (3, 6)
-    matrix = transfer_matrix(runs, 4, "unet", "ce")
+    matrix = regrets(runs, 4)
     assert list(matrix.index) == list(matrix.columns) == SPLITS
     assert matrix["random_3"].isna().all()
     assert matrix.loc["random_3"].isna().all()
@@ -269,21 +274,19 @@ def test_transfer_says_what_it_cannot_answer() -> None:
     one_point = transfer(runs, startup=1)
     assert set(one_point["note"]) == {"nothing to transfer: 1 common point with an objective"}
     assert one_point["share_same"].isna().all()
-    assert transfer_matrix(runs, 1, "unet", "ce").isna().all(axis=None)
+    assert regrets(runs, 1).isna().all(axis=None)
     one_split = transfer(runs[runs["split"].isin(["random_0", "rot_0"])], 4).set_index(["from_kind", "to_kind"])["note"]
     assert set(one_split["random", "random"]) == {
         "no pairs: too few random splits have the objective of every common point"
     }
-    assert set(one_split["random", "rotation"]) == {""}
-    with pytest.raises(KeyError, match="no configuration"):
-        transfer_matrix(runs, 4, "icnet", "ce")
+    assert set(one_split["random", "held_out"]) == {""}
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_validation_regret_is_never_negative_and_zero_for_the_same_choice(seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 4, size=(len(SPLITS), 4)) / 4
     runs = make_runs(lambda split, seed, index: values[SPLITS.index(split), index], lambda *_: 0.5)
-    matrix = transfer_matrix(runs, 4, "unet", "ce").to_numpy(float)
+    matrix = regrets(runs, 4).to_numpy(float)
     choice = values.argmax(axis=1)
     assert (matrix >= 0).all()
     assert (matrix[choice[:, None] == choice] == 0).all()
@@ -317,7 +320,7 @@ def test_configurations_are_kept_apart() -> None:
     for function in (lambda r: tuning_gain(r, 0.25), lambda r: transfer(r, 4), lambda r: tuning_shares(r, 4)):
         alone = [function(group) for _, group in runs.groupby("loss")]
         pd.testing.assert_frame_equal(function(runs), pd.concat(alone, ignore_index=True))
-    rotation = runs[runs["split_kind"] == "rotation"]
+    rotation = runs[runs["split_kind"] == "held_out"]
     assert tuning_shares(rotation, 4).empty
     assert set(tuning_gain(rotation, 0.25)["num_splits"]) == {0}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.load import Scores
-from analysis.report import report
-from analysis.sections import MOST_PAIRS, Material, pairs_of
+from analysis.report.sections import MOST_PAIRS, Material, pairs_of
+from analysis.report.write import report
+from analysis.scores import Scores
 from analysis.shown import NUM_BEST, NUM_WORST, ranked, rule, shown_of
 from analysis.verdict import verdict
 
@@ -19,7 +19,7 @@ from analysis.verdict import verdict
 def many(num_models: int, num_losses: int) -> Scores:
     """Every configuration a little better than the one before."""
     configurations = [(f"net{i}", f"loss{j}") for i, j in itertools.product(range(num_models), range(num_losses))]
-    splits = [(f"random_{i}", "random", i / 1000) for i in range(4)] + [("rot_0", "rotation", -0.1)]
+    splits = [(f"random_{i}", "random", i / 1000) for i in range(4)] + [("rot_0", "held_out", -0.1)]
     rows = [
         (*configuration, split, kind, 0, averaging, name, 0.2 + place / 1000 + more)
         for (place, configuration), (split, kind, more), averaging, name in itertools.product(
@@ -27,7 +27,7 @@ def many(num_models: int, num_losses: int) -> Scores:
         )
     ]
     columns = ["model", "loss", "split", "split_kind", "seed", "averaging", "class", "dice"]
-    return Scores(pd.DataFrame(rows, columns=columns), "made", "as given")
+    return Scores(pd.DataFrame(rows, columns=columns).assign(axis=""), "made", "as given")
 
 
 def test_up_to_a_few_dozen_all_are_shown() -> None:

@@ -13,22 +13,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from analysis.comparison import (
-    columns_against_rotation,
+from analysis.scores import MACRO, by_split, objects_of, of_kind
+from analysis.statistics.comparison import (
+    columns_against_held_out,
     compare,
     holm,
     holm_refusal,
     labelings,
     mean_shift,
     nadeau_bengio_interval,
-    random_against_rotation,
+    random_against_held_out,
     relabelling_p,
     relabelling_refusal,
     sign_flip_p,
     sign_flip_refusal,
     sign_flips,
 )
-from analysis.ranks import (
+from analysis.statistics.ranks import (
     class_agreement,
     class_ranks,
     configuration_ranks,
@@ -37,20 +38,8 @@ from analysis.ranks import (
     mean_tau,
     worst_of_columns,
 )
-from analysis.stability import (
-    MACRO,
-    Refusal,
-    by_split,
-    mean_interval,
-    objects_of,
-    of_kind,
-    sd_interval,
-    sd_refusal,
-    shifts,
-    shifts_above,
-    stability,
-    variance_shares,
-)
+from analysis.statistics.spread import Refusal, mean_interval, sd_interval, sd_refusal, spread
+from analysis.statistics.variance import variance_shares
 
 PAPER = Path(__file__).parent.parent / "analysis" / "reference" / "paper_tables.csv"
 OBJECTS = ["bx", "cl", "dr", "du", "ad", "bo"]
@@ -72,9 +61,7 @@ SDS = {
 
 
 def paper_table() -> pd.DataFrame:
-    table = pd.read_csv(PAPER)
-    kinds = np.where(table["split"].str.startswith("rot"), "rotation", "random")
-    return table.assign(split_kind=kinds, seed=0)
+    return pd.read_csv(PAPER, keep_default_na=False).assign(seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +81,16 @@ def at(table: pd.DataFrame, **where: str) -> Any:
 
 
 def small_table(
-    num_random: int, num_rotation: int, num_seeds: int = 1, num_configurations: int = 2, draw: int = 0
+    num_random: int, num_held_out: int, num_seeds: int = 1, num_configurations: int = 2, draw: int = 0
 ) -> pd.DataFrame:
     """Uniform scores of two object classes."""
     rng = np.random.default_rng(draw)
-    splits = [f"random_{i}" for i in range(num_random)] + [f"rot_{i}" for i in range(num_rotation)]
+    splits = [f"random_{i}" for i in range(num_random)] + [f"rot_{i}" for i in range(num_held_out)]
     models = [f"model_{i}" for i in range(num_configurations)]
     keys = list(itertools.product(models, ["ce"], splits, range(num_seeds), ["pw"], ["bx", "cl"]))
     table = pd.DataFrame(keys, columns=["model", "loss", "split", "seed", "averaging", "class"])
-    kinds = np.where(table["split"].str.startswith("rot"), "rotation", "random")
-    return table.assign(split_kind=kinds, dice=rng.uniform(0.2, 0.9, len(table)))
+    kinds = np.where(table["split"].str.startswith("rot"), "held_out", "random")
+    return table.assign(split_kind=kinds, axis="", dice=rng.uniform(0.2, 0.9, len(table)))
 
 
 # The paper's own numbers
@@ -111,14 +98,14 @@ def small_table(
 
 def test_column_minima(paper: pd.DataFrame) -> None:
     worst = worst_of_columns(paper)
-    assert (len(paper), worst.num_columns, worst.num_cells, worst.num_rotation_cells) == (704, 64, 78, 67)
-    assert worst.rotation_columns == 53
-    assert (worst.cell_share, worst.column_share) == (pytest.approx(67 / 78), pytest.approx(53 / 64))
+    assert (len(paper), worst.num_columns, worst.num_cells, worst.num_held_out_cells) == (704, 64, 78, 67)
+    assert worst.held_out_columns == 53
+    assert worst.column_share == pytest.approx(53 / 64)
     assert worst.chance == pytest.approx(3 / 11)
     assert worst.p == pytest.approx(1 / 165)
-    per_table = worst.columns.groupby(["model", "loss"])["rotation_share"].sum()
+    per_table = worst.columns.groupby(["model", "loss"])["held_out_share"].sum()
     assert per_table[CONFIGURATIONS].tolist() == [13, 15, 16, 9]
-    assert worst.columns.groupby("averaging")["rotation_share"].sum().to_dict() == {"pw": 29, "ew": 24}
+    assert worst.columns.groupby("averaging")["held_out_share"].sum().to_dict() == {"pw": 29, "ew": 24}
     assert worst.splits.head(4).to_dict() == {"rot_1": 25, "rot_2": 25, "rot_0": 17, "random_5": 4}
     assert worst.splits.iloc[4:8].to_dict() == {"random_1": 2, "random_3": 2, "random_4": 2, "random_6": 1}
 
@@ -130,24 +117,8 @@ def test_column_minima_of_one_table(paper: pd.DataFrame, number: int, p: float) 
     assert close(worst.p, p)
 
 
-def test_large_shifts(paper: pd.DataFrame) -> None:
-    above = shifts_above(paper, 0.35).set_index("shift")
-    assert above["num_above"].to_dict() == {"pair": 20, "mean_against_one": 8, "means": 1}
-    assert above["num_columns"].tolist() == [64, 64, 64]
-    assert close(above["largest"], [0.75, 0.640, 0.363])
-    largest = shifts(paper).nlargest(1, "means").iloc[0]
-    assert largest[["model", "loss", "averaging", "class"]].tolist() == ["icnet", "ce_dice", "pw", "bx"]
-
-
-def test_a_difference_equal_to_the_threshold_is_not_above(paper: pd.DataFrame) -> None:
-    one = paper[(paper["class"] == "bx") & paper["split"].isin(["random_0", "rot_0"])].head(2)
-    one = one.assign(dice=[0.55, 0.2])
-    assert 0.55 - 0.2 > 0.35
-    assert shifts_above(one, 0.35)["num_above"].tolist() == [0, 0, 0]
-
-
 def test_deviations_over_random_splits(paper: pd.DataFrame) -> None:
-    sd = stability(paper).set_index(["averaging", "model", "loss", "class"])["sd"].sort_index()
+    sd = spread(paper).set_index(["averaging", "model", "loss", "class"])["sd"].sort_index()
     for key, expected in SDS.items():
         assert close(sd[key][[*OBJECTS, "all"]], np.array(expected) / 1000), key
     larger = {"pw": 0, "ew": 0}
@@ -157,27 +128,27 @@ def test_deviations_over_random_splits(paper: pd.DataFrame) -> None:
 
 
 def test_on_a_logit_scale_the_small_model_varies_as_much(paper: pd.DataFrame) -> None:
-    sd = stability(paper).set_index(["model", "averaging", "loss", "class"])["sd_logit"]
+    sd = spread(paper).set_index(["model", "averaging", "loss", "class"])["sd_logit"]
     icnet, unet = (sd[model][sd[model].index.get_level_values("class").isin(OBJECTS)] for model in ("icnet", "unet"))
     assert (icnet > unet).sum() == 14
     assert (icnet.mean(), unet.mean()) == (pytest.approx(0.50, abs=0.005), pytest.approx(0.48, abs=0.005))
 
 
 def test_drops_to_rotation(paper: pd.DataFrame) -> None:
-    table = stability(paper)
+    table = spread(paper)
     macro = table[table["class"] == MACRO].set_index(["averaging", "model", "loss"]).sort_index()
     assert close(macro.loc["pw", "gap"], [0.103, 0.126, 0.124, 0.029])
     assert close(macro.loc["ew", "gap"], [0.104, 0.129, 0.077, 0.027])
     assert macro.loc["pw", "error_ratio"].round(2).tolist() == [1.74, 1.94, 1.53, 1.14]
     assert macro.loc["ew", "error_ratio"].round(2).tolist() == [1.31, 1.39, 1.15, 1.06]
-    assert close(macro["retained_share"] * macro["mean"], macro["rotation_mean"])
+    assert close(macro["retained_share"] * macro["mean"], macro["held_out_mean"])
     assert close(macro.loc[("pw", "icnet", "ce"), ["rot_0", "rot_1", "rot_2"]], [0.753, 0.748, 0.773])
     box = at(table, averaging="pw", model="icnet", loss="ce_dice", class_="bx")
-    assert close(box[["mean", "minimum", "rot_1", "rotation_mean"]], [0.840, 0.67, 0.20, 0.477])
+    assert close(box[["mean", "minimum", "rot_1", "held_out_mean"]], [0.840, 0.67, 0.20, 0.477])
 
 
 def test_random_against_rotation(paper: pd.DataFrame) -> None:
-    found = random_against_rotation(paper)
+    found = random_against_held_out(paper)
     assert found["num_labelings"].eq(165).all()
     assert found["num_columns"].tolist() == [24, 24, 12, 12, 12, 12]
     assert close(found["difference"], [0.096, 0.084, 0.103, 0.128, 0.101, 0.028])
@@ -187,13 +158,13 @@ def test_random_against_rotation(paper: pd.DataFrame) -> None:
 
 
 def test_holm_cannot_pass_any_of_48_columns(paper: pd.DataFrame) -> None:
-    found = columns_against_rotation(paper)
+    found = columns_against_held_out(paper)
     assert (len(found), (found["p"] < 0.05).sum()) == (48, 16)
     assert found["holm"].isna().all()
     assert found["note"].unique().tolist() == [
         "nothing can survive Holm over 48 columns: the smallest attainable p is 0.0061, above 0.05 / 48 = 0.001"
     ]
-    six = columns_against_rotation(paper[(paper["model"] == "icnet") & (paper["averaging"] == "pw")].head(88))
+    six = columns_against_held_out(paper[(paper["model"] == "icnet") & (paper["averaging"] == "pw")].head(88))
     assert six["holm"].tolist() == pytest.approx(holm(six["p"]))
 
 
@@ -225,7 +196,7 @@ def test_effect_of_dice_loss(
     assert close(row[["difference", "low", "high"]], [mean, low, high])
     assert (row["wins"], row["losses"], row["ties"]) == (wins, losses, 8 - wins - losses)
     assert row["sign_flip_p"] == pytest.approx(p, abs=0.005)
-    assert row["note"] == "no p-value: with 3 rotation splits the smallest possible one is 0.25"
+    assert row["note"] == "no p-value: with 3 held-out splits the smallest possible one is 0.25"
 
 
 def test_corrected_and_exact_tests_take_back_a_naive_discovery(dice_loss: dict[str, pd.DataFrame]) -> None:
@@ -263,13 +234,13 @@ def test_agreement_on_class_difficulty(paper: pd.DataFrame) -> None:
     found = class_agreement(paper).set_index(["averaging", "split_kind"])
     assert close(found.loc[("pw", "random"), "w"], [0.675, 0.536, 0.932, 0.838])
     assert close(found.loc[("ew", "random"), "w"], [0.671, 0.539, 0.603, 0.684])
-    assert close(found.loc[("pw", "rotation"), "w"], [0.564, 0.822, 0.885, 0.771])
-    assert close(found.loc[("ew", "rotation"), "w"], [0.199, 0.571, 0.660, 0.543])
+    assert close(found.loc[("pw", "held_out"), "w"], [0.564, 0.822, 0.885, 0.771])
+    assert close(found.loc[("ew", "held_out"), "w"], [0.199, 0.571, 0.660, 0.543])
     assert found.loc[("pw", "random"), "mean_tau"].round(2).tolist() == [0.55, 0.38, 0.86, 0.70]
     assert found.loc[("ew", "random"), "mean_tau"].round(2).tolist() == [0.49, 0.38, 0.43, 0.55]
     assert found.loc[("pw", "random"), "tau_of_means"].round(2).tolist() == [0.47, 0.60, 1.00, 0.73]
     assert found.loc[("ew", "random"), "tau_of_means"].round(2).tolist() == [0.41, 0.73, 0.60, 0.87]
-    assert found.loc[("ew", "rotation"), "note"].str.startswith("3 splits: W is noisy").all()
+    assert found.loc[("ew", "held_out"), "note"].str.startswith("3 splits: W is noisy").all()
 
 
 @pytest.mark.parametrize(("averaging", "expected"), [("pw", 0.95), ("ew", 0.91)])
@@ -279,7 +250,7 @@ def test_configurations_agree_on_mean_difficulty(paper: pd.DataFrame, averaging:
 
 
 def test_mean_order_of_classes(paper: pd.DataFrame) -> None:
-    table = stability(paper)
+    table = spread(paper)
     objects = table[table["class"].isin(OBJECTS) & (table["averaging"] == "pw")]
     orders = [rows.sort_values("mean")["class"].tolist() for _, rows in objects.groupby(["model", "loss"])]
     assert orders == [order.split("<") for order in (
@@ -327,45 +298,46 @@ def test_shares_of_the_variance(paper: pd.DataFrame) -> None:
 
 
 def test_three_rotation_splits_get_sentences(paper: pd.DataFrame) -> None:
-    assert sign_flip_refusal(3) == Refusal("no p-value: with 3 splits the smallest possible one is 0.25")
-    assert sign_flip_refusal(6) is None
+    assert sign_flip_refusal(3, "splits") == Refusal("no p-value: with 3 splits the smallest possible one is 0.25")
+    assert sign_flip_refusal(6, "splits") is None
     assert relabelling_refusal(2, 3) == Refusal(
-        "no p-value: with 2 random and 3 rotation splits the smallest possible one is 0.1"
+        "no p-value: with 2 random and 3 held-out splits the smallest possible one is 0.1"
     )
-    assert sd_refusal(3) == Refusal("no SD of 3 values: the true one may lie anywhere from 0.52 to 6.28 times theirs")
-    assert "no SD of 3 rotation splits" in stability(paper).loc[0, "note"]
+    assert sd_refusal(3, "random splits") == Refusal(
+        "3 random splits are too few for a standard deviation: the true one could be 0.52 to 6.28 times theirs"
+    )
+    assert "3 held-out splits are too few for a standard deviation" in spread(paper).loc[0, "note"]
 
 
 def test_every_deviation_has_its_interval(paper: pd.DataFrame) -> None:
-    table = stability(paper)
+    table = spread(paper)
     assert close((table["sd_low"] / table["sd"]).dropna().round(2), 0.66)
     assert close((table["sd_high"] / table["sd"]).dropna().round(2), 2.04)
 
 
 def test_few_random_splits_get_no_deviation_and_no_p() -> None:
     table = small_table(3, 2)
-    row = stability(table).iloc[0]
+    row = spread(table).iloc[0]
     assert np.isnan([row["sd"], row["sd_low"], row["sd_high"], row["sd_logit"]]).all()
     assert row["mean_low"] < row["mean"] < row["mean_high"]
     compared = compare(table, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01).iloc[0]
     assert np.isnan([compared["naive_p"], compared["nb_p"], compared["sign_flip_p"], compared["p_better"]]).all()
     assert compared["low"] < compared["difference"] < compared["high"]
     assert compared["note"].startswith("no p-value: with 3 random splits")
-    assert random_against_rotation(table)["p"].isna().all()
-    assert columns_against_rotation(table)["note"].str.contains(r"smallest possible one is 0\.1").all()
+    assert random_against_held_out(table)["p"].isna().all()
+    assert columns_against_held_out(table)["note"].str.contains(r"smallest possible one is 0\.1").all()
     assert isinstance(worst_of_columns(table).p, Refusal)
 
 
-@pytest.mark.parametrize(("num_random", "num_rotation"), [(4, 0), (0, 3), (1, 1)])
-def test_every_table_is_answered(num_random: int, num_rotation: int) -> None:
-    table = small_table(num_random, num_rotation)
+@pytest.mark.parametrize(("num_random", "num_held_out"), [(4, 0), (0, 3), (1, 1)])
+def test_every_table_is_answered(num_random: int, num_held_out: int) -> None:
+    table = small_table(num_random, num_held_out)
     functions: list[Callable[[pd.DataFrame], Any]] = [
-        stability, shifts, random_against_rotation, columns_against_rotation, worst_of_columns,
+        spread, random_against_held_out, columns_against_held_out, worst_of_columns,
         class_agreement, class_ranks, configuration_ranks, extreme_classes, variance_shares,
     ]  # fmt: skip
     for function in functions:
         assert function(table) is not None
-    assert len(shifts_above(table, 0.35)) == 3
     assert len(compare(table, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01)) == 3
 
 
@@ -395,7 +367,7 @@ def test_undefined_scores_are_skipped_and_counted() -> None:
     table = small_table(6, 3)
     gap = (table["model"] == "model_0") & (table["split"] == "random_2") & (table["class"] == "bx")
     holed = table.assign(dice=table["dice"].mask(gap))
-    found = stability(holed)
+    found = spread(holed)
     box, macro = (at(found, model="model_0", class_=name) for name in ("bx", MACRO))
     assert (box["num_splits"], box["num_undefined"], macro["num_splits"], macro["num_undefined"]) == (5, 1, 5, 1)
     assert "bx has no score on random_2" in box["note"]
@@ -403,15 +375,15 @@ def test_undefined_scores_are_skipped_and_counted() -> None:
     values = holed[(holed["model"] == "model_0") & (holed["class"] == "bx") & (holed["split_kind"] == "random")]["dice"]
     assert box["mean"] == pytest.approx(values.dropna().mean())
     assert np.isnan(by_split(holed).loc[("model_0", "ce", "pw", MACRO), ("random", "random_2")])
-    pd.testing.assert_frame_equal(found, stability(holed[~gap]), check_dtype=False)
-    overall = random_against_rotation(holed).iloc[0]
+    pd.testing.assert_frame_equal(found, spread(holed[~gap]), check_dtype=False)
+    overall = random_against_held_out(holed).iloc[0]
     assert (overall["num_columns"], overall["num_left_out"]) == (3, 1)
     compared = compare(holed, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01)
     for name in ("bx", MACRO):
         assert at(compared, class_=name)["num_pairs"] == 5
         assert "model_0 ce: bx has no score on random_2" in at(compared, class_=name)["note"]
     assert at(variance_shares(holed), class_="bx")["note"].startswith("no shares: not every configuration")
-    assert at(columns_against_rotation(holed), model="model_0", class_="bx")["note"].startswith("no p-value")
+    assert at(columns_against_held_out(holed), model="model_0", class_="bx")["note"].startswith("no p-value")
     assert worst_of_columns(holed).num_incomplete == 1
     ranks = class_ranks(holed).set_index(["model", "class"])["random_2"].isna()
     assert ranks.to_dict() == {(m, c): m == "model_0" for m in ("model_0", "model_1") for c in ("bx", "cl")}
@@ -419,8 +391,8 @@ def test_undefined_scores_are_skipped_and_counted() -> None:
 
 def test_a_class_that_a_configuration_lacks_is_counted() -> None:
     table = small_table(6, 3)
-    found = stability(table[(table["model"] == "model_0") | (table["class"] != "bx")]).set_index(["model", "class"])
-    assert found.loc[("model_1", "bx"), ["num_splits", "num_rotation", "num_seeds"]].tolist() == [0, 0, 0]
+    found = spread(table[(table["model"] == "model_0") | (table["class"] != "bx")]).set_index(["model", "class"])
+    assert found.loc[("model_1", "bx"), ["num_splits", "num_held_out", "num_seeds"]].tolist() == [0, 0, 0]
     assert found["num_undefined"].to_dict() == {
         ("model_0", "bx"): 0, ("model_0", "cl"): 0, ("model_0", MACRO): 0,
         ("model_1", "bx"): 9, ("model_1", "cl"): 0, ("model_1", MACRO): 9,
@@ -432,7 +404,7 @@ def test_a_class_that_a_configuration_lacks_is_counted() -> None:
 def test_a_configuration_with_fewer_splits_is_tested_on_its_own() -> None:
     table = small_table(6, 3)
     partial = table[(table["model"] == "model_0") | (table["split"] != "random_0")]
-    found = random_against_rotation(partial).set_index("model")
+    found = random_against_held_out(partial).set_index("model")
     assert found["num_labelings"].to_dict() == {"": 84, "model_0": 84, "model_1": 56}
     assert found["num_left_out"].to_dict() == {"": 2, "model_0": 0, "model_1": 0}
 
@@ -441,7 +413,7 @@ def test_seeds_are_averaged_within_their_split() -> None:
     table = small_table(6, 3, num_seeds=4)
     keys = ["model", "loss", "split", "split_kind", "averaging", "class"]
     averaged = table.groupby(keys, sort=False)["dice"].mean().reset_index().assign(seed=0)
-    found, expected = stability(table), stability(averaged)
+    found, expected = spread(table), spread(averaged)
     assert (found["num_seeds"].unique().tolist(), expected["num_seeds"].unique().tolist()) == ([4], [1])
     pd.testing.assert_frame_equal(found.drop(columns="num_seeds"), expected.drop(columns="num_seeds"))
 
@@ -482,8 +454,8 @@ SCORES = st.floats(0, 1, allow_subnormal=False).map(lambda value: round(value, 2
 
 
 @given(arrays(float, st.integers(5, 8), elements=SCORES), st.integers(2, 3))
-def test_relabelling_agrees_with_scipy(scores: np.ndarray, num_rotation: int) -> None:
-    rotation = np.arange(scores.size) < num_rotation
+def test_relabelling_agrees_with_scipy(scores: np.ndarray, num_held_out: int) -> None:
+    rotation = np.arange(scores.size) < num_held_out
     oracle = stats.permutation_test(
         (scores[~rotation], scores[rotation]), lambda x, y: round(np.mean(x) - np.mean(y), 9),
         permutation_type="independent", alternative="greater", n_resamples=np.inf,
@@ -571,9 +543,9 @@ def test_holm_can_reject_when_the_smallest_p_can() -> None:
 
 def test_intervals_agree_with_scipy() -> None:
     x = np.random.default_rng(1).normal(size=9)
-    expected = stats.ttest_1samp(x, 0).confidence_interval(0.9)
-    assert mean_interval(x.mean(), x.std(ddof=1), 9, 0.9) == pytest.approx((expected.low, expected.high))
-    assert nadeau_bengio_interval(x, 0, 0.9) == pytest.approx((expected.low, expected.high))
+    expected = stats.ttest_1samp(x, 0).confidence_interval(0.95)
+    assert mean_interval(x.mean(), x.std(ddof=1), 9) == pytest.approx((expected.low, expected.high))
+    assert nadeau_bengio_interval(x, 0) == pytest.approx((expected.low, expected.high))
     low, high = sd_interval(np.array([1.0, 1.0]), np.array([8, 3]))
     assert (low.round(2).tolist(), high.round(2).tolist()) == ([0.66, 0.52], [2.04, 6.28])
     assert np.isnan([*mean_interval(0.5, np.nan, 1), *sd_interval(np.nan, 1)]).all()
@@ -618,16 +590,16 @@ def test_order_of_rows_does_not_matter(paper: pd.DataFrame) -> None:
     assert worst_of_columns(shuffled).p == worst_of_columns(paper).p
     by = ["averaging", "class"]
     pairs: list[tuple[Callable[[pd.DataFrame], pd.DataFrame], list[str]]] = [
-        (stability, ["model", "loss", *by]),
+        (spread, ["model", "loss", *by]),
         (variance_shares, by),
         (extreme_classes, by),
-        (random_against_rotation, ["model", "loss", "difference"]),
+        (random_against_held_out, ["model", "loss", "difference"]),
         (class_agreement, ["model", "loss", "averaging", "split_kind"]),
         (class_ranks, ["model", "loss", *by]),
         (configuration_ranks, ["model", "loss", *by]),
     ]
     for function, keys in pairs:
         expected, found = (function(table).sort_values(keys, ignore_index=True) for table in (paper, shuffled))
-        if "averaging" in expected and function is random_against_rotation:
+        if "averaging" in expected and function is random_against_held_out:
             expected, found = expected.drop(columns="averaging"), found.drop(columns="averaging")
         pd.testing.assert_frame_equal(found[expected.columns.tolist()], expected, check_names=False)

@@ -12,9 +12,9 @@ from simulated_study import write_study
 
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
-from analysis.false_classes import image_scores
 from analysis.load import load
-from analysis.strips import GAP, colours, examples, strips
+from analysis.report.strips import GAP, colours, examples, strips
+from analysis.statistics.false_classes import image_scores
 from study import definition_file
 from study.errors import StudyError
 

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analysis
-from analysis.tables import CLASSES, audit, audit_summary, tables, worst
-from analysis.tables_output import FORMATS, to_csv, to_html, to_latex, to_markdown, to_text
+from analysis.formats import FORMATS, to_csv, to_html, to_latex, to_markdown, to_text
+from analysis.scores import CLASSES
+from analysis.tables import audit, audit_summary, tables, worst
 
 REFERENCE = Path(analysis.__path__[0]) / "reference" / "paper_tables.csv"
 HOSTILE = [
@@ -35,18 +36,17 @@ HOSTILE += ["\x1b[2J", '"><img src=x>', "`c`", "\u202eab", ",;"]
 
 @pytest.fixture(scope="module")
 def paper() -> pd.DataFrame:
-    table = pd.read_csv(REFERENCE).assign(seed=0)
-    return table.assign(split_kind=table["split"].map(kind))
+    return pd.read_csv(REFERENCE, keep_default_na=False).assign(seed=0)
 
 
 def kind(split: str) -> str:
-    return "rotation" if split.startswith("rot") else "random"
+    return "held_out" if split.startswith("rot") else "random"
 
 
 def scores(*rows: tuple[str, int, str, float | None], averaging: str = "pw") -> pd.DataFrame:
     """A table of one configuration from (split, seed, class, dice)."""
     table = pd.DataFrame(rows, columns=["split", "seed", "class", "dice"])
-    return table.assign(model="m", loss="l", averaging=averaging, split_kind=table["split"].map(kind))
+    return table.assign(model="m", loss="l", averaging=averaging, split_kind=table["split"].map(kind), axis="")
 
 
 def only(table: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +193,9 @@ def test_four_columns_of_the_paper_are_marked_wrongly(paper: pd.DataFrame) -> No
 
 def test_the_summary_counts_both(paper: pd.DataFrame) -> None:
     summary = audit_summary(paper)
-    assert summary.startswith("79 cells (68 on rotation splits) marked, 78 cells (67 on rotation splits) worst;")
+    assert summary.startswith(
+        "79 cells (68 on held-out angle splits) marked, 78 cells (67 on held-out angle splits) worst;"
+    )
     assert summary.endswith(
         "in 4 of 64 columns: unet ce_dice ew cl, unet ce_dice ew dr, unet ce_dice ew du, unet ce_dice ew all"
     )
@@ -256,9 +258,9 @@ def test_csv_gives_every_cell_back_at_full_precision(paper: pd.DataFrame) -> Non
 
 def test_csv_runs_no_formula_and_keeps_its_columns() -> None:
     lines = list(csv.reader(io.StringIO(to_csv(tables(hostile())))))
-    assert {len(line) for line in lines} == {11}
+    assert {len(line) for line in lines} == {12}
     assert not [cell for line in lines for cell in line if re.match(r"\s*[=+@-]", cell)]
-    assert "'=cmd()" in {line[5] for line in lines}
+    assert "'=cmd()" in {line[6] for line in lines}
 
 
 def test_markdown_has_equal_pipes_per_row_and_no_markup_of_others() -> None:

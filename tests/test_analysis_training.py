@@ -13,8 +13,9 @@ from simulated_study import write_study
 from small_study import write_definition
 from test_analysis_load import CELLS, DEFINITION, commit
 
-from analysis.load import Scores, load
-from analysis.training import BLANK, NOTHING, TOO_SHORT, num_late, training
+from analysis.load import load
+from analysis.scores import Scores
+from analysis.statistics.training import BLANK, NOTHING, TOO_SHORT, num_late, training
 from analysis.verdict import verdict
 from study import definition_file
 from study.results import Results

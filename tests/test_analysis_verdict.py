@@ -13,8 +13,9 @@ import pytest
 from scipy import stats
 
 from analysis.answer import Answer, Finding, frame_html, merged, records
-from analysis.load import Scores, load
-from analysis.verdict import cannot_say, expected_half_width, verdict, worded_in
+from analysis.load import load
+from analysis.scores import Scores, worded_in
+from analysis.verdict import cannot_say, expected_half_width, verdict
 
 PAPER = load("paper")
 
@@ -23,17 +24,19 @@ def said(scores: Scores) -> dict[str, str]:
     return {finding.question: " ".join(finding.points) for finding in verdict(scores)}
 
 
-def few(num_random: int, num_rotation: int) -> Scores:
-    splits = [f"random_{i}" for i in range(num_random)] + [f"rot_{i}" for i in range(num_rotation)]
+def few(num_random: int, num_held_out: int) -> Scores:
+    splits = [f"random_{i}" for i in range(num_random)] + [f"rot_{i}" for i in range(num_held_out)]
     return dataclasses.replace(PAPER, table=PAPER.table[PAPER.table["split"].isin(splits)])
 
 
 def test_the_papers_verdict() -> None:
     words = said(PAPER)
-    assert "4 configurations on 8 random splits and 3 rotation splits, one seed each" in words["What was measured?"]
+    assert (
+        "4 configurations on 8 random splits and 3 held-out angle splits, one seed each" in words["What was measured?"]
+    )
     spread = words["How good is it, and how far would another split move it?"]
     assert "icnet ce: 0.660, SD 0.037 [0.024, 0.075]" in spread
-    rotation = words["Does it hold at camera angles that it was not trained on?"]
+    rotation = words["Does it hold on samples whose angle was not trained on?"]
     assert "+0.084; exact one-sided p = 0.0061" in rotation
     assert "24 of 32 columns" in rotation
     assert "42% bx, 40% cl" in words["Which class is least to be trusted?"]
@@ -47,8 +50,8 @@ def test_the_short_verdict_comes_first_and_is_computed() -> None:
     first = verdict(PAPER)[0]
     assert first.question == "In short"
     assert "±0.09 to ±0.19" in first.points[0]
-    assert "all 4 configurations lose; random less rotation is 0.03 to 0.13" in first.points[1]
-    assert "Dice of 0.07: bx, unet ce, rot_1" in first.points[2]
+    assert "all 4 configurations lose; random less held-out is 0.03 to 0.13" in first.points[1]
+    assert "lowest Dice here is 0.07: bx, unet ce, rot_1" in first.points[2]
 
 
 def test_a_clear_winner_is_told() -> None:
@@ -69,25 +72,29 @@ def test_where_a_new_split_is_expected_to_fall() -> None:
     assert low <= inside.sum() <= high
 
 
-@pytest.mark.parametrize(("num_random", "num_rotation"), [(8, 0), (3, 1), (1, 0), (0, 3), (2, 2)])
-def test_too_few_splits_are_said_not_glossed_over(num_random: int, num_rotation: int) -> None:
-    scores = few(num_random, num_rotation)
+@pytest.mark.parametrize(("num_random", "num_held_out"), [(8, 0), (3, 1), (1, 0), (0, 3), (2, 2)])
+def test_too_few_splits_are_said_not_glossed_over(num_random: int, num_held_out: int) -> None:
+    scores = few(num_random, num_held_out)
     words, unsaid = said(scores), " ".join(cannot_say(scores).points)
     everything = " ".join(words.values()) + unsaid
     assert "nan" not in everything
     if num_random < 4:
-        assert "How steady scores are over random splits: no SD" in unsaid
+        assert "How steady scores are over random splits:" in unsaid
+        assert "standard deviation" in unsaid
         assert "cannot be told" in words["In short"]
         assert "expect" not in everything
-    if not num_rotation:
-        assert "there are no rotation splits" in unsaid
-        assert "Does it hold at camera angles that it was not trained on?" not in words
+    if not num_held_out:
+        assert "there are no held-out splits" in unsaid
+        assert "Does it hold on samples whose angle was not trained on?" not in words
 
 
 def test_what_the_paper_cannot_say() -> None:
     unsaid = " ".join(cannot_say(PAPER).points)
-    assert "no SD of 3 rotation splits: the true one may lie anywhere from 0.52 to 6.28 times theirs" in unsaid
-    assert "no p-value: with 3 rotation splits the smallest possible one is 0.25" in unsaid
+    few = (
+        "3 held-out angle splits are too few for a standard deviation: the true one could be 0.52 to 6.28 times theirs"
+    )
+    assert few in unsaid
+    assert "no p-value: with 3 held-out angle splits the smallest possible one is 0.25" in unsaid
     assert "nothing can survive Holm over 48 columns" in unsaid
     assert "one seed per split" in unsaid
 
@@ -153,6 +160,6 @@ def test_a_worst_value_on_both_kinds_of_split_is_said_as_a_tie_not_as_a_fraction
     table = table[(table["model"] == "icnet") & (table["loss"] == "ce") & (table["averaging"] == "ew")]
     tied = table["class"] == "bx"
     told = said(dataclasses.replace(PAPER, table=table.assign(dice=table["dice"].mask(tied, 0.5))))
-    sentence = told["Does it hold at camera angles that it was not trained on?"]
-    assert "and 1 more has it on a rotation and a random split alike, which counts in part" in sentence
+    sentence = told["Does it hold on samples whose angle was not trained on?"]
+    assert "and 1 more has it on a held-out and a random split alike, which counts in part" in sentence
     assert not any("." in word for word in sentence.partition(" columns (")[0].split()[-3:])

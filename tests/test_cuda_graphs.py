@@ -53,7 +53,7 @@ def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
     graphed, stand_in = copy.deepcopy(plain), StandIn()
     step = training_step(plain, adam(plain, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
     same = training_step(graphed, adam(graphed, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
-    same = recorded(same, CPU, stand_in.capture, aside=lambda launch: launch())
+    same = recorded(same, CPU, stand_in.capture, run=lambda launch: launch())
     expected = [step(*batch(seed))[0] for seed in range(8)]
     losses = [same(*batch(seed))[0] for seed in range(8)]
     assert torch.stack(losses).tolist() == torch.stack(expected).tolist()
@@ -63,7 +63,7 @@ def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
 
 
 def test_a_step_that_is_recorded_takes_batches_of_one_shape() -> None:
-    double = recorded(lambda images, labels: (images * 2,), CPU, StandIn().capture, aside=lambda launch: launch())
+    double = recorded(lambda images, labels: (images * 2,), CPU, StandIn().capture, run=lambda launch: launch())
     double(*batch(0))
     with pytest.raises(RuntimeError, match="size"):
         double(*batch(0, size=3))

@@ -1,8 +1,10 @@
 """The borders between the packages, held by reading the imports of every module, and by counting what gets loaded."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ FORBIDDEN = {
 }
 ONLY_IN = {
     "ray": ("study/cluster/",),
-    "optuna": ("study/search.py", "analysis/importance.py"),
+    "optuna": ("study/search.py", "analysis/statistics/importance.py"),
     "numba": ("trainers/cpu/kernels.py",),
     "triton": ("trainers/gpu/kernels.py",),
 }
@@ -48,6 +50,21 @@ def test_imports_go_one_way() -> None:
     assert len(modules()) > 20
     found = [each for path in modules() for each in violations(path.relative_to(ROOT).as_posix(), path.read_text())]
     assert found == []
+
+
+IMPORTED_AS = {"pillow": "PIL", "opencv-python-headless": "cv2", "pyyaml": "yaml", "tomli-w": "tomli_w"}
+"""Distributions whose module is called otherwise."""
+WITH_TORCH = "triton"
+"""Comes with torch for a GPU, and is imported only there."""
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [re.split(r"[^A-Za-z0-9_-]", dependency)[0] for dependency in project["dependencies"]]
+    declared = {IMPORTED_AS.get(name, name) for name in names} | {WITH_TORCH, *FORBIDDEN}
+    used = {name for path in modules() for name in imported(path.read_text())} - sys.stdlib_module_names
+    assert used - declared == set()
+    assert declared - used == set(), "declared for nothing"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +102,7 @@ def test_this_test_can_fail(place: str, source: str) -> None:
         ("import study.trial", {"torch", "ray", "optuna", "albumentations"}),
         ("import analysis.load", {"torch", "ray", "optuna", "albumentations"}),
         ("import analysis.cli", {"torch", "ray", "optuna", "albumentations", "matplotlib", "jinja2"}),
-        ("import analysis.report", {"torch", "ray", "optuna", "albumentations"}),
+        ("import analysis.report.write", {"torch", "ray", "optuna", "albumentations"}),
     ],
 )
 def test_light_modules_load_nothing_heavy(statement: str, unwanted: set[str]) -> None:

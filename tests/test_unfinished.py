@@ -10,7 +10,7 @@ import pytest
 from test_results import tables
 
 from study.errors import StudyError
-from study.patience import patiently
+from study.patience import retry
 from study.results import Results
 from study.unfinished import Unfinished, forget_finished, read_unfinished
 
@@ -23,7 +23,7 @@ def test_it_is_read_back_until_the_trial_is_committed(tmp_path: Path) -> None:
     kept = Unfinished(TRIAL, "the worker was lost", 3)
     kept.keep(results)
     assert read_unfinished(results, set()) == {TRIAL: kept}
-    assert kept.told == "the worker was lost (3 attempts)"
+    assert kept.in_words == "the worker was lost (3 attempts)"
     results.commit(tables(TRIAL))
     assert read_unfinished(results, {TRIAL}) == {}
     forget_finished(results, {"icnet-ce-random_1-s0-t00"})
@@ -55,7 +55,7 @@ def failing(times: int, number: int) -> tuple[list[int], object]:
 def test_what_passes_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     calls, act = failing(3, errno.ECONNREFUSED)
-    assert patiently(act, 60) == "done"  # type: ignore[arg-type]
+    assert retry(act, 60) == "done"  # type: ignore[arg-type]
     assert len(calls) == 4
 
 
@@ -64,10 +64,10 @@ def test_what_lasts_and_what_is_no_matter_of_storage_is_raised_at_once(monkeypat
     for number in (errno.ENOSPC, errno.EROFS, errno.EACCES):
         calls, act = failing(1, number)
         with pytest.raises(OSError, match="no"):
-            patiently(act, 60)  # type: ignore[arg-type]
+            retry(act, 60)  # type: ignore[arg-type]
         assert len(calls) == 1
     with pytest.raises(ZeroDivisionError):
-        patiently(lambda: 1 / 0, 60)
+        retry(lambda: 1 / 0, 60)
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +76,6 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     calls, act = failing(10**6, errno.ECONNREFUSED)
     with pytest.raises(OSError, match="no"):
-        patiently(act, 60)  # type: ignore[arg-type]
+        retry(act, 60)  # type: ignore[arg-type]
     assert 45 <= now[0] <= 60
     assert len(calls) < 12

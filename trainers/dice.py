@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 
 EPSILON = 0.0015
 """The paper's noise tolerance: 24 pixels of 128 x 128."""
+AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
+"""How the scores of images become one, as in `DiceScores` -> its name in words. Tables call it `dice_pw` and so on."""
+BACKGROUND, ALL = "bg", "all"
+"""What stands in tables as a class and is no object: the background, and the row over all pixels."""
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -57,30 +61,49 @@ class DiceScores:
     all_pooled: float
 
 
-def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
-    """Dice scores of N images.
+@dataclass(frozen=True)
+class ImageScores:
+    """Every class in every image, shape (N, K) each."""
 
-    A class is counted in an image if the truth has it, or if more than floor(epsilon H W) of its pixels are predicted.
-    The scores for all classes together take the same sums over images and classes: they are no means of class means.
+    shown: NDArray[np.bool_]  # the truth has the class
+    false: NDArray[np.bool_]  # it has not, and more pixels than the tolerance are predicted as the class
+    dice: Floats  # 0 where neither truth nor prediction has a pixel of the class
+    true_positives: Counts
+    both: Counts  # 2 TP + FP + FN
+
+
+def image_scores(confusion_NKK: Counts, epsilon: float = EPSILON) -> ImageScores:
+    """Dice of every class in every image, and where it counts: where the class is shown, or falsely predicted.
+
+    A class is falsely predicted in an image if more than floor(epsilon H W) of its pixels are given to it.
     """
     true_positives = np.einsum("nkk->nk", confusion_NKK)
     truth, predicted = confusion_NKK.sum(2), confusion_NKK.sum(1)
     pixels = confusion_NKK.sum((1, 2))
     tolerances = np.array([tolerance(epsilon, int(count)) for count in pixels], dtype=np.int64).reshape(-1, 1)
-    counted = (truth > 0) | (predicted > tolerances)
-    union = np.where(counted, truth + predicted - true_positives, 0)  # TP + FP + FN
-    both = truth + predicted  # 2 TP + FP + FN
+    shown, both = truth > 0, truth + predicted
     score = 2 * true_positives / np.maximum(both, 1)
+    return ImageScores(shown, ~shown & (predicted > tolerances), score, true_positives, both)
+
+
+def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
+    """Dice scores of N images, over those in which a class counts (see `image_scores`).
+
+    The scores for all classes together take the same sums over images and classes: they are no means of class means.
+    """
+    images = image_scores(confusion_NKK, epsilon)
+    counted = images.shown | images.false
+    union = np.where(counted, images.both - images.true_positives, 0)  # TP + FP + FN
     # Sums over images, shape (K,): numerator and weight of each averaging.
     sums = {
-        "ew": (np.where(counted, score, 0.0).sum(0), counted.sum(0)),
-        "pw": ((union * score).sum(0), union.sum(0)),
-        "pooled": (2 * true_positives.sum(0), both.sum(0)),
+        "ew": (np.where(counted, images.dice, 0.0).sum(0), counted.sum(0)),
+        "pw": ((union * images.dice).sum(0), union.sum(0)),
+        "pooled": (2 * images.true_positives.sum(0), images.both.sum(0)),
     }
     per_class = {name: _ratio(numerator, weight) for name, (numerator, weight) in sums.items()}
     together = {f"all_{name}": float(_ratio(n.sum(), w.sum())) for name, (n, w) in sums.items()}
-    false_images = (counted & (truth == 0)).sum(0)
-    return DiceScores(**per_class, **together, num_images=counted.sum(0), false_images=false_images)  # type: ignore[arg-type]
+    counts = {"num_images": counted.sum(0), "false_images": images.false.sum(0)}
+    return DiceScores(**per_class, **together, **counts)  # type: ignore[arg-type]
 
 
 def macro(scores_K: Floats) -> tuple[float, int]:

@@ -129,8 +129,8 @@ def train(
                 raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {number}")
 
         model.eval()
-        val_loss_there, predicted_there = validate(*on_device)
-        val_loss, predicted = float(val_loss_there), predicted_there.cpu().numpy()
+        val_loss_on_device, predicted_on_device = validate(*on_device)
+        val_loss, predicted = float(val_loss_on_device), predicted_on_device.cpu().numpy()
         if not np.isfinite(val_loss):
             raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
         if val_loss < best_loss:

@@ -41,7 +41,7 @@ LOCAL_ONLY = ("min_workers",)
 def check_cluster_file(path: str) -> list[Machine]:
     """The machines that the cluster may have. Raises StudyError with every problem found, each naming its key."""
     config = _read(path)
-    problems = [*_beyond_ray(config), *_by_ray(config)]
+    problems = [*_by_us(config), *_by_ray(config)]
     if problems:
         raise StudyError(
             f"{path}: this cluster cannot be started as it is meant:\n" + "\n".join(f"  {p}" for p in problems)
@@ -78,7 +78,7 @@ def _by_ray(config: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _beyond_ray(config: Mapping[str, Any]) -> list[str]:
+def _by_us(config: Mapping[str, Any]) -> list[str]:
     """Mistakes that Ray's validators let pass."""
     provider = _table(config.get("provider"))
     kind = provider.get("type")

@@ -46,7 +46,10 @@ def connected(address: str | None, ray_log: bool = False) -> Iterator[None]:
     level = logging.INFO if ray_log else logging.CRITICAL
     logging.getLogger("ray.tune").setLevel(level)
     quiet: dict[str, Any] = {"logging_level": level, "log_to_driver": ray_log}
-    with _of_our_own() if address is None else _of_cluster(address, quiet) as options, _initialised(quiet | options):
+    with (
+        _local_ray() if address is None else _existing_cluster(address, quiet) as options,
+        _initialised(quiet | options),
+    ):
         yield
 
 
@@ -70,12 +73,12 @@ def _end_ray() -> None:
 
 
 @contextlib.contextmanager
-def _of_our_own() -> Iterator[dict[str, Any]]:
+def _local_ray() -> Iterator[dict[str, Any]]:
     """Its workers get our environment, and find the code that we run, also where it is not installed."""
     for name, value in MEMORY.items():
         os.environ.setdefault(name, value)
     found_anyway = _CODE.name in ("site-packages", "dist-packages")
-    with private_folder() as folder, _tied_to_us():
+    with private_folder() as folder, _ending_with_us():
         yield {
             "address": "local",
             "include_dashboard": False,
@@ -85,28 +88,28 @@ def _of_our_own() -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _tied_to_us() -> Iterator[None]:
+def _ending_with_us() -> Iterator[None]:
     """However this process ends, on Linux the kernel kills Ray's processes that it started, as Ray asks for. Here what
     the raylet starts is tied to the raylet in the same way: as of Ray 2.60 its agents would first try for a minute to
     tell a Ray that is no more of its end, and a worker that is just starting would look for it for half a minute."""
-    usual = services.start_ray_process
+    original = services.start_ray_process
     prefix = subprocess.list2cmdline([sys.executable, "-I", "-S", tied.__file__, "RAY_RAYLET_PID"])
 
     def tying(command: list[str], process_type: str, *more: Any, **options: Any) -> Any:
         if process_type == PROCESS_TYPE_RAYLET:
             command = [re.sub(r"^--\w+_command=(?=.)", lambda found: f"{found[0]}{prefix} ", word) for word in command]
-        return usual(command, process_type, *more, **options)
+        return original(command, process_type, *more, **options)
 
     if sys.platform == "linux":
         services.start_ray_process = tying
     try:
         yield
     finally:
-        services.start_ray_process = usual
+        services.start_ray_process = original
 
 
 @contextlib.contextmanager
-def _of_cluster(address: str, quiet: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _existing_cluster(address: str, quiet: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Our code is sent to its nodes where no other user can exchange it on the way, else it must be there."""
     there: dict[str, Any] = {"address": _answering(address)}
     with _initialised({**quiet, **there}):

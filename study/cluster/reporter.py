@@ -65,12 +65,12 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             )
         if self._progress.updated - self._looked_around > SECONDS_BETWEEN_HEARTBEATS:
             self._looked_around = self._progress.updated
-            self._refuse_to_wait_for_no_node()
+            self._refuse_without_nodes()
             self._end_what_hangs(trials)
         self._watch(self._progress, None)
         self._stop_if_asked()
 
-    def _refuse_to_wait_for_no_node(self) -> None:
+    def _refuse_without_nodes(self) -> None:
         """Tune itself would wait for ever for a cluster that is gone."""
         if not any(node["Alive"] for node in ray.nodes()):
             raise StudyError("Ray has lost its last node. What is committed stays: run the same command again.")
@@ -149,8 +149,10 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
 
     def _give_up(self, ours: Trial, reason: str, attempts: int) -> None:
         unfinished = Unfinished(ours.id, reason, attempts)
-        self._progress.give_up(ours, unfinished.told)
-        self._watch(self._progress, f"{ours.id} could not be run, its cell rests: {unfinished.told}")
+        self._progress.give_up(ours, unfinished.in_words)
+        self._watch(
+            self._progress, f"{ours.id} could not be run, and its cell waits for the next run: {unfinished.in_words}"
+        )
         try:
             unfinished.keep(self._results)
         except StudyError as error:

@@ -27,10 +27,10 @@ def seconds_left(metadata: str = METADATA) -> float | None:
     """Until AWS takes this machine back; None while it has not said so, or where there is no such service."""
     try:
         token = _fetch(f"{metadata}/latest/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
-        told = _fetch(f"{metadata}/latest/meta-data/spot/instance-action", "GET", {"X-aws-ec2-metadata-token": token})
+        notice = _fetch(f"{metadata}/latest/meta-data/spot/instance-action", "GET", {"X-aws-ec2-metadata-token": token})
     except OSError:  # 404: no notice; anything else: asked again in a moment
         return None
-    when = datetime.strptime(json.loads(told)["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    when = datetime.strptime(json.loads(notice)["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 

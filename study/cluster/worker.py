@@ -14,7 +14,7 @@ import ray.tune
 from study.cells import parse_trial
 from study.checkpoints import Checkpoints
 from study.cluster.private import is_private
-from study.patience import LASTING, patiently
+from study.patience import LASTING, retry
 from study.point import Point
 from study.prepare import Prepared, differing_versions
 from study.results import Results
@@ -34,7 +34,7 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
     trial, results, resources = parse_trial(config["trial"]), Results(out), study.definition.resources
     patience = resources.patience_seconds
     # It is there already if a node died between the commit and its report.
-    row = patiently(lambda: results.sound_row(trial.id), patience)
+    row = retry(lambda: results.sound_row(trial.id), patience)
     if row is not None and row["recipe_digest"] != study.definition.recipe_digest():
         ray.tune.report({"cannot_commit": f"{trial.id} is there, of another recipe"})
         return
@@ -47,13 +47,13 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
             ray.tune.report({"out_of_memory": str(error)})
             return
         try:
-            patiently(lambda: results.commit(tables), patience)
+            retry(lambda: results.commit(tables), patience)
         except OSError as error:
             if error.errno not in LASTING:
                 raise
             ray.tune.report({"cannot_commit": str(error)})
             return
-        patiently(checkpoints.remove, patience)
+        retry(checkpoints.remove, patience)
         row = tables["trials"].to_pylist()[0]
     ray.tune.report({"committed": True, "objective": row["objective"], "line": _line(row)})
 
@@ -77,13 +77,13 @@ def _check_node(study: Prepared) -> None:
 def _reporter() -> Callable[[Epoch], None]:
     """Tells the driver of epochs: of the first two, by which it knows how long they take here (the first is longer, as
     memory is taken), then not more often than it can take from thousands of workers."""
-    told, count = -math.inf, 0
+    reported, count = -math.inf, 0
 
     def report(epoch: Epoch) -> None:
-        nonlocal told, count
+        nonlocal reported, count
         count += 1
-        if count <= 2 or time.monotonic() - told >= SECONDS_BETWEEN_REPORTS:
-            told = time.monotonic()
+        if count <= 2 or time.monotonic() - reported >= SECONDS_BETWEEN_REPORTS:
+            reported = time.monotonic()
             ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
 
     return report

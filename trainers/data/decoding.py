@@ -132,7 +132,7 @@ def _refuse_unfit(image: Image.Image, needs_alpha: bool) -> None:
     # Of a JPEG the first picture counts: a camera's previews, gain maps and second views come behind it.
     if image.format in ("TIFF", "WEBP"):
         _refuse_several(getattr(image, "n_frames", 1))
-    # Pillow would clip 16-bit grey and drop the low byte of 16-bit colours, without a word.
+    # Pillow would clip 16-bit grey and drop the low byte of 16-bit colours without saying so.
     if image.mode.startswith(("I", "F")) or re.search(r";16[BLN]", str(getattr(image, "tile", ""))):
         raise UnusableImage("more than 8 bits a channel: save it with 8")
     if needs_alpha and not image.has_transparency_data:

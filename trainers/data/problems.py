@@ -1,4 +1,4 @@
-"""What is wrong with a data set, and how it is told: a kind of problem once, however many files have it."""
+"""What is wrong with a data set, and how it is listed: a kind of problem once, however many files have it."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class DataError(Exception):
 
 def listed(problems: Sequence[Problem], where: str = "") -> str:
     """How many problems there are, and a line for each kind of them; on one line if they are of one kind."""
-    heading, lines = f"{len(problems)} problem{'s' * (len(problems) != 1)}{where}:", told(problems)
+    heading, lines = f"{len(problems)} problem{'s' * (len(problems) != 1)}{where}:", in_lines(problems)
     return f"{heading} {lines[0]}" if len(lines) == 1 else "\n".join([heading, *(f"  {line}" for line in lines)])
 
 
-def told(problems: Iterable[Problem]) -> list[str]:
+def in_lines(problems: Iterable[Problem]) -> list[str]:
     """A line for each kind of problem: the first places that have it, how many more there are, and what is wrong."""
     places: dict[str, list[str]] = defaultdict(list)
     for problem in problems:

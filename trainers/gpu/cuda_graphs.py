@@ -31,7 +31,7 @@ def capture(launch: Launch) -> Launch:
     return replay
 
 
-def aside(launch: Launch) -> tuple[Tensor, ...]:
+def run_on_own_stream(launch: Launch) -> tuple[Tensor, ...]:
     """Run on a stream of its own: what autograd remembers of the default stream could not be captured."""
     before, other = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
     other.wait_stream(before)
@@ -45,15 +45,15 @@ def recorded(
     compute: Compute,
     device: torch.device,
     capture: Callable[[Launch], Launch] = capture,
-    aside: Callable[[Launch], tuple[Tensor, ...]] = aside,
+    run: Callable[[Launch], tuple[Tensor, ...]] = run_on_own_stream,
 ) -> Compute:
     """`compute`, run as it is the first times, from then on by its graph. Arguments may lie anywhere, but keep shape.
 
-    :param capture: and `aside`: stand-ins, where there is no GPU.
+    :param capture: and `run`: stand-ins, where there is no GPU.
     """
     runs, replay, places = 0, None, None
 
-    def run(*arguments: Tensor) -> tuple[Tensor, ...]:
+    def call(*arguments: Tensor) -> tuple[Tensor, ...]:
         nonlocal runs, replay, places
         if places is None:  # a graph reads always the same memory
             places = [torch.empty_like(argument, device=device) for argument in arguments]
@@ -61,9 +61,9 @@ def recorded(
             place.copy_(argument, non_blocking=True)
         if runs < WARM_UP:
             runs += 1
-            return aside(lambda: compute(*places))
+            return run(lambda: compute(*places))
         if replay is None:
             replay = capture(lambda: compute(*places))
         return tuple(result.clone() for result in replay())
 
-    return run
+    return call

@@ -1,6 +1,6 @@
 """The figures of scores, each one panel, a matplotlib Figure of its own.
 
-`table` is the table of scores that `analysis.stability` describes. Random splits are dots, rotation splits are their
+`table` is the table of scores that `analysis.scores` describes. Random splits are dots, held-out splits are their
 numbers; what is below a split's number of values (four, for an interval) is not drawn. Names come from users' folders
 and are printed as they are.
 """
@@ -18,22 +18,37 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.comparison import compare
-from analysis.ranks import configuration_ranks
-from analysis.stability import CONFIGURATION, MACRO, NOT_OBJECTS, Floats, by_split, is_object, of_kind, stability
-from analysis.svg import FAINT, INK
-from analysis.tables import ALL, BACKGROUND, worst
+from analysis.report.svg import FAINT, INK
+from analysis.scores import (
+    CONFIGURATION,
+    HELD_OUT,
+    KINDS,
+    MACRO,
+    NOT_OBJECTS,
+    RANDOM,
+    Floats,
+    HeldOut,
+    by_split,
+    is_object,
+    of_kind,
+)
+from analysis.statistics.comparison import compare
+from analysis.statistics.ranks import configuration_ranks
+from analysis.statistics.spread import spread
+from analysis.tables import worst
+from trainers.dice import ALL, BACKGROUND
 from trainers.printable import printable
 
 # Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
 STYLES = ("-", "--", ":", "-.")
-RANDOM, ROTATION = COLOURS[0], COLOURS[1]
+OF_RANDOM, OF_HELD_OUT = COLOURS[0], COLOURS[1]
 SCALE = mpl.colormaps["viridis"]
 WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
 LEGEND_ROW = 0.17  # inches
 SMALL = 8.0  # points
 MOST_CHARACTERS = 32  # of a name
+MOST_CHARACTERS_OF_MARKER = 4
 
 
 def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
@@ -44,9 +59,9 @@ def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
     values = frame[averaging]
     names = [*(n for n in values.columns if n not in NOT_OBJECTS), *(n for n in NOT_OBJECTS if n in values.columns)]
     values, marks = values[names], worst(values[names], 2)
-    kinds = [frame.attrs.get("kinds", {}).get(split, "random") for split in values.index]
+    kinds = [frame.attrs.get("kinds", {}).get(split, (RANDOM, ""))[0] for split in values.index]
     xs = np.array([i + 0.25 * (name in NOT_OBJECTS) for i, name in enumerate(names)])
-    ys = np.array([i + 0.25 * (kind == "rotation") for i, kind in enumerate(kinds)])
+    ys = np.array([i + 0.25 * (kind != RANDOM) for i, kind in enumerate(kinds)])
     figure, axes = panel(ROW * (len(values) + 2), max(WIDTH, 1.2 + 0.45 * len(names)))
     for y, split in zip(ys, values.index, strict=True):
         for x, name in zip(xs, names, strict=True):
@@ -61,39 +76,42 @@ def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
 
 
 def dots(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
-    """Every random split a dot, every rotation split its number; the mean of the random ones with its 95 % interval."""
+    """Every random split a dot, every held-out split its number; the mean of the random ones with its 95 % interval."""
     ours = _of(table, model, loss, averaging)
-    wide, found = by_split(ours), stability(ours).set_index("class")
+    wide, found = by_split(ours), spread(ours).set_index("class")
     names = _classes(found.index)
     figure, axes = panel(ROW * 1.2 * len(names) + 0.6)
-    random, rotation = (of_kind(wide, kind).droplevel([0, 1, 2]) for kind in ("random", "rotation"))
+    random, held_out = (of_kind(wide, kind).droplevel([0, 1, 2]) for kind in KINDS)
     for y, name in enumerate(names):
         scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
-        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=4, alpha=0.75, mew=0)
+        axes.plot(scores, y + _jitter(len(scores)), "o", color=OF_RANDOM, ms=4, alpha=0.75, mew=0)
         row = found.loc[name]
         if row["num_splits"] >= 4:
             axes.plot([row["mean_low"], row["mean_high"]], [y, y], "-", color=INK, lw=1.4)
             axes.plot([row["mean"]], [y], "|", color=INK, ms=9, mew=1.6)
-        for split, score in (rotation.loc[name] if rotation.shape[1] else pd.Series(dtype=float)).items():
+        for split, score in (held_out.loc[name] if held_out.shape[1] else pd.Series(dtype=float)).items():
             _number(axes, score, y + 0.34, split)
     _class_rows(axes, names)
     axes.set(xlim=(-0.02, 1.02), xlabel="Dice")
-    for label, colour, marker in (("random split", RANDOM, "o"), ("rotation split, by number", ROTATION, "$0$")):
+    for label, colour, marker in (
+        ("random split", OF_RANDOM, "o"),
+        (f"{HeldOut.of(table).split}, by number", OF_HELD_OUT, "$0$"),
+    ):
         axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
     legend_above(axes)
     return figure
 
 
 def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
-    """A line per object class from its mean over random splits to each rotation split; a bar spans the random ones."""
+    """A line per object class from its mean over random splits to each held-out split; a bar spans the random ones."""
     wide = by_split(_of(table, model, loss, averaging)).droplevel([0, 1, 2])
     wide = wide[~wide.index.isin(NOT_OBJECTS)]
-    random, rotation = of_kind(wide, "random"), of_kind(wide, "rotation")
+    random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
     figure, axes = panel(3.2)
-    xs = np.arange(1 + rotation.shape[1])
+    xs = np.arange(1 + held_out.shape[1])
     ends = []
     for i, name in enumerate(wide.index):
-        ys = np.array([random.loc[name].mean(), *rotation.loc[name]], float)
+        ys = np.array([random.loc[name].mean(), *held_out.loc[name]], float)
         x = -0.16 + 0.32 * i / max(1, len(wide) - 1)
         colour, dashes = line_of(i)
         axes.plot([x, x], [random.loc[name].min(), random.loc[name].max()], color=colour, lw=2.5, alpha=0.45)
@@ -101,7 +119,7 @@ def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure
         ends.append((_last(ys), name, colour))
     _end_labels(axes, xs[-1] + 0.08, ends)
     axes.set(xlim=(-0.35, xs[-1] + 0.45), ylim=(-0.02, 1.02), xticks=xs, ylabel="Dice")
-    axes.set_xticklabels(["random", *_plain(rotation.columns)])
+    axes.set_xticklabels(["random", *_plain(held_out.columns)])
     return figure
 
 
@@ -130,26 +148,26 @@ def paired(
     test_to_train: float | None,
     rope: float,
 ) -> Figure:
-    """Differences a - b by class: a dot per random split, the mean with its Nadeau-Bengio interval, rotation splits by
+    """Differences a - b by class: a dot per random split, the mean with its Nadeau-Bengio interval, held-out splits by
     number, the region of practical equivalence as a band. Without `test_to_train` there is no interval."""
     ours = table[table["averaging"] == averaging]
     found = compare(ours, a, b, test_to_train=test_to_train or 0.0, rope=rope).set_index("class")
     wide = by_split(ours)
     rows_a, rows_b = (wide.xs((*each, averaging), level=[0, 1, 2]) for each in (a, b))
     differences = rows_a - rows_b.reindex(rows_a.index)
-    random, rotation = of_kind(differences, "random"), of_kind(differences, "rotation")
+    random, held_out = of_kind(differences, "random"), of_kind(differences, HELD_OUT)
     names = _classes(found.index)
     figure, axes = panel(ROW * 1.2 * len(names) + 0.6)
     axes.axvspan(-rope, rope, color=FAINT, alpha=0.25, lw=0)
     axes.axvline(0, color=INK, lw=0.8)
     for y, name in enumerate(names):
         scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
-        axes.plot(scores, y + _jitter(len(scores)), "o", color=RANDOM, ms=4, alpha=0.75, mew=0)
+        axes.plot(scores, y + _jitter(len(scores)), "o", color=OF_RANDOM, ms=4, alpha=0.75, mew=0)
         row = found.loc[name]
         if test_to_train is not None and row["num_pairs"] >= 4 and not np.isnan(row["low"]):
             axes.plot([row["low"], row["high"]], [y, y], "-", color=INK, lw=1.4)
             axes.plot([row["difference"]], [y], "|", color=INK, ms=9, mew=1.6)
-        for split, score in (rotation.loc[name] if rotation.shape[1] else pd.Series(dtype=float)).items():
+        for split, score in (held_out.loc[name] if held_out.shape[1] else pd.Series(dtype=float)).items():
             _number(axes, score, y + 0.34, split)
     _class_rows(axes, names)
     reach = max(0.05, 1.08 * np.nanmax(np.abs(differences.to_numpy(float)), initial=2 * rope))
@@ -163,7 +181,7 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
     found = found[found["class"] == MACRO].set_index(["model", "loss"])
     splits = table.drop_duplicates("split")[["split", "split_kind"]]
     names = [split for split in splits["split"] if split in found.columns]
-    num_random = int((splits["split_kind"] == "random").sum())
+    num_random = int((splits["split_kind"] == RANDOM).sum())
     figure, axes = panel(0.36 * len(found) + 1.1, max(WIDTH, 1.6 + 0.3 * len(names)))
     xs = np.arange(len(names)) + 0.4 * (np.arange(len(names)) >= num_random)
     ends = []
@@ -234,7 +252,7 @@ def heat_cell(axes: Axes, x: float, y: float, value: float, shown: str, share: f
     weight = "bold" if marked else "normal"
     axes.text(x, y, shown, ha="center", va="center", color="#000" if light else "#fff", size=SMALL, weight=weight)
     if marked:
-        axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, ec=ROTATION, lw=2))
+        axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, ec=OF_HELD_OUT, lw=2))
 
 
 def _class_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -247,10 +265,12 @@ def _class_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _number(axes: Axes, x: float, y: float, split: object) -> None:
-    """A rotation split's number, as a marker."""
+    """A held-out split's number, or what its name ends in, as a marker."""
     if not np.isnan(x):
-        digits = str(split).rpartition("_")[2]
-        axes.text(x, y, digits, color=ROTATION, size=SMALL - 0.5, weight="bold", ha="center", va="center", clip_on=True)
+        shown = plain_text(str(split).rpartition("_")[2][:MOST_CHARACTERS_OF_MARKER])
+        axes.text(
+            x, y, shown, color=OF_HELD_OUT, size=SMALL - 0.5, weight="bold", ha="center", va="center", clip_on=True
+        )
 
 
 def _end_labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], spread: float = 0.052) -> None:

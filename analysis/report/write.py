@@ -10,10 +10,10 @@ from pathlib import Path
 from analysis.answer import records
 from analysis.errors import AnalysisError
 from analysis.files import written_whole
-from analysis.load import Scores
-from analysis.page import Section, render
-from analysis.sections import OF_SCORES, Material
-from analysis.sections_study import OF_A_STUDY, provenance, worst
+from analysis.report.page import Section, render
+from analysis.report.sections import OF_SCORES, Material
+from analysis.report.sections_study import OF_A_STUDY, provenance, worst
+from analysis.scores import Scores
 from analysis.shown import rule
 from analysis.verdict import ROPE, cannot_say, lacking, verdict
 from study.definition import SIMULATED

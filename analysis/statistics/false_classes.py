@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.facts import Facts
-from analysis.stability import CONFIGURATION
-from analysis.tables import class_order
+from analysis.scores import CONFIGURATION, class_order
 
 IMAGE = ["image", "class"]
 

@@ -1,6 +1,6 @@
-"""Is rotation harder, and is one configuration better than another? Tests that a handful of splits can carry.
+"""Are held-out splits harder, and is one configuration better than another? Tests that a handful of splits can carry.
 
-The functions of a table take the one that `analysis.stability` describes. Tests are exact where all relabellings can be
+The functions of a table take the one that `analysis.scores` describes. Tests are exact where all relabellings can be
 enumerated, else they draw from a generator with the given seed. Where even the most extreme data could not reach ALPHA,
 there is a sentence instead of a p-value.
 """
@@ -16,16 +16,17 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.stability import CONFIGURATION, ROUNDING, Floats, Refusal, by_split, objects_of, of_kind, without_score
+from analysis.scores import CONFIGURATION, HELD_OUT, ROUNDING, Floats, by_split, count_of, objects_of, of_kind
+from analysis.statistics.spread import LEVEL, Refusal, without_score
 
 ALPHA = 0.05
 MAX_ENUMERATED = 70_000  # relabellings; 2^16 sign flips are still exact
 NUM_DRAWN = 20_000
 
 
-def num_labelings(num_random: int, num_rotation: int) -> int:
+def num_labelings(num_random: int, num_held_out: int) -> int:
     """Rows of `labelings`: one over it is the smallest p-value."""
-    every = math.comb(num_random + num_rotation, num_rotation)
+    every = math.comb(num_random + num_held_out, num_held_out)
     return every if every <= MAX_ENUMERATED else NUM_DRAWN + 1
 
 
@@ -52,26 +53,26 @@ def sign_flips(n: int, seed: int = 0) -> Floats:
     return np.where(bits, -1.0, 1.0)
 
 
-def relabelling_p(scores: ArrayLike, is_rotation: ArrayLike, seed: int = 0, *, two_sided: bool = False) -> Floats:
-    """One-sided p of mean(random) - mean(rotation) along the last axis: the share of all labelings that reach it.
+def relabelling_p(scores: ArrayLike, is_held_out: ArrayLike, seed: int = 0, *, two_sided: bool = False) -> Floats:
+    """One-sided p of mean(random) - mean(held_out) along the last axis: the share of all labelings that reach it.
 
     Exact permutation test (Fisher 1935; Pitman 1937); two-sided by the absolute difference. The scores must be
     defined, with splits of both kinds.
     """
     values = np.asarray(scores, float)
-    rotation = labelings(is_rotation, seed).astype(float)
-    num_rotation = rotation[0].sum()
-    weights = (1 - rotation) / (values.shape[-1] - num_rotation) - rotation / num_rotation
-    shifted, observed = values @ weights.T, mean_shift(values, is_rotation)
+    held_out = labelings(is_held_out, seed).astype(float)
+    num_held_out = held_out[0].sum()
+    weights = (1 - held_out) / (values.shape[-1] - num_held_out) - held_out / num_held_out
+    shifted, observed = values @ weights.T, mean_shift(values, is_held_out)
     if two_sided:
         shifted, observed = np.abs(shifted), np.abs(observed)
     return np.asarray(np.mean(shifted >= observed[..., None] - ROUNDING, axis=-1))
 
 
-def mean_shift(scores: ArrayLike, is_rotation: ArrayLike) -> Floats:
-    """mean(random) - mean(rotation) along the last axis."""
-    values, rotation = np.asarray(scores, float), np.asarray(is_rotation, bool)
-    return np.asarray(values[..., ~rotation].mean(axis=-1) - values[..., rotation].mean(axis=-1))
+def mean_shift(scores: ArrayLike, is_held_out: ArrayLike) -> Floats:
+    """mean(random) - mean(held_out) along the last axis."""
+    values, held_out = np.asarray(scores, float), np.asarray(is_held_out, bool)
+    return np.asarray(values[..., ~held_out].mean(axis=-1) - values[..., held_out].mean(axis=-1))
 
 
 def sign_flip_p(differences: ArrayLike, seed: int = 0) -> float:
@@ -83,23 +84,22 @@ def sign_flip_p(differences: ArrayLike, seed: int = 0) -> float:
     return float(np.mean(np.abs(sign_flips(d.size, seed) @ d) >= abs(d.sum()) - ROUNDING))
 
 
-def sign_flip_refusal(n: int, what: str = "splits") -> Refusal | None:
+def sign_flip_refusal(n: int, what: str) -> Refusal | None:
     """Why n paired differences cannot give a p-value below ALPHA: the smallest two-sided one is 2 / 2^n."""
     smallest = min(1.0, 2.0 ** (1 - n))
     if smallest <= ALPHA:
         return None
-    what = what.removesuffix("s") if n == 1 else what
-    return Refusal(f"no p-value: with {n} {what} the smallest possible one is {smallest:.3g}")
+    return Refusal(f"no p-value: with {count_of(n, what)} the smallest possible one is {smallest:.3g}")
 
 
-def relabelling_refusal(num_random: int, num_rotation: int) -> Refusal | None:
+def relabelling_refusal(num_random: int, num_held_out: int) -> Refusal | None:
     """Why so few splits cannot give a p-value below ALPHA: the smallest is one over the number of labelings."""
-    if not (num_random and num_rotation):
-        return Refusal(f"no p-value: {num_random} random and {num_rotation} rotation splits")
-    smallest = 1 / num_labelings(num_random, num_rotation)
+    if not (num_random and num_held_out):
+        return Refusal(f"no p-value: {num_random} random and {num_held_out} held-out splits")
+    smallest = 1 / num_labelings(num_random, num_held_out)
     if smallest <= ALPHA:
         return None
-    splits = f"{num_random} random and {num_rotation} rotation split{'s' * (num_rotation > 1)}"
+    splits = f"{num_random} random and {count_of(num_held_out, 'held-out splits')}"
     return Refusal(f"no p-value: with {splits} the smallest possible one is {smallest:.3g}")
 
 
@@ -116,18 +116,18 @@ def holm(pvalues: ArrayLike) -> Floats:
     return adjusted
 
 
-def holm_refusal(num_tests: int, smallest_p: float, alpha: float = ALPHA) -> Refusal | None:
-    """Why Holm cannot reject any of these tests: even the smallest attainable p exceeds alpha / m."""
-    if num_tests * smallest_p <= alpha:
+def holm_refusal(num_tests: int, smallest_p: float) -> Refusal | None:
+    """Why Holm cannot reject any of these tests: even the smallest attainable p exceeds ALPHA / m."""
+    if num_tests * smallest_p <= ALPHA:
         return None
     return Refusal(
         f"nothing can survive Holm over {num_tests} columns: the smallest attainable p is {smallest_p:.4f}, "
-        f"above {alpha:g} / {num_tests} = {alpha / num_tests:.2g}"
+        f"above {ALPHA:g} / {num_tests} = {ALPHA / num_tests:.2g}"
     )
 
 
-def random_against_rotation(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Are rotation splits harder? One row per averaging (all configurations), then per configuration (all averagings).
+def random_against_held_out(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Are held-out splits harder? One row per averaging (all configurations), then per configuration (all averagings).
 
     The statistic is global: per split, the mean over configurations and object classes. Columns without a score on
     some of the row's splits would make these incomparable: they are left out, and counted in num_left_out.
@@ -143,8 +143,8 @@ def random_against_rotation(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 def _shift_row(columns: pd.DataFrame, model: str, loss: str, averaging: str, seed: int) -> dict[str, Any]:
     columns = columns.dropna(axis=1, how="all")
     complete = columns.dropna()
-    is_rotation = columns.columns.get_level_values("split_kind") == "rotation"
-    sizes = _sizes(is_rotation)
+    is_held_out = columns.columns.get_level_values("split_kind") == HELD_OUT
+    sizes = _sizes(is_held_out)
     refusal = relabelling_refusal(*sizes)
     if complete.empty:
         refusal = Refusal("no p-value: no class has a score on every split")
@@ -153,8 +153,8 @@ def _shift_row(columns: pd.DataFrame, model: str, loss: str, averaging: str, see
         "model": model,
         "loss": loss,
         "averaging": averaging,
-        "difference": float(mean_shift(scores, is_rotation)) if all(sizes) else np.nan,
-        "p": np.nan if refusal else float(relabelling_p(scores, is_rotation, seed)),
+        "difference": float(mean_shift(scores, is_held_out)) if all(sizes) else np.nan,
+        "p": np.nan if refusal else float(relabelling_p(scores, is_held_out, seed)),
         "num_labelings": num_labelings(*sizes),
         "num_columns": len(complete),
         "num_left_out": len(columns) - len(complete),
@@ -162,22 +162,22 @@ def _shift_row(columns: pd.DataFrame, model: str, loss: str, averaging: str, see
     }
 
 
-def _sizes(is_rotation: NDArray[np.bool_]) -> tuple[int, int]:
-    return int((~is_rotation).sum()), int(is_rotation.sum())
+def _sizes(is_held_out: NDArray[np.bool_]) -> tuple[int, int]:
+    return int((~is_held_out).sum()), int(is_held_out.sum())
 
 
-def columns_against_rotation(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def columns_against_held_out(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """The same test for every object class on its own: exploratory, with Holm over all columns where it can reject."""
     wide = objects_of(by_split(table))
-    is_rotation = wide.columns.get_level_values("split_kind") == "rotation"
-    num_random, num_rotation = _sizes(is_rotation)
-    refusal = relabelling_refusal(num_random, num_rotation)
+    is_held_out = wide.columns.get_level_values("split_kind") == HELD_OUT
+    num_random, num_held_out = _sizes(is_held_out)
+    refusal = relabelling_refusal(num_random, num_held_out)
     complete = wide.notna().all(axis=1).to_numpy()
     difference, p, adjusted = np.full((3, len(wide)), np.nan)
     if refusal is None:
-        difference[complete] = mean_shift(wide[complete], is_rotation)
-        p[complete] = relabelling_p(wide[complete], is_rotation, seed)
-        refusal = holm_refusal(int(complete.sum()), 1 / num_labelings(num_random, num_rotation))
+        difference[complete] = mean_shift(wide[complete], is_held_out)
+        p[complete] = relabelling_p(wide[complete], is_held_out, seed)
+        refusal = holm_refusal(int(complete.sum()), 1 / num_labelings(num_random, num_held_out))
     if refusal is None:
         adjusted = holm(p)
     result = pd.DataFrame({"difference": difference, "p": p, "holm": adjusted}, index=wide.index)
@@ -196,10 +196,10 @@ def nadeau_bengio(differences: ArrayLike, test_to_train: float) -> tuple[Floats,
     return d.mean(axis=-1), np.sqrt(variance), d.shape[-1] - 1
 
 
-def nadeau_bengio_interval(differences: ArrayLike, test_to_train: float, level: float = 0.95) -> tuple[Floats, Floats]:
+def nadeau_bengio_interval(differences: ArrayLike, test_to_train: float) -> tuple[Floats, Floats]:
     """Student's interval with the error of `nadeau_bengio`."""
     mean, se, df = nadeau_bengio(differences, test_to_train)
-    half = stats.t.ppf((1 + level) / 2, df) * se
+    half = stats.t.ppf((1 + LEVEL) / 2, df) * se
     return mean - half, mean + half
 
 
@@ -210,7 +210,6 @@ def compare(
     *,
     test_to_train: float,
     rope: float,
-    level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Is configuration a = (model, loss) better than b? One row per averaging and class, "all" and macro included.
@@ -218,7 +217,7 @@ def compare(
     The differences a - b are paired by split. On random splits: num_pairs, wins, losses and ties of a, mean difference
     with its Nadeau-Bengio interval (low, high), the p-values naive_p (t test as if splits were independent), nb_p and
     sign_flip_p (exact, and optimistic too), and p_better, p_equal, p_worse: Student's posterior of the difference with
-    the Nadeau-Bengio variance above, within and below -+rope (Corani & Benavoli 2015). On rotation splits: only the
+    the Nadeau-Bengio variance above, within and below -+rope (Corani & Benavoli 2015). On held-out splits: only the
     differences, one column per split; and interaction, their mean less that on random splits, with the two-sided
     interaction_p of `relabelling_p`. The p-values are per column; a family of them needs `holm`.
 
@@ -231,31 +230,31 @@ def compare(
             raise KeyError(f"no configuration {each} in the table; it has {known}")
     rows_a, rows_b = (_of_configuration(wide, *each) for each in (a, b))
     differences = rows_a - rows_b.reindex(rows_a.index)
-    random, rotation = of_kind(differences, "random"), of_kind(differences, "rotation")
-    rows = [_paired(row[~np.isnan(row)], test_to_train, rope, level, seed) for row in random.to_numpy(float)]
+    random, held_out = of_kind(differences, "random"), of_kind(differences, HELD_OUT)
+    rows = [_paired(row[~np.isnan(row)], test_to_train, rope, seed) for row in random.to_numpy(float)]
     found = pd.DataFrame(rows, index=differences.index)
-    refusal = sign_flip_refusal(rotation.shape[1], "rotation splits")
+    refusal = sign_flip_refusal(held_out.shape[1], "held-out splits")
     notes = found.pop("note")
-    found[rotation.columns.tolist()] = rotation
+    found[held_out.columns.tolist()] = held_out
     found["interaction"], found["interaction_p"] = _interaction(differences, seed)
-    on_rotation = "" if refusal is None else refusal.reason
+    on_held_out = "" if refusal is None else refusal.reason
     told = dict(zip(wide.index, without_score(wide), strict=True))
     unscored = [
         [f"{' '.join(each)}: {told[*each, *row]}" for each in (a, b) if told[*each, *row]] for row in found.index
     ]
-    found["note"] = ["; ".join(filter(None, (n, on_rotation, *u))) for n, u in zip(notes, unscored, strict=True)]
+    found["note"] = ["; ".join(filter(None, (n, on_held_out, *u))) for n, u in zip(notes, unscored, strict=True)]
     return found.reset_index()
 
 
 def _interaction(differences: pd.DataFrame, seed: int) -> tuple[Floats, Floats]:
-    """What rotation adds to each row's difference, and its two-sided p; NaN where a split lacks the difference."""
-    is_rotation = differences.columns.get_level_values("split_kind") == "rotation"
+    """What held-out splits add to each row's difference, and its two-sided p; NaN where a split has no difference."""
+    is_held_out = differences.columns.get_level_values("split_kind") == HELD_OUT
     complete = differences.notna().all(axis=1).to_numpy()
     added, p = np.full((2, len(differences)), np.nan)
-    if 0 < is_rotation.sum() < is_rotation.size:
-        added[complete] = -mean_shift(differences[complete], is_rotation)
-    if not relabelling_refusal(*_sizes(is_rotation)):
-        p[complete] = relabelling_p(differences[complete], is_rotation, seed, two_sided=True)
+    if 0 < is_held_out.sum() < is_held_out.size:
+        added[complete] = -mean_shift(differences[complete], is_held_out)
+    if not relabelling_refusal(*_sizes(is_held_out)):
+        p[complete] = relabelling_p(differences[complete], is_held_out, seed, two_sided=True)
     return added, p
 
 
@@ -265,7 +264,7 @@ def _of_configuration(wide: pd.DataFrame, model: str, loss: str) -> pd.DataFrame
     return wide[chosen].droplevel(CONFIGURATION)
 
 
-def _paired(d: Floats, test_to_train: float, rope: float, level: float, seed: int) -> dict[str, Any]:
+def _paired(d: Floats, test_to_train: float, rope: float, seed: int) -> dict[str, Any]:
     """The columns of `compare` for one column's differences on random splits."""
     wins, losses = int(np.sum(d > ROUNDING)), int(np.sum(d < -ROUNDING))
     row: dict[str, Any] = {"num_pairs": d.size, "wins": wins, "losses": losses, "ties": d.size - wins - losses}
@@ -276,7 +275,7 @@ def _paired(d: Floats, test_to_train: float, rope: float, level: float, seed: in
         return row | {"note": "no interval: fewer than two differences on random splits"}
     if np.ptp(d) < ROUNDING:
         return row | {"note": f"no interval: all {d.size} differences on random splits are equal"}
-    row["low"], row["high"] = nadeau_bengio_interval(d, test_to_train, level)
+    row["low"], row["high"] = nadeau_bengio_interval(d, test_to_train)
     refusal = sign_flip_refusal(d.size, "random splits")
     if refusal:
         return row | {"note": refusal.reason}

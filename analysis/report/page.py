@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.answer import frame_html
-from analysis.svg import inline_svg
-from analysis.tables_output import inert
+from analysis.formats import inert
+from analysis.report.svg import inline_svg
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def csv_of(frame: pd.DataFrame) -> str:
 
 def render(context: dict[str, Any]) -> str:
     """The page: one HTML file that needs nothing else. All text is escaped; SVG and tables come escaped already."""
-    folder = resources.files("analysis") / "templates"
+    folder = resources.files("analysis.report") / "templates"
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((folder / "report.html").read_text(encoding="utf-8"))
     css = (folder / "report.css").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Which class is hardest, which configuration is best, where the worst scores lie; and do the splits agree?
 
-The functions of a table take the one that `analysis.stability` describes. Rank 1 is the highest score; ties share
+The functions of a table take the one that `analysis.scores` describes. Rank 1 is the highest score; ties share
 their mean rank. Splits of one data set are no independent raters, so agreement is described, not tested.
 """
 
@@ -14,47 +14,45 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.comparison import labelings, relabelling_refusal
-from analysis.stability import (
+from analysis.scores import (
     COLUMN,
     CONFIGURATION,
+    HELD_OUT,
+    KINDS,
     MACRO,
     ROUNDING,
     Floats,
-    Refusal,
     by_split,
     is_object,
     objects_of,
     of_kind,
 )
-from analysis.tables import BACKGROUND
+from analysis.statistics.comparison import labelings, relabelling_refusal
+from analysis.statistics.spread import Refusal
+from trainers.dice import BACKGROUND
 
 
 @dataclass(frozen=True)
 class WorstOfColumns:
     """Where the minimum of every column lies; a column is a (model, loss, averaging, class), macro left out."""
 
-    columns: pd.DataFrame  # COLUMN, minimum, splits (those that share it), rotation_share (of those splits)
+    columns: pd.DataFrame  # COLUMN, minimum, splits (those that share it), held_out_share (of those splits)
     splits: pd.Series[Any]  # per split: in how many columns it is a minimum, most often first
     num_cells: int  # minima with ties
-    num_rotation_cells: int
+    num_held_out_cells: int
     num_columns: int
     num_incomplete: int  # columns without a score on some split; their minimum is over the others
-    rotation_columns: float  # columns whose minimum is on rotation splits; ties between the kinds count in parts
-    chance: float  # share of rotation splits among the splits
-    p: float | Refusal  # exact one-sided relabelling p of rotation_columns / num_columns
-
-    @property
-    def cell_share(self) -> float:
-        return self.num_rotation_cells / self.num_cells
+    held_out_columns: float  # columns whose minimum is on held-out splits; ties between the kinds count in parts
+    chance: float  # share of held-out splits among the splits
+    p: float | Refusal  # exact one-sided relabelling p of held_out_columns / num_columns
 
     @property
     def column_share(self) -> float:
-        return self.rotation_columns / self.num_columns
+        return self.held_out_columns / self.num_columns
 
 
 def worst_of_columns(table: pd.DataFrame, seed: int = 0) -> WorstOfColumns:
-    """Do rotation splits hold more of the column minima than their number would by chance?
+    """Do held-out splits hold more of the column minima than their number would by chance?
 
     The p-value relabels the splits, which keeps the columns' dependence: a binomial test over columns would not.
     Raises ValueError for a table without a single score.
@@ -63,24 +61,24 @@ def worst_of_columns(table: pd.DataFrame, seed: int = 0) -> WorstOfColumns:
     wide = wide[wide.index.get_level_values("class") != MACRO].dropna(how="all")
     if wide.empty:
         raise ValueError("no column has a score: there are no worst ones")
-    is_rotation = wide.columns.get_level_values("split_kind") == "rotation"
+    is_held_out = wide.columns.get_level_values("split_kind") == HELD_OUT
     lowest = is_minimum(wide.to_numpy(float))
     parts = lowest / lowest.sum(axis=1, keepdims=True)
-    rotation_share, names = parts[:, is_rotation].sum(axis=1), wide.columns.get_level_values("split")
+    held_out_share, names = parts[:, is_held_out].sum(axis=1), wide.columns.get_level_values("split")
     columns = wide.index.to_frame(index=False)
     columns["minimum"] = wide.min(axis=1).to_numpy()
     columns["splits"] = [tuple(names[row]) for row in lowest]
     counts = pd.Series(lowest.sum(axis=0), index=names, name="num_minima")
     return WorstOfColumns(
-        columns=columns.assign(rotation_share=rotation_share),
+        columns=columns.assign(held_out_share=held_out_share),
         splits=counts.sort_values(ascending=False, kind="stable"),
         num_cells=int(lowest.sum()),
-        num_rotation_cells=int(lowest[:, is_rotation].sum()),
+        num_held_out_cells=int(lowest[:, is_held_out].sum()),
         num_columns=len(wide),
         num_incomplete=int(wide.isna().any(axis=1).sum()),
-        rotation_columns=float(rotation_share.sum()),
-        chance=float(is_rotation.mean()),
-        p=_share_p(parts.sum(axis=0), np.asarray(is_rotation), seed),
+        held_out_columns=float(held_out_share.sum()),
+        chance=float(is_held_out.mean()),
+        p=_share_p(parts.sum(axis=0), np.asarray(is_held_out), seed),
     )
 
 
@@ -89,12 +87,12 @@ def is_minimum(scores: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.asarray(scores <= np.nanmin(scores, axis=1, keepdims=True) + ROUNDING)
 
 
-def _share_p(weight: Floats, is_rotation: np.ndarray[Any, np.dtype[np.bool_]], seed: int) -> float | Refusal:
-    """Share of the labelings whose rotation splits weigh as much as the observed ones, or why there is no p-value."""
-    refusal = relabelling_refusal(int((~is_rotation).sum()), int(is_rotation.sum()))
+def _share_p(weight: Floats, is_held_out: np.ndarray[Any, np.dtype[np.bool_]], seed: int) -> float | Refusal:
+    """Share of the labelings whose held-out splits weigh as much as the observed ones, or why there is no p-value."""
+    refusal = relabelling_refusal(int((~is_held_out).sum()), int(is_held_out.sum()))
     if refusal:
         return refusal
-    return float(np.mean(labelings(is_rotation, seed) @ weight >= weight[is_rotation].sum() - ROUNDING))
+    return float(np.mean(labelings(is_held_out, seed) @ weight >= weight[is_held_out].sum() - ROUNDING))
 
 
 def kendall_w(scores: ArrayLike) -> float:
@@ -132,14 +130,14 @@ def class_agreement(table: pd.DataFrame) -> pd.DataFrame:
     """Do the splits of a kind agree on the order of the object classes? One row per configuration, averaging and kind.
 
     w (`kendall_w`) is read against w_by_chance = 1 / num_splits; mean_tau over pairs of splits; tau_of_means compares
-    the mean scores of random and rotation splits. Classes undefined on some split of the kind are left out: num_classes
+    the mean scores of random and held-out splits. Classes undefined on some split of the kind are left out: num_classes
     counts the rest.
     """
     wide, rows = objects_of(by_split(table)), []
     for key, classes in wide.groupby([*CONFIGURATION, "averaging"], sort=False):
-        means = [of_kind(classes, kind).mean(axis=1).to_numpy() for kind in ("random", "rotation")]
+        means = [of_kind(classes, kind).mean(axis=1).to_numpy() for kind in KINDS]
         across = mean_tau(np.array(means)[:, ~np.isnan(means).any(axis=0)])
-        for kind in ("random", "rotation"):
+        for kind in KINDS:
             scores = of_kind(classes, kind).dropna()
             found = {"split_kind": kind, **_agreement(scores.to_numpy(float).T), "num_classes": len(scores)}
             rows.append(dict(zip([*CONFIGURATION, "averaging"], key, strict=True)) | found | {"tau_of_means": across})
@@ -179,10 +177,10 @@ def configuration_ranks(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ranks(wide: pd.DataFrame, within: list[str]) -> pd.DataFrame:
-    """Ranks within groups of rows, per complete split, and their means over random, rotation and all splits."""
+    """Ranks within groups of rows, per complete split, and their means over random, held-out and all splits."""
     complete = wide.notna().groupby(within, sort=False).transform("all")
     ranks = wide.round(9).groupby(within, sort=False).rank(ascending=False).where(complete)
-    kinds = {f"mean_{kind}": of_kind(ranks, kind).mean(axis=1) for kind in ("random", "rotation")}
+    kinds = {f"mean_{kind}": of_kind(ranks, kind).mean(axis=1) for kind in KINDS}
     return ranks.droplevel("split_kind", axis=1).assign(**kinds, mean=ranks.mean(axis=1))
 
 

@@ -7,17 +7,17 @@ import json
 
 import pandas as pd
 
-from analysis import figures_search, search
-from analysis.costs import COSTS, non_dominated, trade_off
-from analysis.false_classes import false_class_matrices, false_classes, hard_images
-from analysis.importance import importance
-from analysis.page import Picture, Pictures, Section, Table, panel
-from analysis.ranks import worst_cells
-from analysis.sections import Material
-from analysis.shown import worded_in
-from analysis.stability import CONFIGURATION, NOT_OBJECTS
-from analysis.strips import Strip, colours, examples, strips
-from analysis.training import training
+from analysis.report import figures_search
+from analysis.report.page import Picture, Pictures, Section, Table, panel
+from analysis.report.sections import Material
+from analysis.report.strips import Strip, colours, examples, strips
+from analysis.scores import CONFIGURATION, NOT_OBJECTS, tuned_trials, worded_in
+from analysis.statistics import search
+from analysis.statistics.costs import COSTS, non_dominated, trade_off
+from analysis.statistics.false_classes import false_class_matrices, false_classes, hard_images
+from analysis.statistics.importance import importance
+from analysis.statistics.ranks import worst_cells
+from analysis.statistics.training import training
 from study.errors import StudyError
 
 NUM_LISTED = 20
@@ -58,7 +58,7 @@ def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
 
 def _search(material: Material) -> Section:
     facts, startup, space = material.facts, (found := material.facts.definition.search).startup, found.space
-    points = facts.completed.assign(chosen=facts.completed["trial"].isin(search.tuned_trials(facts.completed)["trial"]))
+    points = facts.completed.assign(chosen=facts.completed["trial"].isin(tuned_trials(facts.completed)["trial"]))
     nothing = int(points["index"].max()) == 0 if len(points) else True
     panels = []
     for model, loss in [] if nothing else material.configurations:
@@ -136,7 +136,7 @@ def _false_classes(material: Material) -> Section:
     top = max(0.25, *(matrix.max(axis=None) for matrix in matrices.values()))
     panels = [
         panel(
-            f"{model} {loss}, {kind} splits",
+            f"{model} {loss}, {material.held_out.in_words(kind)}",
             figures_search.false_class_matrix(matrix, top),
             "Share of the test images of each object (row) in which each other class (column) is falsely predicted.",
         )

@@ -9,17 +9,18 @@ from functools import cached_property
 
 import pandas as pd
 
-from analysis import figures
-from analysis.comparison import columns_against_rotation, compare, random_against_rotation
 from analysis.facts import Facts
-from analysis.false_classes import image_scores
-from analysis.load import Scores
-from analysis.page import Section, Table, panel
-from analysis.ranks import class_agreement, class_ranks, configuration_ranks, extreme_classes
-from analysis.shown import Configuration, configurations, ranked, shown_of
-from analysis.stability import CONFIGURATION, stability, two_averagings, variance_shares
+from analysis.formats import long_name, to_html
+from analysis.report import figures
+from analysis.report.page import Section, Table, panel
+from analysis.scores import CONFIGURATION, KINDS, Configuration, HeldOut, Scores, configurations, two_averagings
+from analysis.shown import ranked, shown_of
+from analysis.statistics.comparison import columns_against_held_out, compare, random_against_held_out
+from analysis.statistics.false_classes import image_scores
+from analysis.statistics.ranks import class_agreement, class_ranks, configuration_ranks, extreme_classes
+from analysis.statistics.spread import spread
+from analysis.statistics.variance import variance_shares
 from analysis.tables import tables
-from analysis.tables_output import AVERAGING_NAMES, to_html
 
 MOST_PAIRS = 12
 
@@ -35,6 +36,10 @@ class Material:
     @cached_property
     def table(self) -> pd.DataFrame:
         return two_averagings(self.scores.table)
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        return HeldOut.of(self.scores.table)
 
     @cached_property
     def averagings(self) -> list[str]:
@@ -86,7 +91,7 @@ def _heat_maps(material: Material) -> Section:
     frames = tables(material.drawn, simulated=material.scores.simulated)
     panels = [
         panel(
-            f"{model} {loss}, {_long(averaging)}",
+            f"{model} {loss}, {long_name(averaging)}",
             figures.heat_map(frames[model, loss], averaging),
             f"Dice by split and class. The worst of each: {_worst_in_words(frames[model, loss], averaging)}.",
         )
@@ -99,8 +104,8 @@ def _heat_maps(material: Material) -> Section:
         "Scores by split and class",
         "Which class fails on which split?",
         "A row is a split, a column a class, a number the Dice on that split's test images; one colour scale for "
-        "all. The worst of each column is bold and outlined, ties all. Below the line: splits that test a camera "
-        "angle which training never saw. Look for a column that is low throughout (a hard class) and for a row that "
+        "all. The worst of each column is bold and outlined, ties all. Below the line: splits that test "
+        f"{material.held_out.samples}. Look for a column that is low throughout (a hard class) and for a row that "
         "is (a hard split).",
         panels,
         [whole],
@@ -116,9 +121,9 @@ def _worst_in_words(frame: pd.DataFrame, averaging: str) -> str:
 def _dots(material: Material) -> Section:
     panels = [
         panel(
-            f"{model} {loss}, {_long(averaging)}",
+            f"{model} {loss}, {long_name(averaging)}",
             figures.dots(material.tables[model, loss], model, loss, averaging),
-            "Every random split a dot, every rotation split a numbered marker, the mean of the random splits with its "
+            "Every random split a dot, every held-out split a numbered marker, the mean of the random splits with its "
             "95 % interval; by class. Values in the table of this section.",
         )
         for model, loss, averaging in material.each()
@@ -128,13 +133,13 @@ def _dots(material: Material) -> Section:
         "Spread over random splits",
         "How far does another random split move a score?",
         "Each dot is one training on one random split. The bar is the mean with Student's 95 % interval (from four "
-        "splits on). Rotation splits are the other markers, by number. If the dots of a class spread wider than the "
+        "splits on). Held-out splits are the other markers, by number. If the dots of a class spread wider than the "
         "difference you care about, one split is not enough to see it.",
         panels,
         [
             material.listed(
-                "Mean, SD and their intervals, minimum, rotation splits, gap",
-                stability(material.table),
+                "Mean, SD and their intervals, minimum, held-out splits, gap",
+                spread(material.table),
                 "stability.csv",
             )
         ],
@@ -144,34 +149,36 @@ def _dots(material: Material) -> Section:
 def _slopes(material: Material) -> Section:
     panels = [
         panel(
-            f"{model} {loss}, {_long(averaging)}",
+            f"{model} {loss}, {long_name(averaging)}",
             figures.slopes(material.tables[model, loss], model, loss, averaging),
-            "A line per class from its mean over random splits to each rotation split; the bars are the random splits' "
+            "A line per class from its mean over random splits to each held-out split; the bars are the random splits' "
             "range.",
         )
         for model, loss, averaging in material.each()
     ]
     return Section(
-        "rotation",
-        "From random to rotation splits",
-        "Which classes fall when the camera angle is new?",
-        "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each rotation "
+        "held_out",
+        f"From random to {material.held_out.split}s",
+        f"Which classes fall on {material.held_out.samples}?",
+        "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each held_out "
         "split. A line that leaves its bar downwards is a class that loses more than random splits differ.",
         panels,
         [
             material.listed(
-                "Is rotation harder? All columns together", random_against_rotation(material.table), "rotation.csv"
+                "Are held-out splits harder? All columns together",
+                random_against_held_out(material.table),
+                "held_out.csv",
             ),
-            material.listed("By column: exploratory", columns_against_rotation(material.table), "rotation_columns.csv"),
+            material.listed("By column: exploratory", columns_against_held_out(material.table), "held_out_columns.csv"),
         ],
     )
 
 
 def _profiles(material: Material) -> Section:
-    kinds = [kind for kind in ("random", "rotation") if (material.table["split_kind"] == kind).any()]
+    kinds = [kind for kind in KINDS if (material.table["split_kind"] == kind).any()]
     panels = [
         panel(
-            f"{kind} splits, {_long(averaging)}",
+            f"{material.held_out.in_words(kind)}, {long_name(averaging)}",
             figures.profiles(material.drawn, averaging, kind),
             "Share of scores (split and object class) above each Dice, a step line per configuration.",
         )
@@ -196,7 +203,7 @@ def _pairs(material: Material) -> Section:
         rows = pd.concat([material.tables[a], material.tables[b]])
         panels += [
             panel(
-                f"{' '.join(a)} less {' '.join(b)}, {_long(averaging)}",
+                f"{' '.join(a)} less {' '.join(b)}, {long_name(averaging)}",
                 figures.paired(rows, a, b, averaging, ratio, rope),
                 "Differences by class, a dot per random split, the mean with its corrected 95 % interval, the region "
                 "of practical equivalence as a band around zero.",
@@ -250,7 +257,7 @@ def _one_factor_apart(a: Configuration, b: Configuration) -> bool:
 def _ranks(material: Material) -> Section:
     panels = [
         panel(
-            f"mean of objects, {_long(averaging)}",
+            f"mean of objects, {long_name(averaging)}",
             figures.ranks(material.drawn, averaging),
             "Rank on every split by the mean Dice over object classes, among the configurations shown.",
         )
@@ -287,10 +294,6 @@ def _variance(material: Material) -> Section:
         "pairing by split buys little.",
         tables=[Table("Split, configuration, rest", variance_shares(material.table), "variance_shares.csv", open=True)],
     )
-
-
-def _long(averaging: str) -> str:
-    return AVERAGING_NAMES.get(averaging, averaging)
 
 
 OF_SCORES = (_heat_maps, _dots, _slopes, _profiles, _pairs, _ranks, _variance)

@@ -17,8 +17,7 @@ from PIL import Image
 
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
-from analysis.stability import CONFIGURATION
-from analysis.tables import class_order, in_class_order
+from analysis.scores import CONFIGURATION, class_order, in_class_order
 from study.data_set import fingerprint_of, source_of
 from study.errors import StudyError
 from study.splits import make_split

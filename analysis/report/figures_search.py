@@ -11,11 +11,11 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
-from analysis.figures import (
+from analysis.report.figures import (
     COLOURS,
     LEGEND_ROW,
-    RANDOM,
-    ROTATION,
+    OF_HELD_OUT,
+    OF_RANDOM,
     ROW,
     SCALE,
     SMALL,
@@ -27,18 +27,19 @@ from analysis.figures import (
     plain_text,
     style,
 )
-from analysis.search import hyperparameters
-from analysis.svg import FAINT, INK
+from analysis.report.svg import FAINT, INK
+from analysis.scores import HELD_OUT, RANDOM
+from analysis.statistics.search import hyperparameters
 from study.space import Choices, Range
 
-KIND_COLOURS = {"random": RANDOM, "rotation": ROTATION}
-KIND_MARKERS = {"random": "o", "rotation": "D"}
+KIND_COLOURS = {RANDOM: OF_RANDOM, HELD_OUT: OF_HELD_OUT}
+KIND_MARKERS = {RANDOM: "o", HELD_OUT: "D"}
 
 
 def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
     """Mean Dice against a cost, on a log scale; what no other point beats in both is filled, joined and named.
 
-    :param points: rows of `analysis.costs.trade_off`, `non_dominated` in accuracy and this cost.
+    :param points: rows of `analysis.statistics.costs.trade_off`, `non_dominated` in accuracy and this cost.
     """
     known = points.dropna(subset=["mean", cost])
     configurations = list(dict.fromkeys(zip(known["model"], known["loss"], strict=True)))
@@ -87,7 +88,7 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Mapping[st
         x, y, marker = part[across], part[up], KIND_MARKERS[str(kind)]
         drawn = axes.scatter(x, y, c=part["objective"], marker=marker, s=26, lw=0, vmin=low, vmax=high, cmap=SCALE)
     chosen = known[known["chosen"]]
-    axes.plot(chosen[across], chosen[up], "o", ms=8.5, mfc="none", mec=ROTATION, mew=1.1)
+    axes.plot(chosen[across], chosen[up], "o", ms=8.5, mfc="none", mec=OF_HELD_OUT, mew=1.1)
     default = ours[ours["index"] == 0]
     axes.plot(default[across].head(1), default[up].head(1), "x", color=INK, ms=9, mew=1.2)
     if len(known):
@@ -112,12 +113,14 @@ def search_progress(trials: pd.DataFrame, model: str, loss: str, startup: int) -
     for (_, _), cell in ours.sort_values("index").groupby(["split", "seed"], sort=False):
         kind = str(cell["split_kind"].iloc[0])
         best = cell["objective"].cummax()
-        axes.plot(cell["index"], best, color=KIND_COLOURS[kind], ls="-" if kind == "random" else "--", lw=1, alpha=0.8)
+        axes.plot(cell["index"], best, color=KIND_COLOURS[kind], ls="-" if kind == RANDOM else "--", lw=1, alpha=0.8)
     last = int(ours["index"].max()) if len(ours) else 0
     if startup <= last:
         axes.axvline(startup - 0.5, color=FAINT, lw=0.8)
     for kind, colour in KIND_COLOURS.items():
-        axes.plot([], [], color=colour, ls="-" if kind == "random" else "--", lw=1.2, label=f"{kind} split")
+        axes.plot(
+            [], [], color=colour, ls="-" if kind == RANDOM else "--", lw=1.2, label=f"{kind.replace('_', '-')} split"
+        )
     legend_above(axes)
     axes.set(xlabel="trial of the cell", ylabel="best validation Dice so far", xlim=(-0.3, last + 0.3))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -144,7 +147,7 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
         above.plot(kept["epoch"], kept["objective"], "o", color=colour, ms=4)
         below.plot(kept["epoch"], kept["val_loss"], "o", color=colour, ms=4)
     for kind, colour in KIND_COLOURS.items():
-        above.plot([], [], color=colour, lw=1.2, label=f"{kind} split")
+        above.plot([], [], color=colour, lw=1.2, label=f"{kind.replace('_', '-')} split")
     legend_above(above)
     above.set_ylabel("validation Dice")
     below.set(ylabel="loss (dotted: training)", xlabel="epoch", yscale="log")
@@ -156,7 +159,7 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
 def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
     """True object (rows) x falsely predicted class (columns), per cent of the object's test images.
 
-    :param matrix: one of `analysis.false_classes.false_class_matrices`.
+    :param matrix: one of `analysis.statistics.false_classes.false_class_matrices`.
     :param top: the share at the upper end of the colour scale, the same for panels that are to be compared.
     """
     values = matrix.to_numpy(float)

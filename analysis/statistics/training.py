@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.answer import Finding
 from analysis.facts import FACTORS, Facts
-from analysis.load import Scores
+from analysis.scores import Scores
 
 LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""

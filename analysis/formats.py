@@ -19,14 +19,15 @@ from typing import Any
 import pandas as pd
 
 from analysis.tables import Cell, Layout, worst
+from trainers.dice import AVERAGINGS
 from trainers.printable import printable
 
-AVERAGING_NAMES = {"pw": "pixel-wise (pw)", "ew": "example-wise (ew)", "pooled": "pooled"}
 CSV_COLUMNS = [
     "model",
     "loss",
     "split",
     "split_kind",
+    "axis",
     "averaging",
     "class",
     "dice",
@@ -83,7 +84,7 @@ def to_csv(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows_of(frames, decimals, exact):
-        names = {name: inert(row[name]) for name in CSV_COLUMNS[:6]}
+        names = {name: inert(row[name]) for name in CSV_COLUMNS[:7]}
         writer.writerow(row | names | {name: int(row[name]) for name in ("worst", "simulated")})
     return file.getvalue()
 
@@ -99,11 +100,12 @@ def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, An
         marks = worst(frame, None if exact else decimals)
         missing, simulated = set(frame.attrs.get("missing", ())), frame.attrs.get("simulated", False)
         for split in frame.index:
-            kind, seeds = (frame.attrs.get(name, {}).get(split, "") for name in ("kinds", "seeds"))
+            kind, axis = frame.attrs.get("kinds", {}).get(split, ("", ""))
+            seeds = frame.attrs.get("seeds", {}).get(split, "")
             for column in frame.columns:
                 dice = float(frame.loc[split, column])
                 state = "defined" if pd.notna(dice) else "missing" if (split, *column) in missing else "undefined"
-                values = (model, loss, split, kind, *column, dice if pd.notna(dice) else None, seeds)
+                values = (model, loss, split, kind, axis, *column, dice if pd.notna(dice) else None, seeds)
                 told = (bool(marks.loc[split, column]), state, simulated)
                 yield dict(zip(CSV_COLUMNS, (*values, *told), strict=True))
 
@@ -149,7 +151,7 @@ def to_latex(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
 def _latex(layout: Layout) -> str:
     heads, rules, first = [], [], 2
     for averaging, number in layout.groups:
-        name = escape_latex(AVERAGING_NAMES.get(averaging, averaging))
+        name = escape_latex(long_name(averaging))
         heads.append(rf"\multicolumn{{{number}}}{{c}}{{{name}}}")
         rules.append(rf"\cmidrule(lr){{{first}-{first + number - 1}}}")
         first += number
@@ -193,7 +195,7 @@ def to_html(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
 def _html(layout: Layout) -> str:
     spans = "".join(f'<colgroup span="{number}"></colgroup>' for _, number in layout.groups)
     heads = "".join(
-        f'<th colspan="{number}" scope="colgroup">{html.escape(AVERAGING_NAMES.get(averaging, averaging))}</th>'
+        f'<th colspan="{number}" scope="colgroup">{html.escape(long_name(averaging))}</th>'
         for averaging, number in layout.groups
     )
     names = "".join(f'<th scope="col">{html.escape(name)}</th>' for _, name in layout.columns)
@@ -213,6 +215,12 @@ def _html_block(block: list[tuple[str, list[Cell]]]) -> str:
         marked = (f' class="worst"><strong>{cell.text}</strong>' if cell.worst else f">{cell.text}" for cell in cells)
         rows += f'<tr><th scope="row">{html.escape(split)}</th>{"".join(f"<td{cell}</td>" for cell in marked)}</tr>\n'
     return f'<tbody style="border-top: 1px solid">\n{rows}</tbody>\n'
+
+
+def long_name(averaging: str) -> str:
+    """e.g. `pixel-wise (pw)`."""
+    name = AVERAGINGS.get(averaging, averaging)
+    return name if name == averaging else f"{name} ({averaging})"
 
 
 FORMATS: dict[str, Callable[[Frames, int, bool], str]] = {

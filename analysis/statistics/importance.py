@@ -13,8 +13,9 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
-from analysis.search import CELL, hyperparameters, trials_of
-from analysis.stability import CONFIGURATION, Refusal
+from analysis.scores import CELL, CONFIGURATION
+from analysis.statistics.search import hyperparameters, trials_of
+from analysis.statistics.spread import Refusal
 from study.space import Choices, Range
 
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
@@ -30,7 +31,7 @@ Space = Mapping[str, Range | Choices]
 
 
 def importance(runs: pd.DataFrame, space: Space, seed: int = 0, min_points: int = 20) -> pd.DataFrame:
-    """One row per configuration and evaluator; `runs` as in `analysis.search`, `space` what was searched.
+    """One row per configuration and evaluator; `runs` as in `analysis.statistics.search`, `space` what was searched.
 
     model.width, ...        per searched key its importance, on a logarithmic scale if it was searched so; the sum is 1
     num_trials, num_cells   trials with an objective, pooled over the cells with at least two of them. Each cell's mean

@@ -1,11 +1,11 @@
 """The search over hyperparameters: was tuning worth it, and does a choice carry over to other splits?
 
 Every function takes `runs`: one row per trial, averaging and class, with the columns `trial` (id), `model`, `loss`,
-`split`, `split_kind` ("random" or "rotation"), `seed`, `index`, `point` (JSON: searched key -> value), `objective`
-(macro Dice on the validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A
-cell is a (model, loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below
-`startup` have the same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a
-trial without a score for one of them has none, and is counted, not compared.
+`split`, `split_kind` (one of KINDS), `seed`, `index`, `point` (JSON: searched key -> value), `objective` (macro Dice on
+the validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A cell is a (model,
+loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below `startup` have the
+same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a trial without a
+score for one of them has none, and is counted, not compared.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import nadeau_bengio_interval
-from analysis.ranks import mean_tau
-from analysis.stability import (
+from analysis.scores import (
+    CELL,
     CONFIGURATION,
+    HELD_OUT,
     MACRO,
-    MIN_SPLITS_FOR_SD,
     ROUNDING,
     Floats,
-    Refusal,
-    balanced,
-    components,
     is_object,
-    sd_refusal,
+    of_configuration,
+    tuned_trials,
     with_macro,
 )
+from analysis.statistics.comparison import nadeau_bengio_interval
+from analysis.statistics.ranks import mean_tau
+from analysis.statistics.spread import MIN_SPLITS_FOR_SD, Refusal, sd_refusal
+from analysis.statistics.variance import balanced, components
 
-CELL = [*CONFIGURATION, "split", "seed"]
 SCORE = ["averaging", "class"]
 
 
-def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 0.95) -> pd.DataFrame:
+def tuning_gain(runs: pd.DataFrame, test_to_train: float | None) -> pd.DataFrame:
     """Was tuning worth it? One row per configuration, averaging and object class or macro.
 
     The gain of a cell is the test Dice of its tuned trial, the best by validation objective (the first of equals), less
@@ -47,7 +47,7 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 
     gain, low, high     mean on random splits with the interval of `nadeau_bengio_interval`; a `test_to_train` of None
                         (images tested over images left to training) gives no interval
     spread              SD of trial 0's scores over random splits: what a re-split does; gain_to_spread: gain / spread
-    num_rotation        rotation splits with a gain; rotation_gain: its mean there
+    num_held_out        held-out splits with a gain; held_out_gain: its mean there
     num_left_out        cells without a gain: no default or tuned trial, or an undefined score
     """
     gains, trials = _cell_gains(runs), trials_of(runs)
@@ -55,22 +55,8 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, level: float = 
     rows = []
     for key, cells in gains.groupby([*CONFIGURATION, *SCORE], sort=False):
         place = dict(zip([*CONFIGURATION, *SCORE], key, strict=True))
-        rows.append(place | _gain_row(cells, test_to_train, level, was_tuned=bool(tuned[key[:2]])))
+        rows.append(place | _gain_row(cells, test_to_train, was_tuned=bool(tuned[key[:2]])))
     return pd.DataFrame(rows)
-
-
-def tuned_trials(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell that has an objective: CELL and the trial with the best one, the first of equals.
-
-    Of `runs` it needs CELL, trial, index and objective, so that a table of one row per trial will do.
-    """
-    judged = runs[[*CELL, "trial", "index", "objective"]].drop_duplicates("trial").dropna(subset="objective")
-    best = judged.sort_values(["objective", "index"], ascending=[False, True]).drop_duplicates(CELL)
-    return best[[*CELL, "trial"]].reset_index(drop=True)
-
-
-def _of_configuration(table: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:
-    return table[(table["model"] == model) & (table["loss"] == loss)]
 
 
 def trials_of(runs: pd.DataFrame) -> pd.DataFrame:
@@ -104,19 +90,19 @@ def _cell_gains(runs: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(gain=cells["dice_tuned"] - cells["dice"])
 
 
-def _gain_row(cells: pd.DataFrame, test_to_train: float | None, level: float, *, was_tuned: bool) -> dict[str, Any]:
+def _gain_row(cells: pd.DataFrame, test_to_train: float | None, *, was_tuned: bool) -> dict[str, Any]:
     by_split = cells.groupby(["split_kind", "split"], sort=False)[["dice", "gain"]].mean()
     kinds = by_split.index.get_level_values("split_kind")
     gains = by_split.loc[kinds == "random", "gain"].dropna().to_numpy(float)
     default = by_split.loc[kinds == "random", "dice"].dropna()
-    rotation = by_split.loc[kinds == "rotation", "gain"].dropna()
+    held_out = by_split.loc[kinds == HELD_OUT, "gain"].dropna()
     gain = gains.mean() if gains.size else np.nan
     spread = default.std() if len(default) >= MIN_SPLITS_FOR_SD else np.nan
     wins, losses = int(np.sum(gains > ROUNDING)), int(np.sum(gains < -ROUNDING))
     refusal = _interval_refusal(gains, test_to_train)
     low, high = np.nan, np.nan
     if refusal is None and test_to_train is not None:
-        low, high = (float(end) for end in nadeau_bengio_interval(gains, test_to_train, level))
+        low, high = (float(end) for end in nadeau_bengio_interval(gains, test_to_train))
     of_spread = sd_refusal(len(default), "random splits")
     notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread)]
     return {
@@ -129,8 +115,8 @@ def _gain_row(cells: pd.DataFrame, test_to_train: float | None, level: float, *,
         "ties": gains.size - wins - losses,
         "spread": spread,
         "gain_to_spread": gain / spread if spread > 0 else np.nan,
-        "num_rotation": len(rotation),
-        "rotation_gain": rotation.mean(),
+        "num_held_out": len(held_out),
+        "held_out_gain": held_out.mean(),
         "num_left_out": int(cells["gain"].isna().sum()),
         "note": "; ".join(filter(None, notes)) if was_tuned else "nothing was tuned: one trial in every cell",
     }
@@ -176,14 +162,14 @@ def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
     macro, rows = scores[scores["class"] == MACRO], []
     for key, group in runs.groupby(CONFIGURATION, sort=False):
         configuration = dict(zip(CONFIGURATION, key, strict=True))
-        own = _of_configuration(pairs, *key)
+        own = of_configuration(pairs, *key)
         for averaging in averagings:
             regrets = _with_test_regret(own, macro[macro["averaging"] == averaging])
             for kinds in itertools.product(group["split_kind"].unique(), repeat=2):
                 of_kinds = regrets[(regrets["from_kind"] == kinds[0]) & (regrets["to_kind"] == kinds[1])]
                 place = {"averaging": averaging, "from_kind": kinds[0], "to_kind": kinds[1]}
                 found = _transfer_row(of_kinds) if len(of_kinds) else {"num_pairs": 0}
-                note = "" if len(of_kinds) else _why_no_pairs(_of_configuration(common, *key), kinds)
+                note = "" if len(of_kinds) else _why_no_pairs(of_configuration(common, *key), kinds)
                 rows.append(configuration | place | found | {"note": note})
     columns = [*CONFIGURATION, "averaging", "from_kind", "to_kind", *_TRANSFER, "note"]
     return pd.DataFrame(rows).reindex(columns=columns)
@@ -191,22 +177,6 @@ def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
 
 _TRANSFER = ["num_points", "num_pairs", "share_same", "share_by_chance", "validation_regret", "test_regret"]
 _TRANSFER += ["largest_test_regret", "num_undefined", "tau"]
-
-
-def transfer_matrix(runs: pd.DataFrame, startup: int, model: str, loss: str) -> pd.DataFrame:
-    """Validation regret, mean over seeds, of the choice made on one split (rows) when used on another (columns).
-
-    Zero on the diagonal; NaN for splits that lack the objective of a common point, or with fewer than two points.
-    Raises KeyError for a configuration that the runs lack, and ValueError as `transfer` does.
-    """
-    own = _of_configuration(runs, model, loss)
-    if own.empty:
-        known = list(runs[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
-        raise KeyError(f"no configuration {(model, loss)} in the runs; they have {known}")
-    splits = own["split"].unique()
-    pairs = _pairs(_common(own, startup))
-    wide = pairs.groupby(["a", "b"], sort=False)["validation_regret"].mean().unstack("b")
-    return wide.reindex(index=splits, columns=splits).rename_axis(index="chosen_on", columns="used_on").astype(float)
 
 
 def _common(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
@@ -272,7 +242,8 @@ def _why_no_pairs(common: pd.DataFrame, kinds: tuple[str, str]) -> str:
     points = common.dropna(subset="objective")["index"].nunique()
     if points < 2:
         return f"nothing to transfer: {points} common point{'s' * (points != 1)} with an objective"
-    return f"no pairs: too few {' or '.join(dict.fromkeys(kinds))} splits have the objective of every common point"
+    named = " or ".join(dict.fromkeys(kinds)).replace("_", "-")
+    return f"no pairs: too few {named} splits have the objective of every common point"
 
 
 def tuning_shares(runs: pd.DataFrame, startup: int) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.facts import Facts
-from analysis.stability import CONFIGURATION, MACRO, MIN_SPLITS_FOR_SD, mean_interval, with_macro
+from analysis.scores import CONFIGURATION, KINDS, MACRO, with_macro
+from analysis.statistics.spread import MIN_SPLITS_FOR_SD, mean_interval
 from study.point import Point
 
 COSTS = {
@@ -26,7 +27,7 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
 
     label               e.g. "icnet ce t00": the trial's index names the point; `point` is its values
     num_splits          random splits on which it was trained; mean, low, high: macro Dice over them (seeds averaged),
-                        with Student's interval from four splits on; rotation_mean: over the rotation splits
+                        with Student's interval from four splits on; held_out_mean: over the held-out splits
     parameters, gflops  of the network; latency_ms, train_seconds: medians over the trials on the named device, with
                         their extremes in <cost>_low and <cost>_high
     device              the one on which most trials ran; times of other devices are left out
@@ -67,12 +68,12 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     rows = with_macro(runs)
     macro = rows[rows["class"] == MACRO]
     by_split = macro.groupby(["split_kind", "split"])["dice"].mean()
-    random, rotation = (by_split[by_split.index.get_level_values(0) == kind] for kind in ("random", "rotation"))
+    random, held_out = (by_split[by_split.index.get_level_values(0) == kind] for kind in KINDS)
     n = random.count()
     low, high = mean_interval(random.mean(), random.std(), n) if n >= MIN_SPLITS_FOR_SD else (np.nan, np.nan)
     row = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
     row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n}
-    row |= {"mean": random.mean(), "low": float(low), "high": float(high), "rotation_mean": rotation.mean()}
+    row |= {"mean": random.mean(), "low": float(low), "high": float(high), "held_out_mean": held_out.mean()}
     row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
     here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})
     for cost in TIMES:

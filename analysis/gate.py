@@ -1,7 +1,7 @@
 """The gate: are the scores as steady as asked? Decided by intervals, so that it errs at a stated rate.
 
 Every limit on every (configuration, averaging, class) is one check of a true value: the mean, or the standard
-deviation, over re-splits of this data set, or the gap of means to these rotation splits. Scores are taken as normal.
+deviation, over re-splits of this data set, or the gap of means to these held-out splits. Scores are taken as normal.
 
 * A check has *failed* when a one-sided bound of level 1 - ALPHA / m, for m checks (Bonferroni), lies beyond the limit:
   if all limits truly hold, the gate says "not stable" with probability ALPHA at most.
@@ -23,20 +23,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.comparison import ALPHA
 from analysis.errors import AnalysisError
-from analysis.load import Scores
-from analysis.stability import (
-    CONFIGURATION,
-    MACRO,
-    MIN_SPLITS_FOR_SD,
-    NOT_OBJECTS,
-    Floats,
-    by_split,
-    of_kind,
-    sd_refusal,
-    without_score,
-)
+from analysis.scores import CONFIGURATION, KINDS, MACRO, NOT_OBJECTS, Floats, Scores, by_split, of_kind
+from analysis.statistics.comparison import ALPHA
+from analysis.statistics.spread import MIN_SPLITS_FOR_SD, sd_refusal, without_score
 from analysis.tidy import known_class
 from study.cells import parse_trial
 from study.definition import SIMULATED
@@ -47,7 +37,7 @@ MEAN = "macro"  # what a command line calls MACRO, where no class is called so
 MOST_SPLITS = 1000  # beyond it, "how many would decide" has no useful answer
 Configuration = tuple[str, str]
 _VERDICTS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
-_WHAT = {"max-gap": "gap random - rotation", "max-sd": "SD over random splits", "min-dice": "mean over random splits"}
+_WHAT = {"max-gap": "gap random - held-out", "max-sd": "SD over random splits", "min-dice": "mean over random splits"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +90,7 @@ def check(
 ) -> Verdict:
     """Whether scores keep within limits, for every configuration, averaging (pw and ew), object class, and their mean.
 
-    :param max_gap: of the mean over random splits less the mean over rotation splits.
+    :param max_gap: of the mean over random splits less the mean over held-out splits.
     :param max_sd: of the standard deviation over random splits.
     :param min_dice: of the mean over random splits.
     :param model, loss, class_, averaging: check these only; `all`, `bg` and `pooled` are checked only if named. The
@@ -121,10 +111,10 @@ def check(
     diverged = _diverged(scores)
     excuses = _excuses(scores, diverged)
     num_checks = len(wide) * len(asked)
-    random, rotation = (of_kind(wide, kind).to_numpy(float) for kind in ("random", "rotation"))
+    random, held_out = (of_kind(wide, kind).to_numpy(float) for kind in KINDS)
     checks = []
     for name, limit in asked.items():
-        for key, lacking, *of_kinds in zip(wide.index, unscored, random, rotation, strict=True):
+        for key, lacking, *of_kinds in zip(wide.index, unscored, random, held_out, strict=True):
             place = dict(zip(wide.index.names, map(str, key), strict=True))
             excuse = excuses.get((place["model"], place["loss"])) or _unanswerable(name, of_kinds, lacking)
             checks.append({"limit": name} | place | _checked(name, limit, of_kinds, num_checks, excuse))
@@ -203,16 +193,16 @@ def _divergence(scores: Scores, configuration: Configuration, trials: Sequence[s
 
 
 def _checked(name: str, limit: float, of_kinds: Sequence[Floats], num_checks: int, excuse: str) -> dict[str, Any]:
-    random, rotation = of_kinds
+    random, held_out = of_kinds
     if excuse:
         return _open(limit, excuse)
-    value = {"max-gap": random.mean() - rotation.mean() if rotation.size else 0.0, "max-sd": random.std(ddof=1)}.get(
+    value = {"max-gap": random.mean() - held_out.mean() if held_out.size else 0.0, "max-sd": random.std(ddof=1)}.get(
         name, random.mean()
     )
-    low, high, decision = _decide(name, limit, value, random.std(ddof=1), random.size, rotation.size, num_checks)
+    low, high, decision = _decide(name, limit, value, random.std(ddof=1), random.size, held_out.size, num_checks)
     needed = np.nan
     if decision == OPEN:
-        needed = _splits_needed(name, limit, value, random.std(ddof=1), rotation.size, num_checks)
+        needed = _splits_needed(name, limit, value, random.std(ddof=1), held_out.size, num_checks)
     interval = {"value": value, "low": low, "high": high, "bound": limit}
     return interval | {"decision": decision, "splits_needed": needed, "note": ""}
 
@@ -225,11 +215,11 @@ def _open(limit: float, why: str) -> dict[str, Any]:
 
 def _unanswerable(name: str, of_kinds: Sequence[Floats], lacking: str) -> str:
     """Why the scores at hand cannot answer the question; empty if they can. `lacking` names what has no score."""
-    random, rotation = of_kinds
-    if np.isnan([*random, *rotation] if name == "max-gap" else random).any():
+    random, held_out = of_kinds
+    if np.isnan([*random, *held_out] if name == "max-gap" else random).any():
         return lacking
-    if name == "max-gap" and not rotation.size:
-        return "no rotation splits"
+    if name == "max-gap" and not held_out.size:
+        return "no held-out splits"
     if name == "max-sd":
         refusal = sd_refusal(random.size, "random splits")
         return refusal.reason if refusal else ""
@@ -237,7 +227,7 @@ def _unanswerable(name: str, of_kinds: Sequence[Floats], lacking: str) -> str:
 
 
 def _decide(
-    name: str, limit: float, value: float, sd: float, num_random: int, num_rotation: int, num_checks: int
+    name: str, limit: float, value: float, sd: float, num_random: int, num_held_out: int, num_checks: int
 ) -> tuple[float, float, str]:
     """The two one-sided bounds of the value, and what they say of the limit.
 
@@ -245,32 +235,32 @@ def _decide(
     """
     strict, plain = 1 - ALPHA / num_checks, 1 - ALPHA
     if name == "min-dice":
-        low, high = _bounds(name, value, sd, num_random, num_rotation, plain, strict)
+        low, high = _bounds(name, value, sd, num_random, num_held_out, plain, strict)
         return low, high, MET if low >= limit else FAILED if high < limit else OPEN
-    low, high = _bounds(name, value, sd, num_random, num_rotation, strict, plain)
+    low, high = _bounds(name, value, sd, num_random, num_held_out, strict, plain)
     return low, high, MET if high <= limit else FAILED if low > limit else OPEN
 
 
 def _bounds(
-    name: str, value: float, sd: float, num_random: int, num_rotation: int, level_low: float, level_high: float
+    name: str, value: float, sd: float, num_random: int, num_held_out: int, level_low: float, level_high: float
 ) -> tuple[float, float]:
-    """One-sided lower and upper bounds. A rotation split's noise is taken to be that of a random split: it can only be
-    less, as its images do not change; the rotation splits themselves are fixed, no sample of more."""
+    """One-sided lower and upper bounds. A held-out split's noise is taken to be that of a random split: it can only be
+    less, as its images do not change; the held-out splits themselves are fixed, no sample of more."""
     df = num_random - 1
     if name == "max-sd":
         low, high = (sd * math.sqrt(df / stats.chi2.ppf(p, df)) for p in (level_low, 1 - level_high))
     else:
-        error = sd * math.sqrt(1 / num_random + (1 / num_rotation if name == "max-gap" else 0))
+        error = sd * math.sqrt(1 / num_random + (1 / num_held_out if name == "max-gap" else 0))
         low, high = value - stats.t.ppf(level_low, df) * error, value + stats.t.ppf(level_high, df) * error
     # What no Dice can be is cut off; that leaves the coverage as it is.
     return max(float(low), -1.0 if name == "max-gap" else 0.0), min(float(high), 1.0)
 
 
-def _splits_needed(name: str, limit: float, value: float, sd: float, num_rotation: int, num_checks: int) -> float:
+def _splits_needed(name: str, limit: float, value: float, sd: float, num_held_out: int, num_checks: int) -> float:
     """The fewest random splits that would decide, if value and SD stayed as they are; NaN beyond MOST_SPLITS."""
 
     def decided(n: int) -> bool:
-        return _decide(name, limit, value, sd, n, num_rotation, num_checks)[2] != OPEN
+        return _decide(name, limit, value, sd, n, num_held_out, num_checks)[2] != OPEN
 
     if not decided(MOST_SPLITS):
         return math.nan

@@ -1,0 +1,1 @@
+"""The report: one HTML page with the verdict, figures and tables."""

@@ -1,0 +1,232 @@
+"""The tidy table of scores and its words: columns, averagings, classes, kinds of splits, the mean of objects.
+
+A table has one row per (model, loss, split, seed, averaging, class). Two forms are made of it: `with_macro` adds the
+mean of objects as a class of its own, and `by_split` has one column per split.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.errors import AnalysisError
+from study.selection import best_by_validation
+from trainers.dice import ALL, BACKGROUND
+
+if TYPE_CHECKING:
+    from analysis.facts import Facts
+
+Floats = NDArray[np.float64]
+Configuration = tuple[str, str]
+"""(model, loss)"""
+
+CONFIGURATION = ["model", "loss"]
+CELL = [*CONFIGURATION, "split", "seed"]
+COLUMN = [*CONFIGURATION, "averaging", "class"]  # one column of the paper's Tables 2 to 5
+TRIAL = [*CONFIGURATION, "split_kind", "split", "seed"]
+TABLE_COLUMNS = (*CONFIGURATION, "split", "split_kind", "axis", "seed", "averaging", "class", "dice")
+KINDS = RANDOM, HELD_OUT = "random", "held_out"
+"""Of splits. A held-out split tests samples whose angle, patient or the like, its axis, was not trained on."""
+
+MACRO = "mean of objects"
+"""In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
+CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
+NOT_OBJECTS = (BACKGROUND, ALL, MACRO)
+PAPERS = ("pw", "ew")
+"""The paper's averagings: those that are shown unless others are asked for."""
+ROUNDING = 1e-9  # differences of decimal scores that are equal on paper
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Test scores, and what is known of them."""
+
+    table: pd.DataFrame
+    """Columns model, loss, split, split_kind (one of KINDS), axis (what a held-out split holds out; empty for a random
+    one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (0 to 1; NaN: undefined)."""
+    source: str
+    """What was asked for: a path, a URI, or the word `paper`."""
+    selection: str
+    """Which trial of a cell was taken: `default`, `tuned`, or `as given` where there are no trials to choose from."""
+    missing: tuple[str, ...] = ()
+    """Trials and cells that the definition asks for and that have no score, by id."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Trial id -> why it failed."""
+    cells: dict[str, tuple[str, str, str, int]] = field(default_factory=dict)
+    """Missing or failed trial or cell, by id -> its model, loss, split and seed."""
+    num_train: dict[str, int] = field(default_factory=dict)
+    """Split -> images left to training, those kept for validation included; empty where unknown."""
+    num_test: dict[str, int] = field(default_factory=dict)
+    """Split -> images tested; empty where unknown."""
+    simulated: bool = False
+    """Whether the scores were drawn, not trained for."""
+    facts: Facts | None = None
+    """What the study keeps beside its scores; None where there is no study."""
+
+    @property
+    def test_to_train(self) -> float | None:
+        """Images tested over images left to training, over the random splits; None where unknown."""
+        kinds = self.table.drop_duplicates("split").set_index("split")["split_kind"]
+        random = [split for split in self.num_test if kinds.get(split) == RANDOM]
+        if not random:
+            return None
+        return sum(self.num_test[split] for split in random) / sum(self.num_train[split] for split in random)
+
+    def study_facts(self, question: str) -> Facts:
+        """Raises AnalysisError, naming the question, where there is no study to answer it."""
+        if self.facts is None:
+            raise AnalysisError(f"{self.source} holds scores only: {question} needs a study's directory")
+        return self.facts
+
+
+def tidy(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The columns of `TABLE_COLUMNS`, classes in the paper's order.
+
+    Raises AnalysisError for a score that is given twice.
+    """
+    table = in_class_order(table)[list(TABLE_COLUMNS)].reset_index(drop=True).astype({"dice": float, "seed": np.int64})
+    keys = [column for column in TABLE_COLUMNS if column != "dice"]
+    repeated = table.duplicated(keys)
+    if repeated.any():
+        named = [key for key in keys if key not in ("split_kind", "axis")]
+        first = ", ".join(f"{key} {table.loc[repeated, key].iloc[0]}" for key in named)
+        raise AnalysisError(f"{source}: {repeated.sum()} scores given twice ({first}, for one); keep one of each")
+    return table
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The words for a table's held-out splits: they name the axis, where it is known."""
+
+    axes: tuple[str, ...]
+    """In the table's order; none where they are unknown."""
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> HeldOut:
+        axes = dict.fromkeys(table.loc[table["split_kind"] == HELD_OUT, "axis"])
+        return cls(tuple(str(axis) for axis in axes if axis))
+
+    @property
+    def split(self) -> str:
+        """e.g. `held-out angle split`, without an article."""
+        return " ".join(["held-out", *self._any, "split"])
+
+    @property
+    def samples(self) -> str:
+        """e.g. `samples whose angle was not trained on`."""
+        return f"samples whose {self._any[0]} was not trained on" if self.axes else "held-out samples"
+
+    @property
+    def _any(self) -> list[str]:
+        return [" or ".join(self.axes)] if self.axes else []
+
+    def in_words(self, kind: str) -> str:
+        """The splits of a kind, e.g. `random splits`, `held-out angle splits`."""
+        return f"{self.split}s" if kind == HELD_OUT else f"{kind.replace('_', '-')} splits"
+
+
+def is_object(classes: pd.Series[Any]) -> pd.Series[Any]:
+    return ~classes.isin(NOT_OBJECTS)
+
+
+def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows by class, in the order of `class_order`; else as they were."""
+    places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
+    return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
+
+
+def class_order(name: str) -> tuple[int, str]:
+    """The paper's classes in the paper's order, then others by name, and "all" last."""
+    if name == ALL:
+        return len(CLASSES) + 1, name
+    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
+
+
+def with_macro(table: pd.DataFrame) -> pd.DataFrame:
+    """The table and, per trial and averaging, the class MACRO: the mean over all object classes of the table.
+
+    It is undefined where one of them has no score: means over other classes could not be compared.
+    Raises ValueError where a trial scores the same class twice: the table then mixes selections or partitions.
+    """
+    keys = [*TRIAL, "averaging", "class"]
+    rows = table[[*keys, "dice"]]
+    twice = rows.duplicated(keys)
+    if twice.any():
+        raise ValueError(f"two scores for {rows.loc[twice, keys].iloc[0].to_dict()}: keep one selection per trial")
+    by_class = rows[is_object(rows["class"])].set_index(keys)["dice"].unstack("class")
+    macro = by_class.mean(axis=1, skipna=False).rename("dice").reset_index().assign(**{"class": MACRO})
+    return pd.concat([rows, macro], ignore_index=True)
+
+
+def by_split(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per (model, loss, averaging, class), MACRO included, and one column per (split_kind, split).
+
+    A value is the mean over the split's seeds; NaN where one of them has no score, and in the rows of a class that a
+    configuration lacks altogether. Rows and columns keep the table's order.
+    """
+    rows, splits = with_macro(table), ["split_kind", "split"]
+    seeds = rows.groupby([*COLUMN, *splits], observed=True)["dice"]
+    wide = seeds.mean().where(seeds.count() == seeds.size()).unstack(splits)
+    places = itertools.product(configurations(rows), rows["averaging"].unique(), rows["class"].unique())
+    index = pd.MultiIndex.from_tuples([(*c, averaging, name) for c, averaging, name in places], names=COLUMN)
+    columns = pd.MultiIndex.from_frame(rows[splits].drop_duplicates())
+    return wide.reindex(index=index, columns=columns)
+
+
+def of_kind(wide: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The columns of `by_split` that are splits of one kind; none where there are none."""
+    return wide.loc[:, wide.columns.get_level_values("split_kind") == kind].droplevel("split_kind", axis=1)
+
+
+def objects_of(wide: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `by_split` that are object classes."""
+    return wide[~wide.index.get_level_values("class").isin(NOT_OBJECTS)]
+
+
+def of_configuration(table: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:
+    return table[(table["model"] == model) & (table["loss"] == loss)]
+
+
+def configurations(table: pd.DataFrame) -> list[Configuration]:
+    """Every (model, loss), in the table's order."""
+    return list(table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
+
+
+def name_of(row: Any) -> str:
+    """A configuration's name in text, e.g. `icnet ce_dice`."""
+    return f"{row.model} {row.loss}"
+
+
+def count_of(number: int, plural: str) -> str:
+    """e.g. `one random split`, `8 random splits`."""
+    return f"one {plural.removesuffix('s')}" if number == 1 else f"{number} {plural}"
+
+
+def two_averagings(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows under "pw" and "ew" where there are any: a third averaging of the same counts, in one statistic over all
+    columns, would weigh some scores twice."""
+    both = table[table["averaging"].isin(PAPERS)]
+    return both if len(both) else table
+
+
+def worded_in(table: pd.DataFrame) -> str:
+    """The averaging that words speak of: example-wise where it has a score, as it counts every image alike."""
+    there = list(dict.fromkeys(table.loc[table["dice"].notna(), "averaging"]))
+    return "ew" if "ew" in there else str(there[0])
+
+
+def tuned_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell that has an objective: CELL and `trial`, the id of the one that the search chose.
+
+    Of `trials` it needs CELL, trial, index and objective; a trial may have several rows.
+    """
+    rows = trials[[*CELL, "trial", "index", "objective"]].drop_duplicates("trial")
+    cells = list(rows[CELL].itertuples(index=False, name=None))
+    best = best_by_validation(zip(cells, rows["index"], rows["objective"], strict=True))
+    chosen = [best.get(cell) == index for cell, index in zip(cells, rows["index"], strict=True)]
+    return rows.loc[chosen, [*CELL, "trial"]].reset_index(drop=True)

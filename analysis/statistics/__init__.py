@@ -1,0 +1,1 @@
+"""What the scores say: each module is one kind of question, `catalogue` lists all statistics."""

@@ -1,0 +1,155 @@
+"""How far one configuration's scores move over random splits, and from random to held-out splits.
+
+Every function takes the table of scores that `analysis.scores` describes. Standard deviations have ddof 1. Undefined
+scores are left out and counted. What too few splits cannot answer is a sentence, not a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from analysis.scores import (
+    COLUMN,
+    CONFIGURATION,
+    HELD_OUT,
+    MACRO,
+    NOT_OBJECTS,
+    Floats,
+    by_split,
+    count_of,
+    objects_of,
+    of_kind,
+    with_macro,
+)
+
+MIN_SPLITS_FOR_SD = 4
+LEVEL = 0.95
+"""Of all two-sided intervals."""
+MOST_NAMED = 4  # splits, in a sentence
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a number is not given."""
+
+    reason: str
+
+
+def mean_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+    """Student's interval of a mean: mean -+ t(n - 1) sd / sqrt(n); NaN below two values."""
+    mean, sd, n = np.asarray(mean, float), np.asarray(sd, float), np.asarray(n, float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * sd / np.sqrt(n)
+    return mean - half, mean + half
+
+
+def sd_interval(sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+    """Interval of a normal standard deviation: sd sqrt((n - 1) / chi2(n - 1)) at both tails; NaN below two values."""
+    sd, df = np.asarray(sd, float), np.asarray(n, float) - 1
+    tails = (1 + LEVEL) / 2, (1 - LEVEL) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, high = (sd * np.sqrt(df / stats.chi2.ppf(tail, df)) for tail in tails)
+    return low, high
+
+
+def sd_refusal(n: int, what: str) -> Refusal | None:
+    """The sentence that stands where the SD over n splits would; None where it can be given.
+
+    :param what: the splits, in the plural.
+    """
+    if n >= MIN_SPLITS_FOR_SD:
+        return None
+    if n < 2:
+        return Refusal(f"no standard deviation: {count_of(n, what)}")
+    low, high = sd_interval(1, n)
+    return Refusal(
+        f"{n} {what} are too few for a standard deviation: the true one could be {low:.2f} to {high:.2f} times theirs"
+    )
+
+
+def spread(table: pd.DataFrame) -> pd.DataFrame:
+    """What a re-split does to every score, and what the held-out splits do to it. Classes, then MACRO.
+
+    num_splits      random splits with a score; num_held_out likewise; num_seeds: fewest trials behind a split's value
+    num_undefined   splits without a score (for macro: over all its classes); the note names them
+    mean, sd        over random splits, seeds averaged first, with the intervals of `mean_interval`, `sd_interval`
+    sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
+    minimum         over random splits; then one column per held-out split, and their mean `held_out_mean`
+    gap             mean - held_out_mean; retained_share: held_out_mean / mean
+    error_ratio     (1 - held_out_mean) / (1 - mean)
+    """
+    wide = by_split(table)
+    random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
+    n, mean, sd = random.count(axis=1), random.mean(axis=1), random.std(axis=1)
+    mean_low, mean_high = mean_interval(mean, sd, n)
+    sd_low, sd_high = sd_interval(sd, n)
+    shown, held_out_mean = n >= MIN_SPLITS_FOR_SD, held_out.mean(axis=1)
+    result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)
+    result["num_seeds"] = _num_seeds(table, wide.index)
+    result["num_undefined"] = num_undefined(wide)
+    result = result.assign(mean=mean, mean_low=mean_low, mean_high=mean_high, sd=sd.where(shown))
+    result = result.assign(sd_low=np.where(shown, sd_low, np.nan), sd_high=np.where(shown, sd_high, np.nan))
+    result = result.assign(sd_logit=_logit(random).std(axis=1).where(shown), minimum=random.min(axis=1))
+    result[held_out.columns.tolist()] = held_out
+    result = result.assign(held_out_mean=held_out_mean, gap=mean - held_out_mean)
+    result["retained_share"] = held_out_mean / mean.where(mean > 0)
+    result["error_ratio"] = (1 - held_out_mean) / (1 - mean).where(mean < 1)
+    few = [_notes(*counts) for counts in zip(n, result["num_held_out"], strict=True)]
+    notes = zip(few, without_score(wide), strict=True)
+    result["note"] = ["; ".join(filter(None, each)) for each in notes]
+    return result.reset_index()
+
+
+def _num_seeds(table: pd.DataFrame, rows: pd.MultiIndex) -> pd.Series[Any]:
+    """The fewest seeds that a split with a score has, for each row of `by_split`."""
+    scored = with_macro(table).dropna(subset="dice")
+    seeds = scored.groupby([*COLUMN, "split"], observed=True)["seed"].nunique()
+    return seeds.groupby(COLUMN, observed=True).min().reindex(rows, fill_value=0).astype(int)
+
+
+def without_score(wide: pd.DataFrame) -> list[str]:
+    """For each row of `by_split` the sentence that names the classes and splits without a score; empty where all have
+    one. For macro they are those of its classes."""
+    splits = wide.columns.get_level_values("split")
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    sentences = []
+    for (*configuration, name), missing in zip(wide.index, wide.isna().to_numpy(), strict=True):
+        if name == MACRO:
+            told = lacking.get(tuple(configuration), [])
+        else:
+            told = [f"{name} has no score on {_listed(splits[missing])}"] if missing.any() else []
+            if told and name not in NOT_OBJECTS:
+                lacking.setdefault(tuple(configuration), []).extend(told)
+        sentences.append("; ".join(told))
+    return sentences
+
+
+def _listed(names: pd.Index[Any]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
+
+
+def num_undefined(wide: pd.DataFrame) -> pd.Series[Any]:
+    """Scores missing from each row of `by_split`; a macro row has those of its classes."""
+    missing = wide.isna().sum(axis=1)
+    groups = [*CONFIGURATION, "averaging"]
+    classes = objects_of(missing.to_frame()).groupby(groups)[0].sum()
+    of_macro = missing.index.get_level_values("class") == MACRO
+    missing[of_macro] = classes.reindex(missing.index[of_macro].droplevel("class")).to_numpy()
+    return missing
+
+
+def _logit(dice: pd.DataFrame) -> pd.DataFrame:
+    """log(D / (1 - D)); NaN at 0 and 1, where it has no value."""
+    inside = dice.where((dice > 0) & (dice < 1))
+    return np.log(inside / (1 - inside))
+
+
+def _notes(num_random: int, num_held_out: int) -> str:
+    found = [sd_refusal(num_random, "random splits"), sd_refusal(num_held_out, "held-out splits")]
+    return "; ".join(refusal.reason for refusal in found if refusal)
