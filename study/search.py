@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from study.cells import Cell, Outcome
-from study.definition import Definition, Search
+from study.definition import Definition
 from study.point import Point
+from study.sections import Search
 from study.space import MOST_KEYS, Choices, Range
 from trainers.recipe import Value
 from trainers.seeds import generator_for, seed_of
