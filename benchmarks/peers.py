@@ -24,10 +24,10 @@ from trainers.data.cut_outs.compositing import composite, cropped_background, ra
 from trainers.data.cut_outs.scenes import pools_of
 from trainers.data.cut_outs.source import CutOuts
 from trainers.data.split import Split
-from trainers.models import blocks
-from trainers.models.blocks import ConvReLU, upsample_nearest
-from trainers.models.icnet import ICNet
+from trainers.networks import blocks
 from trainers.networks import network as named
+from trainers.networks.blocks import ConvReLU, upsample_nearest
+from trainers.networks.icnet import ICNet
 from trainers.recipe import TrainingRecipe
 from trainers.step import MEAN_RGB, SD_RGB, Step, adam, prepare_process, training_step
 

@@ -70,11 +70,12 @@ def request(definition: Definition, model: str, machines: Iterable[Machine], *, 
     With GPUs, a trial takes as large a part of a machine's CPUs as of its GPUs; without, `training.threads` CPUs.
     """
     resources, with_gpus = definition.resources, [machine for machine in machines if machine.gpus]
-    if not with_gpus:  # all models ask for the same, so that a worker, which takes a second to start, goes on with any
-        memory = max(map(resources.memory_of, definition.grid.models))
+    shares = {each: resources.gpu_share_of(each) if with_gpus else 0.0 for each in definition.grid.models}
+    # Networks of one share ask for the same memory: a worker, which takes seconds to start, goes on with any of them.
+    memory = max(resources.memory_of(each) for each, share in shares.items() if share == shares[model])
+    if not with_gpus:
         return Request(definition.training.threads, 0.0, memory)
-    memory = resources.memory_of(model)
-    share = 1.0 if alone else resources.gpu_share_of(model)
+    share = 1.0 if alone else shares[model]
     per_gpu = min(machine.cpus / machine.gpus for machine in with_gpus)
     return Request(math.floor(100 * per_gpu * share) / 100, share, memory)
 

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from trainers.cpu import kernels, layers
 from trainers.cpu.convolution import FEW_PIXELS
-from trainers.models import blocks
-from trainers.models.blocks import (
+from trainers.networks import blocks
+from trainers.networks import network as named
+from trainers.networks.blocks import (
     BatchNorm,
     ConvReLU,
     ConvReLUNorm,
@@ -24,7 +25,6 @@ from trainers.models.blocks import (
     upsample_and_add,
     upsample_nearest,
 )
-from trainers.networks import network as named
 
 pytestmark = pytest.mark.slow  # it compiles
 SHAPES = [

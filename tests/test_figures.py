@@ -17,7 +17,7 @@ from pathlib import Path
 
 from trainers import names
 del names.NETWORKS["unet"]  # by which others are judged
-names.NETWORKS["fcn_8"] = "trainers.models.icnet:ICNet"
+names.NETWORKS["fcn_8"] = "trainers.networks.icnet:ICNet"
 names.LOSSES["focal2"] = "trainers.losses:cross_entropy_dice"
 
 from simulated_study import write_study

@@ -14,8 +14,9 @@ ON_GPU = torch.cuda.is_available()
 pytest.importorskip("triton", reason="Triton is for Linux only")
 
 from trainers.gpu import kernels, layers  # noqa: E402
-from trainers.models import blocks  # noqa: E402
-from trainers.models.blocks import (  # noqa: E402
+from trainers.networks import blocks  # noqa: E402
+from trainers.networks import network as named  # noqa: E402
+from trainers.networks.blocks import (  # noqa: E402
     BatchNorm,
     ConvReLU,
     ConvReLUNorm,
@@ -23,7 +24,6 @@ from trainers.models.blocks import (  # noqa: E402
     norm_and_classify,
     upsample_and_add,
 )
-from trainers.networks import network as named  # noqa: E402
 
 pytestmark = pytest.mark.slow  # it compiles, or interprets
 DEVICE = "cuda" if ON_GPU else "cpu"

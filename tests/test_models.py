@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainers.models.blocks import SameConv, average_pool, resize_bilinear, scaled, upsample_nearest
 from trainers.names import NETWORKS
 from trainers.networks import network, num_parameters
+from trainers.networks.blocks import SameConv, average_pool, resize_bilinear, scaled, upsample_nearest
 
 NAMES = tuple(NETWORKS)
 

@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any
 
 NETWORKS = {
-    "icnet": "trainers.models.icnet:ICNet",
-    "unet": "trainers.models.unet:UNet",
-    "icnet_cascade": "trainers.models.icnet_cascade:ICNetCascade",
+    "icnet": "trainers.networks.icnet:ICNet",
+    "unet": "trainers.networks.unet:UNet",
+    "icnet_cascade": "trainers.networks.icnet_cascade:ICNetCascade",
 }
 LOSSES = {"ce": "trainers.losses:cross_entropy", "ce_dice": "trainers.losses:cross_entropy_dice"}
 """Built-in name -> where it is."""

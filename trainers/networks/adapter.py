@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainers.models.blocks import resize_bilinear
+from trainers.networks.blocks import resize_bilinear
 
 
 class Adapted(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers.models.blocks import ConvReLU, ConvReLUNorm, UpConvReLU, classify, concatenate, scaled
+from trainers.networks.blocks import ConvReLU, ConvReLUNorm, UpConvReLU, classify, concatenate, scaled
 
 
 class UNet(nn.Module):

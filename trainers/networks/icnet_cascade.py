@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainers.models.blocks import average_pool, resize_bilinear, scaled
+from trainers.networks.blocks import average_pool, resize_bilinear, scaled
 
 PYRAMID_BINS = (1, 2, 3, 6)
 

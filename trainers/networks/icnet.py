@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainers.models.blocks import BatchNorm, ConvReLU, ConvReLUNorm, norm_and_classify, scaled, upsample_and_add
+from trainers.networks.blocks import BatchNorm, ConvReLU, ConvReLUNorm, norm_and_classify, scaled, upsample_and_add
 
 
 class ICNet(nn.Module):
