@@ -80,7 +80,7 @@ def html(page: Path) -> Page:
 @pytest.mark.slow
 def test_every_section_is_there_in_order(html: Page) -> None:
     found = [attributes["id"] for attributes in html.all("section")]
-    assert found == ["verdict", *OF_SCORES, *OF_A_STUDY, "worst", "provenance"]
+    assert found == ["verdict", *OF_SCORES, *OF_A_STUDY, "worst", "worst_images", "provenance"]
     links = [a["href"] for a in html.all("a") if (a.get("href") or "").startswith("#")]
     assert set(links) <= {f"#{name}" for name in found}
     assert len(html.all("svg")) >= 2 * 9
@@ -283,9 +283,9 @@ def test_in_a_browser_a_table_downloads(open_page: Any, tmp_path: Path) -> None:
     tab.click("#spread summary")
     with tab.expect_download() as download:
         tab.click("#spread a[download]")
-    assert download.value.suggested_filename == "stability.csv"
-    download.value.save_as(tmp_path / "stability.csv")
-    assert (tmp_path / "stability.csv").read_text().startswith("model,loss,averaging,class,num_splits")
+    assert download.value.suggested_filename == "spread.csv"
+    download.value.save_as(tmp_path / "spread.csv")
+    assert (tmp_path / "spread.csv").read_text().startswith("model,loss,averaging,class,num_splits")
 
 
 @pytest.mark.slow

@@ -45,6 +45,11 @@ def test_with_gpus_a_trial_takes_as_large_a_part_of_the_cpus() -> None:
     assert trials_at_once(definition, [HEAD, CPU_ONLY, GPUS]) == 3 * 16  # sixteen quarters a machine, none on CPUs
 
 
+def test_networks_of_one_share_ask_for_the_same_so_that_workers_are_kept() -> None:
+    definition = load("paper", ["resources.gpus.icnet=0.125", "resources.gpus.unet=0.125"])
+    assert request(definition, "icnet", [GPUS]) == request(definition, "unet", [GPUS]) == Request(1.0, 0.125, 4)
+
+
 def test_types_that_may_be_added_count_as_if_they_were_there() -> None:
     definition = load("paper", ["grid.models=unet"])
     assert trials_at_once(definition, [HEAD, Machine("spot", 8, 1, 32, count=10)]) == 20
