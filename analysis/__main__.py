@@ -1,6 +1,6 @@
 """The command `analysis`, also `python -m analysis`."""
 
-from study.starting import start
+from study.terminal.starting import start
 
 
 def main() -> int:

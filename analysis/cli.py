@@ -23,7 +23,7 @@ from analysis.spreadsheet import write_workbook
 from analysis.statistics.material import ROPE
 from analysis.tables import audit, audit_summary
 from analysis.verdict import lacking
-from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
+from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
 from trainers.printable import printable
 
 _MEAN = "; macro: the mean of the object classes"

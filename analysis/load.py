@@ -18,11 +18,11 @@ from analysis.scores import Scores, is_object, tidy
 from analysis.tidy import COLUMNS, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
-from study.digests import Row
 from study.errors import StudyError
-from study.kept import kept_definition, missing, read_committed
 from study.results import DEFINITION_FILE, Results
-from study.schemas import SCHEMAS
+from study.results.digests import Row
+from study.results.kept import kept_definition, missing, read_committed
+from study.results.schemas import SCHEMAS
 from study.selection import best_by_validation
 
 PAPER = "paper"

@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from analysis.errors import AnalysisError
 from analysis.scores import HELD_OUT, KINDS, MACRO, RANDOM, tidy
-from study.bounded import read_bounded
+from study.results.bounded import read_bounded
 from trainers.dice import ALL, AVERAGINGS, BACKGROUND
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")

@@ -22,8 +22,8 @@ import numpy as np
 from machine import ROOT, circumstances, spread, write
 
 from study.cells import Cell, Trial, cells, trials
-from study.definition_file import load
-from study.point import Point
+from study.definition.file import load
+from study.definition.point import Point
 from study.prepare import Prepared, prepare
 from study.results import DEFINITION_FILE, Results
 from study.search import suggest

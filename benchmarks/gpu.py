@@ -20,7 +20,7 @@ import torch
 from machine import ROOT, circumstances, spread, write
 from teams import ready, start, work
 
-from study.definition_file import load
+from study.definition.file import load
 from study.prepare import prepare
 from study.results import Results
 from trainers.networks import network as named

@@ -15,7 +15,7 @@ from typing import Any
 from machine import circumstances, spread, write
 from peers import our_batches, our_images, our_step
 
-from study.definition_file import load
+from study.definition.file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import PIXELS_AHEAD
 from trainers.environment import MEMORY

@@ -19,7 +19,7 @@ import numpy as np
 from machine import ROOT, circumstances, write
 
 from study.cells import cells
-from study.definition_file import load
+from study.definition.file import load
 from study.results import Results
 
 MOST_TRIALS = 23  # in a cell, of which the last 15 are chosen by TPE

@@ -19,7 +19,7 @@ from machine import circumstances, spread, write
 from peers import CONTENDERS
 from teams import ready, start, work
 
-from study.definition_file import load
+from study.definition.file import load
 from study.prepare import prepare
 from trainers.environment import MEMORY
 from trainers.networks import network as named

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from study.definition_file import load
+from study.definition.file import load
 
 
 def train(config: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from machine import ROOT, circumstances, spread, write
 
 from study.cells import trials
-from study.definition_file import load
+from study.definition.file import load
 
 STUDIES = {
     "demo, 12 trials of 4 epochs": ("demo", ["search.trials=1", "training.epochs=4"]),

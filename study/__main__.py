@@ -1,12 +1,12 @@
 """The command `study`, also `python -m study`."""
 
-from study.starting import start
+from study.terminal.starting import start
 
 
 def main() -> int:
     """Run one command; its exit status."""
     start()
-    from study.cli import main as command
+    from study.terminal.cli import main as command
 
     return command()
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from study.definition import Definition
+from study.definition.point import Point
 from study.errors import StudyError
-from study.point import Point
 from trainers.names import from_file_names, in_file_names, is_dotted_path
 
 _TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,39})-s([0-9]{1,16})-t([0-9]{2,6})")

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from study.cells import Trial, cells, trials
-from study.cost import SECONDS_PER_TRIAL, NumTrain, readable, trial_seconds
 from study.definition import Definition
+from study.planning.cost import SECONDS_PER_TRIAL, NumTrain, readable, trial_seconds
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
 SECONDS_THAT_TELL = 5.0

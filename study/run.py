@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from study.capacity import Forecast, forecast, this_machine
 from study.cells import Cell, Outcome, Trial, cells, parse_trial, trials
-from study.claim import claimed, living_driver
-from study.committed import check_same_inputs, outcomes, refuse_foreign_files
-from study.cost import Estimate, Factors, estimate, images_to_train_on
 from study.data_set import samples_of
 from study.definition import Definition
-from study.definition_file import parse
-from study.digests import Row
+from study.definition.file import parse
+from study.definition.point import Point
 from study.errors import StudyError
-from study.kept import Committed, kept_definition, missing, read_committed
-from study.point import Point
+from study.planning.capacity import Forecast, forecast, this_machine
+from study.planning.cost import Estimate, Factors, estimate, images_to_train_on
 from study.prepare import Prepared, prepare
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
-from study.schemas import CIRCUMSTANCES
+from study.results.claim import claimed, living_driver
+from study.results.committed import check_same_inputs, outcomes, refuse_foreign_files
+from study.results.digests import Row
+from study.results.kept import Committed, kept_definition, missing, read_committed
+from study.results.schemas import CIRCUMSTANCES
+from study.results.unfinished import Unfinished, read_unfinished
 from study.session import last_progress, run_all
 from study.splits import make_splits
-from study.summary import Scores, summarise
-from study.unfinished import Unfinished, read_unfinished
+from study.terminal.summary import Scores, summarise
 
 if TYPE_CHECKING:
     from study.cluster import Watch

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from study.cells import Cell, Outcome, Trial, cells
 from study.definition import Definition
-from study.figures import figures_of
-from study.point import Point
+from study.definition.point import Point
+from study.planning.figures import figures_of
 from study.search import needs_results, suggest
 
 _Order = tuple[int, float, str, int, str, str]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from study.cells import Cell, Outcome
 from study.definition import Definition
-from study.point import Point
-from study.sections import Search
-from study.space import MOST_KEYS, Choices, Range
+from study.definition.point import Point
+from study.definition.sections import Search
+from study.definition.space import MOST_KEYS, Choices, Range
 from trainers.recipe import Value
 from trainers.seeds import generator_for, seed_of
 

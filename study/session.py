@@ -9,19 +9,19 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from study.capacity import forecast
 from study.cells import Trial, parse_trial
-from study.claim import Claim
-from study.committed import outcomes
-from study.cost import Estimate
-from study.digests import Row
 from study.errors import StudyError
-from study.kept import read_committed
 from study.patience import FULL_DISK
+from study.planning.capacity import forecast
+from study.planning.cost import Estimate
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import DEFINITION_FILE, RUN_FILE, Results
-from study.unfinished import Unfinished, forget_finished
+from study.results.claim import Claim
+from study.results.committed import outcomes
+from study.results.digests import Row
+from study.results.kept import read_committed
+from study.results.unfinished import Unfinished, forget_finished
 
 if TYPE_CHECKING:
     from study.cluster import Watch

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from study import tables
-from study.figures import figures_of
+from study.planning.figures import figures_of
+from study.results import tables
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from study import tables
 from study.cells import Trial
-from study.checkpoints import Checkpoints
-from study.point import Point
+from study.definition.point import Point
 from study.prepare import Prepared
+from study.results import tables
+from study.results.checkpoints import Checkpoints
 from study.simulation import simulate
 from trainers.outcome import Epoch, Latency, OutOfGpuMemory
 

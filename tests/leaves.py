@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.definition_file import load
+from study.definition.file import load
 from study.prepare import Prepared, prepared
 from study.run import run_prepared
 from trainers.data.pixels import Pixels

@@ -17,7 +17,7 @@ import pyarrow as pa
 from PIL import Image
 
 from study.results import Results
-from study.schemas import CIRCUMSTANCES, SCHEMAS
+from study.results.schemas import CIRCUMSTANCES, SCHEMAS
 
 ROOT = Path(__file__).parent.parent
 NUM_TRIALS = 16

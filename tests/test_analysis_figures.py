@@ -23,9 +23,9 @@ from analysis.statistics.comparison import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import tables, worst
-from study.definition_file import load as load_definition
-from study.point import Point
-from study.space import Range
+from study.definition.file import load as load_definition
+from study.definition.point import Point
+from study.definition.space import Range
 
 PAPER = load("paper").table
 OURS = ("icnet", "ce")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from analysis.errors import AnalysisError
 from analysis.load import load, reference_marks
 from analysis.scores import HeldOut, Scores, class_order
-from study import definition_file
 from study.cells import parse_trial
+from study.definition import file as definition_file
 from study.results import Results
-from study.schemas import table_of
+from study.results.schemas import table_of
 from trainers.dice import dice
 
 CLASSES = ["bg", "bx", "cl"]

@@ -18,7 +18,7 @@ from analysis.errors import AnalysisError
 from analysis.gate import check
 from analysis.load import load
 from analysis.scores import MACRO, by_split
-from study import definition_file
+from study.definition import file as definition_file
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0"]
 

@@ -24,7 +24,7 @@ from analysis.errors import AnalysisError
 from analysis.load import load
 from analysis.report.write import report
 from analysis.scores import Scores
-from study import definition_file
+from study.definition import file as definition_file
 
 OF_SCORES = ["scores", "spread", "held_out", "profiles", "pairs", "ranks", "variance"]
 OF_A_STUDY = ["cost", "search", "curves", "false", "images"]

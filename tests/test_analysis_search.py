@@ -20,9 +20,9 @@ from analysis.statistics.search import _common, _pairs, transfer, tuning_gain, t
 from analysis.statistics.spread import spread
 from analysis.statistics.variance import variance_shares
 from study.cells import Cell, Trial
-from study.definition_file import load
-from study.point import Point
-from study.space import Choices, Range
+from study.definition.file import load
+from study.definition.point import Point
+from study.definition.space import Choices, Range
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0", "rot_1"]
 POINTS = [(1.0, 0.5), (0.25, 0.0), (0.5, 0.8), (2.0, 0.3)]

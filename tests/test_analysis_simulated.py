@@ -11,7 +11,7 @@ from simulated_study import write_study
 from small_study import write_definition
 
 from analysis.cli import main
-from study import definition_file
+from study.definition import file as definition_file
 
 pytestmark = pytest.mark.slow
 

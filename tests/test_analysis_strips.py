@@ -15,7 +15,7 @@ from analysis.facts import Facts
 from analysis.load import load
 from analysis.report.strips import GAP, colours, examples, strips
 from analysis.statistics.false_classes import image_scores
-from study import definition_file
+from study.definition import file as definition_file
 from study.errors import StudyError
 
 SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]

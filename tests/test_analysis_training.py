@@ -17,7 +17,7 @@ from analysis.load import load
 from analysis.scores import Scores
 from analysis.statistics.training import BLANK, NOTHING, TOO_SHORT, num_late, training
 from analysis.verdict import verdict
-from study import definition_file
+from study.definition import file as definition_file
 from study.results import Results
 
 EPOCHS = 20

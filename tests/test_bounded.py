@@ -10,9 +10,9 @@ import pytest
 
 from analysis.errors import AnalysisError
 from analysis.load import load
-from study.bounded import read_bounded
 from study.errors import StudyError
 from study.results import Results
+from study.results.bounded import read_bounded
 
 MIB = 1 << 20
 
@@ -65,7 +65,7 @@ def test_masks_are_bounded_by_what_a_study_could_have_written(tmp_path: Path) ->
 
 
 def test_a_table_of_scores_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("study.bounded.read_bounded.__defaults__", (None, MIB))
+    monkeypatch.setattr("study.results.bounded.read_bounded.__defaults__", (None, MIB))
     path = bomb(tmp_path / "scores.parquet", 20_000, bytes(range(256)) * 40)
     with pytest.raises(AnalysisError, match="which no study writes"):
         load(path)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from small_study import study
 
-from study.calibration import Speed, factors_of
-from study.point import Point
+from study.definition.point import Point
+from study.planning.calibration import Speed, factors_of
 
 pytestmark = pytest.mark.slow
 

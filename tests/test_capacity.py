@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.capacity import Machine, Request, request, this_machine, trials_at_once
-from study.definition_file import load
+from study.definition.file import load
 from study.errors import StudyError
+from study.planning.capacity import Machine, Request, request, this_machine, trials_at_once
 
 CPU_ONLY = Machine("box", cpus=16, gpus=0, memory=64)
 GPUS = Machine("g", cpus=32, gpus=4, memory=256, count=3)

@@ -1,7 +1,7 @@
 import pytest
 
 from study.cells import Cell, Trial, cells, parse_trial, trials
-from study.definition_file import load
+from study.definition.file import load
 from study.errors import StudyError
 
 

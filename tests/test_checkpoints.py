@@ -13,12 +13,12 @@ import torch
 from small_study import write_definition
 
 from study.cells import parse_trial
-from study.checkpoints import Checkpoints
-from study.definition_file import load
-from study.point import Point
+from study.definition.file import load
+from study.definition.point import Point
 from study.prepare import Prepared, prepare
 from study.results import Results
-from study.schemas import CIRCUMSTANCES
+from study.results.checkpoints import Checkpoints
+from study.results.schemas import CIRCUMSTANCES
 from study.trial import run_trial
 from trainers.outcome import Epoch
 

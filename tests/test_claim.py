@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 from small_study import environment, wait_for
 
-from study import claim
-from study.claim import Claim, Driver, claimed, living_driver, this_process
 from study.errors import StudyError
-from study.results import CLAIMS, Results
+from study.results import CLAIMS, Results, claim
+from study.results.claim import Claim, Driver, claimed, living_driver, this_process
 
 BEAT = 0.05
 
@@ -205,7 +204,7 @@ def test_a_foreign_file_is_named(tmp_path: Path, content: str) -> None:
 def test_another_process_is_known_by_its_number_and_start(tmp_path: Path, end: signal.Signals) -> None:
     """A killed one does not block; one that is stopped may go on at any time, and does."""
     code = (
-        "import sys, time; from study.claim import claimed; from study.results import Results\n"
+        "import sys, time; from study.results.claim import claimed; from study.results import Results\n"
         "with claimed(Results(sys.argv[1]), print): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, env=environment()) as other:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_study import ROOT, write_data
 
-from study.cli import _ranges, main
+from study.terminal.cli import _ranges, main
 
 COMMANDS = ("run", "plan", "status", "trial", "data", "keys")
 

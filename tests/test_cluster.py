@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from study.capacity import Machine
 from study.cells import Trial, cells, parse_trial
-from study.definition_file import load
+from study.definition.file import load
+from study.planning.capacity import Machine
 from study.schedule import Schedule
 from trainers.environment import MEMORY
 

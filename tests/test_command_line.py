@@ -15,12 +15,12 @@ from small_study import ROOT, environment
 from test_results import DEFINITION, tables
 
 import analysis.cli
-import study.cli
-from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
+import study.terminal.cli
 from study.errors import StudyError
 from study.results import Results
+from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
 
-MAINS = {"study": study.cli.main, "analysis": analysis.cli.main}
+MAINS = {"study": study.terminal.cli.main, "analysis": analysis.cli.main}
 
 
 def refused(arguments: list[str], main: object, capsys: pytest.CaptureFixture[str]) -> str:
@@ -69,7 +69,7 @@ def test_a_misspelt_word_gets_a_guess(
 
 def test_what_is_misspelt_is_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["\x1b]0;x\x07"], ["plan", "--\x1b[2J"]):
-        said = refused(arguments, study.cli.main, capsys)
+        said = refused(arguments, study.terminal.cli.main, capsys)
         assert "\\x1b" in said
         assert "\x1b" not in said
 

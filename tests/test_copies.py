@@ -13,9 +13,9 @@ from odd_data import cut_out_image, problems_of
 from PIL import Image
 from small_study import write_data
 
-from study.cli import main
-from study.definition_file import load
+from study.definition.file import load
 from study.prepare import prepare
+from study.terminal.cli import main
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.cut_outs.copies import copied_files
 from trainers.data.cut_outs.reading import check

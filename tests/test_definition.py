@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from study.definition import PRESETS, Definition
-from study.definition_file import load, parse
+from study.definition.file import load, parse
+from study.definition.point import Point
+from study.definition.space import Range
 from study.errors import StudyError
-from study.point import Point
-from study.space import Range
 
 PAPER_ROTATIONS = {
     "rot_0": {"*": [30], "adapter": [60], "drill": [60]},

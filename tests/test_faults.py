@@ -33,8 +33,8 @@ from small_study import (
 )
 
 from study.results import Results
-from study.schemas import SCHEMAS
-from study.unfinished import read_unfinished
+from study.results.schemas import SCHEMAS
+from study.results.unfinished import read_unfinished
 
 pytestmark = pytest.mark.slow
 STAND_INS = f"{ROOT / 'tests' / 'stand_ins'}{os.pathsep}{ROOT}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_study import ROOT, environment, write_definition
 
-from study.figures import figures_of
+from study.planning.figures import figures_of
 
 ADDED = """
 import sys
@@ -21,9 +21,9 @@ names.NETWORKS["fcn_8"] = "trainers.networks.icnet:ICNet"
 names.LOSSES["focal2"] = "trainers.losses:cross_entropy_dice"
 
 from simulated_study import write_study
-from study import cli
-from study.capacity import Machine, forecast
-from study.definition_file import load
+from study.terminal import cli
+from study.planning.capacity import Machine, forecast
+from study.definition.file import load
 from study.schedule import Schedule
 
 folder, settings = Path(sys.argv[1]), ["grid.models=icnet,fcn_8", "grid.losses=focal2,ce", "simulate=true"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import trainers.train as train_module
-from study.definition_file import load
+from study.definition.file import load
 from study.prepare import Prepared, prepare
 from trainers.batches import TrainingImages, training_batches
 from trainers.gpu.cuda_graphs import WARM_UP, recorded

@@ -72,7 +72,7 @@ def test_every_import_is_a_declared_dependency() -> None:
     [
         ("trainers/train.py", "import ray"),
         ("trainers/train.py", "from study.cells import Cell"),
-        ("study/view.py", "def f():\n    import analysis.load"),
+        ("study/terminal/view.py", "def f():\n    import analysis.load"),
         ("study/trial.py", "import ray.tune as t"),
         ("study/cluster/driver.py", "from optuna import Study"),
         ("analysis/load.py", "from torch import nn"),
@@ -87,12 +87,15 @@ def test_this_test_can_fail(place: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import study.cli, study.run, study.view", {"torch", "ray", "optuna", "albumentations", "scipy", "cv2"}),
         (
-            "from study.run import plan; from study.definition_file import load; plan(load('paper'), '/nowhere')",
+            "import study.terminal.cli, study.run, study.terminal.view",
+            {"torch", "ray", "optuna", "albumentations", "scipy", "cv2"},
+        ),
+        (
+            "from study.run import plan; from study.definition.file import load; plan(load('paper'), '/nowhere')",
             {"torch", "ray"},
         ),
-        ("import study.data_report", {"torch", "ray", "albumentations"}),
+        ("import study.terminal.data_report", {"torch", "ray", "albumentations"}),
         (
             "import trainers.dice, trainers.recipe, trainers.data, trainers.data.split, trainers.data.cut_outs.source, "
             "trainers.data.cut_outs.contact_sheet",

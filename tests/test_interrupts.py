@@ -17,7 +17,7 @@ import psutil
 import pytest
 from small_study import ROOT, assert_gone, environment, study
 
-from study.interrupts import stopping_between_steps
+from study.terminal.interrupts import stopping_between_steps
 
 INTERRUPTED = 130
 CTRL_C = b"\x03"
@@ -95,7 +95,8 @@ def test_a_command_is_interrupted_while_it_imports(command: str) -> None:
 def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     """As in a shell's background, or by nohup."""
     code = (
-        "import os, signal; from study.interrupts import hear_interrupts as h; h(); os.kill(os.getpid(), 2); print(7)"
+        "import os, signal; from study.terminal.interrupts import hear_interrupts; hear_interrupts(); "
+        "os.kill(os.getpid(), 2); print(7)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

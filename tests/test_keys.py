@@ -6,9 +6,9 @@ import tomllib
 import pytest
 from small_study import ROOT
 
-from study.cli import main
 from study.definition import Definition
-from study.keys import in_markdown, keys
+from study.definition.keys import in_markdown, keys
+from study.terminal.cli import main
 
 
 def test_every_key_is_explained() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from odd_data import cut_out_image
 
-from study.cli import main
+from study.terminal.cli import main
 from trainers.data import layouts
 from trainers.data.cut_outs.catalogue import READ_TODAY, read_catalogue
 

@@ -16,7 +16,7 @@ from small_study import study, write_data
 from torch import nn
 
 from study.cells import Cell, Trial, parse_trial
-from study.definition_file import load, parse
+from study.definition.file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, check_parts, outside_of
 from study.prepare import prepare

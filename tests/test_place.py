@@ -10,8 +10,8 @@ import pytest
 from test_results import tables
 
 from study.errors import StudyError
-from study.place import open_place
 from study.results import Results
+from study.results.place import open_place
 
 TRIAL = "icnet-ce-random_0-s0-t00"
 REGION = "?region=eu-central-1"  # given, so that nobody is asked where a bucket is

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from analysis.errors import AnalysisError
 from study.errors import StudyError
-from study.printing import PlainConsole, shell_word
+from study.terminal.printing import PlainConsole, shell_word
 from trainers.printable import printable
 
 HOSTILE = {

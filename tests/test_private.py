@@ -83,7 +83,7 @@ def test_no_other_user_reaches_the_code_that_is_sent_to_a_cluster(
         once = ("--address", nodes.address, "--set", "resources.attempts=1")
         with started(*simulated(definition, out, *once), **nodes.environment) as driver:
             wait_for(lambda: num_committed(out) > 0)
-            assert list(short.glob("ray/session_*/runtime_resources/py_modules_files/*/study/cli.py"))
+            assert list(short.glob("ray/session_*/runtime_resources/py_modules_files/*/study/terminal/cli.py"))
             assert deeds_of_another_user(short) == []
             for folder in (short.parent, short):
                 folder.chmod(0o755)

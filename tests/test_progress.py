@@ -5,12 +5,12 @@ import io
 import pytest
 
 from study.cells import parse_trial, trials
-from study.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, trial_seconds
-from study.definition_file import load
-from study.printing import PlainConsole
+from study.definition.file import load
+from study.planning.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, trial_seconds
 from study.progress import Progress, Work
-from study.summary import Scores
-from study.view import RunView, live_picture, scores_table
+from study.terminal.printing import PlainConsole
+from study.terminal.summary import Scores
+from study.terminal.view import RunView, live_picture, scores_table
 
 DEFINITION = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=2"])
 TRIAL = parse_trial("icnet-ce-random_0-s0-t01")

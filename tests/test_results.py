@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from study.cells import parse_trial
-from study.cli import main
-from study.committed import check_same_inputs, outcomes, refuse_foreign_files
-from study.definition_file import load
+from study.definition.file import load
 from study.errors import StudyError
-from study.kept import missing, read_committed
 from study.outside import Outside
 from study.prepare import versions
 from study.results import DEFINITION_FILE, RUN_FILE, Audit, Results
+from study.results.committed import check_same_inputs, outcomes, refuse_foreign_files
+from study.results.kept import missing, read_committed
+from study.results.schemas import CIRCUMSTANCES, SCHEMAS, table_of
 from study.run import kept_definition
-from study.schemas import CIRCUMSTANCES, SCHEMAS, table_of
+from study.terminal.cli import main
 
 DEFINITION = load("demo")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_study import write_data
 
 from study.data_set import samples_of, scene_rules
-from study.definition_file import load, parse
+from study.definition.file import load, parse
 from study.errors import StudyError
 from study.prepare import prepare
 from study.splits import make_splits

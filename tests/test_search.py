@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from study.cells import Cell, Outcome, Trial, cells
 from study.definition import Definition
-from study.definition_file import load, parse
-from study.point import Point
+from study.definition.file import load, parse
+from study.definition.point import Point
 from study.schedule import Schedule
 from study.search import likely_points, middle_point, needs_results, suggest
 

@@ -9,13 +9,13 @@ import pytest
 from small_study import assert_same_facts, write_definition
 
 from study.cells import cells, parse_trial, trials
-from study.definition_file import load
+from study.definition.file import load
+from study.definition.point import Point
 from study.errors import StudyError
-from study.kept import read_committed
-from study.point import Point
 from study.prepare import Prepared, prepare
 from study.results import Results
-from study.schemas import SCHEMAS
+from study.results.kept import read_committed
+from study.results.schemas import SCHEMAS
 from study.trial import run_trial
 
 SIMULATED = "simulate=true"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.definition import Definition
-from study.definition_file import load, parse
+from study.definition.file import load, parse
 from study.errors import StudyError
 from study.splits import combination, make_split, make_splits
 from trainers.data.cut_outs.catalogue import read_catalogue

@@ -36,7 +36,7 @@ from small_study import (
 )
 
 from study.results import Results
-from study.schemas import SCHEMAS
+from study.results.schemas import SCHEMAS
 from trainers.data.class_names import abbreviation
 from trainers.dice import dice
 

@@ -12,7 +12,7 @@ import torch
 from small_study import write_data
 
 from study.definition import Definition
-from study.definition_file import parse
+from study.definition.file import parse
 from study.prepare import Prepared, prepare
 from trainers import batches as batches_module
 from trainers import step as step_module

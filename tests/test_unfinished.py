@@ -12,7 +12,7 @@ from test_results import tables
 from study.errors import StudyError
 from study.patience import retry
 from study.results import Results
-from study.unfinished import Unfinished, forget_finished, read_unfinished
+from study.results.unfinished import Unfinished, forget_finished, read_unfinished
 
 TRIAL = "icnet-ce-random_0-s0-t00"
 

@@ -30,7 +30,7 @@ from analysis.report.drawing import (
 from analysis.report.svg import FAINT, INK
 from analysis.scores import HELD_OUT, RANDOM
 from analysis.statistics.search import hyperparameters
-from study.space import Choices, Range
+from study.definition.space import Choices, Range
 
 KIND_COLOURS = {RANDOM: OF_RANDOM, HELD_OUT: OF_HELD_OUT}
 KIND_MARKERS = {RANDOM: "o", HELD_OUT: "D"}

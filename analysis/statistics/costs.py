@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, KINDS, MACRO, with_macro
 from analysis.statistics.spread import MIN_SPLITS_FOR_SD, mean_interval
-from study.point import Point
+from study.definition.point import Point
 
 COSTS = {
     "parameters": "parameters",

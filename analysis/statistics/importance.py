@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.scores import CELL, CONFIGURATION
 from analysis.statistics.search import hyperparameters, trials_of
 from analysis.statistics.spread import Refusal
-from study.space import Choices, Range
+from study.definition.space import Choices, Range
 
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 TOP_QUANTILE = 0.1  # PED-ANOVA asks what the best tenth of the trials have in common

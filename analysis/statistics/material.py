@@ -12,7 +12,7 @@ from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, Configuration, HeldOut, Scores, two_averagings
 from analysis.shown import shown_of
 from analysis.statistics import false_classes
-from study.space import Choices, Range
+from study.definition.space import Choices, Range
 
 ROPE = 0.01
 """Differences of Dice within it count as none, unless the caller says otherwise."""

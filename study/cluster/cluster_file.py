@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from study.capacity import GIB, Machine
 from study.errors import StudyError
+from study.planning.capacity import GIB, Machine
 
 _COMMON = {"type", "use_internal_ips", "disable_node_updaters"}
 PROVIDER_KEYS = {

@@ -13,17 +13,17 @@ import ray.exceptions
 import ray.tune
 from ray.tune.search import Searcher
 
-from study.capacity import GIB, Machine, request, trials_at_once
 from study.cells import Trial, parse_trial
 from study.cluster.private import private_folder
 from study.cluster.reporter import Reporter, Watch
 from study.cluster.worker import train
 from study.definition import Definition
-from study.interrupts import stopping_between_steps
+from study.planning.capacity import GIB, Machine, request, trials_at_once
 from study.prepare import Prepared
 from study.progress import Progress
 from study.results import Results
 from study.schedule import Schedule
+from study.terminal.interrupts import stopping_between_steps
 
 
 class KilledForMemory(Exception):

@@ -13,12 +13,12 @@ import ray.exceptions
 from ray._private.state import state
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from study.capacity import GIB, Machine
 from study.cluster import private
 from study.errors import StudyError
-from study.interrupts import stopping_between_steps
+from study.planning.capacity import GIB, Machine
 from study.prepare import Prepared, differing_versions, provenance, source_digest
 from study.results import Results
+from study.terminal.interrupts import stopping_between_steps
 
 SECONDS_TO_LOOK = 120.0
 MOST_NODES = 1000  # of a type that the cluster does not limit

@@ -12,13 +12,13 @@ import ray.tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from study.cells import Trial, parse_trial
-from study.cost import readable, seconds_at
+from study.definition.point import Point
 from study.errors import StudyError
-from study.point import Point
+from study.planning.cost import readable, seconds_at
 from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import Results
-from study.unfinished import Unfinished
+from study.results.unfinished import Unfinished
 
 Watch = Callable[[Progress, str | None], None]
 """Called with the run's state on every turn of the driver's loop, and with a line when something happened."""

@@ -12,12 +12,12 @@ import ray
 import ray.tune
 
 from study.cells import parse_trial
-from study.checkpoints import Checkpoints
 from study.cluster.private import is_private
+from study.definition.point import Point
 from study.patience import LASTING, retry
-from study.point import Point
 from study.prepare import Prepared, differing_versions
 from study.results import Results
+from study.results.checkpoints import Checkpoints
 from study.trial import run_trial
 from trainers.outcome import Epoch, OutOfGpuMemory
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from study.cost import SECONDS_PER_TRIAL, Factors, seconds_at
 from study.definition import Definition
-from study.point import Point
+from study.definition.point import Point
+from study.planning.cost import SECONDS_PER_TRIAL, Factors, seconds_at
 from study.prepare import Prepared, prepare
 from study.search import middle_point
 from trainers.data.split import Split

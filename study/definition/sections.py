@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from study.definition.space import MOST_KEYS, Space, flat, in_order
 from study.errors import MOST_SHOWN, brief, did_you_mean
-from study.figures import figures_of
-from study.space import MOST_KEYS, Space, flat, in_order
+from study.planning.figures import figures_of
 from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.names import LONGEST_NAME, LOSSES, NETWORKS, is_dotted_path
 from trainers.printable import is_text

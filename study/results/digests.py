@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from study.schemas import SCHEMAS
+from study.results.schemas import SCHEMAS
 
 Row = dict[str, Any]
 """A trial's row of `trials`: column -> value."""

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from study.cells import Trial
+from study.definition.point import Point
 from study.errors import StudyError
-from study.point import Point
 from study.prepare import Prepared
 from study.results import CHECKPOINTS, Results
 

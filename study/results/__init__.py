@@ -22,13 +22,13 @@ import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from study.bounded import MOST_BYTES, read_bounded
 from study.cells import parse_trial
 from study.definition import DEFINITION_HEADER
-from study.digests import Row, digest_of_file, digests_in, with_digests
 from study.errors import StudyError
-from study.place import open_place
-from study.schemas import SCHEMAS, parquet_bytes
+from study.results.bounded import MOST_BYTES, read_bounded
+from study.results.digests import Row, digest_of_file, digests_in, with_digests
+from study.results.place import open_place
+from study.results.schemas import SCHEMAS, parquet_bytes
 
 _UNFINISHED = ".unfinished-"
 _FILES_JOINED = 512

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from study.cells import Outcome, Trial
-from study.digests import Row
+from study.definition.point import Point
 from study.errors import StudyError
-from study.point import Point
 from study.prepare import Prepared, differing_versions
 from study.results import Results
+from study.results.digests import Row
 
 
 def refuse_foreign_files(results: Results) -> None:

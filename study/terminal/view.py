@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from study.cost import readable
-from study.printing import PlainConsole
+from study.planning.cost import readable
 from study.progress import Progress
-from study.summary import Scores
+from study.terminal.printing import PlainConsole
+from study.terminal.summary import Scores
 
 _SECONDS_BETWEEN_PLAIN_LINES = 60.0
 _RUNNING_SHOWN = 8

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from study.capacity import Forecast
 from study.cells import Trial, cells
-from study.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
-from study.cost import Estimate, readable
 from study.definition import PRESETS, SIMULATED, Definition
-from study.definition_file import load
+from study.definition.file import load
+from study.definition.point import Point
 from study.errors import StudyError
-from study.place import open_place
-from study.point import Point
-from study.printing import PlainConsole, shell_word
+from study.planning.capacity import Forecast
+from study.planning.cost import Estimate, readable
 from study.progress import Progress
 from study.results import RUN_FILE
+from study.results.place import open_place
+from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
+from study.terminal.printing import PlainConsole, shell_word
 from trainers.dice import AVERAGINGS
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _as_results(out: str) -> str:
 
 def _run(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.run import run
-    from study.view import RunView, scores_table
+    from study.terminal.view import RunView, scores_table
 
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
     out = _out(options, definition)
@@ -165,7 +165,7 @@ def _run(options: argparse.Namespace, console: PlainConsole) -> int:
 
 
 def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.calibration import calibrate, factors_of
+    from study.planning.calibration import calibrate, factors_of
     from study.run import plan, plan_cluster, plan_here
 
     definition = _definition(options)
@@ -246,7 +246,7 @@ def _ranges(indices: Sequence[int]) -> str:
 
 def _status(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.run import status
-    from study.view import live_picture
+    from study.terminal.view import live_picture
 
     now = status(options.out)
     progress = now.progress
@@ -351,7 +351,7 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
 
 
 def _data(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.data_report import describe_data
+    from study.terminal.data_report import describe_data
 
     definition = load(options.definition) if options.definition else None
     report = describe_data(options.path, definition, options.sheet)
@@ -363,7 +363,7 @@ def _data(options: argparse.Namespace, console: PlainConsole) -> int:
 
 
 def _keys(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.keys import in_json, in_markdown, in_text, keys
+    from study.definition.keys import in_json, in_markdown, in_text, keys
 
     show = in_json if options.json else in_markdown if options.markdown else in_text
     print(show(keys(options.section)))

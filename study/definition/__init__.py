@@ -11,10 +11,10 @@ from typing import Any, Self
 import tomli_w
 from pydantic import ValidationError, field_validator, model_validator
 
+from study.definition.point import Point
+from study.definition.sections import EIGHT_RANDOM_SPLITS, RANDOM_SPLIT, Data, Grid, Resources, Search, Seed, Splits
+from study.definition.space import FIXED, Choices, Range
 from study.errors import brief, did_you_mean
-from study.point import Point
-from study.sections import EIGHT_RANDOM_SPLITS, RANDOM_SPLIT, Data, Grid, Resources, Search, Seed, Splits
-from study.space import FIXED, Choices, Range
 from trainers.names import is_dotted_path
 from trainers.recipe import (
     NUMERICS,

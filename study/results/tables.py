@@ -15,9 +15,9 @@ import pyarrow as pa
 from PIL import Image
 
 from study.cells import Trial
-from study.point import Point
+from study.definition.point import Point
 from study.prepare import Prepared
-from study.schemas import table_of
+from study.results.schemas import table_of
 from trainers.data.class_names import abbreviation
 from trainers.data.split import Split
 from trainers.dice import DiceScores, dice

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from study.cells import Trial
 from study.definition import Definition
-from study.figures import REFERENCE, figures_of
-from study.point import Point
+from study.definition.point import Point
+from study.planning.figures import REFERENCE, figures_of
 from study.search import likely_points
 from trainers.data.split import Split
 from trainers.recipe import Recipe

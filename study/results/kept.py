@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from study.cells import Trial, parse_trial
 from study.definition import Definition
-from study.definition_file import is_of_an_earlier_version, parse, read_toml
-from study.digests import Row
+from study.definition.file import is_of_an_earlier_version, parse, read_toml
 from study.errors import StudyError
 from study.results import DEFINITION_FILE, Results
+from study.results.digests import Row
 
 
 def kept_definition(results: Results) -> Definition:

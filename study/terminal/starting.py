@@ -14,8 +14,8 @@ def start() -> None:
         first = sys.path.pop(0)
         from pathlib import Path
 
-        if Path(first) == Path(__file__).parents[1]:  # our own checkout, by which we were found
+        if Path(first) == Path(__file__).parents[2]:  # our own checkout, by which we were found
             sys.path.insert(0, first)
-    from study.interrupts import hear_interrupts
+    from study.terminal.interrupts import hear_interrupts
 
     hear_interrupts()

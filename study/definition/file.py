@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from study.definition import PRESETS, Definition
+from study.definition.space import flat
 from study.errors import LONGEST_SHOWN, MOST_SHOWN, StudyError, brief, did_you_mean
-from study.space import flat
 from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.printable import is_text, printable
 from trainers.recipe import Section

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from study.cells import Cell, Trial
-from study.digests import Row
+from study.results.digests import Row
 from study.selection import best_by_validation
 from trainers.dice import ALL, BACKGROUND
 
