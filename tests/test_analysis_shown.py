@@ -70,4 +70,4 @@ def test_a_page_of_many_draws_no_more_than_a_page_of_some(tmp_path: Path) -> Non
     assert "10.json has every table in full" in texts[1]
     sections = json.loads(pages[1].with_suffix(".json").read_text())["sections"]
     assert len(sections["scores"]["scores"]) == 100 * 5 * 2 * 2
-    assert len({(row["model"], row["loss"]) for row in sections["spread"]["stability"]}) == 100
+    assert len({(row["model"], row["loss"]) for row in sections["spread"]["spread"]}) == 100

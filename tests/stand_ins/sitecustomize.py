@@ -67,8 +67,8 @@ if WHAT and "default_worker" in " ".join(sys.orig_argv):
 
     _simulate = simulation.simulate
 
-    def _with_suffering(study: Any, trial: Any, *rest: Any) -> Any:
-        SUFFERING[WHAT](trial)
-        return _simulate(study, trial, *rest)
+    def _with_suffering(run: Any, *rest: Any) -> Any:
+        SUFFERING[WHAT](run.trial)
+        return _simulate(run, *rest)
 
     simulation.simulate = _with_suffering
