@@ -1,6 +1,6 @@
 """The search inside one cell: suggestion k is a function of (study seed, cell, k, results of the cell's trials 0..k-1).
 
-No sampler outlives a suggestion: for every k the Optuna study is told the cell's earlier results anew and a sampler
+No sampler outlives a suggestion: for every k a new Optuna study is given the cell's earlier results and a sampler
 seeded for that k is asked once. So nothing has to be pickled, and a resumed search goes on as if never interrupted.
 """
 
@@ -117,7 +117,7 @@ def _distribution(dimension: Range | Choices, default: Value) -> BaseDistributio
 
 
 def _told(dimension: Range | Choices, value: Value) -> Value:
-    """A value as Optuna is told it. The default may lie outside of the range: the nearest value inside."""
+    """A value as Optuna is given it. The default may lie outside of the range: the nearest value inside."""
     if isinstance(dimension, Choices):
         return value
     return dimension.nearest(value) if dimension.step is None else dimension.step_of(value)

@@ -49,7 +49,9 @@ def test_it_does_not_end_while_a_trial_may_come_back() -> None:
     again = search.suggest("another")
     assert again == configs["tune_0"] | {"alone": True}
     search.on_trial_complete("another", {"out_of_memory": "too small"})
-    assert search.suggest("one more") == "FINISHED", "with a whole GPU, too, it was too small: its cell rests"
+    assert search.suggest("one more") == "FINISHED", (
+        "with a whole GPU, too, it was too small: its cell waits for the next run"
+    )
 
 
 def test_an_error_or_nothing_lets_the_cell_rest() -> None:

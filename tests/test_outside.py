@@ -293,7 +293,10 @@ def test_a_network_gets_the_arguments_that_it_takes() -> None:
     with pytest.raises(TypeError, match=r"a:b makes a int, which is no torch\.nn\.Module"):
         Network("a:b", lambda num_classes: num_classes, frozenset()).build(4, {}, 0)
     assert network("torch.nn:Identity").takes is None
-    for name, words in (("math:pi", "math:pi is a float: it makes no network"), ("builtins:int", "cannot be told")):
+    for name, words in (
+        ("math:pi", "math:pi is a float: it makes no network"),
+        ("builtins:int", "its arguments cannot be found out"),
+    ):
         with pytest.raises(NotFound, match=words):
             network(name)
 

@@ -65,9 +65,7 @@ def validation(
     @torch.no_grad()
     def validate(images_NHWC: Tensor, labels_NHW: Tensor) -> tuple[Tensor, ...]:
         total, predicted = torch.zeros((), dtype=torch.float64, device=device), []
-        batches = zip(
-            *(torch.split(all_of_them, recipe.batch_size) for all_of_them in (images_NHWC, labels_NHW)), strict=True
-        )
+        batches = zip(*(torch.split(tensor, recipe.batch_size) for tensor in (images_NHWC, labels_NHW)), strict=True)
         for images_BHWC, labels_BHW in batches:
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 outputs = model(to_input(images_BHWC))

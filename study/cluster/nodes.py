@@ -90,7 +90,7 @@ def check_nodes(results: Results, study: Prepared) -> None:
 
 
 def _ask_each(task: Any, *arguments: Any) -> dict[str, tuple[str, Any]]:
-    """Node -> its host, and what is to become the task's answer there, within SECONDS_TO_LOOK. The task is told the
+    """Node -> its host, and what is to become the task's answer there, within SECONDS_TO_LOOK. The task is given the
     node as its last argument."""
     asked = {
         node: (host, task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)))

@@ -57,5 +57,5 @@ def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Tria
 
 
 def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
-    """What the search is told of each trial: its point, and its objective unless it failed."""
+    """What the search knows of each trial: its point, and its objective unless it failed."""
     return {t: Outcome(Point.from_json(row["point"]), row["objective"]) for t, row in committed.items()}

@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def carry_out(parser: Parser, act: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments ask for; its exit status. Whatever goes wrong is told on stderr, and is IMPOSSIBLE.
+    """Do what the arguments ask for; its exit status. Whatever goes wrong is printed on stderr, and is IMPOSSIBLE.
 
     :param act: does it, and returns its status: a reader of its output that leaves early (`| head`) changes nothing.
     """

@@ -1,5 +1,5 @@
 """Ctrl-C and SIGTERM: never in the middle of an import, or of what is written in C, where Python's own way ends in a
-traceback or worse. A thread hears them: the process ends at once, or it is told between two steps of its work."""
+traceback or worse. A thread waits for them: the process ends at once, or between two steps of its work."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def network(name: str) -> Network:
     try:
         parameters = list(inspect.signature(make).parameters.values())
     except ValueError as error:
-        raise NotFound(f"{name}: what it takes cannot be told: {error}") from error
+        raise NotFound(f"{name}: its arguments cannot be found out: {error}") from error
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return Network(name, make, None)
     named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
