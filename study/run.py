@@ -76,7 +76,7 @@ def plan_here(planned: Plan) -> Forecast:
 
 
 def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:
-    """What the missing trials will take on the cluster that a file describes; None where it does not say which machines.
+    """What the missing trials will take on the cluster of a file; None where it does not say which machines.
 
     Raises StudyError with every problem of the file, or if a trial fits on none of its machines.
     """

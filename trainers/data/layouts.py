@@ -1,4 +1,4 @@
-"""What a folder looks like that holds no cut-outs: the usual layouts of photographs with masks, known by their names."""
+"""What a folder without cut-outs looks like: the usual layouts of photographs with masks, known by their names."""
 
 from __future__ import annotations
 
