@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from study.commands.run import run_prepared
 from study.definition.file import load
 from study.prepare import Prepared, prepared
-from study.run import run_prepared
 from trainers.data.pixels import Pixels
 from trainers.data.split import Split
 from trainers.data.table import Sample, Samples

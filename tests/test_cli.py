@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from small_study import ROOT, write_data
 
-from study.terminal.cli import _ranges, main
+from study.commands.plan import _ranges
+from study.terminal.cli import main
 
 COMMANDS = ("run", "plan", "status", "trial", "data", "keys")
 

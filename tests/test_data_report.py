@@ -15,11 +15,11 @@ from odd_data import cut_out_image
 from small_study import write_data
 from test_splits import made_up
 
+from study.commands.data import describe_data
 from study.definition.file import parse
 from study.proposals import propose_held_out, proposed_toml
 from study.splits import make_split, make_splits, split_problems
 from study.terminal.cli import main
-from study.terminal.data_report import describe_data
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.distribution import describe
 from trainers.data.table import Sample, Samples

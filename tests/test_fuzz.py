@@ -22,6 +22,7 @@ from test_definition import NODES, NUMBERS, shaped
 from analysis.errors import AnalysisError
 from analysis.load import load as load_scores
 from study.cells import parse_trial, trials
+from study.commands.plan import plan, plan_here
 from study.data_set import catalogue_of
 from study.definition.file import load, parse, read_toml
 from study.errors import StudyError
@@ -29,7 +30,6 @@ from study.planning.cost import readable
 from study.results import Results
 from study.results.kept import read_committed
 from study.results.schemas import table_of
-from study.run import plan, plan_here
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.cut_outs.source import load as load_images
 from trainers.data.problems import DataError

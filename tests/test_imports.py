@@ -88,14 +88,15 @@ def test_this_test_can_fail(place: str, source: str) -> None:
     ("statement", "unwanted"),
     [
         (
-            "import study.terminal.cli, study.run, study.terminal.view",
+            "import study.terminal.cli, study.commands.run, study.terminal.view",
             {"torch", "ray", "optuna", "albumentations", "scipy", "cv2"},
         ),
         (
-            "from study.run import plan; from study.definition.file import load; plan(load('paper'), '/nowhere')",
+            "from study.commands.plan import plan; from study.definition.file import load; "
+            "plan(load('paper'), '/nowhere')",
             {"torch", "ray"},
         ),
-        ("import study.terminal.data_report", {"torch", "ray", "albumentations"}),
+        ("import study.commands.data", {"torch", "ray", "albumentations"}),
         (
             "import trainers.dice, trainers.recipe, trainers.data, trainers.data.split, trainers.data.cut_outs.source, "
             "trainers.data.cut_outs.contact_sheet",

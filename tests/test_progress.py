@@ -8,8 +8,8 @@ from study.cells import parse_trial, trials
 from study.definition.file import load
 from study.planning.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, trial_seconds
 from study.progress import Progress, Work
+from study.summary import Summary
 from study.terminal.printing import PlainConsole
-from study.terminal.summary import Scores
 from study.terminal.view import RunView, live_picture, scores_table
 
 DEFINITION = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=2"])
@@ -146,8 +146,8 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
 
 def test_the_scores_table_shows_spread_held_out_splits_and_what_is_missing() -> None:
     scores = [
-        Scores("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {"rot_0": 0.25}, 0),
-        Scores("unet ce", "tuned", {"random_0": 0.5}, {}, 2),
+        Summary("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {"rot_0": 0.25}, 0),
+        Summary("unet ce", "tuned", {"random_0": 0.5}, {}, 2),
     ]
     text = shown(scores_table(scores))
     assert "0.600, 0.141 (2)" in text

@@ -21,9 +21,8 @@ from study.outside import Outside
 from study.prepare import versions
 from study.results import DEFINITION_FILE, RUN_FILE, Audit, Results
 from study.results.committed import check_same_inputs, outcomes, refuse_foreign_files
-from study.results.kept import missing, read_committed
+from study.results.kept import kept_definition, missing, read_committed
 from study.results.schemas import CIRCUMSTANCES, SCHEMAS, table_of
-from study.run import kept_definition
 from study.terminal.cli import main
 
 DEFINITION = load("demo")

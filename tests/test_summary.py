@@ -4,7 +4,7 @@ import pytest
 
 from study.cells import Cell, parse_trial
 from study.results.schemas import table_of
-from study.terminal.summary import object_dice, summarise
+from study.summary import object_dice, summarise
 
 
 def dice_rows(trial: str, *ew: float | None, partition: str = "test") -> list[dict[str, object]]:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.table import Table
 
-from study.cells import Trial, cells
+from study.cells import cells
 from study.definition import PRESETS, SIMULATED, Definition
 from study.definition.file import load
 from study.definition.point import Point
@@ -24,9 +24,6 @@ from study.results.place import open_place
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
 from study.terminal.printing import PlainConsole, shell_word
 from trainers.dice import AVERAGINGS
-
-if TYPE_CHECKING:
-    from study.run import Plan
 
 _EPILOG = f"""\
 exit status: {DONE} done, {NEGATIVE} a negative finding (trials that are missing or could not be run, a trial that is
@@ -134,7 +131,7 @@ def _as_results(out: str) -> str:
 
 
 def _run(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.run import run
+    from study.commands.run import run
     from study.terminal.view import RunView, scores_table
 
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
@@ -165,8 +162,8 @@ def _run(options: argparse.Namespace, console: PlainConsole) -> int:
 
 
 def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.plan import plan, plan_cluster, plan_here
     from study.planning.calibration import calibrate, factors_of
-    from study.run import plan, plan_cluster, plan_here
 
     definition = _definition(options)
     out = _out(options, definition)
@@ -178,17 +175,13 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
     except StudyError as error:  # the plan may be meant for a cluster
         here, why_not_here = None, str(error)
     if options.json:
-        trials = [{"trial": t.id, "state": "done" if t in planned.committed else "missing"} for t in planned.trials]
-        answer = {"out": out, "cells": len(cells(definition)), "trials": trials, **asdict(planned.estimate)}
-        answer |= {
-            "seconds": planned.estimate.seconds,
-            "speeds": [asdict(speed) | {"point": dict(speed.point)} for speed in speeds],
-        }
+        answer = {"out": out, **planned.to_json()}
+        answer |= {"speeds": [asdict(speed) | {"point": dict(speed.point)} for speed in speeds]}
         unknown = {"hours": None, "gpu_hours": None} if planned.estimate.basis == "constants" else {}
         answer |= {"here": {**asdict(here), **unknown} if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
-    console.say(*_cell_lines(planned))
+    console.say(*planned.in_lines())
     for speed in speeds:
         console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
     console.say(
@@ -222,48 +215,15 @@ def _forecast_in_words(found: Forecast) -> str:
     return f"{found.at_once} trials at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
 
 
-def _cell_lines(planned: Plan) -> list[str]:
-    """A heading, and for every cell the indices of its trials that are done, and of those that are missing."""
-    rows = [("cell", "done", "missing")]
-    for cell in cells(planned.definition):
-        trials = [Trial(cell, index) for index in range(planned.definition.search.trials)]
-        done, missing = ([t.index for t in trials if (t in planned.committed) == is_done] for is_done in (True, False))
-        rows.append((cell.id, _ranges(done), _ranges(missing)))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return [f"{cell:{widths[0]}} {done:{widths[1]}} {missing}" for cell, done, missing in rows]
-
-
-def _ranges(indices: Sequence[int]) -> str:
-    """Trial indices as `t00-t07, t09`."""
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    return ", ".join(f"t{run[0]:02d}" + (f"-t{run[-1]:02d}" if len(run) > 1 else "") for run in runs)
-
-
 def _status(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.run import status
+    from study.commands.status import status
     from study.terminal.view import live_picture
 
     now = status(options.out)
     progress = now.progress
     done = len(now.trials) - len(now.missing)
     if options.json:
-        answer = {
-            "done": done,
-            "total": len(now.trials),
-            "failed": {trial.id: reason for trial, reason in now.failed.items()},
-            "missing": [trial.id for trial in now.missing],
-            "unfinished": {name: asdict(each) for name, each in now.unfinished.items()},
-            "damaged": {trial.id: what for trial, what in now.damaged.items()},
-            "alive": now.alive,
-            "simulated": now.definition.simulate,
-            "run": json.loads(progress.to_json()) if progress else None,
-        }
-        print(json.dumps(answer))
+        print(json.dumps(now.to_json()))
         return DONE if not now.missing else NEGATIVE
     console.say(*[SIMULATED] * now.definition.simulate)
     console.say(f"{_shown(options.out)}: {done} of {len(now.trials)} trials done, {len(now.failed)} of them failed.")
@@ -298,7 +258,7 @@ def _how_it_ended(progress: Progress) -> str:
 
 
 def _trial(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.run import trial
+    from study.commands.trial import trial
 
     definition = _definition(options)
 
@@ -310,16 +270,12 @@ def _trial(options: argparse.Namespace, console: PlainConsole) -> int:
         )
 
     done = trial(options.trial, definition, options.out, (lambda epoch: None) if options.json else show)
-    row = done.tables["trials"].to_pylist()[0]
-    scores = done.tables["dice"].to_pylist() if "dice" in done.tables else []
-    test = [score for score in scores if score["partition"] == "test"]
+    row = done.row
     if options.json:
-        print(
-            json.dumps({"outcome": done.outcome, "differing": done.differing, "trial": row, "test": test}, default=str)
-        )
+        print(json.dumps(done.to_json(), default=str))
     else:
         console.say(*[SIMULATED] * definition.simulate)
-        _print_trial(console, row, test)
+        _print_trial(console, row, done.test_scores)
         out = "" if options.out is None else _shown(options.out)
         console.say(
             {
@@ -351,7 +307,7 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
 
 
 def _data(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.terminal.data_report import describe_data
+    from study.commands.data import describe_data
 
     definition = load(options.definition) if options.definition else None
     report = describe_data(options.path, definition, options.sheet)

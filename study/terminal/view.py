@@ -14,8 +14,8 @@ from rich.table import Table
 
 from study.planning.cost import readable
 from study.progress import Progress
+from study.summary import Summary
 from study.terminal.printing import PlainConsole
-from study.terminal.summary import Scores
 
 _SECONDS_BETWEEN_PLAIN_LINES = 60.0
 _RUNNING_SHOWN = 8
@@ -105,7 +105,7 @@ def _counted(progress: Progress, line: str | None) -> str:
     return f"[{progress.done}/{progress.total}{remaining}] {line or f'{len(progress.running)} running'}"
 
 
-def scores_table(scores: Iterable[Scores]) -> Table:
+def scores_table(scores: Iterable[Summary]) -> Table:
     """Default and tuned scores, one row each: mean and SD over the random splits, and every held-out split."""
     scores = list(scores)
     held_out = sorted({split for row in scores for split in row.held_out})
@@ -127,7 +127,7 @@ def scores_table(scores: Iterable[Scores]) -> Table:
     return table
 
 
-def _mean_and_sd(row: Scores) -> str:
+def _mean_and_sd(row: Summary) -> str:
     if row.mean is None:
         return "-"
     spread = "" if row.sd is None else f", {row.sd:.3f}"

@@ -17,7 +17,7 @@ from trainers.dice import ALL, BACKGROUND
 
 
 @dataclass(frozen=True)
-class Scores:
+class Summary:
     """Mean example-wise test Dice over the object classes, by split; several seeds of a split are averaged."""
 
     configuration: str
@@ -46,7 +46,7 @@ def object_dice(dice: pa.Table) -> dict[str, float]:
 
 def summarise(
     cells: Iterable[Cell], committed: Mapping[Trial, Row], read_dice: Callable[[Collection[str]], pa.Table]
-) -> list[Scores]:
+) -> list[Summary]:
     """Default and tuned scores of every configuration among the cells, in their order; where every cell has one trial,
     which is both, only the default ones.
 
@@ -62,25 +62,25 @@ def summarise(
     for cell in chosen["default"]:
         by_configuration[cell.configuration].append(cell)
     return [
-        _scores(configuration, selection, {cell: trials.get(cell) for cell in members}, scores, kinds)
+        _summary(configuration, selection, {cell: trials.get(cell) for cell in members}, scores, kinds)
         for configuration, members in by_configuration.items()
         for selection, trials in chosen.items()
     ]
 
 
-def _scores(
+def _summary(
     configuration: str,
     selection: str,
     chosen: Mapping[Cell, Trial | None],
     scores: Mapping[str, float],
     kinds: Mapping[str, str],
-) -> Scores:
+) -> Summary:
     found: dict[str, list[float]] = defaultdict(list)
     for cell, trial in chosen.items():
         if trial is not None and trial.id in scores:
             found[cell.split].append(scores[trial.id])
     means = {split: statistics.fmean(values) for split, values in found.items()}
-    return Scores(
+    return Summary(
         configuration,
         selection,
         random={split: mean for split, mean in means.items() if kinds[split] == "random"},

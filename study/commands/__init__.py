@@ -1,0 +1,1 @@
+"""What each command does: a public function and what it answers, one module a command."""

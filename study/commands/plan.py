@@ -1,0 +1,89 @@
+"""`study plan`: what a definition asks for, what of it is done, and what the rest will take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+from study.cells import Trial, cells, trials
+from study.data_set import samples_of
+from study.definition import Definition
+from study.planning.capacity import Forecast, forecast, this_machine
+from study.planning.cost import Estimate, Factors, estimate, images_to_train_on
+from study.results import Results
+from study.results.committed import refuse_foreign_files
+from study.results.digests import Row
+from study.results.kept import missing, read_committed
+from study.splits import make_splits
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a definition asks for, and how much of it OUT holds."""
+
+    definition: Definition
+    trials: tuple[Trial, ...]
+    committed: Mapping[Trial, Row]
+    estimate: Estimate
+
+    @property
+    def missing(self) -> list[Trial]:
+        return missing(self.trials, self.committed)
+
+    def in_lines(self) -> list[str]:
+        """A heading, and for every cell the indices of its trials that are done, and of those that are missing."""
+        rows = [("cell", "done", "missing")]
+        for cell in cells(self.definition):
+            trials = [Trial(cell, index) for index in range(self.definition.search.trials)]
+            done, missing = ([t.index for t in trials if (t in self.committed) == is_done] for is_done in (True, False))
+            rows.append((cell.id, _ranges(done), _ranges(missing)))
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        return [f"{cell:{widths[0]}} {done:{widths[1]}} {missing}" for cell, done, missing in rows]
+
+    def to_json(self) -> dict[str, Any]:
+        """Every trial with its state, and the estimate."""
+        trials = [{"trial": t.id, "state": "done" if t in self.committed else "missing"} for t in self.trials]
+        counted = {"cells": len(cells(self.definition)), "trials": trials}
+        return {**counted, **asdict(self.estimate), "seconds": self.estimate.seconds}
+
+
+def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
+    """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
+    splits = make_splits(definition, samples_of(definition))
+    results = Results(out)
+    refuse_foreign_files(results)
+    committed = read_committed(results, definition).rows
+    planned = trials(definition)
+    cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
+    return Plan(definition, planned, committed, cost)
+
+
+def plan_here(planned: Plan) -> Forecast:
+    """What the missing trials will take on this machine. Raises StudyError if it holds no trial of some network."""
+    return forecast(planned.definition, [this_machine()], planned.estimate.seconds_of)
+
+
+def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:
+    """What the missing trials will take on the cluster of a file; None where it does not say which machines.
+
+    Raises StudyError with every problem of the file, or if a trial fits on none of its machines.
+    """
+    from study.cluster import check_cluster_file  # ray takes a second to import: only for those who ask
+
+    machines = check_cluster_file(cluster_file)
+    if not machines:
+        return None
+    return forecast(planned.definition, machines, planned.estimate.seconds_of)
+
+
+def _ranges(indices: Sequence[int]) -> str:
+    """Trial indices as `t00-t07, t09`."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return ", ".join(f"t{run[0]:02d}" + (f"-t{run[-1]:02d}" if len(run) > 1 else "") for run in runs)

@@ -1,0 +1,107 @@
+"""`study run`: what is missing of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from study.cells import Trial, cells, trials
+from study.definition import Definition
+from study.planning.cost import estimate, images_to_train_on
+from study.prepare import Prepared, prepare
+from study.progress import Progress
+from study.results import DEFINITION_FILE, Results
+from study.results.claim import claimed
+from study.results.committed import check_same_inputs, refuse_foreign_files
+from study.results.digests import Row
+from study.results.kept import Committed, missing, read_committed
+from study.results.unfinished import read_unfinished
+from study.session import run_all
+from study.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from study.cluster import Watch
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run leaves: the scores, and what it could not finish."""
+
+    scores: list[Summary]
+    unfinished: Mapping[str, str]  # trial -> why the machinery could not finish it
+    failed: Mapping[str, str]  # trial -> why it diverged; a result, too
+    progress: Progress | None = None  # of the run, if it had something to do
+
+
+def run(
+    definition: Definition,
+    out: str,
+    watch: Watch,
+    address: str | None = None,
+    *,
+    ray_log: bool = False,
+    retry_failed: bool = False,
+) -> Finished:
+    """Run what is missing of the study at OUT, on the cluster at `address` or on this machine.
+
+    :param retry_failed: of what is missing, only the trials that the machinery could not finish before.
+    :raises StudyError: before anything is written, if the data, the definition, OUT or the cluster do not allow it.
+    """
+    return run_prepared(prepare(definition), out, watch, address, ray_log=ray_log, retry_failed=retry_failed)
+
+
+def run_prepared(
+    study: Prepared,
+    out: str,
+    watch: Watch,
+    address: str | None = None,
+    *,
+    ray_log: bool = False,
+    retry_failed: bool = False,
+) -> Finished:
+    """The same for a study whose samples come from any source: see `prepare.prepared`."""
+    definition, results = study.definition, Results(out)
+    refuse_foreign_files(results)
+    progress = Progress.of(definition, {}, images_to_train_on(study.splits))
+    with claimed(results, lambda line: watch(progress, line)) as claim:
+        committed = read_committed(results, definition)
+        check_same_inputs(results, study, committed.rows)
+        todo = _todo(definition, results, committed, retry_failed)
+        progress = Progress.of(definition, committed.rows, images_to_train_on(study.splits))
+        if not todo:
+            results.write_text(DEFINITION_FILE, definition.to_toml())
+            return finished(definition, results, committed.rows)
+        for damaged, what in committed.damaged.items():
+            watch(progress, f"{damaged.id} is made again: {what}")
+        cost = estimate(definition, todo, committed.rows, images_to_train_on(study.splits))
+        run_all(study, results, claim, committed.rows, todo, cost, progress, watch, address, ray_log=ray_log)
+        return replace(finished(definition, results, given_up=progress.given_up), progress=progress)
+
+
+def _todo(definition: Definition, results: Results, committed: Committed, retry_failed: bool) -> list[Trial]:
+    todo = missing(trials(definition), committed.rows)
+    if not retry_failed:
+        return todo
+    unfinished = read_unfinished(results, {trial.id for trial in committed.rows})
+    return [trial for trial in todo if trial.id in unfinished]
+
+
+def finished(
+    definition: Definition,
+    results: Results,
+    known: Mapping[Trial, Row] | None = None,
+    given_up: Mapping[str, str] = MappingProxyType({}),
+) -> Finished:
+    """The scores of what is committed (read anew unless it is `known`), and what is not.
+
+    :param given_up: trial -> reason, of this run: a full disk may have left no room to note it in OUT.
+    """
+    committed = read_committed(results, definition).rows if known is None else known
+    failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
+    noted = read_unfinished(results, {trial.id for trial in committed})
+    unfinished = {**given_up, **{name: each.in_words for name, each in noted.items()}}
+    return Finished(
+        summarise(cells(definition), committed, lambda trial_ids: results.read("dice", trial_ids)), unfinished, failed
+    )

@@ -1,0 +1,65 @@
+"""`study status`: where a study stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from study.cells import Trial, trials
+from study.definition import Definition
+from study.errors import StudyError
+from study.progress import Progress
+from study.results import DEFINITION_FILE, Results
+from study.results.claim import living_driver
+from study.results.digests import Row
+from study.results.kept import kept_definition, missing, read_committed
+from study.results.unfinished import Unfinished, read_unfinished
+from study.session import last_progress
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where the study at OUT stands, by OUT alone."""
+
+    definition: Definition
+    trials: tuple[Trial, ...]
+    committed: Mapping[Trial, Row]
+    unfinished: Mapping[str, Unfinished]
+    progress: Progress | None  # of the newest run; None if there was none, or nothing was left for it to do
+    damaged: Mapping[Trial, str]  # of the missing ones: which file is lost or altered
+    alive: bool  # a run is at work
+
+    @property
+    def missing(self) -> list[Trial]:
+        return missing(self.trials, self.committed)
+
+    @property
+    def failed(self) -> dict[Trial, str]:
+        return {trial: row["error"] for trial, row in self.committed.items() if row["status"] == "failed"}
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "done": len(self.trials) - len(self.missing),
+            "total": len(self.trials),
+            "failed": {trial.id: reason for trial, reason in self.failed.items()},
+            "missing": [trial.id for trial in self.missing],
+            "unfinished": {name: asdict(each) for name, each in self.unfinished.items()},
+            "damaged": {trial.id: what for trial, what in self.damaged.items()},
+            "alive": self.alive,
+            "simulated": self.definition.simulate,
+            "run": json.loads(self.progress.to_json()) if self.progress else None,
+        }
+
+
+def status(out: str) -> Status:
+    """Done, failed and missing trials of the study at OUT, and what its driver last said of itself."""
+    results = Results(out)
+    if results.read_text(DEFINITION_FILE) is None and (driver := living_driver(results)):
+        raise StudyError(f"{results.out}: {driver.in_words} is just starting; ask again in a moment")
+    definition = kept_definition(results)
+    committed = read_committed(results, definition)
+    unfinished = read_unfinished(results, {trial.id for trial in committed.rows})
+    progress, alive = last_progress(results), living_driver(results) is not None
+    return Status(definition, trials(definition), committed.rows, unfinished, progress, committed.damaged, alive)

@@ -1,0 +1,128 @@
+"""`study trial`: one trial here, without Ray; or the audit of one that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from study.cells import Cell, Outcome, Trial, parse_trial
+from study.definition import Definition
+from study.definition.file import parse
+from study.definition.point import Point
+from study.errors import StudyError
+from study.prepare import prepare
+from study.results import DEFINITION_FILE, Results
+from study.results.committed import check_same_inputs, outcomes, refuse_foreign_files
+from study.results.digests import Row
+from study.results.kept import Committed, kept_definition, read_committed
+from study.results.schemas import CIRCUMSTANCES
+
+if TYPE_CHECKING:
+    from trainers.outcome import Epoch
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """One trial, run in this process."""
+
+    tables: dict[str, pa.Table]
+    outcome: str  # committed, not kept, reproduced, differs
+    differing: list[str]  # columns, `table.column`, in which OUT's committed trial differs from this run of it
+
+    @property
+    def row(self) -> Row:
+        """Of the table `trials`."""
+        row: Row = self.tables["trials"].to_pylist()[0]
+        return row
+
+    @property
+    def test_scores(self) -> list[dict[str, Any]]:
+        """The rows of the table `dice` for the test samples; none of a trial that diverged."""
+        scores = self.tables["dice"].to_pylist() if "dice" in self.tables else []
+        return [score for score in scores if score["partition"] == "test"]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"outcome": self.outcome, "differing": self.differing, "trial": self.row, "test": self.test_scores}
+
+
+def trial(
+    trial_id: str, definition: Definition, out: str | None, on_epoch: Callable[[Epoch], None] = lambda epoch: None
+) -> TrialRun:
+    """Run one trial here, without Ray. With OUT it is committed, or, if OUT holds it already, compared bit for bit.
+
+    Raises StudyError if the search needs earlier trials of its cell and OUT does not have them.
+    """
+    wanted = parse_trial(trial_id)
+    study = prepare(_definition_of_one(wanted.cell, definition, trial_id))
+    results = None if out is None else Results(out)
+    committed = Committed({}, {})
+    if results:
+        refuse_foreign_files(results)
+        committed = read_committed(results, definition)
+        check_same_inputs(results, study, committed.rows)
+        _refuse_another_definition(results, definition)
+    point = _point_of(wanted, definition, outcomes(committed.rows))
+
+    from study.trial import run_trial
+
+    tables = run_trial(study, wanted, point, on_epoch)
+    if results is None:
+        return TrialRun(tables, "not kept", [])
+    if wanted in committed.damaged:
+        return TrialRun(tables, "differs", _differing_columns(tables, results, trial_id) or [committed.damaged[wanted]])
+    if wanted in committed.rows:
+        differing = _differing_columns(tables, results, trial_id)
+        return TrialRun(tables, "differs" if differing else "reproduced", differing)
+    _refuse_another_definition(results, definition)  # again: a training may take hours, and others write there, too
+    if results.read_text(DEFINITION_FILE) is None:
+        results.write_text(DEFINITION_FILE, definition.to_toml())
+    results.commit(tables)
+    return TrialRun(tables, "committed", [])
+
+
+def _refuse_another_definition(results: Results, definition: Definition) -> None:
+    """Raises StudyError if OUT's definition, of which no trial may be there yet, has another recipe."""
+    if results.read_text(DEFINITION_FILE) is None:
+        return
+    if kept_definition(results).recipe_digest() != definition.recipe_digest():
+        raise StudyError(f"{results.out}/{DEFINITION_FILE} has another recipe than this definition: use another --out")
+
+
+def _definition_of_one(cell: Cell, definition: Definition, source: str) -> Definition:
+    """The definition with a grid of this cell alone. Raises StudyError if it names a network, loss or split amiss."""
+    models = tuple(dict.fromkeys((*definition.grid.models, cell.model)))  # which may take keys that others do not
+    grid = {"models": models, "losses": (cell.loss,), "splits": (cell.split,), "seeds": (cell.seed,)}
+    return parse(definition.model_dump(exclude_none=True) | {"grid": grid}, source)
+
+
+def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outcome]) -> Point:
+    from study.search import needs_results, suggest
+
+    earlier = [Trial(wanted.cell, index) for index in range(wanted.index)]
+    absent = [t.id for t in earlier if t not in known] if needs_results(definition.search, wanted.index) else []
+    if absent:
+        raise StudyError(
+            f"{wanted.id} was chosen by the search, from the results of its cell's earlier trials, and --out has no "
+            f"{absent[0]}; run the study, or those trials, first"
+        )
+    return suggest(definition, wanted.cell, wanted.index, [known[t] for t in earlier if t in known])
+
+
+def _differing_columns(tables: Mapping[str, pa.Table], results: Results, trial_id: str) -> list[str]:
+    differing = []
+    for name, ours in tables.items():
+        try:
+            theirs = results.read_trial(name, trial_id)
+        except StudyError:
+            differing.append(f"{name} (lost or torn)")
+            continue
+        compared = [column for column in ours.column_names if column not in CIRCUMSTANCES.get(name, ())]
+        differing += [f"{name}.{column}" for column in compared if not _is_same(column, ours, theirs)]
+    return differing
+
+
+def _is_same(column: str, ours: pa.Table, theirs: pa.Table) -> bool:
+    return column in theirs.column_names and ours[column].equals(theirs[column])
