@@ -7,14 +7,13 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from study.cells import Trial, parse_trial
 from study.errors import StudyError
 from study.patience import FULL_DISK
 from study.planning.capacity import forecast
 from study.planning.cost import Estimate
-from study.prepare import Prepared
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import DEFINITION_FILE, RUN_FILE, Results
 from study.results.claim import Claim
@@ -22,20 +21,15 @@ from study.results.committed import outcomes
 from study.results.digests import Row
 from study.results.kept import read_committed
 from study.results.unfinished import Unfinished, forget_finished
-
-if TYPE_CHECKING:
-    from study.cluster import Watch
+from study.work import Watch, Work
 
 
 def run_all(
-    study: Prepared,
-    results: Results,
+    work: Work,
     claim: Claim,
     committed: Mapping[Trial, Row],
     todo: Collection[Trial],
     cost: Estimate,
-    progress: Progress,
-    watch: Watch,
     address: str | None,
     *,
     ray_log: bool,
@@ -46,7 +40,8 @@ def run_all(
     from study import cluster  # ray takes seconds to import: not before it is needed
     from study.schedule import Schedule
 
-    definition, watch = study.definition, _with_heartbeat(watch, results, claim)
+    work = replace(work, watch=_with_heartbeat(work, claim))
+    definition, results, progress = work.study.definition, work.results, work.progress
     memory_kills, checked = Counter[Trial](), False
     try:
         while True:
@@ -60,17 +55,17 @@ def run_all(
                     if not definition.simulate and cost.basis != "constants":
                         progress.expect(3600 * hours, cost.in_words)
                     if address is not None:
-                        cluster.check_nodes(results, study)
+                        cluster.check_nodes(results, work.study)
                     results.write_text(DEFINITION_FILE, definition.to_toml())
                     results.sweep()
                     forget_finished(results, {trial.id for trial in committed})
                     checked = True
                 try:
-                    cluster.run_schedule(study, schedule, results, progress, watch, machines, memory_kills)
+                    cluster.run_schedule(work, schedule, machines, memory_kills)
                     break
                 except cluster.KilledForMemory as error:
                     committed = read_committed(results, definition).rows
-                    _note_memory_kill(error.used, memory_kills, study, results, progress, watch)
+                    _note_memory_kill(error.used, memory_kills, work)
     except StudyError as error:
         progress.state, progress.reason = "stopped", str(error)
         raise
@@ -82,32 +77,28 @@ def run_all(
     finally:
         progress.running.clear()
         if checked:
-            _tell(results, progress)
+            _write_heartbeat(results, progress)
 
 
-def _note_memory_kill(
-    used: Mapping[Trial, str],
-    memory_kills: Counter[Trial],
-    study: Prepared,
-    results: Results,
-    progress: Progress,
-    watch: Watch,
-) -> None:
-    """Count it; past its last attempt a trial waits for the next run, and its cell with
-    it. If Ray does not say which trials it ended: all that ran."""
+def _note_memory_kill(used: Mapping[Trial, str], memory_kills: Counter[Trial], work: Work) -> None:
+    """Count it; past its last attempt a trial waits for the next run, and its cell with it.
+
+    :param used: trial -> the memory that it had taken; if Ray does not say which trials it ended, all that ran were.
+    """
+    progress = work.progress
     ended = used or dict.fromkeys(map(parse_trial, progress.running), "an unknown amount")
     memory_kills.update(ended.keys())
     for name in list(progress.running):
         progress.drop(parse_trial(name))
     for trial, amount in ended.items():
         unfinished = Unfinished(trial.id, f"ended by Ray's memory monitor, at {amount}", memory_kills[trial])
-        if memory_kills[trial] >= study.definition.resources.attempts:
+        if memory_kills[trial] >= work.study.definition.resources.attempts:
             progress.give_up(trial, unfinished.in_words)
-            unfinished.keep(results)
-        watch(progress, f"{trial.id}: {unfinished.in_words}; the study goes on with a new Ray")
+            unfinished.keep(work.results)
+        work.watch(progress, f"{trial.id}: {unfinished.in_words}; the study goes on with a new Ray")
 
 
-def _with_heartbeat(watch: Watch, results: Results, claim: Claim) -> Watch:
+def _with_heartbeat(work: Work, claim: Claim) -> Watch:
     """Also keep OUT/run.json fresh, for `study status` from elsewhere, and end when another driver has OUT."""
     written = 0.0
 
@@ -117,13 +108,13 @@ def _with_heartbeat(watch: Watch, results: Results, claim: Claim) -> Watch:
             claim.check()
         if progress.updated - written >= SECONDS_BETWEEN_HEARTBEATS:
             written = progress.updated
-            _tell(results, progress)
-        watch(progress, line)
+            _write_heartbeat(work.results, progress)
+        work.watch(progress, line)
 
     return watch_and_write
 
 
-def _tell(results: Results, progress: Progress) -> None:
+def _write_heartbeat(results: Results, progress: Progress) -> None:
     """A heartbeat. That it fails is no reason to end a run: trials that cannot be committed say so themselves."""
     with contextlib.suppress(StudyError, OSError):
         try:

@@ -4,6 +4,5 @@ from study.cluster.cluster_file import check_cluster_file
 from study.cluster.connection import connected
 from study.cluster.driver import KilledForMemory, run_schedule
 from study.cluster.nodes import check_nodes, machines
-from study.cluster.reporter import Watch
 
-__all__ = ["KilledForMemory", "Watch", "check_cluster_file", "check_nodes", "connected", "machines", "run_schedule"]
+__all__ = ["KilledForMemory", "check_cluster_file", "check_nodes", "connected", "machines", "run_schedule"]

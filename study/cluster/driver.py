@@ -15,15 +15,13 @@ from ray.tune.search import Searcher
 
 from study.cells import Trial, parse_trial
 from study.cluster.private import private_folder
-from study.cluster.reporter import Reporter, Watch
+from study.cluster.reporter import Reporter
 from study.cluster.worker import train
 from study.definition import Definition
 from study.planning.capacity import GIB, Machine, request, trials_at_once
-from study.prepare import Prepared
-from study.progress import Progress
-from study.results import Results
 from study.schedule import Schedule
 from study.terminal.interrupts import stopping_between_steps
+from study.work import Work
 
 
 class KilledForMemory(Exception):
@@ -82,11 +80,8 @@ class CellSearcher(Searcher):  # type: ignore[misc]
 
 
 def run_schedule(
-    study: Prepared,
+    work: Work,
     schedule: Schedule,
-    results: Results,
-    progress: Progress,
-    watch: Watch,
     machines: Sequence[Machine],
     memory_kills: Counter[Trial],
 ) -> None:
@@ -95,18 +90,18 @@ def run_schedule(
     :param memory_kills: how often Ray ended each trial for its memory: it then asks for twice as much, each time.
     :raises KilledForMemory: it has done so again. What is committed stays; a new schedule, on a new Ray, goes on.
     """
-    failures, attempts = Counter[Trial](), study.definition.resources.attempts
+    failures, attempts = Counter[Trial](), work.study.definition.resources.attempts
     with private_folder() as scratch, stopping_between_steps() as stop_if_asked:
-        reporter = Reporter(study, results, progress, watch, failures, stop_if_asked)
+        reporter = Reporter(work, failures, stop_if_asked)
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(
-                ray.tune.with_parameters(train, study=study, out=results.place()),
-                _resources_of(study.definition, machines),
+                ray.tune.with_parameters(train, study=work.study, out=work.results.place()),
+                _resources_of(work.study.definition, machines),
             ),
             tune_config=ray.tune.TuneConfig(
                 search_alg=CellSearcher(schedule, memory_kills, failures, attempts),
                 num_samples=-1,
-                max_concurrent_trials=_handed_out_at_once(study.definition, machines),
+                max_concurrent_trials=_handed_out_at_once(work.study.definition, machines),
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.config["trial"],
                 trial_dirname_creator=lambda trial: trial.config["trial"],

@@ -15,13 +15,9 @@ from study.cells import Trial, parse_trial
 from study.definition.point import Point
 from study.errors import StudyError
 from study.planning.cost import readable, seconds_at
-from study.prepare import Prepared
-from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
-from study.results import Results
+from study.progress import SECONDS_BETWEEN_HEARTBEATS
 from study.results.unfinished import Unfinished
-
-Watch = Callable[[Progress, str | None], None]
-"""Called with the run's state on every turn of the driver's loop, and with a line when something happened."""
+from study.work import Work
 
 
 class Reporter(ray.tune.Callback):  # type: ignore[misc]
@@ -29,16 +25,13 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        study: Prepared,
-        results: Results,
-        progress: Progress,
-        watch: Watch,
+        work: Work,
         failures: Mapping[Trial, int],
         stop_if_asked: Callable[[], None],
     ) -> None:
         """:param failures: how often each trial has failed; the searcher counts.
         :param stop_if_asked: called on every turn of the driver's loop; may raise KeyboardInterrupt."""
-        self._study, self._results, self._progress, self._watch = study, results, progress, watch
+        self._study, self._results, self._progress, self._watch = work.study, work.results, work.progress, work.watch
         self._failures, self._stop_if_asked = failures, stop_if_asked
         self._out_takes_nothing = ""  # or why not
         self._looked_around = time.time()

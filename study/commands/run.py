@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from study.cells import Trial, cells, trials
 from study.definition import Definition
@@ -20,9 +19,7 @@ from study.results.kept import Committed, missing, read_committed
 from study.results.unfinished import read_unfinished
 from study.session import run_all
 from study.summary import Summary, summarise
-
-if TYPE_CHECKING:
-    from study.cluster import Watch
+from study.work import Watch, Work
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def run_prepared(
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
         cost = estimate(definition, todo, committed.rows, images_to_train_on(study.splits))
-        run_all(study, results, claim, committed.rows, todo, cost, progress, watch, address, ray_log=ray_log)
+        run_all(Work(study, results, progress, watch), claim, committed.rows, todo, cost, address, ray_log=ray_log)
         return replace(finished(definition, results, given_up=progress.given_up), progress=progress)
 
 
