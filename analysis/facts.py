@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
+from analysis.classes import in_class_order
 from analysis.errors import AnalysisError
-from analysis.scores import in_class_order
 from study.definition import Definition
 from study.results import Results
 from trainers.dice import ALL, AVERAGINGS, DiceScores, dice, image_scores

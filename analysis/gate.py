@@ -15,18 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.classes import MACRO, NOT_OBJECTS
 from analysis.errors import AnalysisError
-from analysis.scores import (
-    CELL,
-    KINDS,
-    MACRO,
-    NOT_OBJECTS,
-    Configuration,
-    Scores,
-    by_split,
-    configurations,
-    of_kind,
-)
+from analysis.scores import CELL, KINDS, Configuration, Scores, by_split, configurations, of_kind
 from analysis.statistics.comparison import ALPHA
 from analysis.statistics.limits import FAILED, MAX_GAP, MAX_SD, MET, MIN_DICE, OPEN, Estimate, unanswerable
 from analysis.statistics.spread import without_score

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.classes import is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
-from analysis.scores import Scores, is_object, tidy
+from analysis.scores import Scores, tidy
 from analysis.tidy import COLUMNS, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition

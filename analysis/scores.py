@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.classes import MACRO, NOT_OBJECTS, in_class_order, is_object
 from analysis.errors import AnalysisError
+from analysis.facts import Facts
 from study.selection import best_by_validation
-from trainers.dice import ALL, BACKGROUND
-
-if TYPE_CHECKING:
-    from analysis.facts import Facts
 
 Floats = NDArray[np.float64]
 Configuration = tuple[str, str]
@@ -33,10 +31,6 @@ TABLE_COLUMNS = (*CONFIGURATION, "split", "split_kind", "axis", "seed", "averagi
 KINDS = RANDOM, HELD_OUT = "random", "held_out"
 """Of splits. A held-out split tests samples whose angle, patient or the like, its axis, was not trained on."""
 
-MACRO = "mean of objects"
-"""In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
-CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
-NOT_OBJECTS = (BACKGROUND, ALL, MACRO)
 PAPERS = ("pw", "ew")
 """The paper's averagings: those that are shown unless others are asked for."""
 ROUNDING = 1e-9  # differences of decimal scores that are equal on paper
@@ -128,23 +122,6 @@ class HeldOut:
     def in_words(self, kind: str) -> str:
         """The splits of a kind, e.g. `random splits`, `held-out angle splits`."""
         return f"{self.split}s" if kind == HELD_OUT else f"{kind.replace('_', '-')} splits"
-
-
-def is_object(classes: pd.Series[Any]) -> pd.Series[Any]:
-    return ~classes.isin(NOT_OBJECTS)
-
-
-def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows by class, in the order of `class_order`; else as they were."""
-    places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
-    return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
-
-
-def class_order(name: str) -> tuple[int, str]:
-    """The paper's classes in the paper's order, then others by name, and "all" last."""
-    if name == ALL:
-        return len(CLASSES) + 1, name
-    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
 
 
 def with_macro(table: pd.DataFrame) -> pd.DataFrame:

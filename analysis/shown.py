@@ -6,7 +6,8 @@ import itertools
 
 import pandas as pd
 
-from analysis.scores import MACRO, RANDOM, Configuration, by_split, configurations, main_averaging, of_kind
+from analysis.classes import MACRO
+from analysis.scores import RANDOM, Configuration, by_split, configurations, main_averaging, of_kind
 
 NUM_BEST, NUM_WORST = 20, 4
 MOST_PAIRS = 12

@@ -13,7 +13,8 @@ from itertools import groupby
 
 import pandas as pd
 
-from analysis.scores import HELD_OUT, PAPERS, RANDOM, HeldOut, class_order
+from analysis.classes import class_order
+from analysis.scores import HELD_OUT, PAPERS, RANDOM, HeldOut
 from trainers.printable import printable
 
 NAMES = ["model", "loss", "split", "averaging", "class"]

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
+from analysis.classes import MACRO
 from analysis.errors import AnalysisError
-from analysis.scores import HELD_OUT, KINDS, MACRO, RANDOM, tidy
+from analysis.scores import HELD_OUT, KINDS, RANDOM, tidy
 from study.results.bounded import read_bounded
 from trainers.dice import ALL, AVERAGINGS, BACKGROUND
 

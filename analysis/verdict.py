@@ -7,11 +7,11 @@ import pandas as pd
 from scipy import stats
 
 from analysis.answer import Finding
+from analysis.classes import MACRO, is_object
 from analysis.scores import (
     CONFIGURATION,
     HELD_OUT,
     KINDS,
-    MACRO,
     RANDOM,
     Floats,
     HeldOut,
@@ -19,7 +19,6 @@ from analysis.scores import (
     by_split,
     configuration_name,
     count_of,
-    is_object,
     main_averaging,
     of_kind,
 )

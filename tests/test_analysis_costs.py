@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_analysis_load import DEFINITION, commit
 
+from analysis.classes import MACRO
 from analysis.load import load
-from analysis.scores import MACRO, with_macro
+from analysis.scores import with_macro
 from analysis.statistics.costs import non_dominated, trade_off
 from study.results import Results
 

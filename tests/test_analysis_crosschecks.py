@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
+from analysis.classes import MACRO
 from analysis.load import load
-from analysis.scores import MACRO, by_split, objects_of, of_kind
+from analysis.scores import by_split, objects_of, of_kind
 from analysis.statistics.ranks import class_agreement
 from analysis.statistics.variance import variance_shares
 

@@ -14,11 +14,11 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from analysis.classes import MACRO
 from analysis.load import load
 from analysis.report import drawing, figures, figures_search
 from analysis.report.drawing import OF_HELD_OUT
 from analysis.report.svg import INK, inline_svg
-from analysis.scores import MACRO
 from analysis.statistics.comparison import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.classes import MACRO
 from analysis.errors import AnalysisError
 from analysis.gate import CANNOT_TELL, STABLE, UNSTABLE, GateAnswer, check
 from analysis.load import load
-from analysis.scores import MACRO, Scores
+from analysis.scores import Scores
 
 RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
 Draw = Callable[[str, str], float]

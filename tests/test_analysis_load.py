@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.classes import class_order
 from analysis.errors import AnalysisError
 from analysis.load import load, reference_marks
-from analysis.scores import HeldOut, Scores, class_order
+from analysis.scores import HeldOut, Scores
 from study.cells import parse_trial
 from study.definition import file as definition_file
 from study.results import Results

@@ -12,12 +12,13 @@ import pytest
 import small_study
 from simulated_study import write_study
 
+from analysis.classes import MACRO
 from analysis.cli import main
 from analysis.commands import stability
 from analysis.errors import AnalysisError
 from analysis.gate import check
 from analysis.load import load
-from analysis.scores import MACRO, by_split
+from analysis.scores import by_split
 from study.definition import file as definition_file
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0"]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.scores import MACRO, tuned_trials
+from analysis.classes import MACRO
+from analysis.scores import tuned_trials
 from analysis.statistics.comparison import nadeau_bengio_interval
 from analysis.statistics.importance import FANOVA, PED_ANOVA, importance
 from analysis.statistics.ranks import mean_tau

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from analysis.scores import MACRO, by_split, objects_of, of_kind
+from analysis.classes import MACRO
+from analysis.scores import by_split, objects_of, of_kind
 from analysis.statistics.comparison import (
     columns_against_held_out,
     compare,

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analysis
+from analysis.classes import CLASSES
 from analysis.formats import FORMATS, to_csv, to_html, to_latex, to_markdown, to_text
-from analysis.scores import CLASSES
 from analysis.tables import audit, audit_summary, tables, worst
 
 REFERENCE = Path(analysis.__path__[0]) / "reference" / "paper_tables.csv"

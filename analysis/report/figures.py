@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.classes import MACRO, NOT_OBJECTS, is_object
 from analysis.report.drawing import (
     LEGEND_ROW,
     MOST_CHARACTERS_OF_MARKER,
@@ -32,19 +33,7 @@ from analysis.report.drawing import (
     plain_text,
 )
 from analysis.report.svg import FAINT, INK
-from analysis.scores import (
-    CONFIGURATION,
-    HELD_OUT,
-    KINDS,
-    MACRO,
-    NOT_OBJECTS,
-    RANDOM,
-    Floats,
-    HeldOut,
-    by_split,
-    is_object,
-    of_kind,
-)
+from analysis.scores import CONFIGURATION, HELD_OUT, KINDS, RANDOM, Floats, HeldOut, by_split, of_kind
 from analysis.statistics.comparison import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread

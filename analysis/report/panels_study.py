@@ -7,10 +7,11 @@ import json
 
 import pandas as pd
 
+from analysis.classes import is_object
 from analysis.report import figures_search
 from analysis.report.page import Drawn, Picture, Pictures, panel
 from analysis.report.strips import Strip, colours, examples, strips
-from analysis.scores import CONFIGURATION, is_object, main_averaging, tuned_trials
+from analysis.scores import CONFIGURATION, main_averaging, tuned_trials
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
 from analysis.statistics.false_classes import false_class_matrices
 from analysis.statistics.material import Material

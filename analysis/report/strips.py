@@ -15,9 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from analysis.classes import class_order, in_class_order
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, class_order, in_class_order
+from analysis.scores import CONFIGURATION
 from study.data_set import fingerprint_of, source_of
 from study.errors import StudyError
 from study.splits import make_split

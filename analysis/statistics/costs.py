@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.classes import MACRO
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, KINDS, MACRO, with_macro
+from analysis.scores import CONFIGURATION, KINDS, with_macro
 from analysis.statistics.spread import MIN_SPLITS_FOR_SD, mean_interval
 from study.definition.point import Point
 

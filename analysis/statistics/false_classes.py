@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.classes import class_order
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, class_order
+from analysis.scores import CONFIGURATION
 
 IMAGE = ["image", "class"]
 

@@ -14,19 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.scores import (
-    COLUMN,
-    CONFIGURATION,
-    HELD_OUT,
-    KINDS,
-    MACRO,
-    ROUNDING,
-    Floats,
-    by_split,
-    is_object,
-    objects_of,
-    of_kind,
-)
+from analysis.classes import MACRO, is_object
+from analysis.scores import COLUMN, CONFIGURATION, HELD_OUT, KINDS, ROUNDING, Floats, by_split, objects_of, of_kind
 from analysis.statistics.comparison import labelings, relabelling_refusal
 from analysis.statistics.spread import Refusal
 from trainers.dice import BACKGROUND

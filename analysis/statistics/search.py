@@ -17,18 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.scores import (
-    CELL,
-    CONFIGURATION,
-    HELD_OUT,
-    MACRO,
-    ROUNDING,
-    Floats,
-    is_object,
-    of_configuration,
-    tuned_trials,
-    with_macro,
-)
+from analysis.classes import MACRO, is_object
+from analysis.scores import CELL, CONFIGURATION, HELD_OUT, ROUNDING, Floats, of_configuration, tuned_trials, with_macro
 from analysis.statistics.comparison import nadeau_bengio_interval
 from analysis.statistics.ranks import mean_tau
 from analysis.statistics.spread import MIN_SPLITS_FOR_SD, Refusal, sd_refusal

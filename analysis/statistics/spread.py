@@ -14,19 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.scores import (
-    COLUMN,
-    CONFIGURATION,
-    HELD_OUT,
-    MACRO,
-    NOT_OBJECTS,
-    Floats,
-    by_split,
-    count_of,
-    objects_of,
-    of_kind,
-    with_macro,
-)
+from analysis.classes import MACRO, NOT_OBJECTS
+from analysis.scores import COLUMN, CONFIGURATION, HELD_OUT, Floats, by_split, count_of, objects_of, of_kind, with_macro
 
 MIN_SPLITS_FOR_SD = 4
 LEVEL = 0.95

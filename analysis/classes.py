@@ -1,0 +1,31 @@
+"""The classes of a table of scores: which are objects, and in which order they are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from trainers.dice import ALL, BACKGROUND
+
+MACRO = "mean of objects"
+"""In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
+CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
+NOT_OBJECTS = (BACKGROUND, ALL, MACRO)
+
+
+def is_object(classes: pd.Series[Any]) -> pd.Series[Any]:
+    return ~classes.isin(NOT_OBJECTS)
+
+
+def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows by class, in the order of `class_order`; else as they were."""
+    places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
+    return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
+
+
+def class_order(name: str) -> tuple[int, str]:
+    """The paper's classes in the paper's order, then others by name, and "all" last."""
+    if name == ALL:
+        return len(CLASSES) + 1, name
+    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
