@@ -248,7 +248,7 @@ def test_a_network_that_draws_in_training_goes_on_with_the_same_bits(importable:
     recipe = prepared.definition.recipe.at({"training.epochs": 3, "model.dropout": 0.5})
     arguments = (
         Job("parts:SmallNet", "parts:focal", recipe, (0, "a trial")),
-        prepared.dataset,
+        prepared.source,
         prepared.splits["random_0"],
     )
 
