@@ -80,11 +80,11 @@ def outside_of(definition: Definition) -> Outside:
     return Outside(identities, versions, files)
 
 
-def check_parts(definition: Definition) -> None:
-    """Import what the dotted paths of a definition name.
+def check_parts(definition: Definition, num_classes: int) -> None:
+    """Import what the dotted paths of a definition name, and try each of these networks and losses once.
 
     Raises StudyError with every path that leads nowhere, or else every key of the section model that no network takes,
-    and every searched one that some network does not take.
+    and every searched one that some network does not take, or else every network and loss that fails.
     """
     if not any(map(is_dotted_path, (*definition.grid.models, *definition.grid.losses))):
         return
@@ -102,6 +102,7 @@ def check_parts(definition: Definition) -> None:
         else:
             takes[name] = frozenset(network(name).arguments(dict(definition.model)))
     problems = problems or _problems_of_arguments(definition, takes)
+    problems = problems or _failures(definition, num_classes)
     if problems:
         raise StudyError("\n".join(problems))
 
@@ -112,6 +113,26 @@ def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
     except NotFound as error:
         return [str(error)]
     return []
+
+
+def _failures(definition: Definition, num_classes: int) -> list[str]:
+    """Of networks and losses that are not ours: what goes wrong when one image is predicted, or two are compared."""
+    from trainers.losses import try_loss
+    from trainers.networks import network
+
+    size, arguments, failures = definition.training.image_size, dict(definition.model), []
+    trials: dict[str, Callable[[], object]] = {
+        **{name: lambda name=name: network(name).cost(num_classes, arguments, size) for name in definition.grid.models},  # type: ignore[misc]
+        **{name: lambda name=name: try_loss(name, num_classes) for name in definition.grid.losses},  # type: ignore[misc]
+    }
+    for name, attempt in trials.items():
+        if not is_dotted_path(name):
+            continue
+        try:
+            attempt()
+        except (Exception, SystemExit) as error:  # whatever somebody else's code does
+            failures.append(f"{name} fails: {type(error).__name__}: {' '.join(str(error).split())}")
+    return failures
 
 
 def _problems_of_arguments(definition: Definition, takes: Mapping[str, frozenset[str]]) -> list[str]:

@@ -174,7 +174,7 @@ def test_what_is_installed_is_known_by_its_version() -> None:
     found.make_findable()
     with pytest.raises(StudyError, match=r"torch 0\.1 is needed here, and there is "):
         Outside(versions={"torch": "0.1"}).make_findable()
-    check_parts(definition)
+    check_parts(definition, 3)
 
 
 def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
@@ -208,7 +208,7 @@ def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
 def test_what_cannot_be_used_is_refused_by_name(importable: Path, settings: list[str], words: str) -> None:
     definition = load(str(importable / "mine.toml"), settings)
     with pytest.raises(StudyError) as caught:
-        (outside_of(definition), check_parts(definition))
+        (outside_of(definition), check_parts(definition, 3))
     assert words in str(caught.value)
 
 
@@ -266,6 +266,85 @@ def test_a_network_that_draws_in_training_goes_on_with_the_same_bits(importable:
     without = Job("parts:SmallNet", "parts:focal", recipe.at({"model.dropout": 0.0}), (0, "a trial"))
     other = train(without, *arguments[1:]).model.state_dict()
     assert any(not torch.equal(whole[name], other[name]) for name in whole)
+
+
+FAILING = """
+import numpy
+import random
+import torch
+from torch import nn
+
+class TooMany(nn.Conv2d):
+    def __init__(self, num_classes):
+        super().__init__(3, num_classes + 1, 1)
+
+class Nothing(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, images):
+        return images[:, :1].expand(-1, self.num_classes, -1, -1)
+
+class NeedsMore(nn.Conv2d):
+    def __init__(self, num_classes, depth):
+        super().__init__(3, num_classes, depth)
+
+class AnyKey(nn.Conv2d):
+    def __init__(self, num_classes, **keys):
+        super().__init__(3, num_classes, 1, **keys)
+        self.drawn = nn.Parameter(torch.tensor([random.random(), numpy.random.rand()]))
+
+def leaves(num_classes):
+    raise SystemExit(3)
+
+class LossWithArguments:
+    def __init__(self, weight):
+        pass
+
+def number(logits, labels):
+    return 1.0
+
+def constant(logits, labels):
+    return torch.ones(())
+
+def per_pixel(logits, labels):
+    return nn.functional.cross_entropy(logits, labels, reduction="none")
+"""
+
+
+@pytest.mark.slow
+def test_what_fails_is_named_before_anything_is_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "failing.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(str(folder))
+    failing = {
+        "models": {
+            "TooMany": "must be B x 3",
+            "Nothing": "no weights",
+            "NeedsMore": "depth",
+            "leaves": "SystemExit: 3",
+        },
+        "losses": {"number": "gives a float", "constant": "does not depend", "per_pixel": "a scalar"},
+    }
+    settings = [
+        f"grid.{key}={','.join(['parts:SmallNet'] * (key == 'models') + [f'failing:{name}' for name in names])}"
+        for key, names in failing.items()
+    ]
+    try:
+        with pytest.raises(StudyError) as refused:
+            prepare(load(str(folder / "mine.toml"), settings))
+        lines = dict(line.split(" fails: ", 1) for line in str(refused.value).splitlines())
+        for name, words in (pair for names in failing.values() for pair in names.items()):
+            assert words in lines.pop(f"failing:{name}")
+        assert lines == {}
+        with pytest.raises(StudyError, match="cannot be made without arguments"):
+            prepare(load(str(folder / "mine.toml"), ["grid.losses=failing:LossWithArguments"]))
+        one, other, another = (network("failing:AnyKey").build(3, {"width": 1.0}, seed) for seed in (1, 1, 2))
+        assert torch.equal(one.network.drawn, other.network.drawn), "what numpy and Python draw is seeded, too"
+        assert not torch.equal(one.network.drawn, another.network.drawn)
+    finally:
+        for name in ("parts", "my_layers", "failing"):
+            sys.modules.pop(name, None)
 
 
 def test_a_weight_that_nobody_draws_is_named() -> None:

@@ -187,7 +187,9 @@ def test_a_digest_is_that_of_the_file(two_trials: Path) -> None:
 def test_results_of_an_earlier_version_are_refused_in_one_sentence(two_trials: Path, column: str) -> None:
     victim = two_trials / "trials" / f"{ONE}.parquet"
     pq.write_table(pq.read_table(victim).drop_columns([column]), victim)
-    with pytest.raises(StudyError, match=rf"{ONE}\.parquet was written by an earlier version .* use another --out"):
+    with pytest.raises(
+        StudyError, match=rf"{ONE}\.parquet was written by an earlier version .* run it anew, elsewhere"
+    ):
         Results(two_trials).audit()
 
 
@@ -196,7 +198,7 @@ def test_the_definition_of_an_earlier_version_is_refused_in_one_sentence(tmp_pat
     (tmp_path / "study.toml").write_text(kept)
     with pytest.raises(StudyError) as caught:
         kept_definition(Results(tmp_path))
-    assert str(caught.value) == f"{tmp_path} was made by an earlier version of this project: use another --out"
+    assert str(caught.value) == f"{tmp_path} was made by an earlier version of this project: run it anew, elsewhere"
 
 
 @pytest.mark.parametrize("name", ["dice/notes.txt", "dice/other.parquet", "trials/icnet/x.parquet", "masks/a.csv"])

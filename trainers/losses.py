@@ -44,18 +44,32 @@ def loss_named(name: str) -> Loss:
     if name in LOSSES:
         function: Loss = found
         return function
-    of_others = found() if isinstance(found, type) else found
+    try:
+        of_others = found() if isinstance(found, type) else found
+    except TypeError as error:
+        raise NotFound(f"{name} cannot be made without arguments: {error}") from error
     if not callable(of_others):
         raise NotFound(f"{name} is a {type(of_others).__name__}: it computes no loss")
 
     def in_float32(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
         with torch.autocast(logits_BKHW.device.type, enabled=False):
-            loss: Tensor = of_others(logits_BKHW.float(), target_BHW)
+            loss = of_others(logits_BKHW.float(), target_BHW)
+        if not isinstance(loss, Tensor):
+            raise ValueError(f"{name} gives a {type(loss).__name__}: it must give a tensor, a scalar")
         if loss.ndim:
             raise ValueError(f"{name} gives a tensor of shape {tuple(loss.shape)}: it must give a scalar")
         return loss
 
     return in_float32
+
+
+def try_loss(name: str, num_classes: int) -> None:
+    """The loss and its gradient of two small images. Raises whatever it raises, ValueError for what is no loss."""
+    logits_BKHW = torch.zeros(2, num_classes, 16, 16, requires_grad=True)
+    loss = loss_named(name)(logits_BKHW, torch.zeros(2, 16, 16, dtype=torch.long))
+    if not loss.requires_grad:
+        raise ValueError(f"{name} does not depend on the logits: nothing can be learnt by it")
+    loss.backward()  # type: ignore[no-untyped-call]
 
 
 def total_loss(loss: Loss, outputs: Sequence[Tensor], target_BHW: Tensor, weights: Sequence[float]) -> Tensor:

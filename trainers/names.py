@@ -52,7 +52,7 @@ def find(name: str, built_in: Mapping[str, str]) -> Any:
     module, _, attributes = path.partition(":")
     try:
         found: Any = import_module(module)
-    except Exception as error:  # whatever somebody else's module does when it is imported
+    except (Exception, SystemExit) as error:  # whatever somebody else's module does when it is imported
         raise NotFound(f"{name}: {module} cannot be imported: {type(error).__name__}: {error}") from error
     try:
         return reduce(getattr, attributes.split("."), found)

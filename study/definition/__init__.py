@@ -195,5 +195,5 @@ def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) ->
 def _plain(dimension: Range | Choices) -> Any:
     """As the recipe's digest takes it: 1 is 1.0."""
     if isinstance(dimension, Choices):
-        return list(dimension.choices)
+        return [float(c) if isinstance(c, int) and not isinstance(c, bool) else c for c in dimension.choices]
     return {name: float(value) for name, value in dimension if value is not None}

@@ -303,7 +303,8 @@ def _row_in(content: bytes, path: str) -> Row | None:
         raise StudyError(f"{path} ({_NOT_OURS})")
     if lacking := [name for name in SCHEMAS["trials"].names if name not in table.column_names]:
         raise StudyError(
-            f"{path} was written by an earlier version of this project, which kept no {lacking[0]}: use another --out"
+            f"{path} was written by an earlier version of this project, which kept no {lacking[0]}: "
+            "run it anew, elsewhere"
         )
     row: Row = _cast(table.select(SCHEMAS["trials"].names), SCHEMAS["trials"], path).to_pylist()[0]
     return row

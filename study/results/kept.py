@@ -22,7 +22,7 @@ def kept_definition(results: Results) -> Definition:
     place = f"{results.out}/{DEFINITION_FILE}"
     table = read_toml(content, place)
     if is_of_an_earlier_version(table):
-        raise StudyError(f"{results.out} was made by an earlier version of this project: use another --out")
+        raise StudyError(f"{results.out} was made by an earlier version of this project: run it anew, elsewhere")
     return parse(table, place)
 
 

@@ -292,14 +292,14 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
     if row["status"] == "failed":
         console.say(f"{row['trial']} failed: {row['error']}")
         return
-    table = Table(box=None, pad_edge=False)
+    point, table = Point.from_json(row["point"]), Table(box=None, pad_edge=False)
     for column in ("test Dice", *(score["class"] for score in test)):
         table.add_column(column)
     for name in AVERAGINGS:
         values = [score[f"dice_{name}"] for score in test]
         table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
     console.say(
-        f"{row['trial']}: {Point.from_json(row['point'])}, {row['parameters']:,} parameters, "
+        f"{row['trial']}: {f'{point}, ' if point else ''}{row['parameters']:,} parameters, "
         f"{row['gflops']:.2f} GFLOP an image, {row['latency_ms_median']:.1f} ms an image; weights of epoch "
         f"{row['selected_epoch']}, the lowest validation loss; {row['train_seconds']:.0f} s."
     )

@@ -39,7 +39,9 @@ class Network:
 
     def arguments(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Those of a recipe's `model` that this network takes."""
-        return {key: value for key, value in given.items() if self.takes is None or key in self.takes}
+        if self.takes is None:  # that of a width of 1 it need not know
+            return {key: value for key, value in given.items() if (key, value) != ("width", 1.0)}
+        return {key: value for key, value in given.items() if key in self.takes}
 
     def build(self, num_classes: int, given: Mapping[str, Value], seed: int) -> nn.Module:
         """The network on the CPU, every weight drawn by the seed alone: images_BCHW -> a tuple of logits_BKHW, the main
@@ -77,6 +79,8 @@ class Network:
             adapted = (model if self.is_built_in else Adapted(model, num_classes)).eval()
             with FlopCounterMode(display=False) as counter:
                 adapted(torch.zeros(1, 3, image_size, image_size))
+            if not any(parameter.requires_grad for parameter in model.parameters()):
+                raise ValueError(f"{self.name} has no weights that could be trained")
         return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
 
     def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:

@@ -43,7 +43,8 @@ def outputs_of(returned: Any) -> tuple[Tensor, ...]:
             return tuple(returned)
     if isinstance(logits := getattr(returned, "logits", None), Tensor):
         return (logits,)
-    found = f"a dict with {', '.join(map(str, returned))}" if isinstance(returned, Mapping) else type(returned).__name__
+    keys = f" with {', '.join(map(str, returned))}" if isinstance(returned, Mapping) else ""
+    found = f"{type(returned).__name__}{keys}"
     raise ValueError(
         f'a network returned a {found}: it must be a tensor, a tuple of them, a dict with "out" or have logits'
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -23,17 +25,22 @@ def keras_start(model: nn.Module, generator: torch.Generator) -> nn.Module:
 
 @contextmanager
 def draws_seeded_by(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """torch's global generator, from which a network may draw, starts at the seed, and is afterwards as it was; on a
-    GPU that of the GPU, too."""
+    """The global generators of torch, numpy and Python, from which a network may draw, start at the seed, and are
+    afterwards as they were; on a GPU that of the GPU, too."""
     before, on_gpu = torch.get_rng_state(), device is not None and device.type == "cuda"
     before_on_gpu = torch.cuda.get_rng_state() if on_gpu else None
+    of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002 - a network's own draws
     torch.default_generator.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    random.seed(seed)
     if on_gpu:
         torch.cuda.manual_seed(seed)
     try:
         yield
     finally:
         torch.set_rng_state(before)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        random.setstate(of_python)
         if before_on_gpu is not None:
             torch.cuda.set_rng_state(before_on_gpu)
 
