@@ -98,12 +98,12 @@ class HeldOut:
     """The words for a table's held-out splits: they name the axis, where it is known."""
 
     axes: tuple[str, ...]
-    """In the table's order; none where they are unknown."""
+    """In the table's order; none where one of them is unknown."""
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> HeldOut:
         axes = dict.fromkeys(table.loc[table["split_kind"] == HELD_OUT, "axis"])
-        return cls(tuple(str(axis) for axis in axes if axis))
+        return cls(() if "" in axes else tuple(map(str, axes)))
 
     @property
     def split(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,13 @@ class StudyError(Exception):
     def __str__(self) -> str:
         """What is shown on a terminal is text: names in it may come from others, with escape sequences in them."""
         return printable(super().__str__(), keep="\n")
+
+
+def refuse_repeats(values: Iterable[object]) -> None:
+    """Raises ValueError, naming them, if some values stand there more than once."""
+    repeated = sorted(str(value) for value, count in Counter(values).items() if count > 1)
+    if repeated:
+        raise ValueError(f"named twice: {', '.join(name[:LONGEST_SHOWN] for name in repeated[:MOST_SHOWN])}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
@@ -116,18 +116,18 @@ def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
 
 
 def _failures(definition: Definition, num_classes: int) -> list[str]:
-    """Of networks and losses that are not ours: what goes wrong when one image is predicted, or two are compared."""
+    """What goes wrong when a network that is not ours predicts an image, or a loss that is not ours is computed."""
     from trainers.losses import try_loss
     from trainers.networks import network
 
-    size, arguments, failures = definition.training.image_size, dict(definition.model), []
-    trials: dict[str, Callable[[], object]] = {
-        **{name: lambda name=name: network(name).cost(num_classes, arguments, size) for name in definition.grid.models},  # type: ignore[misc]
-        **{name: lambda name=name: try_loss(name, num_classes) for name in definition.grid.losses},  # type: ignore[misc]
-    }
-    for name, attempt in trials.items():
-        if not is_dotted_path(name):
-            continue
+    arguments, size = dict(definition.model), definition.training.image_size
+    models, losses = (list(filter(is_dotted_path, names)) for names in (definition.grid.models, definition.grid.losses))
+    attempts: list[tuple[str, Callable[[], object]]] = [
+        *((name, partial(network(name).cost, num_classes, arguments, size)) for name in models),
+        *((name, partial(try_loss, name, num_classes)) for name in losses),
+    ]
+    failures = []
+    for name, attempt in attempts:
         try:
             attempt()
         except (Exception, SystemExit) as error:  # whatever somebody else's code does

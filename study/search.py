@@ -92,7 +92,7 @@ def _ask_tpe(definition: Definition, seed: int, earlier: Sequence[Outcome]) -> P
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=1, multivariate=True, constant_liar=False)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for outcome in earlier:
-        params = {key: _told(dimension, outcome.point[key]) for key, dimension in space.items()}
+        params = {key: _inside(dimension, outcome.point[key]) for key, dimension in space.items()}
         study.add_trial(
             optuna.trial.create_trial(params=params, distributions=distributions, value=outcome.objective)
             if outcome.objective is not None
@@ -104,7 +104,7 @@ def _ask_tpe(definition: Definition, seed: int, earlier: Sequence[Outcome]) -> P
 
 
 def _distribution(dimension: Range | Choices, default: Value) -> BaseDistribution:
-    """Optuna's; the values of a range with a step are to it numbers of steps."""
+    """A dimension as Optuna has it: of a range with a step, the number of steps is searched."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(dimension, Choices):
@@ -116,8 +116,8 @@ def _distribution(dimension: Range | Choices, default: Value) -> BaseDistributio
     return FloatDistribution(float(dimension.low), float(dimension.high), log=dimension.log)
 
 
-def _told(dimension: Range | Choices, value: Value) -> Value:
-    """A value as Optuna is given it. The default may lie outside of the range: the nearest value inside."""
+def _inside(dimension: Range | Choices, value: Value) -> Value:
+    """The value as Optuna has it. That of trial 0 may lie outside of the range: then the nearest one inside."""
     if isinstance(dimension, Choices):
         return value
     return dimension.nearest(value) if dimension.step is None else dimension.step_of(value)

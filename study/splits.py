@@ -15,7 +15,7 @@ from trainers.data.table import ALL_SAMPLES, Sample, Samples, Value, in_order, i
 from trainers.seeds import generator_for, shuffled
 
 EVERY_CLASS = "*"
-MOST_VALUES_TOLD = 20
+MOST_VALUES_SHOWN = 20
 
 
 class SplitError(StudyError):
@@ -104,8 +104,8 @@ def _empty_parts(
 
 def _values_in_words(rows: Iterable[Sample], axis: str) -> str:
     values = in_order(row.values[axis] for row in rows if axis in row.values)
-    more = f" and {len(values) - MOST_VALUES_TOLD} more" if len(values) > MOST_VALUES_TOLD else ""
-    return ", ".join(map(_as_written, values[:MOST_VALUES_TOLD])) + more
+    more = f" and {len(values) - MOST_VALUES_SHOWN} more" if len(values) > MOST_VALUES_SHOWN else ""
+    return ", ".join(map(_as_written, values[:MOST_VALUES_SHOWN])) + more
 
 
 def _as_written(value: Value) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.commands.run import run_prepared
+from study.commands.run import run
 from study.definition.file import load
 from study.prepare import Prepared, prepared
 from trainers.data.pixels import Pixels
@@ -77,5 +77,5 @@ def study(definition: str, *settings: str) -> Prepared:
 
 
 if __name__ == "__main__":
-    finished = run_prepared(study(sys.argv[1]), sys.argv[2], lambda progress, line: None)
+    finished = run(study(sys.argv[1]), sys.argv[2], lambda progress, line: None)
     print({scores.configuration: sorted(scores.random | scores.held_out) for scores in finished.scores})

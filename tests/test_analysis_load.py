@@ -424,3 +424,5 @@ def test_words_for_held_out_splits_name_every_axis() -> None:
     assert HeldOut.of(table).samples == "samples whose angle or site was not trained on"
     assert HeldOut.of(table).in_words("held_out") == "held-out angle or site splits"
     assert HeldOut.of(table.assign(axis="")).samples == "held-out samples"
+    mixed = table.assign(axis=["", "angle", ""])
+    assert HeldOut.of(mixed).samples == "held-out samples", "an unknown axis is not spoken of by another's name"

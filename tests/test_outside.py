@@ -138,7 +138,7 @@ def test_a_network_and_a_loss_of_a_folder_go_through_ray(folder: Path, tmp_path:
     (folder / "my_layers.py").write_text(LAYERS.replace("sigmoid", "tanh"))
     other = study("run", folder / "mine.toml", "--out", out, "--set", "search.trials=4")
     assert other.returncode == 2
-    assert "holds trials of other code (" in other.stderr
+    assert "trials of other code: " in other.stderr
 
 
 def test_the_code_is_found_without_running_it(folder: Path) -> None:

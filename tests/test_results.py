@@ -269,7 +269,9 @@ def test_trials_of_other_code_are_refused(tmp_path: Path) -> None:
     here = {"data_fingerprint": "d1", "split_fingerprint": "s1", "versions": json.dumps(versions())}
     here |= {"code": '{"a:Net": "source 123"}'}
     check_same_inputs(Results(tmp_path), study, {trial: here})
-    with pytest.raises(StudyError, match=r"other code \(a~Net-ce-random_0-s0-t00, for one: .*source 456.*; here .*123"):
+    with pytest.raises(
+        StudyError, match=r"a~Net-ce-random_0-s0-t00 was trained with a:Net \(source 456\), .* a:Net \(source 123\)"
+    ):
         check_same_inputs(Results(tmp_path), study, {trial: here | {"code": '{"a:Net": "source 456"}'}})
     not_in_the_grid = parse_trial("a~Other-ce-random_0-s0-t00")
     check_same_inputs(Results(tmp_path), study, {not_in_the_grid: here | {"code": "whatever"}})

@@ -1,4 +1,4 @@
-"""The public function behind `study data`: what a data set holds, every problem of it, and a picture."""
+"""`study data`: what a data set holds, every problem of it, and a picture."""
 
 from __future__ import annotations
 

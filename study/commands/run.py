@@ -9,7 +9,7 @@ from types import MappingProxyType
 from study.cells import Trial, cells, trials
 from study.definition import Definition
 from study.planning.cost import estimate, images_to_train_on
-from study.prepare import Prepared, prepare
+from study.prepare import Prepared
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.results.claim import claimed
@@ -33,7 +33,7 @@ class Finished:
 
 
 def run(
-    definition: Definition,
+    study: Prepared,
     out: str,
     watch: Watch,
     address: str | None = None,
@@ -46,19 +46,6 @@ def run(
     :param retry_failed: of what is missing, only the trials that the machinery could not finish before.
     :raises StudyError: before anything is written, if the data, the definition, OUT or the cluster do not allow it.
     """
-    return run_prepared(prepare(definition), out, watch, address, ray_log=ray_log, retry_failed=retry_failed)
-
-
-def run_prepared(
-    study: Prepared,
-    out: str,
-    watch: Watch,
-    address: str | None = None,
-    *,
-    ray_log: bool = False,
-    retry_failed: bool = False,
-) -> Finished:
-    """The same for a study whose samples come from any source: see `prepare.prepared`."""
     definition, results = study.definition, Results(out)
     refuse_foreign_files(results)
     progress = Progress.of(definition, {}, images_to_train_on(study.splits))

@@ -108,10 +108,10 @@ def _start_paths_at(folder: Path, table: dict[str, Any]) -> None:
         case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
             data["path"] = _absolute(path, folder)
     match table:
-        case {"resources": {"modules": list(modules)} as resources_}:
-            resources_["modules"] = [_absolute(each, folder) if isinstance(each, str) else each for each in modules]
-        case {"resources": {"modules": str(path)} as resources_}:
-            resources_["modules"] = [_absolute(path, folder)]
+        case {"resources": {"modules": list(modules)} as section}:
+            section["modules"] = [_absolute(each, folder) if isinstance(each, str) else each for each in modules]
+        case {"resources": {"modules": str(path)} as section}:
+            section["modules"] = [_absolute(path, folder)]
 
 
 def _absolute(path: str, folder: Path) -> str:
@@ -124,9 +124,9 @@ def _look_for_modules_in(folders: Sequence[Path], table: dict[str, Any]) -> None
     """Name these folders of modules, where a network or loss is given by a dotted path and no folder is named."""
     match table:
         case {"grid": dict(grid)} if any(":" in name for name in _words_in(grid.values())):
-            resources_ = table.setdefault("resources", {})
-            if isinstance(resources_, dict):
-                resources_.setdefault("modules", list(dict.fromkeys(str(folder.resolve()) for folder in folders)))
+            section = table.setdefault("resources", {})
+            if isinstance(section, dict):
+                section.setdefault("modules", list(dict.fromkeys(str(folder.resolve()) for folder in folders)))
 
 
 def _words_in(values: Iterable[Any]) -> list[str]:
@@ -135,16 +135,22 @@ def _words_in(values: Iterable[Any]) -> list[str]:
     ]
 
 
+_KEY = re.compile(r""""([^"]+)"|([^."]+)""")
+_DOTTED = re.compile(rf"({_KEY.pattern})(\.({_KEY.pattern}))*")
+
+
 def _put(table: dict[str, Any], setting: str) -> None:
     """Set one `section.key=value`."""
     dotted, equals, text = (part.strip() for part in setting.partition("="))
-    keys, shown = dotted.replace('"', "").split("."), f"--set {setting[:LONGEST_SHOWN]}"
+    keys = [quoted or bare for quoted, bare in _KEY.findall(dotted)]
+    shown = f"--set {setting[:LONGEST_SHOWN]}"
     if not is_text(setting):
         raise StudyError(f"{shown}: is not text in UTF-8")
-    if not equals or not all(keys):
+    if not equals or not _DOTTED.fullmatch(dotted):
         raise StudyError(f"{shown}: must be section.key=value, such as search.trials=20")
-    if keys[:2] == ["search", "space"] and len(keys) > 3:  # one key, such as model.width
+    if keys[:2] == ["search", "space"] and len(keys) > 3 and "." not in keys[2]:  # one key, such as model.width
         keys[2:4] = [f"{keys[2]}.{keys[3]}"]
+    if keys[:2] == ["search", "space"]:
         _flatten_space(table)
     for key in keys[:-1]:
         table = table.setdefault(key, {})
@@ -248,4 +254,6 @@ def _nearest_key(location: Sequence[Any]) -> str:
     near = difflib.get_close_matches(word, [key.split(".")[-1] for key in siblings], n=1, cutoff=0.6)
     if near or elsewhere:
         return f"; did you mean {'.'.join([*section, near[0]]) if near else elsewhere[0]}?"
-    return f"; the keys here are {', '.join(siblings)}"
+    if section[:2] == ["search", "space"]:
+        siblings = ["low, high, log and step, or choices"]
+    return f"; the keys here are {', '.join(siblings)}" * bool(siblings)

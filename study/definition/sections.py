@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from study.definition.space import MOST_KEYS, Space, flat, in_order
-from study.errors import MOST_SHOWN, brief, did_you_mean
+from study.errors import brief, did_you_mean, refuse_repeats
 from study.planning.figures import figures_of
 from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.names import LONGEST_NAME, LOSSES, NETWORKS, is_dotted_path
@@ -100,9 +99,7 @@ class Grid(Section):
     @field_validator("*")
     @classmethod
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        repeated = [str(value) for value, count in Counter(values).items() if count > 1]
-        if repeated:
-            raise ValueError(f"named twice: {', '.join(sorted(repeated)[:MOST_SHOWN])}")
+        refuse_repeats(values)
         return values
 
 

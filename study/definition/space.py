@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from study.errors import brief
+from study.errors import refuse_repeats
 from trainers.recipe import SECTIONS, Section, Value
 
 MOST_KEYS = 16
@@ -97,9 +96,7 @@ class Choices(Section):
     @field_validator("choices")
     @classmethod
     def _each_once(cls, values: tuple[Value, ...]) -> tuple[Value, ...]:
-        repeated = [str(value) for value, count in Counter(values).items() if count > 1]
-        if repeated:
-            raise ValueError(f"named twice: {brief(', '.join(repeated))}")
+        refuse_repeats(values)
         return values
 
     @property

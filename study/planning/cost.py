@@ -56,8 +56,10 @@ def images_to_train_on(splits: Mapping[str, Split]) -> dict[str, int]:
 
 
 def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Trial], float]:
-    """What tells, of each trial that is still to be run, the seconds that one CPU core of the reference machine needs;
-    the mean over the space for a trial whose point TPE will choose. Made once for many trials."""
+    """A function of trials that are still to be run: the seconds that each takes one core of the reference machine.
+
+    Where TPE will choose the point, it is the mean over the space. What trials have in common is computed once.
+    """
     recipe, startup = definition.recipe, definition.search.startup
 
     @cache

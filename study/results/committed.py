@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from study.cells import Outcome, Trial
@@ -37,8 +38,9 @@ def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Tria
             code = row["code"]
         if row["code"] != code:
             raise StudyError(
-                f"{results.out} holds trials of other code ({trial.id}, for one: {row['code']}; here it is {code}). "
-                "Use another --out, or another name for the new network or loss."
+                f"{results.out} holds trials of other code: {trial.id} was trained with {_code_in_words(row['code'])}, "
+                f"and here there is {_code_in_words(code)}. Use another --out, or that code. (Any change of a file is "
+                "other code: give a new network or loss a file of its own.)"
             )
         differing = differing_versions(row["versions"])
         if differing and not study.definition.resources.mixed_versions:
@@ -54,6 +56,11 @@ def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Tria
                 f"{results.out} holds trials of another split called {split.name}: {changed} has changed. Use another "
                 "--out, or another name for the new split."
             )
+
+
+def _code_in_words(code: str | None) -> str:
+    """Of the column `code`: `mynets:Net (source 0123456789ab)`."""
+    return ", ".join(f"{name} ({identity})" for name, identity in json.loads(code or "{}").items()) or "none"
 
 
 def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:

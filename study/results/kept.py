@@ -60,8 +60,12 @@ def _other_recipe(results: Results, trial_id: str, definition: Definition) -> st
             f"or --set simulate={json.dumps(not definition.simulate)}"
         )
     differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
-    lines = [f"  {key}: {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in differing]
+    lines = [f"  {key}: {_value(theirs, key)} there, {_value(ours, key)} here" for key in differing]
     return (
         f"{results.out} holds trials of another recipe ({trial_id}, for one). Numbers of two recipes do not belong in "
         "one study: use another --out, or the recipe that is there. What differs:\n" + "\n".join(lines)
     )
+
+
+def _value(keys: Mapping[str, object], key: str) -> str:
+    return json.dumps(keys[key]) if key in keys else "nothing"

@@ -132,15 +132,15 @@ def _as_results(out: str) -> str:
 
 def _run(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.commands.run import run
+    from study.prepare import prepare
     from study.terminal.view import RunView, scores_table
 
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
     out = _out(options, definition)
     try:
         with RunView(console) as view:
-            done = run(
-                definition, out, view, options.address, ray_log=options.ray_log, retry_failed=options.retry_failed
-            )
+            how = {"ray_log": options.ray_log, "retry_failed": options.retry_failed}
+            done = run(prepare(definition), out, view, options.address, **how)
     except KeyboardInterrupt:
         from study.results import Results
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from trainers.cpu import kernels
+from trainers.cpu import kernels as kernels  # `blocks` takes them from here, too
 from trainers.cpu.convolution import Geometry, convolution_backward, convolve_relu
 
 
@@ -34,18 +34,6 @@ def norm_and_classify(x_BCHW: Tensor, norm: nn.BatchNorm2d, classify: nn.Conv2d)
         x_BCHW, norm.weight, norm.bias, classify.weight, classify.bias, norm
     )
     return logits
-
-
-def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
-    """Every pixel of `coarse` as 2 x 2, plus `fine`."""
-    added: Tensor = _UpsampleAndAdd.apply(coarse_BCHW, fine_BCHW)  # type: ignore[no-untyped-call]
-    return added
-
-
-def upsample_and_pad(x_BCHW: Tensor) -> Tensor:
-    """Every pixel as 2 x 2, and a row and a column of zeros at the end, as a 2x2 convolution wants them."""
-    upsampled: Tensor = _UpsampleAndPad.apply(x_BCHW)  # type: ignore[no-untyped-call]
-    return upsampled
 
 
 class _ConvReLU(torch.autograd.Function):
@@ -132,29 +120,6 @@ class _NormClassify(torch.autograd.Function):
         of_x = kernels.norm_backward(of_normed, x, affine)
         of_weight = normed_products_KC.float().view(weight.shape)
         return of_x, of_norm_weight, of_norm_bias, of_weight, of_bias.float(), None
-
-
-class _UpsampleAndAdd(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, coarse: Tensor, fine: Tensor) -> Tensor:
-        return kernels.upsample_and_add(coarse, fine)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        gradient = _channels_last(gradient)
-        return kernels.sum_of_2x2(gradient), gradient
-
-
-class _UpsampleAndPad(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return kernels.upsample_and_pad(x)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return kernels.sum_of_2x2(_channels_last(gradient))
 
 
 class _Moments(NamedTuple):

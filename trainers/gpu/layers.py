@@ -4,7 +4,7 @@ A GPU's matrix units take channels by eights, and cuDNN copies whole activations
 output gets the channels that are missing, all zero, behind its own, once; what comes next takes them along. They change
 no result: their weights are zero, and no gradient of theirs reaches a parameter.
 
-Shapes: B batch, C channels, O outputs of a convolution, I inputs, H and W pixels; channels last in memory.
+Shapes: B batch, C channels, H and W pixels; channels last in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from trainers.cpu.convolution import Geometry
-from trainers.gpu import kernels
+from trainers.gpu import kernels as kernels  # `blocks` takes them from here, too
 
 EIGHT = 8
 
@@ -28,26 +28,14 @@ def conv_relu(x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: 
     return relu if norm is None else _normalise(relu, norm)
 
 
-def classify(x_BCHW: Tensor, classify: nn.Conv2d) -> Tensor:
+def classify(x_BCHW: Tensor, classifier: nn.Conv2d) -> Tensor:
     """logits_BKHW of a convolution of features that may have channels of zeros behind the convolution's inputs."""
-    return F.conv2d(x_BCHW, _with_channels(classify.weight, x_BCHW.shape[1]), classify.bias)
+    return F.conv2d(x_BCHW, _with_channels(classifier.weight, x_BCHW.shape[1]), classifier.bias)
 
 
 def norm_and_classify(x_BCHW: Tensor, norm: nn.BatchNorm2d, classifier: nn.Conv2d) -> Tensor:
     """`classifier(norm(x))`, bfloat16."""
     return classify(_normalise(x_BCHW, norm), classifier)
-
-
-def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
-    """Every pixel of `coarse` as 2 x 2, plus `fine`."""
-    added: Tensor = _UpsampleAndAdd.apply(coarse_BCHW, fine_BCHW)  # type: ignore[no-untyped-call]
-    return added
-
-
-def upsample_and_pad(x_BCHW: Tensor) -> Tensor:
-    """Every pixel as 2 x 2, and a row and a column of zeros at the end, as a 2x2 convolution wants them."""
-    upsampled: Tensor = _UpsampleAndPad.apply(x_BCHW)  # type: ignore[no-untyped-call]
-    return upsampled
 
 
 def concatenate(relu_BCHW: Tensor, skip_BCHW: Tensor, channels: int) -> Tensor:
@@ -82,29 +70,6 @@ class _ConvReLU(torch.autograd.Function):
         outputs, inputs = ctx.shape[:2]
         of_x = of_x[:, : ctx.inputs] if asked[0] else None
         return of_x, of_weight[:outputs, :inputs].float(), of_bias[:outputs], None
-
-
-class _UpsampleAndAdd(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, coarse: Tensor, fine: Tensor) -> Tensor:
-        return kernels.upsample_and_add(_channels_last(coarse), _channels_last(fine))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        gradient = _channels_last(gradient)
-        return kernels.sum_of_2x2(gradient), gradient
-
-
-class _UpsampleAndPad(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return kernels.upsample_and_pad(_channels_last(x))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return kernels.sum_of_2x2(_channels_last(gradient))
 
 
 class _Concatenate(torch.autograd.Function):

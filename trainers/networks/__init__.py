@@ -39,7 +39,7 @@ class Network:
 
     def arguments(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """Those of a recipe's `model` that this network takes."""
-        if self.takes is None:  # that of a width of 1 it need not know
+        if self.takes is None:  # it may pass all on to one that knows no width: 1 is as good as none
             return {key: value for key, value in given.items() if (key, value) != ("width", 1.0)}
         return {key: value for key, value in given.items() if key in self.takes}
 
@@ -79,8 +79,6 @@ class Network:
             adapted = (model if self.is_built_in else Adapted(model, num_classes)).eval()
             with FlopCounterMode(display=False) as counter:
                 adapted(torch.zeros(1, 3, image_size, image_size))
-            if not any(parameter.requires_grad for parameter in model.parameters()):
-                raise ValueError(f"{self.name} has no weights that could be trained")
         return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
 
     def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:
@@ -89,6 +87,8 @@ class Network:
         made = self.make(**{named[0]: num_classes}, **arguments) if named else self.make(num_classes, **arguments)
         if not isinstance(made, nn.Module):
             raise TypeError(f"{self.name} makes a {type(made).__name__}, which is no torch.nn.Module")
+        if not any(parameter.requires_grad for parameter in made.parameters()):
+            raise ValueError(f"{self.name} has no weights that could be trained")
         return made
 
 

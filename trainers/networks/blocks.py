@@ -13,17 +13,20 @@ from torch import Tensor, nn
 
 from trainers.cpu import layers as cpu_layers
 from trainers.cpu.convolution import Geometry
+from trainers.networks import upsampling
+from trainers.networks.upsampling import Kernels
 
 
 class FusedLayers(Protocol):
     """A module of layers that take fewer passes over memory than torch's own, one after another."""
 
+    @property
+    def kernels(self) -> Kernels: ...
+
     def conv_relu(
         self, x_BCHW: Tensor, convolution: nn.Conv2d, geometry: Geometry, norm: nn.BatchNorm2d | None = None, /
     ) -> Tensor: ...
     def norm_and_classify(self, x_BCHW: Tensor, norm: nn.BatchNorm2d, classify: nn.Conv2d, /) -> Tensor: ...
-    def upsample_and_add(self, coarse_BCHW: Tensor, fine_BCHW: Tensor, /) -> Tensor: ...
-    def upsample_and_pad(self, x_BCHW: Tensor, /) -> Tensor: ...
 
 
 def fused_layers(x_BCHW: Tensor) -> FusedLayers | None:
@@ -90,7 +93,7 @@ class UpConvReLU(SameConv):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         if layers := fused_layers(images_BCHW):
-            return layers.conv_relu(layers.upsample_and_pad(images_BCHW), self, self.geometry)
+            return layers.conv_relu(upsampling.upsample_and_pad(layers.kernels, images_BCHW), self, self.geometry)
         return F.relu(super().forward(upsample_nearest(images_BCHW)), inplace=True)
 
 
@@ -146,7 +149,7 @@ def upsample_nearest(images_BCHW: Tensor) -> Tensor:
 def upsample_and_add(coarse_BCHW: Tensor, fine_BCHW: Tensor) -> Tensor:
     """`coarse`, upsampled to twice its size, plus `fine`."""
     if layers := fused_layers(coarse_BCHW):
-        return layers.upsample_and_add(coarse_BCHW, fine_BCHW)
+        return upsampling.upsample_and_add(layers.kernels, coarse_BCHW, fine_BCHW)
     return upsample_nearest(coarse_BCHW) + fine_BCHW
 
 
