@@ -18,7 +18,8 @@ from analysis.classes import in_class_order
 from analysis.errors import AnalysisError
 from study.definition import Definition
 from study.results import Results
-from trainers.dice import ALL, AVERAGINGS, DiceScores, dice, image_scores
+from trainers.data.size import Size
+from trainers.dice import ALL, AVERAGINGS, BACKGROUND, DiceScores, dice, image_scores
 
 DICE_COLUMNS = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]
@@ -126,11 +127,11 @@ class Facts:
 
         Raises StudyError or AnalysisError where they are not what a study of this image size writes.
         """
-        side = self.definition.training.image_size
+        size = self.definition.training.size
         (num_test,) = self.trials.loc[self.trials["trial"] == trial_id, "num_test"]
-        stored = self.results.read_trial("masks", trial_id, int(num_test) * (side * side + MASK_OVERHEAD))
+        stored = self.results.read_trial("masks", trial_id, int(num_test) * (size.pixels + MASK_OVERHEAD))
         rows = stored.filter(pc.field("image").isin(pa.array(images, pa.string())))
-        return {row["image"]: _label_map(row["mask"], side) for row in rows.to_pylist()}
+        return {row["image"]: _label_map(row["mask"], size) for row in rows.to_pylist()}
 
     def _factors(self, trial_ids: Collection[str]) -> pd.DataFrame:
         """The columns FACTORS of these trials, in their order."""
@@ -147,14 +148,11 @@ def _of_trial(
     factors: dict[str, object], images: list[str], classes: list[str], counts_NKK: Counts, epsilon: float
 ) -> TrialImages:
     found = image_scores(counts_NKK, epsilon)
-    shown, false = found.shown[:, 1:], found.false[:, 1:]
-    dice = np.where(shown, found.dice[:, 1:], np.nan)
-    return TrialImages(factors, images, classes[1:], shown, false, dice, _object_share(counts_NKK))
-
-
-def _object_share(counts_NKK: Counts) -> float:
-    """The share of predicted pixels that are not background."""
-    return float(counts_NKK.sum((0, 1))[1:].sum() / counts_NKK.sum())
+    first = int(classes[0] == BACKGROUND)
+    shown, false = found.shown[:, first:], found.false[:, first:]
+    dice = np.where(shown, found.dice[:, first:], np.nan)
+    object_share = float(counts_NKK.sum((0, 1))[first:].sum() / counts_NKK.sum())
+    return TrialImages(factors, images, classes[first:], shown, false, dice, object_share)
 
 
 def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:
@@ -177,11 +175,11 @@ def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.Dat
     return pd.DataFrame({"trial": trial, "class": [*classes, ALL], **columns})
 
 
-def _label_map(png: bytes, side: int) -> NDArray[np.uint8]:
-    """Decode a predicted mask: one byte a pixel, `side` pixels square. Raises AnalysisError if it is no such image."""
+def _label_map(png: bytes, size: Size) -> NDArray[np.uint8]:
+    """Decode a predicted mask: one byte a pixel, shape (H, W). Raises AnalysisError if it is no such image."""
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            if image.mode != "L" or image.size != (side, side):
+            if image.mode != "L" or image.size != size[::-1]:
                 raise AnalysisError(f"a predicted mask is no label map: mode {image.mode}, size {image.size}")
             return np.asarray(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -78,7 +78,7 @@ def contend(network: str, epochs: int, settings: Sequence[str]) -> None:
 def measured(network: str, at_once: int, epochs: int, settings: Sequence[str], rounds: int) -> dict[str, Any]:
     """Images a second of all trainings together, round by round."""
     study = prepare(load("paper", settings))
-    size, classes = study.definition.training.image_size, len(study.source.samples.classes) + 1
+    size, classes = study.definition.training.size, len(study.source.samples.labels)
     batch = study.definition.training.batch_size
     num_images = at_once * epochs * (len(study.splits["random_0"].train) // batch * batch)
     team = [start(__file__, network, epochs, *settings) for _ in range(at_once)]

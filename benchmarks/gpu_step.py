@@ -57,12 +57,12 @@ def made(network: str, device: torch.device, precision: torch.dtype) -> Step:
 
 def batches() -> Iterator[tuple[Tensor, ...]]:
     """Of noise, four of them again and again."""
-    side, size = RECIPE.image_size, RECIPE.batch_size
+    batch_size = RECIPE.batch_size
     generator = torch.Generator().manual_seed(0)
     few = []
     for _ in range(4):
-        images = torch.randint(256, (size, side, side, 3), dtype=torch.uint8, generator=generator)
-        labels = torch.randint(CLASSES, (size, side, side), dtype=torch.uint8, generator=generator)
+        images = torch.randint(256, (batch_size, *RECIPE.size, 3), dtype=torch.uint8, generator=generator)
+        labels = torch.randint(CLASSES, (batch_size, *RECIPE.size), dtype=torch.uint8, generator=generator)
         few.append((images.pin_memory(), labels.pin_memory()) if ON_GPU else (images, labels))
     while True:
         yield from few
@@ -115,13 +115,13 @@ def report(rates: dict[str, list[float]], kernels: dict[str, list[dict[str, Any]
     """Markdown: a table of rates, then one of kernels for each network."""
     lines = ["| network | images/s, all together | TFLOP/s |", "|---|---|---|"]
     for name, each in rates.items():
-        cost = named(name.partition(",")[0]).cost(CLASSES, {"width": 1.0}, RECIPE.image_size)
+        cost = named(name.partition(",")[0]).cost(CLASSES, {"width": 1.0}, RECIPE.size)
         flop = 3e9 * cost.gflops
         lines.append(f"| {name} | {spread(each, '.0f')} | {flop * max(each) / 1e12:.0f} |")
     for network, rows in kernels.items():
         lines += ["", *_table(network, rows)]
     where = about["gpu"] or "a CPU, for want of a GPU"
-    return "\n".join([*lines, "", f"On {where}. Width 1, CE, images of {RECIPE.image_size} x {RECIPE.image_size}."])
+    return "\n".join([*lines, "", f"On {where}. Width 1, CE, images of {RECIPE.size}."])
 
 
 def _table(network: str, rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -23,6 +23,7 @@ from trainers.batches import TrainingImages, training_batches
 from trainers.data.cut_outs.compositing import composite, cropped_background, random_crops
 from trainers.data.cut_outs.scenes import pools_of
 from trainers.data.cut_outs.source import CutOuts
+from trainers.data.size import Size
 from trainers.data.split import Split
 from trainers.networks import blocks
 from trainers.networks import network as named
@@ -44,7 +45,7 @@ def ours(network: str, width: float, source: CutOuts, split: Split, recipe: Trai
 
 def our_step(network: str, width: float, source: CutOuts, recipe: TrainingRecipe) -> Step:
     device, precision = prepare_process(recipe)
-    model = named(network).build(len(source.samples.classes) + 1, {"width": width}, 0)
+    model = named(network).build(len(source.samples.labels), {"width": width}, 0)
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     return training_step(model, adam(model, recipe), "ce", recipe, device, precision)
 
@@ -56,7 +57,7 @@ def our_batches(
 
 
 def our_images(split: Split, recipe: TrainingRecipe, strength: float) -> TrainingImages:
-    return TrainingImages(split, recipe.batch_size, recipe.image_size, strength, ("benchmark",))
+    return TrainingImages(split, recipe.batch_size, recipe.size, strength, ("benchmark",))
 
 
 def as_described(network: str, num_classes: int, width: float) -> nn.Module:
@@ -89,7 +90,7 @@ class UpsampledFirst(nn.Module):
 def tutorial(network: str, width: float, source: CutOuts, split: Split, recipe: TrainingRecipe) -> Steps:
     """The loop of PyTorch's "Optimizing model parameters": float32, a DataLoader, loss.backward(), optimizer.step()."""
     torch.set_num_threads(recipe.threads)
-    model = as_described(network, len(source.samples.classes) + 1, width)
+    model = as_described(network, len(source.samples.labels), width)
     loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters(), lr=1e-3)
     loader = _loader(source, split, recipe)
     model.train()
@@ -108,7 +109,7 @@ def lightning(network: str, width: float, source: CutOuts, split: Split, recipe:
     from threading import Thread
 
     done, go_on = Queue[int](), Queue[None]()
-    model = as_described(network, len(source.samples.classes) + 1, width)
+    model = as_described(network, len(source.samples.labels), width)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # else it is slower
     loader = _loader(source, split, recipe)
     Thread(target=_fit, args=(model, loader, recipe.threads, done, go_on), daemon=True).start()
@@ -162,7 +163,7 @@ CONTENDERS: dict[str, Callable[[str, float, CutOuts, Split, TrainingRecipe], Ste
 class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     """An image, composited and augmented anew whenever it is asked for, as a float tensor; and its classes."""
 
-    def __init__(self, source: CutOuts, split: Split, size: int) -> None:
+    def __init__(self, source: CutOuts, split: Split, size: Size) -> None:
         self.source, self.size = source, size
         self.rows = [source.index[sample] for sample in split.train]
         pool = pools_of(split.name, source.views, source.rules).train
@@ -184,14 +185,14 @@ class Composites(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         return pixels, torch.from_numpy(np.array(augmented["mask"])).long()
 
 
-def the_librarys_chain(size: int) -> A.Compose:
+def the_librarys_chain(size: Size) -> A.Compose:
     """The authors' chain of nothing but albumentations."""
     chain = A.Compose([_the_librarys(operation, size) for operation in OPERATIONS], p=CHAIN_PROBABILITY)
     chain.set_random_seed(0)
     return chain
 
 
-def _the_librarys(operation: Operation, size: int) -> A.BasicTransform:
+def _the_librarys(operation: Operation, size: Size) -> A.BasicTransform:
     """The operation, or what it is a faster form of."""
     magnitude, probability = operation.at(1.0, size)
     made = operation.make(magnitude, probability)
@@ -202,5 +203,5 @@ def _the_librarys(operation: Operation, size: int) -> A.BasicTransform:
 def _loader(source: CutOuts, split: Split, recipe: TrainingRecipe) -> Any:
     """One process, as the tutorial has it: on a CPU another would take cores from the training."""
     cv2.setNumThreads(1)
-    images = Composites(source, split, recipe.image_size)
+    images = Composites(source, split, recipe.size)
     return torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)

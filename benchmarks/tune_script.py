@@ -21,23 +21,25 @@ def train(config: dict[str, Any]) -> None:
     from ray import tune
 
     from study.prepare import prepare
+    from trainers.batches import EvaluationImages
     from trainers.losses import loss_named
     from trainers.step import to_input
 
     definition = load(config["definition"], config["settings"])
     study = prepare(definition)
     source, split, recipe = study.source, study.splits[config["split"]], definition.training
-    images = Composites(source, split, recipe.image_size)
+    images = Composites(source, split, recipe.size)
     loader = torch.utils.data.DataLoader(images, batch_size=recipe.batch_size, shuffle=True, drop_last=True)
-    model = as_described(config["model"], len(source.samples.classes) + 1, config["width"])
+    model = as_described(config["model"], len(source.samples.labels), config["width"])
     optimizer, loss_fn = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate), loss_named(config["loss"])
 
     def accuracy(samples: tuple[str, ...]) -> float:
         model.eval()
-        pixels, labels = source.for_evaluation(split, samples)
+        right = []
         with torch.no_grad():
-            predicted = torch.cat([model(to_input(batch))[0].argmax(1) for batch in torch.from_numpy(pixels).split(16)])
-        return float((predicted.numpy() == labels).mean())
+            for pixels, labels in EvaluationImages(source, split, samples, 16):
+                right.append(model(to_input(pixels))[0].argmax(1) == labels)
+        return float(torch.cat(right).float().mean())
 
     for _ in range(recipe.epochs):
         model.train()

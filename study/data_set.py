@@ -32,9 +32,9 @@ def source_of(definition: Definition, *, allow_copies: bool | None = None) -> So
     :param allow_copies: whether one picture may have several names; None: as the definition says.
     """
     allowed = definition.data.allow_copies if allow_copies is None else allow_copies
-    catalogue, image_size = catalogue_of(definition), definition.training.image_size
+    catalogue, size = catalogue_of(definition), definition.training.size
     try:
-        return load(catalogue, image_size, scene_rules(definition), allow_copies=allowed)
+        return load(catalogue, size, scene_rules(definition), allow_copies=allowed)
     except DataError as error:
         raise StudyError(str(error)) from None
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from study.cells import Cell
 from study.definition import Definition
 from study.errors import StudyError
+from trainers.data.table import Samples
 from trainers.names import NotFound, is_dotted_path, module_of
 
 _INSTALLED = ("site-packages", "dist-packages")
@@ -80,7 +81,7 @@ def outside_of(definition: Definition) -> Outside:
     return Outside(identities, versions, files)
 
 
-def check_parts(definition: Definition, num_classes: int) -> None:
+def check_parts(definition: Definition, samples: Samples) -> None:
     """Import what the dotted paths of a definition name, and try each of these networks and losses once.
 
     Raises StudyError with every path that leads nowhere, or else every key of the section model that no network takes,
@@ -102,7 +103,7 @@ def check_parts(definition: Definition, num_classes: int) -> None:
         else:
             takes[name] = frozenset(network(name).arguments(dict(definition.model)))
     problems = problems or _problems_of_arguments(definition, takes)
-    problems = problems or _failures(definition, num_classes)
+    problems = problems or _failures(definition, samples)
     if problems:
         raise StudyError("\n".join(problems))
 
@@ -115,16 +116,16 @@ def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
     return []
 
 
-def _failures(definition: Definition, num_classes: int) -> list[str]:
+def _failures(definition: Definition, samples: Samples) -> list[str]:
     """What goes wrong when a network that is not ours predicts an image, or a loss that is not ours is computed."""
     from trainers.losses import try_loss
     from trainers.networks import network
 
-    arguments, size = dict(definition.model), definition.training.image_size
+    arguments, size = dict(definition.model), definition.training.size
     models, losses = (list(filter(is_dotted_path, names)) for names in (definition.grid.models, definition.grid.losses))
     attempts: list[tuple[str, Callable[[], object]]] = [
-        *((name, partial(network(name).cost, num_classes, arguments, size)) for name in models),
-        *((name, partial(try_loss, name, num_classes)) for name in losses),
+        *((name, partial(network(name).cost, len(samples.labels), arguments, size)) for name in models),
+        *((name, partial(try_loss, name, len(samples.labels), with_ignored=samples.has_ignored)) for name in losses),
     ]
     failures = []
     for name, attempt in attempts:

@@ -56,7 +56,7 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
     :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
     """
     outside = outside_of(definition)
-    check_parts(definition, len(source.samples.classes) + 1)
+    check_parts(definition, source.samples)
     splits = make_splits(definition, source.samples)
     return Prepared(definition, source, splits, data_fingerprint, provenance(), outside)
 

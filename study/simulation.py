@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from study.planning.figures import figures_of
 from study.results import tables
+from trainers.data.class_names import IGNORED
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
@@ -33,7 +34,9 @@ def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: 
     """The tables of a trial as if it had been trained: its truths, shifted, missed and strewn with false patches."""
     severity = _severity(run)
     evaluations = {name: _evaluation(run, name, severity) for name in ("val", "test")}
-    objective, _ = macro(dice(evaluations["val"].confusion_NKK, run.recipe.training.epsilon).ew)
+    objective, _ = macro(
+        dice(evaluations["val"].confusion_NKK, run.recipe.training.epsilon).ew[run.study.source.samples.first_object :]
+    )
     history = _history(run, objective)
     for epoch in history:
         time.sleep(run.study.definition.resources.simulated_seconds / len(history))
@@ -66,15 +69,17 @@ def _evaluation(run: tables.Run, partition: str, severity: float) -> Evaluation:
     in_rows = np.abs(2 * (np.arange(height) - corners[0]) + 1 - reach) < reach
     in_columns = np.abs(2 * (np.arange(width) - corners[1]) + 1 - reach) < reach
     patch = np.einsum("nh,nw->nhw", in_rows, in_columns) & (draws.random((n, 1, 1)) < 2 * severity)
-    num_classes = len(source.samples.classes)
-    predicted = np.where(patch, draws.integers(1, num_classes + 1, (n, 1, 1)), predicted).astype(np.uint8)
-    return Evaluation(predicted, confusion(truth_NHW, predicted, num_classes + 1))
+    first, num_labels = source.samples.first_object, len(source.samples.labels)
+    predicted[predicted == IGNORED] = 0
+    predicted = np.where(patch, draws.integers(first, num_labels, (n, 1, 1)), predicted).astype(np.uint8)
+    return Evaluation(predicted, confusion(truth_NHW, predicted, num_labels))
 
 
 @lru_cache(maxsize=32)
 def _truth(source: Source, split: Split, partition: str) -> Labels:
     """The labels of a split's val or test, made once for all trials of the split."""
-    return source.for_evaluation(split, {"val": split.val, "test": split.test}[partition])[1]
+    ids = {"val": split.val, "test": split.test}[partition]
+    return np.stack([labels_HW for _, labels_HW in source.for_evaluation(split, ids)])
 
 
 def _history(run: tables.Run, objective: float) -> list[Epoch]:
@@ -102,7 +107,7 @@ def _draws(run: tables.Run, purpose: str) -> np.random.Generator:
 
 def _cost(run: tables.Run) -> dict[str, Any]:
     """By the network's speed: the faster, the fewer operations."""
-    area, width = (run.recipe.training.image_size / 128) ** 2, run.recipe.model.width
+    area, width = run.recipe.training.size.pixels / 128**2, run.recipe.model.width
     gflops = 200 / figures_of(run.trial.cell.model).images_per_second * area * width**2
     return {
         "parameters": round(1e6 * gflops / area),

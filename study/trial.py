@@ -50,7 +50,7 @@ def run_trial(
     try:
         trained = train(job, study.source, run.split, after_epoch, resume)
         evaluations = {name: evaluate(trained, job, study.source, run.split, ids) for name, ids in partitions.items()}
-        cost = _cost(run, trained, latency(trained, run.recipe.training.image_size))
+        cost = _cost(run, trained, latency(trained, run.recipe.training.size))
     except Diverged as error:
         return tables.failed(run, history, str(error))
     except torch.OutOfMemoryError as error:
@@ -64,8 +64,8 @@ def _cost(run: tables.Run, trained: Any, latency: Latency) -> dict[str, Any]:
 
     from trainers.networks import network
 
-    device, recipe, num_classes = trained.device, run.recipe, len(run.study.source.samples.classes) + 1
-    cost = network(run.trial.cell.model).cost(num_classes, dict(recipe.model), recipe.training.image_size)
+    device, recipe, num_classes = trained.device, run.recipe, len(run.study.source.samples.labels)
+    cost = network(run.trial.cell.model).cost(num_classes, dict(recipe.model), recipe.training.size)
     return {
         "parameters": cost.parameters,
         "gflops": cost.gflops,

@@ -45,7 +45,7 @@ class Leaves:
             image, labels = drawn(name)
             yield (image[:, ::-1], labels[:, ::-1]) if generator.random() < 0.5 else (image, labels)
 
-    def for_evaluation(self, split: Split, ids: Sequence[str]) -> tuple[Pixels, Pixels]:
+    def for_evaluation(self, split: Split, ids: Sequence[str]) -> Iterator[tuple[Pixels, Pixels]]:
         images, labels = zip(*map(drawn, ids), strict=True)
         return np.stack(images), np.stack(labels)
 

@@ -5,7 +5,7 @@ Shapes: B images in a batch, H and W pixels, C = 3 colours (RGB).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -16,12 +16,17 @@ from torch import Tensor
 
 from trainers.augmentation.chain import Chain, augmentation
 from trainers.data.pixels import Pixels
+from trainers.data.size import Size
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.seeds import generator_for, seed_of
 
 PIXELS_AHEAD = 2**22
 """Of the batches made at once, 16 of the paper's: 16 MB."""
+
+MOST_KEPT = 2**28
+"""Bytes of validation images that are kept from epoch to epoch."""
+COLOURS = 3
 
 Batch = tuple[Tensor, Tensor]
 """images_BHWC and labels_BHW, uint8."""
@@ -35,7 +40,7 @@ class TrainingImages:
 
     split: Split
     batch_size: int
-    image_size: int
+    size: Size
     strength: float
     """Of the augmentation."""
     purpose: tuple[str | int, ...]
@@ -48,7 +53,7 @@ class TrainingImages:
 
     def num_batches_of(self, pixels: float) -> int:
         """As many batches as have so many pixels; at least one."""
-        return max(1, int(pixels / (self.batch_size * self.image_size**2)))
+        return max(1, int(pixels / (self.batch_size * self.size.pixels)))
 
     def numbers(self, epochs: range) -> Iterator[tuple[int, int]]:
         """(epoch, number within the epoch) of all batches, in the order of training."""
@@ -56,7 +61,7 @@ class TrainingImages:
 
     def chain(self, epoch: int, number: int) -> Chain:
         """What augments the batch's images, one after another; to be used before the next one is asked for."""
-        chain = _chain(self.strength, self.image_size)
+        chain = _chain(self.strength, self.size)
         chain.set_random_seed(seed_of(*self.purpose, "augmentation", epoch, number) % 2**32)
         return chain
 
@@ -88,6 +93,28 @@ def training_batches(source: Source, images: TrainingImages, epochs: range, devi
         yield from _one_in_hand((pixels.pin_memory(), labels.pin_memory()) for pixels, labels in made)
     while some := list(islice(numbers, images.num_batches_of(PIXELS_AHEAD))):
         yield from [_tensors(source, images, *each) for each in some]
+
+
+@dataclass(frozen=True)
+class EvaluationImages:
+    """Samples of a split's val or test, batch by batch in their order; the last batch may be a smaller one."""
+
+    source: Source
+    split: Split
+    ids: tuple[str, ...]
+    batch_size: int
+
+    def __iter__(self) -> Iterator[Batch]:
+        images = iter(self.source.for_evaluation(self.split, self.ids))
+        while some := list(islice(images, self.batch_size)):
+            pixels, labels = zip(*some, strict=True)
+            yield torch.from_numpy(np.stack(pixels)), torch.from_numpy(np.stack(labels))
+
+    def kept_on(self, device: torch.device, size: Size) -> Iterable[Batch]:
+        """The same batches for several uses: made once and kept on the device where they take little memory."""
+        if len(self.ids) * size.pixels * (COLOURS + 1) > MOST_KEPT:
+            return self
+        return [(pixels.to(device), labels.to(device)) for pixels, labels in self]
 
 
 def _tensors(source: Source, images: TrainingImages, epoch: int, number: int) -> Batch:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.data.class_names import IGNORED
+
 EPSILON = 0.0015
 """The paper's noise tolerance: 24 pixels of 128 x 128."""
 AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
@@ -28,18 +30,22 @@ Floats = NDArray[np.float64]
 def confusion(truth_NHW: NDArray[np.integer[Any]], predicted_NHW: NDArray[np.integer[Any]], num_classes: int) -> Counts:
     """Pixel counts [image, truth, predicted] of N label maps, shape (N, K, K).
 
-    Raises ValueError if the shapes differ or a label is not a class.
+    Pixels whose true label is IGNORED are not counted. Raises ValueError if the shapes differ or another label is not a
+    class.
     """
     if truth_NHW.shape != predicted_NHW.shape or truth_NHW.ndim != 3:
         raise ValueError(f"label maps of shapes {truth_NHW.shape} and {predicted_NHW.shape}: both must be (N, H, W)")
-    for labels in (truth_NHW, predicted_NHW):
+    counted_NHW = truth_NHW != IGNORED
+    for labels in (truth_NHW[counted_NHW], predicted_NHW):
         if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
             raise ValueError(f"label {labels.max()} or {labels.min()} is none of the {num_classes} classes")
-    images = len(truth_NHW)
-    pairs = truth_NHW.reshape(images, -1).astype(np.int64) * num_classes + predicted_NHW.reshape(images, -1)
-    pairs += np.arange(images)[:, None] * num_classes**2
-    counts = np.bincount(pairs.ravel(), minlength=images * num_classes**2)
-    return counts.astype(np.int64).reshape(images, num_classes, num_classes)
+    counts_NKK = np.empty((len(truth_NHW), num_classes, num_classes), np.int64)
+    for counts_KK, truth_HW, predicted_HW, counted_HW in zip(
+        counts_NKK, truth_NHW, predicted_NHW, counted_NHW, strict=True
+    ):
+        pairs = truth_HW[counted_HW].astype(np.int64) * num_classes + predicted_HW[counted_HW]
+        counts_KK.flat[:] = np.bincount(pairs, minlength=num_classes**2)
+    return counts_NKK
 
 
 def tolerance(epsilon: float, pixels: int) -> int:
@@ -79,7 +85,7 @@ def image_scores(confusion_NKK: Counts, epsilon: float = EPSILON) -> ImageScores
     """
     true_positives = np.einsum("nkk->nk", confusion_NKK)
     truth, predicted = confusion_NKK.sum(2), confusion_NKK.sum(1)
-    pixels = confusion_NKK.sum((1, 2))
+    pixels = confusion_NKK.sum((1, 2))  # of each image, those that are counted
     tolerances = np.array([tolerance(epsilon, int(count)) for count in pixels], dtype=np.int64).reshape(-1, 1)
     shown, both = truth > 0, truth + predicted
     score = 2 * true_positives / np.maximum(both, 1)
@@ -106,9 +112,9 @@ def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
     return DiceScores(**per_class, **together, **counts)  # type: ignore[arg-type]
 
 
-def macro(scores_K: Floats) -> tuple[float, int]:
-    """The plain mean over the object classes (all but the first) that are defined, and how many those are."""
-    defined = scores_K[1:][~np.isnan(scores_K[1:])]
+def macro(scores_of_objects: Floats) -> tuple[float, int]:
+    """The plain mean over the object classes that are defined, and how many those are."""
+    defined = scores_of_objects[~np.isnan(scores_of_objects)]
     return (float(defined.mean()) if len(defined) else math.nan), len(defined)
 
 

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from trainers.batches import EvaluationImages
+from trainers.data.size import Size
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion
 from trainers.outcome import Evaluation, Latency
-from trainers.step import to_input, validation
+from trainers.step import to_input, validated, validation
 from trainers.train import Job, Trained
 
 _WARM_UP_RUNS = 3
@@ -21,18 +23,21 @@ _TIMED_RUNS = 20
 
 def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequence[str]) -> Evaluation:
     """Predict these samples of the split's val or test (argmax over the classes) and count."""
-    images, labels = source.for_evaluation(split, ids)
+    recipe, num_classes = job.recipe.training, len(source.samples.labels)
     trained.model.eval()
-    validate = validation(trained.model, job.loss, job.recipe.training, trained.device, trained.precision)
-    _, there = validate(*(torch.from_numpy(array).to(trained.device) for array in (images, labels)))
-    predicted = there.cpu().numpy()
-    return Evaluation(predicted, confusion(labels, predicted, len(source.samples.classes) + 1))
+    validate = validation(trained.model, job.loss, recipe, trained.device, trained.precision)
+    predicted, counts = [], []
+    batches = EvaluationImages(source, split, tuple(ids), recipe.batch_size)
+    for _, true_of_batch, of_batch in validated(validate, batches, trained.device):
+        predicted.append(of_batch)
+        counts.append(confusion(true_of_batch, of_batch, num_classes))
+    return Evaluation(np.concatenate(predicted), np.concatenate(counts))
 
 
 @torch.no_grad()
-def latency(trained: Trained, image_size: int) -> Latency:
+def latency(trained: Trained, size: Size) -> Latency:
     """Median and 95th percentile over repeated runs of one image, after a warm-up."""
-    image = to_input(torch.zeros(1, image_size, image_size, 3, dtype=torch.uint8, device=trained.device))
+    image = to_input(torch.zeros(1, *size, 3, dtype=torch.uint8, device=trained.device))
     trained.model.eval()
     milliseconds = []
     for _ in range(_WARM_UP_RUNS + _TIMED_RUNS):

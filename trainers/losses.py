@@ -1,6 +1,7 @@
 """The paper's two losses, those of others by dotted path, and the sum over the outputs of a network.
 
-Shapes: B batch, K classes, H and W pixels. Computed in float32 (in float64 if the logits are), whatever autocast says.
+Shapes: B batch, K classes, H and W pixels; those labelled IGNORED do not count. Computed in float32 (in float64 if the
+logits are), whatever autocast says.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.cpu import softmax
+from trainers.data.class_names import IGNORED
 from trainers.names import LOSSES, NotFound, find
 
 SMOOTHING = 1.0
+TORCHS_IGNORED = -100
+"""As which a loss that is not ours sees IGNORED: the `ignore_index` of torch's losses."""
 
 
 def cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     """Categorical cross-entropy, the mean over all pixels."""
-    return -_log_probability_of_truth(logits_BKHW, target_BHW).mean()
+    log_probability_BHW, counted_BHW = _log_probability_of_truth(logits_BKHW, target_BHW)
+    return -(log_probability_BHW * counted_BHW).sum() / counted_BHW.sum().clamp(min=1)
 
 
 def cross_entropy_dice(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
@@ -28,10 +33,11 @@ def cross_entropy_dice(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
 
     At every pixel y and p sum to 1 over the classes, so sum(y) and sum(p) are both the number of pixels.
     """
-    log_probability_BHW = _log_probability_of_truth(logits_BKHW, target_BHW)
-    overlap = log_probability_BHW.exp().sum()
-    soft_dice = (2 * overlap + SMOOTHING) / (2 * target_BHW.numel() + SMOOTHING)
-    return -log_probability_BHW.mean() + (1 - soft_dice)
+    log_probability_BHW, counted_BHW = _log_probability_of_truth(logits_BKHW, target_BHW)
+    num_counted = counted_BHW.sum()
+    overlap = (log_probability_BHW.exp() * counted_BHW).sum()
+    soft_dice = (2 * overlap + SMOOTHING) / (2 * num_counted + SMOOTHING)
+    return -(log_probability_BHW * counted_BHW).sum() / num_counted.clamp(min=1) + (1 - soft_dice)
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -53,7 +59,7 @@ def loss_named(name: str) -> Loss:
 
     def in_float32(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
         with torch.autocast(logits_BKHW.device.type, enabled=False):
-            loss = of_others(logits_BKHW.float(), target_BHW)
+            loss = of_others(logits_BKHW.float(), target_BHW.where(target_BHW != IGNORED, TORCHS_IGNORED))
         if not isinstance(loss, Tensor):
             raise ValueError(f"{name} gives a {type(loss).__name__}: it must give a tensor, a scalar")
         if loss.ndim:
@@ -63,13 +69,23 @@ def loss_named(name: str) -> Loss:
     return in_float32
 
 
-def try_loss(name: str, num_classes: int) -> None:
-    """The loss and its gradient of two small images. Raises whatever it raises, ValueError for what is no loss."""
+def try_loss(name: str, num_classes: int, *, with_ignored: bool = False) -> None:
+    """The loss and its gradient of two small images. Raises whatever it raises, ValueError for what is no loss.
+
+    :param with_ignored: some pixels are IGNORED; a loss that they move is none for such data.
+    """
     logits_BKHW = torch.zeros(2, num_classes, 16, 16, requires_grad=True)
-    loss = loss_named(name)(logits_BKHW, torch.zeros(2, 16, 16, dtype=torch.long))
+    target_BHW = torch.zeros(2, 16, 16, dtype=torch.long)
+    if with_ignored:
+        target_BHW[:, :4] = IGNORED
+    loss = loss_named(name)(logits_BKHW, target_BHW)
     if not loss.requires_grad:
         raise ValueError(f"{name} does not depend on the logits: nothing can be learnt by it")
     loss.backward()  # type: ignore[no-untyped-call]
+    if with_ignored and (logits_BKHW.grad is None or logits_BKHW.grad[:, :, :4].any()):
+        raise ValueError(
+            f"{name} counts pixels that are to be ignored: their label is {TORCHS_IGNORED}, and must not enter"
+        )
 
 
 def total_loss(loss: Loss, outputs: Sequence[Tensor], target_BHW: Tensor, weights: Sequence[float]) -> Tensor:
@@ -86,8 +102,13 @@ def _resized(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
     return target_BHW[:, rows // 2 :: rows, columns // 2 :: columns]
 
 
-def _log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
-    """log p of every pixel's own class, shape (B, H, W)."""
+def _log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> tuple[Tensor, Tensor]:
+    """log p of every pixel's own class, and whether the pixel counts; shape (B, H, W) both."""
+    counted_BHW = target_BHW != IGNORED
+    return _log_probability(logits_BKHW, target_BHW.where(counted_BHW, 0)), counted_BHW
+
+
+def _log_probability(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     if logits_BKHW.dtype == torch.bfloat16 and logits_BKHW.device.type == "cpu":
         return softmax.log_probability_of_truth(logits_BKHW, target_BHW)
     exact = logits_BKHW if logits_BKHW.dtype == torch.float64 else logits_BKHW.float()

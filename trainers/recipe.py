@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from trainers.data.size import Size
 
 NUMERICS = 6
 """Goes up with every change of the code that gives the same trial other numbers; part of every recipe."""
 
 Precision = Literal["auto", "bf16", "fp32"]
+Resize = Literal["stretch", "pad"]
+CountedAt = Literal["working size", "original size"]
 Value = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | float | Annotated[str, Field(max_length=200)]
 """Of one key of the recipe that a search may vary."""
 Weight = Annotated[float, Field(ge=0, le=1000)]
 PositiveWeight = Annotated[float, Field(gt=0, le=1000)]
+
+
+def _multiple_of_16(side: int) -> int:
+    if side % 16:
+        raise ValueError(f"must be a multiple of 16 (the nearest is {max(16, round(side / 16) * 16)})")
+    return side
+
+
+Side = Annotated[int, Field(ge=16, le=1024), AfterValidator(_multiple_of_16)]
 
 
 class Section(BaseModel):
@@ -59,8 +72,12 @@ class AugmentationRecipe(Section):
 class TrainingRecipe(Section):
     """The defaults are the recipe of the paper's authors (Adam as in Keras, no schedule, no weight decay)."""
 
-    image_size: Annotated[int, Field(ge=16, le=1024)] = 128
-    """Side of the square working image, pixels; a multiple of 16, as every network halves it up to four times."""
+    image_size: Side | tuple[Side, Side] = 128
+    """Side of the square working image, or [height, width]; multiples of 16, as networks halve it up to four times."""
+    resize: Resize = "stretch"
+    """How an image of another shape gets there: stretched, or its aspect kept, and ignored pixels put around it."""
+    counted_at: CountedAt = "working size"
+    """Where test and validation pixels are counted: at the working size, or each image at its own."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 32
     """How often a training sees all its images. The weights of the epoch with the lowest validation loss are kept."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
@@ -78,12 +95,10 @@ class TrainingRecipe(Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """CPU threads of a trial. They change the order of sums, hence the bits, so they belong to the recipe."""
 
-    @field_validator("image_size")
-    @classmethod
-    def _multiple_of_16(cls, image_size: int) -> int:
-        if image_size % 16:
-            raise ValueError(f"must be a multiple of 16 (the nearest is {max(16, round(image_size / 16) * 16)})")
-        return image_size
+    @property
+    def size(self) -> Size:
+        """Of the working image."""
+        return Size(*self.image_size) if isinstance(self.image_size, tuple) else Size(self.image_size, self.image_size)
 
 
 class Recipe(Section):

@@ -6,12 +6,15 @@ Shapes: B batch, H and W pixels, C = 3 colours (RGB).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainers.batches import Batch
 from trainers.losses import loss_named, total_loss
 from trainers.recipe import TrainingRecipe
 
@@ -19,6 +22,7 @@ from trainers.recipe import TrainingRecipe
 MEAN_RGB = (123.675, 116.28, 103.53)
 SD_RGB = (58.395, 57.12, 57.375)
 
+Labels = NDArray[np.uint8]
 Step = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 """Of (images_BHWC, labels_BHW), uint8, on the device. Its results are there, too, and nobody waits for them."""
 
@@ -56,25 +60,27 @@ def training_step(
 def validation(
     model: nn.Module, loss: str, recipe: TrainingRecipe, device: torch.device, precision: torch.dtype
 ) -> Step:
-    """What takes all images of a partition, and gives the loss of the main output, and the predicted labels_NHW.
-
-    The soft Dice is taken batch by batch, as in training; the mean over batches is weighted by their images.
-    """
+    """What gives the loss of the main output on a batch, times its images, and the predicted labels_BHW."""
     function = loss_named(loss)
 
     @torch.no_grad()
-    def validate(images_NHWC: Tensor, labels_NHW: Tensor) -> tuple[Tensor, ...]:
-        total, predicted = torch.zeros((), dtype=torch.float64, device=device), []
-        batches = zip(*(torch.split(tensor, recipe.batch_size) for tensor in (images_NHWC, labels_NHW)), strict=True)
-        for images_BHWC, labels_BHW in batches:
-            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                outputs = model(to_input(images_BHWC))
-            loss_of_batch = total_loss(function, outputs[:1], labels_BHW.long(), recipe.cascade_weights)
-            total += loss_of_batch * len(images_BHWC)
-            predicted.append(outputs[0].argmax(1).to(torch.uint8))
-        return total / len(images_NHWC), torch.cat(predicted)
+    def validate(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            outputs = model(to_input(images_BHWC))
+        batch_loss = total_loss(function, outputs[:1], labels_BHW.long(), recipe.cascade_weights)
+        return batch_loss * len(images_BHWC), outputs[0].argmax(1).to(torch.uint8)
 
     return validate
+
+
+def validated(validate: Step, batches: Iterable[Batch], device: torch.device) -> Iterator[tuple[float, Labels, Labels]]:
+    """Of each batch: the loss times its images, the true labels_BHW and the predicted ones.
+
+    The soft Dice is taken batch by batch, as in training; whoever sums the losses divides by the number of images.
+    """
+    for pixels, labels in batches:
+        loss, predicted = validate(pixels.to(device), labels.to(device))
+        yield float(loss), labels.cpu().numpy(), predicted.cpu().numpy()
 
 
 def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:

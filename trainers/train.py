@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainers.batches import TrainingImages, training_batches
+from trainers.batches import EvaluationImages, TrainingImages, training_batches
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion, dice, macro
@@ -26,7 +26,7 @@ from trainers.networks.start import draws_seeded_by
 from trainers.outcome import Epoch
 from trainers.recipe import Recipe
 from trainers.seeds import seed_of
-from trainers.step import adam, prepare_process, training_step, validation
+from trainers.step import adam, prepare_process, training_step, validated, validation
 
 State = dict[str, Any]
 """A training between two epochs: tensors and plain values, from which it goes on as if it had not been interrupted."""
@@ -76,7 +76,7 @@ def train(
     """
     began, recipe = time.perf_counter(), job.recipe.training
     device, precision = prepare_process(recipe)
-    num_classes, weights_seed = len(source.samples.classes) + 1, seed_of(*job.purpose, "weights")
+    num_classes, weights_seed = len(source.samples.labels), seed_of(*job.purpose, "weights")
     model = network(job.model).build(num_classes, dict(job.recipe.model), weights_seed)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = adam(model, recipe)
@@ -84,8 +84,7 @@ def train(
     validate = validation(model, job.loss, recipe, device, precision)
     if device.type == "cuda":
         step, validate = recorded(step, device), recorded(validate, device)
-    val_images, val_labels = source.for_evaluation(split, split.val)
-    on_device = [torch.from_numpy(array).to(device) for array in (val_images, val_labels)]
+    val_batches = EvaluationImages(source, split, split.val, recipe.batch_size).kept_on(device, recipe.size)
 
     history: list[Epoch] = []
     best_loss, best_weights, selected_epoch = float("inf"), model.state_dict(), 0
@@ -113,7 +112,7 @@ def train(
         }
 
     strength = job.recipe.augmentation.strength
-    images = TrainingImages(split, recipe.batch_size, recipe.image_size, strength, job.purpose)
+    images = TrainingImages(split, recipe.batch_size, recipe.size, strength, job.purpose)
     epochs = range(len(history) + 1, recipe.epochs + 1)
     batches = training_batches(source, images, epochs, device)
     for epoch in epochs:
@@ -129,14 +128,17 @@ def train(
                 raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {number}")
 
         model.eval()
-        val_loss_on_device, predicted_on_device = validate(*on_device)
-        val_loss, predicted = float(val_loss_on_device), predicted_on_device.cpu().numpy()
+        val_losses, val_counts = [], []
+        for loss_of_batch, true_labels, predicted in validated(validate, val_batches, device):
+            val_losses.append(loss_of_batch)
+            val_counts.append(confusion(true_labels, predicted, num_classes))
+        val_loss = sum(val_losses) / len(split.val)
         if not np.isfinite(val_loss):
             raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
         if val_loss < best_loss:
             best_loss, best_weights, selected_epoch = val_loss, copy.deepcopy(model.state_dict()), epoch
-        val_scores = dice(confusion(val_labels, predicted, num_classes), recipe.epsilon)
-        objective, _ = macro(val_scores.ew)
+        val_scores = dice(np.concatenate(val_counts), recipe.epsilon)
+        objective, _ = macro(val_scores.ew[source.samples.first_object :])
         history.append(
             Epoch(
                 epoch=epoch,

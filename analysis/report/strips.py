@@ -114,11 +114,11 @@ def _source(facts: Facts) -> Source:
 
 def _picture(source: Source, split: Split, image: str, predicted_HW: Pixels, label_colours: Pixels) -> bytes:
     """PNG of the three parts at the working size."""
-    images_NHWC, labels_NHW = source.for_evaluation(split, (image,))
+    ((image_HWC, labels_HW),) = source.for_evaluation(split, (image,))
     gap = np.zeros((len(predicted_HW), GAP, 4), np.uint8)
     parts = (
-        images_NHWC[0],
-        label_colours[labels_NHW[0]],
+        image_HWC,
+        label_colours[labels_HW],
         label_colours[predicted_HW],
     )
     opaque = [np.dstack([part, np.full(part.shape[:2], 255, np.uint8)]) for part in parts]

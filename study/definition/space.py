@@ -16,6 +16,8 @@ MOST_KEYS = 16
 """That a study may search."""
 FIXED = {
     "training.image_size": "all trials of a study share the images",
+    "training.resize": "all trials of a study share the images",
+    "training.counted_at": "all trials of a study are scored alike",
     "training.threads": "all trials of a study share the machines",
     "training.epsilon": "all trials of a study are scored alike",
 }

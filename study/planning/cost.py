@@ -76,7 +76,7 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
 def seconds_at(model: str, recipe: Recipe, num_train: int) -> float:
     """The same for a trial of known recipe: all of it grows with the image's area."""
     training = recipe.training
-    area, known = (training.image_size / 128) ** 2, figures_of(model)
+    area, known = training.size.pixels / 128**2, figures_of(model)
     fixed = known.share_at_any_width
     step = (fixed + (1 - fixed) * recipe.model.width**2) / known.images_per_second / training.threads
     return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * training.epochs + SECONDS_PER_TRIAL

@@ -121,7 +121,7 @@ def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
 
 
 def _class_names(study: Prepared) -> list[str]:
-    return [abbreviation(name) for name in ("background", *study.source.samples.classes)]
+    return [abbreviation(name) for name in study.source.samples.labels]
 
 
 def _dice_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table:

@@ -18,13 +18,15 @@ from trainers.augmentation.fog import RandomFog
 from trainers.augmentation.principal_axes import FancyPCA
 from trainers.augmentation.sensor_noise import ISONoise
 from trainers.augmentation.warps import Affine, OpticalDistortion, Rotate
-from trainers.data.pixels import Pixels
+from trainers.data.pixels import Pixels, is_grey
+from trainers.data.size import Size
 
 MAX_STRENGTH = 1.5
 CHAIN_PROBABILITY = 0.6
 """With which an image goes through the chain at all."""
-AUTHORS_SIZE = 128
-"""Image side, pixels, for which the authors' kernel sizes are meant."""
+AUTHORS_SIDE = 128
+"""The image's shorter side, pixels, for which the authors' kernel sizes are meant."""
+SQUARE = Size(AUTHORS_SIDE, AUTHORS_SIDE)
 SHORTEST_BLUR = 3
 
 _REFLECT: dict[str, Any] = {"border_mode": cv2.BORDER_REFLECT_101, "mask_interpolation": cv2.INTER_NEAREST}
@@ -39,9 +41,9 @@ class Operation(NamedTuple):
     make: Callable[[float, float], A.BasicTransform]  # (magnitude, probability)
     in_pixels: bool = False
 
-    def at(self, strength: float, image_size: int) -> tuple[float, float]:
+    def at(self, strength: float, size: Size) -> tuple[float, float]:
         """(magnitude, probability) at a strength: both in proportion to it; a magnitude in pixels also to the size."""
-        scale = image_size / AUTHORS_SIZE if self.in_pixels else 1.0
+        scale = min(size) / AUTHORS_SIDE if self.in_pixels else 1.0
         return self.magnitude * strength * scale, min(1.0, self.probability * strength)
 
 
@@ -51,7 +53,7 @@ def _odd(pixels: float) -> int:
 
 
 def _dropout(holes: float, p: float) -> A.BasicTransform:
-    side = (12 / AUTHORS_SIZE, 12 / AUTHORS_SIZE)
+    side = (12 / AUTHORS_SIDE, 12 / AUTHORS_SIDE)
     count = max(1, round(holes))
     return A.CoarseDropout((count, count), hole_height_range=side, hole_width_range=side, fill=0, p=p)
 
@@ -113,8 +115,8 @@ OPERATIONS: tuple[Operation, ...] = (
 
 
 @cache
-def _blank(image_size: int) -> Pixels:
-    return np.zeros((image_size, image_size, 3), np.uint8)
+def _blank(size: Size) -> Pixels:
+    return np.zeros((*size, 3), np.uint8)
 
 
 class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types that mypy is shown
@@ -129,11 +131,11 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
         self.seed = seed
         self.set_random_state(np.random.default_rng(seed), Random(seed))
 
-    def draw(self, image_size: int) -> list[tuple[A.BasicTransform, dict[str, Any]]]:
+    def draw(self, size: Size) -> list[tuple[A.BasicTransform, dict[str, Any]]]:
         """The operations for the next image, and the parameters of each, which do not depend on what it shows."""
         if self.py_random.random() >= self.p:
             return []
-        blank, drawn = {"image": _blank(image_size)}, []
+        blank, drawn = {"image": _blank(size)}, []
         for transform in self.transforms:
             if transform.should_apply():
                 params = transform.update_transform_params(transform.get_params(), blank)
@@ -141,15 +143,21 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
         return drawn
 
     def augmented(self, image_HWC: Pixels, labels_HW: Pixels) -> tuple[Pixels, Pixels]:
-        """The next image and its labels, as `chain(image=image_HWC, mask=labels_HW)` makes them, but sooner."""
-        for transform, params in self.draw(len(labels_HW)):
+        """The next image and its labels, as `chain(image=image_HWC, mask=labels_HW)` makes them, but sooner.
+
+        A grey image, whose colours are equal, stays grey.
+        """
+        was_grey = is_grey(image_HWC)
+        for transform, params in self.draw(Size(*labels_HW.shape)):
             image_HWC = np.ascontiguousarray(transform.apply(image_HWC, **params))
             if isinstance(transform, A.DualTransform):
                 labels_HW = np.ascontiguousarray(transform.apply_to_mask(labels_HW, **params))
+            elif was_grey and not is_grey(image_HWC):
+                image_HWC = cv2.cvtColor(cv2.cvtColor(image_HWC, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         return image_HWC, labels_HW
 
 
-def augmentation(strength: float, image_size: int = AUTHORS_SIZE) -> Chain:
+def augmentation(strength: float, size: Size = SQUARE) -> Chain:
     """The chain at a strength: 0 is the identity, 1 the authors', up to 1.5.
 
     Call `chain.augmented` after `chain.set_random_seed(seed)`.
@@ -159,5 +167,5 @@ def augmentation(strength: float, image_size: int = AUTHORS_SIZE) -> Chain:
         raise ValueError(f"augmentation strength {strength} is outside of 0 to {MAX_STRENGTH}")
     if strength == 0:
         return Chain([])
-    operations = [operation.make(*operation.at(strength, image_size)) for operation in OPERATIONS]
+    operations = [operation.make(*operation.at(strength, size)) for operation in OPERATIONS]
     return Chain(operations, p=CHAIN_PROBABILITY)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from trainers.data.problems import Problem
 
-MAX_CLASSES = 255
-"""A label is one byte, and 0 is the background."""
+IGNORED = 255
+"""The label of pixels that enter neither a loss nor a count."""
+MAX_CLASSES = 254
+"""A label is one byte: 0 is the background where there is one, and 255 is no class."""
 RESERVED_NAMES = frozenset({"all", "background", "backgrounds", "bg"})
 ABBREVIATIONS = {
     "background": "bg",

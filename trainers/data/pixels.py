@@ -24,3 +24,10 @@ def resized(image: Pixels, height: int, width: int, nearest: bool = False) -> Pi
     # One axis at a time: the result is rounded between the two, and which goes first depends on Pillow's version.
     narrowed = picture.resize((width, picture.height), Image.Resampling.BILINEAR)
     return np.asarray(narrowed.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def is_grey(image_HWC: Pixels) -> bool:
+    """Whether the three colours of every pixel are equal."""
+    red, green, blue = np.moveaxis(image_HWC, -1, 0)
+    rows = (slice(0, 1), slice(1, None))  # of most images that have colours the first row says so
+    return all(bool((red[some] == other[some]).all()) for some in rows for other in (green, blue))

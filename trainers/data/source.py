@@ -13,10 +13,9 @@ from trainers.data.table import Samples
 
 
 class Source(Protocol):
-    """The images of a table of samples: square, all of one size; H = W pixels, C = 3 colours (RGB), uint8.
+    """The images of a table of samples: all of one size, H x W pixels, C = 3 colours (RGB), uint8.
 
-    A label is a class id: the position of the class in `samples.classes`, + 1; 0 is the background. A source is sent
-    to workers, so it can be pickled.
+    A label is a position in `samples.labels`, or IGNORED. A source is sent to workers, so it can be pickled.
     """
 
     @property
@@ -30,8 +29,8 @@ class Source(Protocol):
         Whatever is random is drawn from the generator: the same generator gives the same images.
         """
 
-    def for_evaluation(self, split: Split, ids: Sequence[str]) -> tuple[Pixels, Pixels]:
-        """images_NHWC and labels_NHW of these samples of the split's val or test: the same whenever asked for."""
+    def for_evaluation(self, split: Split, ids: Sequence[str]) -> Iterable[tuple[Pixels, Pixels]]:
+        """image_HWC and labels_HW of each of these samples of the split's val or test: the same whenever asked for."""
 
     def __hash__(self) -> int:
         """By identity, as no source equals another one."""

@@ -29,10 +29,25 @@ class Samples:
     """Every sample of a data set. A column can be the axis of held-out splits."""
 
     classes: tuple[str, ...]
-    """The object classes by name. The class id is the position + 1; 0 is the background."""
+    """The object classes by name, in the order of their labels."""
     rows: tuple[Sample, ...]
     in_degrees: frozenset[str] = frozenset()
     """Columns of directions in degrees, from 0 to below 360."""
+    has_background: bool = True
+    """Whether label 0 is the background; without one it is the first class."""
+
+    has_ignored: bool = False
+    """Whether label maps may hold IGNORED."""
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """What each label stands for: the background, if there is one, then the classes."""
+        return ("background",) * self.has_background + self.classes
+
+    @property
+    def first_object(self) -> int:
+        """The label of the first class; those of the others follow."""
+        return int(self.has_background)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

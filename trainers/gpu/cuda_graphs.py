@@ -47,10 +47,28 @@ def recorded(
     capture: Callable[[Launch], Launch] = capture,
     run: Callable[[Launch], tuple[Tensor, ...]] = run_on_own_stream,
 ) -> Compute:
-    """`compute`, run as it is the first times, from then on by its graph. Arguments may lie anywhere, but keep shape.
+    """`compute`, run as it is the first times, from then on by its graph; arguments of every shape have a graph of
+    their own, and may lie anywhere.
 
     :param capture: and `run`: stand-ins, where there is no GPU.
     """
+    by_shape: dict[tuple[torch.Size, ...], Compute] = {}
+
+    def call(*arguments: Tensor) -> tuple[Tensor, ...]:
+        shapes = tuple(argument.shape for argument in arguments)
+        if shapes not in by_shape:
+            by_shape[shapes] = _recorded_of_one_shape(compute, device, capture, run)
+        return by_shape[shapes](*arguments)
+
+    return call
+
+
+def _recorded_of_one_shape(
+    compute: Compute,
+    device: torch.device,
+    capture: Callable[[Launch], Launch],
+    run: Callable[[Launch], tuple[Tensor, ...]],
+) -> Compute:
     runs, replay, places = 0, None, None
 
     def call(*arguments: Tensor) -> tuple[Tensor, ...]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from trainers.data.size import Size
 from trainers.names import NETWORKS, NotFound, find
 from trainers.networks.adapter import Adapted
 from trainers.networks.start import draws_seeded_by, keras_start, undrawn, unwritten_memory_is_nan
@@ -62,23 +63,23 @@ class Network:
             raise ValueError(f"{self.name} leaves weights undrawn: {', '.join(names[:5])}")
         return model
 
-    def cost(self, num_classes: int, given: Mapping[str, Value], image_size: int) -> Cost:
+    def cost(self, num_classes: int, given: Mapping[str, Value], size: Size) -> Cost:
         """Measured without memory or arithmetic, on the meta device; on the CPU for a network that cannot run there."""
         try:
-            return self._cost(num_classes, given, image_size, torch.device("meta"))
+            return self._cost(num_classes, given, size, torch.device("meta"))
         except Exception:  # whatever a network of somebody else's does that needs values
             if self.is_built_in:
                 raise
-        return self._cost(num_classes, given, image_size, nullcontext())
+        return self._cost(num_classes, given, size, nullcontext())
 
     def _cost(
-        self, num_classes: int, given: Mapping[str, Value], image_size: int, place: AbstractContextManager[Any]
+        self, num_classes: int, given: Mapping[str, Value], size: Size, place: AbstractContextManager[Any]
     ) -> Cost:
         with draws_seeded_by(0), place, torch.no_grad():
             model = self._made(num_classes, given)
             adapted = (model if self.is_built_in else Adapted(model, num_classes)).eval()
             with FlopCounterMode(display=False) as counter:
-                adapted(torch.zeros(1, 3, image_size, image_size))
+                adapted(torch.zeros(1, 3, *size))
         return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
 
     def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:

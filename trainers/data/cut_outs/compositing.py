@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.pixels import Mask, Pixels, resized
+from trainers.data.size import Size
 
 MASK_THRESHOLD = 128
 """The object is where alpha is at least this. VISAPP's alpha is 0 or 255, so that equals its authors' alpha > 0."""
@@ -38,16 +39,16 @@ def object_mask(rgba_HWC: Pixels) -> Mask:
     return rgba_HWC[..., 3] >= MASK_THRESHOLD
 
 
-def cut_out(rgba_HWC: Pixels, size: int) -> tuple[Pixels, Pixels, Mask]:
+def cut_out(rgba_HWC: Pixels, size: Size) -> tuple[Pixels, Pixels, Mask]:
     """The object of an RGBA image (H, W, 4) at the working size: its colours times its coverage; coverage; mask.
 
-    Shapes (size, size, 3), (size, size) and (size, size). Coverage is 0 to 255; no colour exceeds it, as both go
+    Shapes (height, width, 3), (height, width) and (height, width). Coverage is 0 to 255; no colour exceeds it, as both go
     through the same resizing. The mask is resized by the nearest pixel.
     """
     mask_HW = object_mask(rgba_HWC).astype(np.uint8)
-    object_HWC = resized(rgba_HWC[..., :3] * mask_HW[..., None], size, size)
-    coverage_HW = resized(mask_HW * np.uint8(255), size, size)
-    return object_HWC, coverage_HW, resized(mask_HW, size, size, nearest=True) > 0
+    object_HWC = resized(rgba_HWC[..., :3] * mask_HW[..., None], *size)
+    coverage_HW = resized(mask_HW * np.uint8(255), *size)
+    return object_HWC, coverage_HW, resized(mask_HW, *size, nearest=True) > 0
 
 
 def composite(object_HWC: Pixels, coverage_HW: Pixels, background_HWC: Pixels) -> Pixels:
@@ -68,12 +69,12 @@ def random_crops(sides_N2: NDArray[np.int64], generator: np.random.Generator) ->
     return [Crop(*values) for values in np.hstack([corners_N2, extents_N2]).tolist()]
 
 
-def cropped_background(background_HWC: Pixels, crop: Crop, size: int) -> Pixels:
-    """A crop of the background at (size, size)."""
+def cropped_background(background_HWC: Pixels, crop: Crop, size: Size) -> Pixels:
+    """A crop of the background at this size."""
     top, left, height, width = crop
-    return resized(background_HWC[top : top + height, left : left + width], size, size)
+    return resized(background_HWC[top : top + height, left : left + width], *size)
 
 
-def whole_background(background_HWC: Pixels, size: int) -> Pixels:
-    """The whole background at (size, size): for validation and test images."""
-    return resized(background_HWC, size, size)
+def whole_background(background_HWC: Pixels, size: Size) -> Pixels:
+    """The whole background at this size: for validation and test images."""
+    return resized(background_HWC, *size)

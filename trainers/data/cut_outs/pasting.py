@@ -4,7 +4,7 @@ the time, as it is what making a training image takes most of.
 The crop is resized as by Pillow (its Resample.c): by bilinear weights over each pixel's footprint, rounded to parts of
 2^22; along the rows first, the result rounded to levels, then along the columns.
 
-Shapes: S the working size, h the crop's height, C = 3 colours (RGB).
+Shapes: S and T the working height and width, h the crop's height, C = 3 colours (RGB).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from trainers.data.pixels import Pixels
 BITS = 22
 
 
-def pasted(object_SSC: Pixels, coverage_SS: Pixels, background_HWC: Pixels, crop: Crop) -> Pixels:
-    """The image of shape (S, S, C). `object_SSC` and `coverage_SS` are those of `compositing.cut_out`."""
-    size = len(coverage_SS)
-    image_SSC, narrowed_hS = np.empty_like(object_SSC), np.empty((crop.height, 3 * size), np.uint8)
-    _narrow(background_HWC, *crop, *_footprints(crop.width, size), narrowed_hS)
-    _paste(narrowed_hS, *_footprints(crop.height, size), object_SSC, coverage_SS, image_SSC)
-    return image_SSC
+def pasted(object_STC: Pixels, coverage_ST: Pixels, background_HWC: Pixels, crop: Crop) -> Pixels:
+    """The image of shape (S, T, C). `object_STC` and `coverage_ST` are those of `compositing.cut_out`."""
+    height, width = coverage_ST.shape
+    image_STC, narrowed_hT = np.empty_like(object_STC), np.empty((crop.height, 3 * width), np.uint8)
+    _narrow(background_HWC, *crop, *_footprints(crop.width, width), narrowed_hT)
+    _paste(narrowed_hT, *_footprints(crop.height, height), object_STC, coverage_ST, image_STC)
+    return image_STC
 
 
 def _footprints(side: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +57,7 @@ def _weigh(side, starts_S, weights_ST):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _narrow(background_HWC, top, left, height, width, starts_S, weights_ST, narrowed_hS):  # type: ignore[no-untyped-def]
+def _narrow(background_HWC, top, left, height, width, starts_S, weights_ST, narrowed_hT):  # type: ignore[no-untyped-def]
     """Each row of the crop at the working width. Column by column, as a column's pixels all have the same weights."""
     bits, half = np.uint32(BITS), np.uint32(2 ** (BITS - 1))
     columns, sums = np.empty((width, 3 * height), np.uint8), np.empty(3 * height, np.uint32)
@@ -73,25 +73,26 @@ def _narrow(background_HWC, top, left, height, width, starts_S, weights_ST, narr
                 sums[place] += weight * np.uint32(line[place])
         for row in range(height):
             for colour in range(3):
-                narrowed_hS[row, 3 * column + colour] = sums[colour * height + row] >> bits
+                narrowed_hT[row, 3 * column + colour] = sums[colour * height + row] >> bits
 
 
 @compiled
-def _paste(narrowed_hS, starts_S, weights_ST, object_SSC, coverage_SS, image_SSC):  # type: ignore[no-untyped-def]
+def _paste(narrowed_hT, starts_S, weights_ST, object_STC, coverage_ST, image_STC):  # type: ignore[no-untyped-def]
     """Each row of the result, and the object before it."""
-    bits, half, eight, size = np.uint32(BITS), np.uint32(2 ** (BITS - 1)), np.uint32(8), len(coverage_SS)
-    sums, uncovered = np.empty(3 * size, np.uint32), np.empty(3 * size, np.uint32)
-    for row in range(size):
+    bits, half, eight = np.uint32(BITS), np.uint32(2 ** (BITS - 1)), np.uint32(8)
+    height, width = coverage_ST.shape
+    sums, uncovered = np.empty(3 * width, np.uint32), np.empty(3 * width, np.uint32)
+    for row in range(height):
         sums[:] = half
-        for tap in range(min(weights_ST.shape[1], len(narrowed_hS) - starts_S[row])):
-            weight, line = weights_ST[row, tap], narrowed_hS[starts_S[row] + tap]
-            for place in range(3 * size):
+        for tap in range(min(weights_ST.shape[1], len(narrowed_hT) - starts_S[row])):
+            weight, line = weights_ST[row, tap], narrowed_hT[starts_S[row] + tap]
+            for place in range(3 * width):
                 sums[place] += weight * np.uint32(line[place])
-        for column in range(size):
+        for column in range(width):
             for colour in range(3):
-                uncovered[3 * column + colour] = np.uint32(255) - np.uint32(coverage_SS[row, column])
-        front, image = object_SSC[row].reshape(-1), image_SSC[row].reshape(-1)
-        for place in range(3 * size):
+                uncovered[3 * column + colour] = np.uint32(255) - np.uint32(coverage_ST[row, column])
+        front, image = object_STC[row].reshape(-1), image_STC[row].reshape(-1)
+        for place in range(3 * width):
             behind = (sums[place] >> bits) * uncovered[place] + np.uint32(127)
             behind = (behind + np.uint32(1) + (behind >> eight)) >> eight  # divided by 255, exactly
             image[place] = np.uint32(front[place]) + behind

@@ -14,6 +14,7 @@ from trainers.data.cut_outs.reading import Reading
 from trainers.data.cut_outs.scenes import NOTHING_HELD_OUT, Background, SceneRules, assigned, pools_of, scene_problems
 from trainers.data.pixels import Pixels, resized
 from trainers.data.problems import DataError
+from trainers.data.size import Size
 from trainers.data.split import Split
 from trainers.data.table import Samples
 
@@ -23,7 +24,7 @@ BACKGROUND_SIDES = 4
 
 @dataclass(frozen=True, eq=False)
 class CutOuts:
-    """Objects and backgrounds, decoded once. N samples, size H = W, C = 3 colours; every array is read-only."""
+    """Objects and backgrounds, decoded once. N samples, H x W pixels, C = 3 colours; every array is read-only."""
 
     samples: Samples
     objects_NHWC: Pixels
@@ -65,16 +66,13 @@ class CutOuts:
             row = self.index[sample]
             yield pasted(self.objects_NHWC[row], self.coverage_NHW[row], background, crop), self.labels_NHW[row]
 
-    def for_evaluation(self, split: Split, ids: Sequence[str]) -> tuple[Pixels, Pixels]:
+    def for_evaluation(self, split: Split, ids: Sequence[str]) -> Iterator[tuple[Pixels, Pixels]]:
         """Each object before a whole background of its own, of a scene that the split does not train on."""
-        size, rows = self.labels_NHW.shape[1], [self.index[sample] for sample in ids]
-        behind = self._assigned(split, ids)
+        size, behind = Size(*self.labels_NHW.shape[1:]), self._assigned(split, ids)
         whole = {name: whole_background(self.backgrounds[self.places[name]], size) for name in set(behind)}
-        images = [
-            composite(self.objects_NHWC[row], self.coverage_NHW[row], whole[name])
-            for row, name in zip(rows, behind, strict=True)
-        ]
-        return np.stack(images), self.labels_NHW[rows]
+        for sample, name in zip(ids, behind, strict=True):
+            row = self.index[sample]
+            yield composite(self.objects_NHWC[row], self.coverage_NHW[row], whole[name]), self.labels_NHW[row]
 
     def _assigned(self, split: Split, ids: Sequence[str]) -> list[str]:
         """The background of each val or test sample."""
@@ -87,15 +85,15 @@ class CutOuts:
 
 
 def load(
-    catalogue: Catalogue, image_size: int, rules: SceneRules = NOTHING_HELD_OUT, *, allow_copies: bool = False
+    catalogue: Catalogue, size: Size, rules: SceneRules = NOTHING_HELD_OUT, *, allow_copies: bool = False
 ) -> CutOuts:
-    """Decode every image once, at `image_size` x `image_size` pixels (`compositing` says what is kept of it).
+    """Decode every image once, at the working size (`compositing` says what is kept of it).
 
     Raises DataError with every problem: those of `check`, the objects that vanish at the working size, and backgrounds
     that cannot be held out by the rules.
     """
     reading = Reading(catalogue)
-    shape = (len(catalogue.images), image_size, image_size)
+    shape = (len(catalogue.images), *size)
     objects_NHWC = np.zeros((*shape, 3), np.uint8)
     coverage_NHW = np.zeros(shape, np.uint8)
     labels_NHW = np.zeros(shape, np.uint8)
@@ -103,12 +101,12 @@ def load(
         rgba_HWC = reading.pixels_of(image)
         if rgba_HWC is None:
             continue
-        objects_NHWC[row], coverage_NHW[row], mask_HW = cut_out(rgba_HWC, image_size)
+        objects_NHWC[row], coverage_NHW[row], mask_HW = cut_out(rgba_HWC, size)
         labels_NHW[row] = mask_HW * np.uint8(catalogue.classes.index(image.class_name) + 1)
         if not mask_HW.any():
-            reading.report(image, f"the object vanishes at {image_size} x {image_size} pixels: raise image_size")
+            reading.report(image, f"the object vanishes at {size} pixels: raise image_size")
     native = (reading.pixels_of(background) for background in catalogue.backgrounds)
-    backgrounds = [_reduced(image, BACKGROUND_SIDES * image_size) for image in native if image is not None]
+    backgrounds = [_reduced(image, BACKGROUND_SIDES * max(size)) for image in native if image is not None]
     if problems := [*reading.all_problems(allow_copies), *scene_problems(catalogue.views, rules)]:
         raise DataError(problems)
     return CutOuts(
