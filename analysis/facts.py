@@ -42,6 +42,8 @@ class TrialImages:
     """Dice of each class in each image; NaN where the image does not show it."""
     object_share: float
     """Of the pixels of its predictions, those that are not background."""
+    alone: str
+    """The class as which all pixels are predicted; empty where they are several."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Facts:
         return self.test_scores(list(points["trial"])).merge(points, on="trial")
 
     def counts(self, trial_ids: Collection[str]) -> dict[str, tuple[list[str], list[str], Counts]]:
-        """Trial -> its test images, its classes ("bg" first), and pixel counts [image, truth, predicted].
+        """Trial -> its test images, its classes ("bg" first where there is one), and pixel counts [image, truth,
+        predicted].
 
         Raises AnalysisError for a trial that has none.
         """
@@ -151,8 +154,10 @@ def _of_trial(
     first = int(classes[0] == BACKGROUND)
     shown, false = found.shown[:, first:], found.false[:, first:]
     dice = np.where(shown, found.dice[:, first:], np.nan)
-    object_share = float(counts_NKK.sum((0, 1))[first:].sum() / counts_NKK.sum())
-    return TrialImages(factors, images, classes[first:], shown, false, dice, object_share)
+    predicted_K = counts_NKK.sum((0, 1))
+    object_share = float(predicted_K[first:].sum() / predicted_K.sum())
+    alone = classes[int(predicted_K.argmax())] if np.count_nonzero(predicted_K) == 1 else ""
+    return TrialImages(factors, images, classes[first:], shown, false, dice, object_share, alone)
 
 
 def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:

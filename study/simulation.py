@@ -34,9 +34,8 @@ def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: 
     """The tables of a trial as if it had been trained: its truths, shifted, missed and strewn with false patches."""
     severity = _severity(run)
     evaluations = {name: _evaluation(run, name, severity) for name in ("val", "test")}
-    objective, _ = macro(
-        dice(evaluations["val"].confusion_NKK, run.recipe.training.epsilon).ew[run.study.source.samples.first_object :]
-    )
+    scores = dice(evaluations["val"].confusion_NKK, run.recipe.training.epsilon)
+    objective, _ = macro(scores.ew[run.study.source.samples.first_object :])
     history = _history(run, objective)
     for epoch in history:
         time.sleep(run.study.definition.resources.simulated_seconds / len(history))

@@ -46,8 +46,7 @@ class Leaves:
             yield (image[:, ::-1], labels[:, ::-1]) if generator.random() < 0.5 else (image, labels)
 
     def for_evaluation(self, split: Split, ids: Sequence[str]) -> Iterator[tuple[Pixels, Pixels]]:
-        images, labels = zip(*map(drawn, ids), strict=True)
-        return np.stack(images), np.stack(labels)
+        return map(drawn, ids)
 
 
 def table() -> Samples:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from trainers.augmentation.chain import CHAIN_PROBABILITY, MAX_STRENGTH, OPERATIONS, augmentation
+from trainers.data.size import square
 
 GEOMETRIC = ("HorizontalFlip", "VerticalFlip", "Rotate", "ShiftScaleRotate", "OpticalDistortion")
 
@@ -22,7 +23,7 @@ def an_image(size: int = 64) -> tuple[np.ndarray, np.ndarray]:
 
 def only(name: str, strength: float = 1.0, size: int = 64) -> A.Compose:
     (operation,) = (operation for operation in OPERATIONS if operation.name == name)
-    magnitude, _ = operation.at(strength, size)
+    magnitude, _ = operation.at(strength, square(size))
     return A.Compose([operation.make(magnitude, 1.0)])
 
 
@@ -57,7 +58,7 @@ def test_the_authors_probabilities() -> None:
 
 
 def test_strength_one_is_theirs() -> None:
-    made = {operation.name: operation.make(*operation.at(1.0, 128)) for operation in OPERATIONS}
+    made = {operation.name: operation.make(*operation.at(1.0, square(128))) for operation in OPERATIONS}
     assert made["Blur"].blur_limit == (3, 15)  # odd kernels up to 16
     assert made["RandomGamma"].gamma_limit == (60, 140)
     assert made["Rotate"].limit == (-35, 35)
@@ -78,7 +79,7 @@ def test_strength_one_is_theirs() -> None:
 
 def test_strength_zero_is_the_identity_bitwise() -> None:
     image, labels = an_image()
-    chain = augmentation(0.0, 64)
+    chain = augmentation(0.0, square(64))
     for seed in range(20):
         chain.set_random_seed(seed)
         done = chain(image=image, mask=labels)
@@ -90,7 +91,7 @@ def test_strength_zero_is_the_identity_bitwise() -> None:
 def test_probabilities_and_magnitudes_grow_with_strength(size: int) -> None:
     strengths = np.linspace(0, MAX_STRENGTH, 31)
     for operation in OPERATIONS:
-        magnitudes, probabilities = zip(*(operation.at(strength, size) for strength in strengths), strict=True)
+        magnitudes, probabilities = zip(*(operation.at(strength, square(size)) for strength in strengths), strict=True)
         assert (np.diff(probabilities) > 0).all()
         assert (np.diff(magnitudes) > 0).all() == bool(operation.magnitude)
         assert probabilities[0] == magnitudes[0] == 0
@@ -101,7 +102,7 @@ def test_stronger_changes_more_pixels() -> None:
     image, labels = an_image()
     changes = []
     for strength in (0.0, 0.25, 0.5, 1.0, 1.5):
-        chain, total = augmentation(strength, 64), 0.0
+        chain, total = augmentation(strength, square(64)), 0.0
         for seed in range(150):
             chain.set_random_seed(seed)
             total += np.abs(chain(image=image, mask=labels)["image"].astype(float) - image).mean()
@@ -151,7 +152,7 @@ def test_seeds_decide_everything_and_no_global_generator_is_touched() -> None:
     for seed in range(60):
         outcomes = []
         for _ in range(2):
-            chain = augmentation(1.5, 64)
+            chain = augmentation(1.5, square(64))
             chain.set_random_seed(seed)
             outcomes.append([chain(image=image, mask=labels) for _ in range(3)])
         for a, b in zip(*outcomes, strict=True):
@@ -174,7 +175,7 @@ def names_applied(chain: A.Compose, image: np.ndarray, labels: np.ndarray) -> li
 def test_every_operation_tosses_a_coin_of_its_own() -> None:
     """Just after seeding, too: equally seeded operations would all be applied to an image, or none."""
     image, labels = an_image(16)
-    chain = augmentation(1.0, 16)
+    chain = augmentation(1.0, square(16))
     chain.save_applied_params = True
     applied = []
     for seed in range(600):
@@ -199,7 +200,7 @@ def numbers(value: object) -> list[float]:
 @pytest.mark.parametrize("size", [64, 128])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_what_the_library_is_given_is_monotone_too(operation, size: int) -> None:
-    made = [operation.make(operation.at(s, size)[0], 1.0) for s in np.linspace(0.05, MAX_STRENGTH, 30).tolist()]
+    made = [operation.make(operation.at(s, square(size))[0], 1.0) for s in np.linspace(0.05, MAX_STRENGTH, 30).tolist()]
     steps = np.diff([numbers(each.get_transform_init_args()) for each in made], axis=0)
     assert ((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)).all()
     assert (steps != 0).any() == bool(operation.magnitude)
@@ -232,7 +233,7 @@ def test_weak_fog_costs_no_more_than_strong_fog() -> None:
 def test_drawing_all_and_then_doing_it_is_calling_the_chain(strength: float) -> None:
     """To the bit; and whatever an image shows, the draws for the next are the same."""
     image, labels = an_image()
-    chain, done_at_all = augmentation(strength, 64), 0
+    chain, done_at_all = augmentation(strength, square(64)), 0
     for seed in range(40):
         chain.set_random_seed(seed)
         ours = [chain.augmented(image, labels) for _ in range(3)]
@@ -251,7 +252,7 @@ def test_read_only_input_stays_as_it_is() -> None:
     image, labels = an_image()
     image.flags.writeable = labels.flags.writeable = False
     before = image.copy(), labels.copy()
-    chain = augmentation(1.5, 64)
+    chain = augmentation(1.5, square(64))
     chain.set_random_seed(0)
     for _ in range(100):
         chain(image=image, mask=labels)

@@ -21,6 +21,7 @@ from trainers.data.cut_outs.copies import copied_files
 from trainers.data.cut_outs.reading import check
 from trainers.data.cut_outs.source import load as load_images
 from trainers.data.problems import DataError
+from trainers.data.size import square
 
 
 def copy(root: Path, source: str, target: str) -> None:
@@ -51,7 +52,7 @@ def test_copies_and_links_are_named(folder: Path, cause: Callable[[Path], object
     assert [str(each) for each in check(catalogue)] == [problem]
     assert check(catalogue, allow_copies=True) == []
     with pytest.raises(DataError, match="one picture under several names"):
-        load_images(catalogue, 16)
+        load_images(catalogue, square(16))
     assert len(load_images(catalogue, 16, allow_copies=True).samples.rows) == len(catalogue.images)
 
 
@@ -83,7 +84,7 @@ def test_many_copies_are_told_in_one_line(folder: Path) -> None:
         copy(folder, "mug/0/a.png", f"mug/0/a{number:02d}.png")
         copy(folder, "pen/0/a.png", f"pen/0/a{number:02d}.png")
     with pytest.raises(DataError) as refused:
-        load_images(read_catalogue(folder), 16)
+        load_images(read_catalogue(folder), square(16))
     assert str(refused.value).startswith(
         "2 problems in the data set: mug/0/a.png = mug/0/a00.png = mug/0/a01.png = 38 more, pen/0/a.png = "
     )

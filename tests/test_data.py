@@ -19,6 +19,7 @@ from trainers.data.cut_outs.contact_sheet import MAX_BYTES, contact_sheet
 from trainers.data.cut_outs.reading import check, fingerprint, read_background, read_object
 from trainers.data.cut_outs.source import load
 from trainers.data.problems import DataError, Problem
+from trainers.data.size import square
 
 
 def png(bits: int, colour_type: int, width: int, height: int, channels: int, rows: bool = True) -> bytes:
@@ -84,7 +85,7 @@ def test_a_problem_of_pixels(folder: Path, name: str, content: bytes, expected: 
     assert str(folder) not in problem
     assert "\n" not in problem
     with pytest.raises(DataError) as refused:
-        load(read_catalogue(folder), 16)
+        load(read_catalogue(folder), square(16))
     assert [str(problem) for problem in refused.value.problems] == [problem]
 
 
@@ -102,7 +103,7 @@ def test_all_problems_are_in_one_list(folder: Path) -> None:
     (folder / "pen/0/a.png").write_bytes(with_alpha(0))
     (folder / "backgrounds/yard.jpg").write_bytes(b"")
     with pytest.raises(DataError) as refused:
-        load(read_catalogue(folder), 16)
+        load(read_catalogue(folder), square(16))
     assert list(refused.value.problems) == check(read_catalogue(folder))
     places = [problem.place for problem in refused.value.problems]
     assert places == ["notes.txt", "mug/0/a.png", "pen/0/a.png", "backgrounds/yard.jpg"]
@@ -169,7 +170,7 @@ def test_the_fingerprint_follows_the_content_not_the_place(folder: Path, tmp_pat
 
 def test_load_gives_documented_arrays(folder: Path) -> None:
     catalogue = read_catalogue(folder)
-    source = load(catalogue, 16)
+    source = load(catalogue, square(16))
     assert source.samples.classes == ("mug", "pen")
     assert [(row.id, row.classes, row.values) for row in source.samples.rows] == [
         ("mug/0/a", ("mug",), {"angle": 0}),
@@ -190,7 +191,7 @@ def test_load_gives_documented_arrays(folder: Path) -> None:
 def test_load_keeps_pixels_at_the_native_size(folder: Path) -> None:
     image = cut_out_image(5, (32, 32))
     image.save(folder / "mug/0/a.png")
-    source = load(read_catalogue(folder), 32)
+    source = load(read_catalogue(folder), square(32))
     rgba = np.asarray(image)
     mask = rgba[..., 3] >= 128
     np.testing.assert_array_equal(source.objects_NHWC[0], rgba[..., :3] * mask[..., None])
@@ -200,11 +201,11 @@ def test_load_keeps_pixels_at_the_native_size(folder: Path) -> None:
 
 def test_large_backgrounds_are_reduced_with_their_aspect(folder: Path) -> None:
     Image.new("RGB", (300, 200)).save(folder / "backgrounds/yard.jpg")
-    assert load(read_catalogue(folder), 16).backgrounds[2].shape == (64, 96, 3)
+    assert load(read_catalogue(folder), square(16)).backgrounds[2].shape == (64, 96, 3)
 
 
 def test_arrays_are_read_only_also_after_pickling(folder: Path) -> None:
-    source = load(read_catalogue(folder), 16)
+    source = load(read_catalogue(folder), square(16))
     for copy in (source, *(pickle.loads(pickle.dumps(source, protocol)) for protocol in (4, 5))):
         arrays = [value for value in vars(copy).values() if isinstance(value, np.ndarray)]
         assert len(arrays) == 3
@@ -218,11 +219,11 @@ def test_an_object_that_vanishes_at_the_working_size_is_refused(folder: Path) ->
     Image.fromarray(speck).save(folder / "mug/0/a.png")
     assert problems_of(folder) == []
     with pytest.raises(DataError, match=r"mug/0/a.png: the object vanishes at 16 x 16 pixels: raise image_size"):
-        load(read_catalogue(folder), 16)
+        load(read_catalogue(folder), square(16))
 
 
 def test_every_object_of_the_stand_in_is_seen_at_the_smallest_working_size() -> None:
-    source = load(read_catalogue("standin"), 16)
+    source = load(read_catalogue("standin"), square(16))
     assert source.objects_NHWC.shape == (646, 16, 16, 3)
     for label, sample in zip(source.labels_NHW, source.samples.rows, strict=True):
         assert set(np.unique(label)) == {0, source.samples.classes.index(sample.classes[0]) + 1}

@@ -16,6 +16,7 @@ from trainers.augmentation.chain import MAX_STRENGTH, OPERATIONS
 from trainers.augmentation.principal_axes import FancyPCA, main_axes
 from trainers.augmentation.sensor_noise import STEPS, cumulative, normal, random_bits
 from trainers.data.pixels import Pixels
+from trainers.data.size import square
 
 FASTER = ("Rotate", "ShiftScaleRotate", "OpticalDistortion", "FancyPCA", "ISONoise", "RandomFog")
 THEIR_DRAWS = ("Rotate", "ShiftScaleRotate", "OpticalDistortion")
@@ -35,7 +36,7 @@ def some_images(size: int) -> Pixels:
 def ours_and_theirs(name: str, strength: float, size: int) -> tuple[A.BasicTransform, A.BasicTransform]:
     """The operation, always applied, and the class that it inherits from, made of the same arguments."""
     (operation,) = (operation for operation in OPERATIONS if operation.name == name)
-    ours = operation.make(operation.at(strength, size)[0], 1.0)
+    ours = operation.make(operation.at(strength, square(size))[0], 1.0)
     return ours, type(ours).__bases__[-1](**ours.get_transform_init_args())
 
 
@@ -46,7 +47,7 @@ def drawn(transform: A.BasicTransform, seed: int, image: Pixels) -> dict[str, An
 
 
 def test_faster_are_those_that_are_not_albumentations_own() -> None:
-    made = {operation.name: operation.make(operation.at(1.0, 64)[0], 1.0) for operation in OPERATIONS}
+    made = {operation.name: operation.make(operation.at(1.0, square(64))[0], 1.0) for operation in OPERATIONS}
     assert {name for name, each in made.items() if not type(each).__module__.startswith("albumentations")} == set(
         FASTER
     )

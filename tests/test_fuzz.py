@@ -33,6 +33,7 @@ from study.results.schemas import table_of
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.cut_outs.source import load as load_images
 from trainers.data.problems import DataError
+from trainers.data.size import square
 
 pytestmark = pytest.mark.slow  # many inputs
 
@@ -204,7 +205,7 @@ def test_any_damage_to_an_image(folder: Path, kind: str, draw: int) -> None:
     victim = next(iter(sorted((folder / "mug" / "0").iterdir())))
     victim.write_bytes(damaged(picture(kind), random.Random(draw)))
     with answered("mug/0"):
-        load_images(read_catalogue(folder), 16)
+        load_images(read_catalogue(folder), square(16))
 
 
 HOSTILE = ["..", "a\nb", "<script>", "$(id)", "'; --", "\x1b[31m", "ä" * 80, "%s%n", "CON", "=1+1", " ", "\u202e"]
@@ -219,5 +220,5 @@ def test_hostile_names_in_a_data_set(folder: Path, place: str, name: str) -> Non
     definition = load("demo", [f"data.path={tomli_w.dumps({'p': str(folder)}).partition('= ')[2].strip()}"])
     with answered():
         catalogue = catalogue_of(definition)
-        load_images(catalogue, 16)
+        load_images(catalogue, square(16))
         assert all(folder.resolve() in file.path.resolve().parents for file in catalogue.files)

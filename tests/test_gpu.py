@@ -82,7 +82,7 @@ def test_training_goes_on_from_any_epoch_with_the_same_bits(study: Prepared) -> 
 @on_gpu
 def test_a_gpu_gets_the_pixels_of_a_cpu_bit_for_bit(study: Prepared) -> None:
     recipe = study.definition.training
-    images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.image_size, 1.0, ("a trial",))
+    images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.size, 1.0, ("a trial",))
     there = training_batches(study.source, images, range(1, 4), torch.device("cuda"))
     here = training_batches(study.source, images, range(1, 4), torch.device("cpu"))
     for (pixels, labels), (same_pixels, same_labels) in zip(there, here, strict=True):
@@ -104,7 +104,7 @@ def test_no_step_waits_for_the_gpu(study: Prepared, model: str, refusing_to_wait
     device, precision = prepare_process(recipe)
     network = named(model).build(7, {"width": 0.25}, 0).to(device, memory_format=torch.channels_last)
     step = recorded(training_step(network, adam(network, recipe), "ce", recipe, device, precision), device)
-    images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.image_size, 1.0, ("a trial",))
+    images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.size, 1.0, ("a trial",))
     batches = training_batches(study.source, images, range(1, 100), device)
     for batch in islice(batches, 2 * WARM_UP):  # recorded, and memory is page-locked
         step(*batch)

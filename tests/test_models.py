@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from trainers.data.size import square
 from trainers.names import NETWORKS
 from trainers.networks import network, num_parameters
 from trainers.networks.blocks import SameConv, average_pool, resize_bilinear, scaled, upsample_nearest
@@ -267,7 +268,7 @@ def test_nearest_upsampling_repeats_pixels() -> None:
 
 
 def gflops(name: str, num_classes: int, width: float, image_size: int) -> float:
-    return network(name).cost(num_classes, {"width": width}, image_size).gflops
+    return network(name).cost(num_classes, {"width": width}, square(image_size)).gflops
 
 
 def test_gflops_are_those_of_the_convolutions() -> None:

@@ -20,6 +20,8 @@ from study.definition.file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, check_parts, outside_of
 from study.prepare import prepare
+from trainers.data.size import square
+from trainers.data.table import Samples
 from trainers.losses import cross_entropy, loss_named
 from trainers.names import NotFound
 from trainers.networks import Network, network
@@ -85,6 +87,8 @@ startup = 2
 "training.learning_rate" = { low = 1e-4, high = 1e-2, log = true }
 "training.batch_size" = { choices = [4, 6] }
 """
+
+SAMPLES = Samples(("mug", "pen"), ())
 
 
 @pytest.fixture
@@ -174,7 +178,7 @@ def test_what_is_installed_is_known_by_its_version() -> None:
     found.make_findable()
     with pytest.raises(StudyError, match=r"torch 0\.1 is needed here, and there is "):
         Outside(versions={"torch": "0.1"}).make_findable()
-    check_parts(definition, 3)
+    check_parts(definition, SAMPLES)
 
 
 def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
@@ -208,7 +212,7 @@ def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
 def test_what_cannot_be_used_is_refused_by_name(importable: Path, settings: list[str], words: str) -> None:
     definition = load(str(importable / "mine.toml"), settings)
     with pytest.raises(StudyError) as caught:
-        (outside_of(definition), check_parts(definition, 3))
+        (outside_of(definition), check_parts(definition, SAMPLES))
     assert words in str(caught.value)
 
 
@@ -426,9 +430,9 @@ def test_costs_are_measured_and_on_the_cpu_where_the_meta_device_does_not_do(imp
             return self.conv(images) * float(images.sum().item() >= 0)
 
     before = torch.get_rng_state()
-    cost = Network("a:b", NeedsValues, frozenset()).cost(3, {}, 32)
+    cost = Network("a:b", NeedsValues, frozenset()).cost(3, {}, square(32))
     assert (cost.parameters, cost.gflops) == (3 * 3 * 9 + 3, 2 * 32 * 32 * 3 * 3 * 9 / 1e9)
-    assert network("parts:SmallNet").cost(3, {"channels": 6}, 32).gflops > 0
+    assert network("parts:SmallNet").cost(3, {"channels": 6}, square(32)).gflops > 0
     assert torch.equal(torch.get_rng_state(), before)
 
 

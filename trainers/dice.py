@@ -1,7 +1,7 @@
 """The paper's Dice (section 3.4), from confusion counts. NumPy only: whoever reads tables needs no network library.
 
 Counts are kept image by image, scores are made of them once, at the end: shards are joined by stacking their counts.
-Shapes: N images, H and W pixels, K classes with the background first.
+Shapes: N images, H and W pixels, K classes, the background first where there is one.
 """
 
 from __future__ import annotations

@@ -22,22 +22,22 @@ TORCHS_IGNORED = -100
 
 
 def cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
-    """Categorical cross-entropy, the mean over all pixels."""
+    """Categorical cross-entropy, the mean over all pixels that count; 0 where none does."""
     log_probability_BHW, counted_BHW = _log_probability_of_truth(logits_BKHW, target_BHW)
-    return -(log_probability_BHW * counted_BHW).sum() / counted_BHW.sum().clamp(min=1)
+    return -_divided((log_probability_BHW * counted_BHW).sum(), counted_BHW.sum().clamp(min=1))
 
 
 def cross_entropy_dice(logits_BKHW: Tensor, target_BHW: Tensor) -> Tensor:
     """Cross-entropy + (1 - D), where D = (2 sum(y p) + 1) / (sum(y) + sum(p) + 1) is one soft Dice over the batch, all
-    its pixels and all classes together: "naive and unconstrained" (section 3.4).
+    its pixels that count and all classes together: "naive and unconstrained" (section 3.4).
 
     At every pixel y and p sum to 1 over the classes, so sum(y) and sum(p) are both the number of pixels.
     """
     log_probability_BHW, counted_BHW = _log_probability_of_truth(logits_BKHW, target_BHW)
     num_counted = counted_BHW.sum()
     overlap = (log_probability_BHW.exp() * counted_BHW).sum()
-    soft_dice = (2 * overlap + SMOOTHING) / (2 * num_counted + SMOOTHING)
-    return -(log_probability_BHW * counted_BHW).sum() / num_counted.clamp(min=1) + (1 - soft_dice)
+    soft_dice = _divided(2 * overlap + SMOOTHING, 2 * num_counted + SMOOTHING)
+    return -_divided((log_probability_BHW * counted_BHW).sum(), num_counted.clamp(min=1)) + (1 - soft_dice)
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -100,6 +100,11 @@ def total_loss(loss: Loss, outputs: Sequence[Tensor], target_BHW: Tensor, weight
 def _resized(target_BHW: Tensor, logits_BKHW: Tensor) -> Tensor:
     rows, columns = (target_BHW.shape[axis] // logits_BKHW.shape[axis + 1] for axis in (1, 2))
     return target_BHW[:, rows // 2 :: rows, columns // 2 :: columns]
+
+
+def _divided(total: Tensor, number: Tensor) -> Tensor:
+    """Rounded as torch rounds a mean, or a quotient by a plain number: on a GPU it multiplies by the reciprocal."""
+    return total / number if total.device.type == "cpu" else total * number.to(total.dtype).reciprocal()
 
 
 def _log_probability_of_truth(logits_BKHW: Tensor, target_BHW: Tensor) -> tuple[Tensor, Tensor]:

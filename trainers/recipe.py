@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from trainers.data.size import Size
+from trainers.data.size import Size, square
 
 NUMERICS = 6
 """Goes up with every change of the code that gives the same trial other numbers; part of every recipe."""
@@ -28,6 +28,10 @@ def _multiple_of_16(side: int) -> int:
 
 
 Side = Annotated[int, Field(ge=16, le=1024), AfterValidator(_multiple_of_16)]
+ImageSize = Annotated[
+    Annotated[Side, Tag("[side]")] | Annotated[tuple[Side, Side], Tag("[sides]")],
+    Discriminator(lambda given: "[sides]" if isinstance(given, tuple | list) else "[side]"),
+]
 
 
 class Section(BaseModel):
@@ -72,7 +76,7 @@ class AugmentationRecipe(Section):
 class TrainingRecipe(Section):
     """The defaults are the recipe of the paper's authors (Adam as in Keras, no schedule, no weight decay)."""
 
-    image_size: Side | tuple[Side, Side] = 128
+    image_size: ImageSize = 128
     """Side of the square working image, or [height, width]; multiples of 16, as networks halve it up to four times."""
     resize: Resize = "stretch"
     """How an image of another shape gets there: stretched, or its aspect kept, and ignored pixels put around it."""
@@ -98,7 +102,7 @@ class TrainingRecipe(Section):
     @property
     def size(self) -> Size:
         """Of the working image."""
-        return Size(*self.image_size) if isinstance(self.image_size, tuple) else Size(self.image_size, self.image_size)
+        return Size(*self.image_size) if isinstance(self.image_size, tuple) else square(self.image_size)
 
 
 class Recipe(Section):

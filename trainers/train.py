@@ -1,6 +1,6 @@
 """One training, from a seed to the weights of its best epoch by validation loss.
 
-Shapes: B batch, C colours (RGB), H and W pixels, K classes with the background first.
+Shapes: B batch, C colours (RGB), H and W pixels, K classes, the background first where there is one.
 """
 
 from __future__ import annotations
@@ -128,11 +128,11 @@ def train(
                 raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {number}")
 
         model.eval()
-        val_losses, val_counts = [], []
+        val_loss, val_counts = 0.0, []
         for loss_of_batch, true_labels, predicted in validated(validate, val_batches, device):
-            val_losses.append(loss_of_batch)
+            val_loss += loss_of_batch  # one after another: `sum` rounds otherwise from Python 3.12 on
             val_counts.append(confusion(true_labels, predicted, num_classes))
-        val_loss = sum(val_losses) / len(split.val)
+        val_loss /= len(split.val)
         if not np.isfinite(val_loss):
             raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
         if val_loss < best_loss:

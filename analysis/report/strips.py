@@ -22,13 +22,14 @@ from analysis.scores import CONFIGURATION
 from study.data_set import fingerprint_of, source_of
 from study.errors import StudyError
 from study.splits import make_split
-from trainers.data.class_names import abbreviation
+from trainers.data.class_names import IGNORED, abbreviation
 from trainers.data.source import Source
 from trainers.data.split import Split
+from trainers.data.table import Samples
 
 RANKS = ("worst", "median", "best")
 Colour = tuple[int, int, int]
-BACKGROUND = (0, 0, 0)
+BACKGROUND_COLOUR, IGNORED_COLOUR = (0, 0, 0), (128, 128, 128)
 # Okabe & Ito's, told apart by the colour-blind.
 COLOURS = ((213, 94, 0), (0, 158, 115), (0, 114, 178), (240, 228, 66), (204, 121, 167), (86, 180, 233))
 GAP = 2  # pixels between the three parts of a strip
@@ -69,8 +70,7 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
     Raises AnalysisError, with the remedy: the data set is not at hand, is another one, or a mask is missing.
     """
     source = _source(facts)
-    names = [abbreviation(name) for name in source.samples.classes]
-    label_colours = np.array([BACKGROUND, *(colours(names)[name] for name in names)], np.uint8)
+    label_colours = _label_colours(source.samples)
     splits = {name: make_split(name, facts.definition, source.samples) for name in shown["split"].unique()}
     pictures: dict[tuple[str, str], bytes] = {}
     for (trial, split), rows in shown.groupby(["trial", "split"]):
@@ -78,7 +78,7 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
         if lacking := sorted(set(rows["image"]) - set(masks)):
             raise AnalysisError(f"{trial} has no predicted mask of {lacking[0]} in masks/: bring that table back")
         for image, mask in masks.items():
-            if mask.max() >= len(label_colours):
+            if mask.max() >= len(source.samples.labels):
                 raise AnalysisError(f"{trial}: its predicted mask of {image} has label {mask.max()}, which is no class")
             pictures[trial, image] = _picture(source, splits[split], image, mask, label_colours)
     return [
@@ -95,6 +95,16 @@ def colours(classes: Sequence[str]) -> dict[str, Colour]:
     hues = (colorsys.hsv_to_rgb(0.07 + 0.618 * i, 0.55, 0.95) for i in range(len(classes) - len(COLOURS)))
     more = [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues]
     return dict(zip(sorted(classes, key=class_order), [*COLOURS, *more], strict=False))
+
+
+def _label_colours(samples: Samples) -> Pixels:
+    """The colour of every label that a map may hold, IGNORED among them, shape (256, 3)."""
+    names = [abbreviation(name) for name in samples.classes]
+    of_class = colours(names)
+    label_colours = np.full((IGNORED + 1, 3), IGNORED_COLOUR, np.uint8)
+    label_colours[: samples.first_object] = BACKGROUND_COLOUR
+    label_colours[samples.first_object : len(samples.labels)] = [of_class[name] for name in names]
+    return label_colours
 
 
 def _source(facts: Facts) -> Source:
@@ -116,11 +126,7 @@ def _picture(source: Source, split: Split, image: str, predicted_HW: Pixels, lab
     """PNG of the three parts at the working size."""
     ((image_HWC, labels_HW),) = source.for_evaluation(split, (image,))
     gap = np.zeros((len(predicted_HW), GAP, 4), np.uint8)
-    parts = (
-        image_HWC,
-        label_colours[labels_HW],
-        label_colours[predicted_HW],
-    )
+    parts = (image_HWC, label_colours[labels_HW], label_colours[predicted_HW])
     opaque = [np.dstack([part, np.full(part.shape[:2], 255, np.uint8)]) for part in parts]
     buffer = io.BytesIO()
     strip = np.concatenate([opaque[0], gap, opaque[1], gap, opaque[2]], axis=1)

@@ -1,4 +1,4 @@
-"""Was each training long enough? Stopped too early, nothing learned, nothing but background predicted."""
+"""Was each training long enough? Stopped too early, nothing learned, nothing but one class predicted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.facts import FACTORS, Facts
 from analysis.scores import Scores
+from trainers.dice import BACKGROUND
 
 LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""
 NOTHING_LEARNED = 0.01
 """A validation Dice that never rises above it."""
-TOO_SHORT, NOTHING, BLANK = "best at the end", "nothing learned", "background only"
+TOO_SHORT, NOTHING = "best at the end", "nothing learned"
+BLANK, ONE_CLASS = "background only", "one class only"
 
 
 def num_late(epochs: int) -> int:
@@ -30,12 +32,12 @@ def training(facts: Facts) -> pd.DataFrame:
     validation_dice         in the best epoch; highest_dice: in any epoch
     loss_change             training loss at the end against that at three quarters, as a share; below 0 it still fell
     object_share            of the pixels of its test predictions, those that are not background
-    remark                  TOO_SHORT, NOTHING and BLANK, where they apply
+    remark                  TOO_SHORT, NOTHING, BLANK and ONE_CLASS, where they apply
     """
     columns = ["epochs", "best_epoch", "validation_dice", "highest_dice", "loss_change", "object_share", "remark"]
     if facts.definition.simulate:
         return pd.DataFrame(columns=[*FACTORS, *columns])
-    object_share = {str(each.factors["trial"]): each.object_share for each in facts.test_images}
+    predicted = {str(each.factors["trial"]): each for each in facts.test_images}
     rows = []
     for trial, run in facts.history(facts.chosen).sort_values("epoch").groupby("trial", sort=False):
         last, best = run.iloc[-1], run[run["epoch"] == run["selected_epoch"]]
@@ -43,16 +45,17 @@ def training(facts: Facts) -> pd.DataFrame:
         row = last[FACTORS].to_dict() | {"epochs": int(last["epoch"]), "best_epoch": int(last["selected_epoch"])}
         row |= {"validation_dice": best["objective"].mean(), "highest_dice": run["objective"].max()}
         row |= {"loss_change": last["train_loss"] / earlier - 1 if len(run) > 1 and earlier > 0 else math.nan}
-        row |= {"object_share": object_share[str(trial)]}
-        rows.append(row | {"remark": ", ".join(_remarks(row))})
+        row |= {"object_share": predicted[str(trial)].object_share}
+        rows.append(row | {"remark": ", ".join(_remarks(row, predicted[str(trial)].alone))})
     return pd.DataFrame(rows, columns=[*FACTORS, *columns])
 
 
-def _remarks(row: dict[str, Any]) -> list[str]:
+def _remarks(row: dict[str, Any], alone: str) -> list[str]:
     found = {
         TOO_SHORT: row["best_epoch"] > row["epochs"] - num_late(row["epochs"]),
         NOTHING: row["highest_dice"] <= NOTHING_LEARNED,
-        BLANK: row["object_share"] == 0,
+        BLANK: alone == BACKGROUND,
+        ONE_CLASS: alone not in ("", BACKGROUND),
     }
     return [remark for remark, applies in found.items() if applies]
 
@@ -73,7 +76,7 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
     """What the histories say of the selected trials (`training`), with counts and remedies; None without histories."""
     if found.empty:
         return None
-    late, nothing, blank = (found[_has(found, remark)] for remark in (TOO_SHORT, NOTHING, BLANK))
+    late, nothing, blank, one_class = (found[_has(found, remark)] for remark in (TOO_SHORT, NOTHING, BLANK, ONE_CLASS))
     points = [_lateness(found, late)]
     if len(nothing):
         points.append(
@@ -82,6 +85,8 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
         )
     if len(blank):
         points.append(f"{_of(blank, found)} found no object: all test pixels are predicted as background.")
+    if len(one_class):
+        points.append(f"{_of(one_class, found)} told no classes apart: all test pixels are predicted as one of them.")
     if scores.failed:
         points.append(f"{len(scores.failed)} diverged and {'has' if len(scores.failed) == 1 else 'have'} no score.")
     return Finding("Was training long enough?", tuple(points))

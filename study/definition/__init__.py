@@ -32,6 +32,8 @@ SIMULATED = (
     "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
 )
 """Stands before every simulated score."""
+LATER_KEYS = ("training.resize", "training.counted_at")
+"""Which recipes of earlier versions lack. At their defaults they decide nothing, and the digest stays as it was."""
 MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 """Of a study: a plan of so many takes seconds, and some 300 MiB."""
 
@@ -155,6 +157,7 @@ class Definition(Section):
         }
         plain = self.model_dump(mode="json", include={"seed", *keep})
         flat = {f"{section}.{key}": plain[section][key] for section, keys in keep.items() for key in sorted(keys)}
+        flat = {key: value for key, value in flat.items() if key not in LATER_KEYS or value != Recipe().value(key)}
         space = {f"search.space.{key}": _plain(dimension) for key, dimension in self.search.space.items()}
         simulated = {"simulate": True} if self.simulate else {}
         return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space}

@@ -190,9 +190,13 @@ def _causes(problems: list[Any]) -> list[Any]:
     return [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in inner]
 
 
+_NO_KEYS = ("[key]", "[range]", "[choices]", "[side]", "[sides]")
+"""Of a location: which of several forms a value has."""
+
+
 def _explain(problem: Any) -> str:
     """One pydantic error as `key: what is wrong; what would be right`."""
-    location = [part for part in problem["loc"] if part not in ("[key]", "[range]", "[choices]")]
+    location = [part for part in problem["loc"] if part not in _NO_KEYS]
     key, value = _key(location), brief(problem["input"])
     message = problem["msg"].removeprefix("Value error, ")
     message = message.replace("tuple", "list").replace("Tuple", "list")

@@ -92,6 +92,8 @@ def _allowed(node: dict[str, Any]) -> str:
             known = [kind for kind in kinds if kind["type"] != "null"]
             text = " or text" if known[-1]["type"] == "string" else ""
             return _allowed(known[0]) if len(known) == 1 else "a number" + _bounds(node) + text  # whole or not
+        case {"oneOf": list(kinds)}:
+            return ", or ".join(map(_allowed, kinds))
         case {"type": "array", "prefixItems": list(items)}:
             return "a list of " + ", ".join(_allowed(item) for item in items)
         case {"type": "array", "items": dict(item)}:

@@ -19,14 +19,14 @@ from trainers.augmentation.principal_axes import FancyPCA
 from trainers.augmentation.sensor_noise import ISONoise
 from trainers.augmentation.warps import Affine, OpticalDistortion, Rotate
 from trainers.data.pixels import Pixels, is_grey
-from trainers.data.size import Size
+from trainers.data.size import Size, square
 
 MAX_STRENGTH = 1.5
 CHAIN_PROBABILITY = 0.6
 """With which an image goes through the chain at all."""
 AUTHORS_SIDE = 128
 """The image's shorter side, pixels, for which the authors' kernel sizes are meant."""
-SQUARE = Size(AUTHORS_SIDE, AUTHORS_SIDE)
+AUTHORS_SIZE = square(AUTHORS_SIDE)
 SHORTEST_BLUR = 3
 
 _REFLECT: dict[str, Any] = {"border_mode": cv2.BORDER_REFLECT_101, "mask_interpolation": cv2.INTER_NEAREST}
@@ -157,7 +157,7 @@ class Chain(A.Compose):  # type: ignore[misc]  # albumentations ships no types t
         return image_HWC, labels_HW
 
 
-def augmentation(strength: float, size: Size = SQUARE) -> Chain:
+def augmentation(strength: float, size: Size = AUTHORS_SIZE) -> Chain:
     """The chain at a strength: 0 is the identity, 1 the authors', up to 1.5.
 
     Call `chain.augmented` after `chain.set_random_seed(seed)`.

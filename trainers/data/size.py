@@ -17,3 +17,7 @@ class Size(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.height} x {self.width}"
+
+
+def square(side: int) -> Size:
+    return Size(side, side)

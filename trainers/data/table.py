@@ -35,7 +35,6 @@ class Samples:
     """Columns of directions in degrees, from 0 to below 360."""
     has_background: bool = True
     """Whether label 0 is the background; without one it is the first class."""
-
     has_ignored: bool = False
     """Whether label maps may hold IGNORED."""
 

@@ -42,8 +42,8 @@ def object_mask(rgba_HWC: Pixels) -> Mask:
 def cut_out(rgba_HWC: Pixels, size: Size) -> tuple[Pixels, Pixels, Mask]:
     """The object of an RGBA image (H, W, 4) at the working size: its colours times its coverage; coverage; mask.
 
-    Shapes (height, width, 3), (height, width) and (height, width). Coverage is 0 to 255; no colour exceeds it, as both go
-    through the same resizing. The mask is resized by the nearest pixel.
+    Shapes (height, width, 3), (height, width) and (height, width). Coverage is 0 to 255; no colour exceeds it, as
+    both go through the same resizing. The mask is resized by the nearest pixel.
     """
     mask_HW = object_mask(rgba_HWC).astype(np.uint8)
     object_HWC = resized(rgba_HWC[..., :3] * mask_HW[..., None], *size)

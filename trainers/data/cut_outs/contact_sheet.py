@@ -15,7 +15,7 @@ from trainers.data.cut_outs.catalogue import Catalogue, ImageFile
 from trainers.data.cut_outs.compositing import object_mask, whole_background
 from trainers.data.cut_outs.reading import read_background, read_object
 from trainers.data.decoding import UnusableImage
-from trainers.data.size import Size
+from trainers.data.size import square
 
 MAX_BYTES = 3_000_000
 LAYOUTS = ((8, 104), (6, 80), (4, 64), (3, 40), (2, 28))
@@ -168,7 +168,7 @@ def _group_tile(paths: Sequence[Path], side: int) -> Image.Image:
 def _background_tile(path: Path, side: int) -> Image.Image:
     """The background as a test image has it: whole and square."""
     try:
-        return Image.fromarray(whole_background(read_background(path), Size(side, side)))
+        return Image.fromarray(whole_background(read_background(path), square(side)))
     except UnusableImage:
         return _crossed_out(side)
 
