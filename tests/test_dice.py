@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from trainers.data.class_names import IGNORED
 from trainers.dice import confusion, dice, macro, tolerance
 
 SIDE = 128
@@ -189,3 +190,32 @@ def test_pixel_wise_is_never_above_pooled(maps) -> None:
     defined = ~np.isnan(scores.pw)
     assert (scores.pw[defined] <= scores.pooled[defined] + 1e-12).all()
     assert scores.all_pw <= scores.all_pooled + 1e-12
+
+
+@given(
+    arrays(np.uint8, (3, 4, 7), elements=st.sampled_from([0, 1, 2, IGNORED])),
+    arrays(np.uint8, (3, 4, 7), elements=st.integers(0, 2)),
+    arrays(np.uint8, (3, 4, 7), elements=st.integers(0, 2)),
+)
+def test_ignored_pixels_are_not_counted(truth: np.ndarray, predicted: np.ndarray, other: np.ndarray) -> None:
+    """Whatever is predicted there: the counts are those of the other pixels, one by one, and so are all scores."""
+    expected = np.zeros((3, 3, 3), np.int64)
+    for place in np.ndindex(truth.shape):
+        if truth[place] != IGNORED:
+            expected[place[0], truth[place], predicted[place]] += 1
+    counts = confusion(truth, predicted, 3)
+    np.testing.assert_array_equal(counts, expected)
+    changed = np.where(truth == IGNORED, other, predicted)
+    np.testing.assert_array_equal(confusion(truth, changed, 3), counts)
+    np.testing.assert_array_equal(dice(confusion(truth, changed, 3), 0.1).ew, dice(counts, 0.1).ew)
+
+
+def test_an_image_that_is_ignored_altogether_has_no_score() -> None:
+    scores = dice(confusion(np.full((1, 4, 4), IGNORED, np.uint8), np.zeros((1, 4, 4), np.uint8), 2))
+    assert np.isnan([*scores.ew, *scores.pw, *scores.pooled]).all()
+    assert scores.false_images.tolist() == [0, 0]
+
+
+def test_ignored_is_predicted_by_nobody() -> None:
+    with pytest.raises(ValueError, match="none of the 2 classes"):
+        confusion(np.zeros((1, 2, 2), np.uint8), np.full((1, 2, 2), IGNORED, np.uint8), 2)

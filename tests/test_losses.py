@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
 
 from trainers.cpu import softmax
-from trainers.losses import cross_entropy, cross_entropy_dice, gathered, loss_named, picked, total_loss
+from trainers.data.class_names import IGNORED
+from trainers.losses import cross_entropy, cross_entropy_dice, gathered, loss_named, picked, total_loss, try_loss
 from trainers.names import LOSSES
 
 
@@ -133,3 +137,86 @@ def test_a_single_output_takes_the_first_weight() -> None:
     torch.testing.assert_close(
         total_loss(cross_entropy, (logits,), target, (2.0, 0.4)), 2 * cross_entropy(logits, target)
     )
+
+
+DTYPES = [torch.float32, torch.float64, pytest.param(torch.bfloat16, marks=pytest.mark.slow)]  # it compiles
+DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
+MASKS = st.integers(0, 2**32 - 1).flatmap(lambda seed: st.tuples(st.just(seed), st.sampled_from([0.0, 0.1, 0.5, 0.99])))
+
+
+def partly_ignored(seed: int, share: float, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """logits_BKHW, target_BHW with about this share of its pixels IGNORED, and which those are."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(2, 4, 6, 10, generator=generator)
+    target = torch.randint(4, (2, 6, 10), generator=generator)
+    ignored = torch.rand(target.shape, generator=generator) < share
+    return logits.to(dtype), target.where(~ignored, IGNORED), ignored
+
+
+def with_gradient(name: str, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    logits = logits.detach().clone().requires_grad_()
+    loss = loss_named(name)(logits, target)
+    return loss.detach(), torch.autograd.grad(loss, logits)[0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+@given(drawn_with=MASKS)
+def test_what_is_ignored_moves_nothing(name: str, dtype: torch.dtype, drawn_with: tuple[int, float]) -> None:
+    """Not by a bit; and its gradient is 0."""
+    logits, target, ignored = partly_ignored(*drawn_with, dtype)
+    others = torch.where(ignored.unsqueeze(1), -7 * logits.roll(1, 1) + 2, logits)
+    loss, gradient = with_gradient(name, logits, target)
+    same_loss, same_gradient = with_gradient(name, others, target)
+    assert torch.equal(loss, same_loss)
+    assert torch.equal(gradient, same_gradient)
+    assert (gradient.permute(0, 2, 3, 1)[ignored] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+@given(drawn_with=MASKS)
+def test_the_loss_is_that_of_the_other_pixels(name: str, dtype: torch.dtype, drawn_with: tuple[int, float]) -> None:
+    """As if they were an image of their own, one pixel high."""
+    logits, target, ignored = partly_ignored(*drawn_with, dtype)
+    counted = logits.permute(0, 2, 3, 1)[~ignored].T[None, :, None], target[~ignored][None, None]
+    if not counted[1].numel():
+        return
+    loss, gradient = with_gradient(name, logits, target)
+    expected, slopes = with_gradient(name, *counted)
+    rounding = {"rtol": 2**-7 if dtype == torch.bfloat16 else 1e-5, "atol": 1e-6}
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gradient.permute(0, 2, 3, 1)[~ignored], slopes[0, :, 0].T, **rounding)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_where_all_is_ignored_nothing_is_lost(name: str, dtype: torch.dtype) -> None:
+    logits, target, _ = partly_ignored(0, 2.0, dtype)
+    loss, gradient = with_gradient(name, logits, target)
+    assert loss == 0
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("shape", [(2, 6, 10), (5, 48, 48), (3, 31, 17)])
+@pytest.mark.parametrize("name", LOSSES)
+def test_where_nothing_is_ignored_the_bits_are_those_of_a_mean(name: str, shape: tuple[int, ...], device: str) -> None:
+    """And of quotients by plain numbers: as it was before pixels could be ignored."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(shape[0], 4, *shape[1:], generator=generator).to(device).requires_grad_()
+    target = torch.randint(4, shape, generator=generator).to(device)
+    log_probability = (gathered if device == "cpu" else picked)(F.log_softmax(logits, dim=1), target)
+    expected = -log_probability.mean()
+    if name == "ce_dice":
+        soft_dice = (2 * log_probability.exp().sum() + 1.0) / (2 * target.numel() + 1.0)
+        expected = expected + (1 - soft_dice)
+    loss = loss_named(name)(logits, target)
+    assert torch.equal(loss, expected)
+    assert torch.equal(*(torch.autograd.grad(each, logits)[0] for each in (loss, expected)))
+
+
+def test_a_loss_of_others_sees_torchs_label_for_what_is_ignored() -> None:
+    logits, target, _ = partly_ignored(0, 0.5, torch.float32)
+    torch.testing.assert_close(loss_named("torch.nn:CrossEntropyLoss")(logits, target), cross_entropy(logits, target))
+    try_loss("torch.nn:CrossEntropyLoss", 4, with_ignored=True)

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -315,6 +316,33 @@ def constant(logits, labels):
 def per_pixel(logits, labels):
     return nn.functional.cross_entropy(logits, labels, reduction="none")
 """
+
+
+COUNTING = """
+import torch
+
+def everywhere(logits, labels):
+    log_p = torch.log_softmax(logits, 1)
+    return -log_p.gather(1, labels.clamp(min=0).unsqueeze(1)).mean()
+"""
+
+
+def test_a_loss_that_counts_ignored_pixels_is_refused_where_there_are_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counting.py").write_text(COUNTING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    losses = ["torch.nn:CrossEntropyLoss", "counting:everywhere"]
+    definition = parse({"grid": {"losses": losses}, "resources": {"modules": [str(tmp_path)]}})
+    try:
+        check_parts(definition, SAMPLES)
+        with pytest.raises(StudyError) as refused:
+            check_parts(definition, replace(SAMPLES, has_ignored=True))
+    finally:
+        sys.modules.pop("counting", None)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("counting:everywhere fails: ")
+    assert "counts pixels that are to be ignored: their label is -100" in line
 
 
 @pytest.mark.slow
