@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from trainers.augmentation.chain import CHAIN_PROBABILITY, MAX_STRENGTH, OPERATIONS, augmentation
-from trainers.data.size import square
+from trainers.data.class_names import IGNORED
+from trainers.data.pixels import is_grey
+from trainers.data.size import Size, square
 
 GEOMETRIC = ("HorizontalFlip", "VerticalFlip", "Rotate", "ShiftScaleRotate", "OpticalDistortion")
 
@@ -229,11 +231,12 @@ def test_weak_fog_costs_no_more_than_strong_fog() -> None:
     assert particles[0.02] == particles[1.5]
 
 
+@pytest.mark.parametrize("size", [square(64), Size(48, 64)], ids=str)
 @pytest.mark.parametrize("strength", [0.0, 0.4, 1.0, MAX_STRENGTH])
-def test_drawing_all_and_then_doing_it_is_calling_the_chain(strength: float) -> None:
+def test_drawing_all_and_then_doing_it_is_calling_the_chain(strength: float, size: Size) -> None:
     """To the bit; and whatever an image shows, the draws for the next are the same."""
-    image, labels = an_image()
-    chain, done_at_all = augmentation(strength, square(64)), 0
+    image, labels = (part[: size.height] for part in an_image())
+    chain, done_at_all = augmentation(strength, size), 0
     for seed in range(40):
         chain.set_random_seed(seed)
         ours = [chain.augmented(image, labels) for _ in range(3)]
@@ -258,3 +261,46 @@ def test_read_only_input_stays_as_it_is() -> None:
         chain(image=image, mask=labels)
     assert np.array_equal(image, before[0])
     assert np.array_equal(labels, before[1])
+
+
+@pytest.mark.parametrize("size", [Size(32, 48), Size(64, 16)], ids=str)
+def test_images_that_are_not_square_keep_their_shape_and_labels_stay_labels(size: Size) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    labels = np.zeros(size, np.uint8)
+    labels[4:12, 3:9], labels[-6:], labels[:, -5:] = 3, 254, IGNORED
+    chain, moved = augmentation(MAX_STRENGTH, size), 0
+    for seed in range(150):
+        chain.set_random_seed(seed)
+        pixels, map_of_labels = chain.augmented(image, labels)
+        assert (pixels.shape, map_of_labels.shape) == (image.shape, labels.shape)
+        assert pixels.dtype == map_of_labels.dtype == np.uint8
+        assert set(np.unique(map_of_labels)) <= {0, 3, 254, IGNORED}
+        moved += not np.array_equal(map_of_labels, labels)
+    assert moved > 30
+
+
+def test_grey_images_stay_grey_and_colour_images_need_not() -> None:
+    image, labels = an_image(32)
+    grey = np.repeat(image[..., :1], 3, axis=2)
+    chain, changed, coloured = augmentation(MAX_STRENGTH, square(32)), 0, 0
+    for seed in range(300):
+        chain.set_random_seed(seed)
+        pixels, moved = chain.augmented(grey, labels)
+        assert is_grey(pixels)
+        changed += not np.array_equal(pixels, grey)
+        chain.set_random_seed(seed)
+        coloured += not is_grey(chain(image=grey, mask=labels)["image"])
+        chain.set_random_seed(seed)
+        assert np.array_equal(chain.augmented(image, labels)[1], moved), "labels move as those of a colour image"
+    assert changed > 100
+    assert coloured > 30, "albumentations' own chain tints"
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 5), (3, 2), (-1, -1)])
+@pytest.mark.parametrize("colour", [0, 1, 2])
+def test_one_coloured_pixel_makes_an_image_not_grey(place: tuple[int, int], colour: int) -> None:
+    image = np.full((6, 8, 3), 90, np.uint8)
+    assert is_grey(image)
+    image[(*place, colour)] += 1
+    assert not is_grey(image)

@@ -63,11 +63,22 @@ def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
         assert torch.equal(tensor, graphed.state_dict()[name]), name
 
 
-def test_a_step_that_is_recorded_takes_batches_of_one_shape() -> None:
-    double = recorded(lambda images, labels: (images * 2,), CPU, StandIn().capture, run=lambda launch: launch())
-    double(*batch(0))
-    with pytest.raises(RuntimeError, match="size"):
-        double(*batch(0, size=3))
+def test_batches_of_every_shape_have_one_graph() -> None:
+    """As of validation, whose last batch may be a smaller one; whichever comes first, and in whatever turn."""
+    stand_ins: list[StandIn] = []
+
+    def capture(launch):
+        stand_ins.append(StandIn())
+        return stand_ins[-1].capture(launch)
+
+    double = recorded(lambda images, labels: (images * 2, labels + 1), CPU, capture, run=lambda launch: launch())
+    for seed in range(WARM_UP + 4):
+        for size in (4, 3):
+            images, labels = batch(seed, size)
+            doubled, more = double(images, labels)
+            assert torch.equal(doubled, images * 2)
+            assert torch.equal(more, labels + 1)
+    assert [(each.captures, each.replays) for each in stand_ins] == [(1, 4), (1, 4)]
 
 
 class Watch(TorchDispatchMode):

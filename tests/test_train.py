@@ -16,7 +16,7 @@ from study.definition.file import parse
 from study.prepare import Prepared, prepare
 from trainers import batches as batches_module
 from trainers import step as step_module
-from trainers.batches import TrainingImages, make_batch, training_batches
+from trainers.batches import EvaluationImages, TrainingImages, make_batch, training_batches
 from trainers.data.cut_outs.compositing import composite
 from trainers.data.cut_outs.scenes import pools_of
 from trainers.data.size import square
@@ -229,3 +229,37 @@ def test_precision_follows_the_recipe() -> None:
         assert step_module.prepare_process(recipe.model_copy(update={"precision": name}))[1] == dtype
     assert torch.get_num_threads() == recipe.threads
     assert torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_evaluation_goes_through_all_images_in_their_order(study: Prepared, batch_size: int) -> None:
+    """Kept or made anew each time; the last batch may be a smaller one."""
+    split = study.splits["random_0"]
+    images = EvaluationImages(study.source, split, split.test, batch_size)
+    expected = [np.stack(parts) for parts in zip(*study.source.for_evaluation(split, split.test), strict=True)]
+    sizes = [batch_size] * (len(split.test) // batch_size)
+    sizes += [len(split.test) % batch_size] * (len(split.test) % batch_size > 0)
+    for batches in (images, images, images.kept_on(torch.device("cpu"), square(16))):
+        made = list(batches)
+        assert [len(pixels) for pixels, _ in made] == [len(labels) for _, labels in made] == sizes
+        for part, whole in zip(zip(*made, strict=True), expected, strict=True):
+            assert np.array_equal(torch.cat(part).numpy(), whole)
+
+
+def test_few_evaluation_images_are_kept_and_many_are_not(study: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = study.splits["random_0"]
+    images, bytes_of_all = EvaluationImages(study.source, split, split.val, 4), len(split.val) * 16 * 16 * 4
+    for most, is_kept in ((bytes_of_all, True), (bytes_of_all - 1, False)):
+        monkeypatch.setattr(batches_module, "MOST_KEPT", most)
+        assert (images.kept_on(torch.device("cpu"), square(16)) is not images) == is_kept
+
+
+@pytest.mark.slow
+def test_a_training_is_the_same_whether_its_validation_images_are_kept(
+    study: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = trained(study, epochs=2)
+    monkeypatch.setattr(batches_module, "MOST_KEPT", 0)
+    anew = trained(study, epochs=2)
+    assert bits(anew) == bits(kept)
+    assert without_seconds(anew) == without_seconds(kept)
