@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from simulated_study import write_study
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.load import load
-from analysis.report.strips import GAP, colours, examples, strips
+from analysis.report.strips import GAP, colours, examples, label_colours, strips
 from analysis.statistics.false_classes import image_scores
 from study.definition import file as definition_file
 from study.errors import StudyError
+from trainers.data.class_names import IGNORED
+from trainers.data.table import Samples
 
 SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
 
@@ -35,6 +38,17 @@ def test_a_class_has_one_colour_in_whatever_order_the_classes_come() -> None:
     many = colours([f"class {i}" for i in range(30)])
     assert len(set(many.values())) == 30
     assert (0, 0, 0) not in many.values()
+
+
+def test_the_background_is_black_where_there_is_one_and_what_is_ignored_is_grey() -> None:
+    samples, by_class = Samples(("mug", "pen"), ()), colours(["mug", "pen"])
+    with_background, without = (label_colours(replace(samples, has_background=each)) for each in (True, False))
+    assert with_background[:3].tolist() == [[0, 0, 0], [*by_class["mug"]], [*by_class["pen"]]]
+    assert without[:2].tolist() == with_background[1:3].tolist()
+    for each in (with_background, without):
+        red, green, blue = each[IGNORED].tolist()
+        assert red == green == blue not in (0, 255)
+        assert len(each) == 256
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from test_analysis_load import CELLS, DEFINITION, commit
 
 from analysis.load import load
 from analysis.scores import Scores
-from analysis.statistics.training import BLANK, NOTHING, TOO_SHORT, num_late, training
+from analysis.statistics.training import BLANK, NOTHING, ONE_CLASS, TOO_SHORT, num_late, training
 from analysis.verdict import verdict
 from study.definition import file as definition_file
 from study.results import Results
@@ -84,6 +84,22 @@ def test_a_network_that_predicts_background_alone_is_named(tmp_path: Path, monke
     assert found["object_share"].tolist() == [0, 0, 0, 0]
     told = said(load(tmp_path), "Was training long enough?")
     assert "found no object: all test pixels are predicted as background" in told
+
+
+def test_a_network_that_predicts_one_class_alone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it may in a set without a background."""
+
+    def first_object_only(trial_id: str) -> np.ndarray[Any, Any]:
+        counts = np.zeros((4, 3, 3), dtype=np.int64)
+        counts[:, 0, 1], counts[:, 1, 1] = 9_000, 1_000
+        return counts
+
+    monkeypatch.setattr("test_analysis_load.confusion_of", first_object_only)
+    found = training(study(tmp_path, [SETTLED] * 4).study_facts("a test"))
+    assert set(found["remark"]) == {ONE_CLASS}
+    told = said(load(tmp_path), "Was training long enough?")
+    assert "told no classes apart: all test pixels are predicted as one of them" in told
+    assert "background" not in told
 
 
 def test_diverged_trainings_are_counted_there(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
     Raises AnalysisError, with the remedy: the data set is not at hand, is another one, or a mask is missing.
     """
     source = _source(facts)
-    label_colours = _label_colours(source.samples)
+    by_label = label_colours(source.samples)
     splits = {name: make_split(name, facts.definition, source.samples) for name in shown["split"].unique()}
     pictures: dict[tuple[str, str], bytes] = {}
     for (trial, split), rows in shown.groupby(["trial", "split"]):
@@ -80,7 +80,7 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
         for image, mask in masks.items():
             if mask.max() >= len(source.samples.labels):
                 raise AnalysisError(f"{trial}: its predicted mask of {image} has label {mask.max()}, which is no class")
-            pictures[trial, image] = _picture(source, splits[split], image, mask, label_colours)
+            pictures[trial, image] = _picture(source, splits[split], image, mask, by_label)
     return [
         Strip(
             *(row.model, row.loss, row.class_, row.rank, row.split, row.image),
@@ -97,14 +97,14 @@ def colours(classes: Sequence[str]) -> dict[str, Colour]:
     return dict(zip(sorted(classes, key=class_order), [*COLOURS, *more], strict=False))
 
 
-def _label_colours(samples: Samples) -> Pixels:
+def label_colours(samples: Samples) -> Pixels:
     """The colour of every label that a map may hold, IGNORED among them, shape (256, 3)."""
     names = [abbreviation(name) for name in samples.classes]
     of_class = colours(names)
-    label_colours = np.full((IGNORED + 1, 3), IGNORED_COLOUR, np.uint8)
-    label_colours[: samples.first_object] = BACKGROUND_COLOUR
-    label_colours[samples.first_object : len(samples.labels)] = [of_class[name] for name in names]
-    return label_colours
+    by_label = np.full((IGNORED + 1, 3), IGNORED_COLOUR, np.uint8)
+    by_label[: samples.first_object] = BACKGROUND_COLOUR
+    by_label[samples.first_object : len(samples.labels)] = [of_class[name] for name in names]
+    return by_label
 
 
 def _source(facts: Facts) -> Source:
@@ -122,11 +122,11 @@ def _source(facts: Facts) -> Source:
     return source
 
 
-def _picture(source: Source, split: Split, image: str, predicted_HW: Pixels, label_colours: Pixels) -> bytes:
+def _picture(source: Source, split: Split, image: str, predicted_HW: Pixels, by_label: Pixels) -> bytes:
     """PNG of the three parts at the working size."""
     ((image_HWC, labels_HW),) = source.for_evaluation(split, (image,))
     gap = np.zeros((len(predicted_HW), GAP, 4), np.uint8)
-    parts = (image_HWC, label_colours[labels_HW], label_colours[predicted_HW])
+    parts = (image_HWC, by_label[labels_HW], by_label[predicted_HW])
     opaque = [np.dstack([part, np.full(part.shape[:2], 255, np.uint8)]) for part in parts]
     buffer = io.BytesIO()
     strip = np.concatenate([opaque[0], gap, opaque[1], gap, opaque[2]], axis=1)
