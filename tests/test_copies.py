@@ -53,7 +53,7 @@ def test_copies_and_links_are_named(folder: Path, cause: Callable[[Path], object
     assert check(catalogue, allow_copies=True) == []
     with pytest.raises(DataError, match="one picture under several names"):
         load_images(catalogue, square(16))
-    assert len(load_images(catalogue, 16, allow_copies=True).samples.rows) == len(catalogue.images)
+    assert len(load_images(catalogue, square(16), allow_copies=True).samples.rows) == len(catalogue.images)
 
 
 def test_the_same_pixels_in_another_container_are_named(folder: Path) -> None:

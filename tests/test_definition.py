@@ -64,7 +64,12 @@ def test_the_paper_preset_is_the_authors_recipe() -> None:
         ({"training": {"epochs": "3"}}, ["training.epochs", "'3'"]),
         ({"training": {"epochs": 0}}, ["training.epochs", "greater than or equal to 1", "0"]),
         ({"training": {"learning_rate": float("nan")}}, ["training.learning_rate", "nan"]),
-        ({"training": {"image_size": 100}}, ["multiple of 16", "96"]),
+        ({"training": {"image_size": 100}}, ["a problem:", "training.image_size: must be a multiple of 16", "96"]),
+        ({"training": {"image_size": [32, 50]}}, ["a problem:", "training.image_size.1: must be a multiple", "48"]),
+        ({"training": {"image_size": [32]}}, ["a problem:", "training.image_size: too few values"]),
+        ({"training": {"image_size": "32"}}, ["a problem:", "training.image_size: input should be a valid integer"]),
+        (searched("training.resize", choices=["stretch", "pad"]), ["cannot be searched", "share the images"]),
+        (searched("training.counted_at", choices=["working size", "original size"]), ["scored alike"]),
         ({"training": {"cascade_weights": [0, 1, 1]}}, ["training.cascade_weights.0", "greater than 0"]),
         ({"grid": {"models": ["icent"]}}, ["'icent'", "did you mean icnet?"]),
         ({"grid": {"models": []}}, ["grid.models", "at least 1"]),
@@ -375,3 +380,20 @@ def test_every_number_has_bounds(section: str, key: str) -> None:
 def test_the_numbers_are_all_there() -> None:
     assert len(NUMBERS) > 20
     assert {("", "seed"), ("grid", "seeds"), ("model", "width"), ("resources", "gpus")} <= set(NUMBERS)
+
+
+def test_an_image_size_is_a_side_or_two() -> None:
+    for given, size in ((48, (48, 48)), ([32, 48], (32, 48))):
+        definition = parse({"training": {"image_size": given}})
+        assert definition.training.size == size
+        assert parse(tomllib.loads(definition.to_toml())) == definition
+
+
+def test_keys_that_recipes_lacked_leave_their_digest_as_it_was() -> None:
+    """At their defaults: else what a study holds would be of another recipe."""
+    keys = Definition().recipe_keys()
+    assert not {"training.resize", "training.counted_at"} & set(keys)
+    padded = parse({"training": {"resize": "pad", "counted_at": "original size"}})
+    added = {"training.resize": "pad", "training.counted_at": "original size"}
+    assert padded.recipe_keys() == keys | added
+    assert padded.recipe_digest() != Definition().recipe_digest()
