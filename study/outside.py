@@ -80,13 +80,13 @@ def outside_of(definition: Definition) -> Outside:
     return Outside(identities, versions, files)
 
 
-def check_parts(definition: Definition, num_classes: int) -> None:
-    """Import what the dotted paths of a definition name, and try each of these networks and losses once.
+def find_parts(definition: Definition) -> None:
+    """Import what the dotted paths of a definition name.
 
     Raises StudyError with every path that leads nowhere, or else every key of the section model that no network takes,
-    and every searched one that some network does not take, or else every network and loss that fails.
+    and every searched one that some network does not take.
     """
-    if not any(map(is_dotted_path, (*definition.grid.models, *definition.grid.losses))):
+    if not _has_outside(definition):
         return
     for folder in definition.resources.modules:
         _add_to_path(folder)
@@ -101,10 +101,18 @@ def check_parts(definition: Definition, num_classes: int) -> None:
             problems += found
         else:
             takes[name] = frozenset(network(name).arguments(dict(definition.model)))
-    problems = problems or _problems_of_arguments(definition, takes)
-    problems = problems or _failures(definition, num_classes)
-    if problems:
+    if problems := problems or _problems_of_arguments(definition, takes):
         raise StudyError("\n".join(problems))
+
+
+def try_parts(definition: Definition, num_classes: int) -> None:
+    """Try each network and loss that is not ours once; they have been found. Raises StudyError with all that fail."""
+    if _has_outside(definition) and (failures := _failures(definition, num_classes)):
+        raise StudyError("\n".join(failures))
+
+
+def _has_outside(definition: Definition) -> bool:
+    return any(map(is_dotted_path, (*definition.grid.models, *definition.grid.losses)))
 
 
 def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
