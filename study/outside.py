@@ -106,8 +106,10 @@ def find_parts(definition: Definition) -> None:
 
 
 def try_parts(definition: Definition, num_classes: int) -> None:
-    """Try each network and loss that is not ours once; they have been found. Raises StudyError with all that fail."""
-    if _has_outside(definition) and (failures := _failures(definition, num_classes)):
+    """Try each network and loss that is not ours once; they have been found. Of ours, whether there are weights for all
+    outputs, where the definition gives some. Raises StudyError with all that fail."""
+    is_to_be_tried = _has_outside(definition) or definition.training.output_weights
+    if is_to_be_tried and (failures := _failures(definition, num_classes)):
         raise StudyError("\n".join(failures))
 
 
@@ -130,17 +132,22 @@ def _failures(definition: Definition, num_classes: int) -> list[str]:
 
     arguments, size = dict(definition.model), definition.training.image_size
     models, losses = (list(filter(is_dotted_path, names)) for names in (definition.grid.models, definition.grid.losses))
+    weights = definition.training.output_weights
     attempts: list[tuple[str, Callable[[], object]]] = [
         *((name, partial(network(name).cost, num_classes, arguments, size)) for name in models),
+        *(
+            (name, partial(network(name).check_output_weights, num_classes, arguments, size, weights))
+            for name in (definition.grid.models if weights else models)
+        ),
         *((name, partial(try_loss, name, num_classes)) for name in losses),
     ]
-    failures = []
+    failures: dict[str, str] = {}
     for name, attempt in attempts:
         try:
             attempt()
         except (Exception, SystemExit) as error:  # whatever somebody else's code does
-            failures.append(f"{name} fails: {type(error).__name__}: {' '.join(str(error).split())}")
-    return failures
+            failures.setdefault(name, f"{name} fails: {type(error).__name__}: {' '.join(str(error).split())}")
+    return list(failures.values())
 
 
 def _problems_of_arguments(definition: Definition, takes: Mapping[str, frozenset[str]]) -> list[str]:

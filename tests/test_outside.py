@@ -240,6 +240,21 @@ def test_what_needs_no_image_is_checked_before_any_is_decoded(
     assert words in str(caught.value)
 
 
+def test_outputs_without_a_weight_are_refused_before_anything_is_trained(importable: Path) -> None:
+    own, file = "class Weighted(SmallNet):\n    output_weights = (1.0,)\n", str(importable / "mine.toml")
+    (importable / "parts.py").write_text(f"{PARTS}\n\n{own}")
+    too_few = "gives {} outputs in training, and output_weights has {} weight"
+    for settings, name, words in (
+        (["training.output_weights=[1.0]"], "parts:SmallNet", too_few.format(2, 1)),
+        (["grid.models=icnet_cascade", "training.output_weights=[1.0, 0.5]"], "icnet_cascade", too_few.format(3, 2)),
+        (["grid.models=parts:Weighted"], "parts:Weighted", too_few.format(2, 1)),
+    ):
+        with pytest.raises(StudyError, match=f"{name} fails: .*{words}"):
+            try_parts(load(file, [*settings, "model={width=0.25}"]), 3)
+    for weights in ("[]", "[1.0, 0.4]", "[1.0, 0.4, 0.3]"):
+        try_parts(load(file, [f"training.output_weights={weights}"]), 3)
+
+
 def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed, listing = list[str](), data_set.read_catalogue
     monkeypatch.setattr(data_set, "read_catalogue", lambda path: (listed.append(path), listing(path))[1])

@@ -20,3 +20,9 @@ def is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def counted(number: float, noun: str) -> str:
+    """`1 trial`, `2 trials`, `1,500 images`, `0 GPUs`: a noun's plural is made with an s, of its first word where it is
+    of several (`1 kind of problems`)."""
+    return f"{number:,g} {noun}" if number == 1 else f"{number:,g} {noun}s"

@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from trainers.losses import loss_named, total_loss
+from trainers.losses import loss_named, output_weights, total_loss
 from trainers.recipe import TrainingRecipe
 
 # Of ImageNet, on a scale of 0 to 255, as the paper's authors normalise.
@@ -39,12 +39,12 @@ def training_step(
     precision: torch.dtype,
 ) -> Step:
     """What moves the model's weights by one batch, and gives the loss."""
-    function = loss_named(loss)
+    function, weights = loss_named(loss), output_weights(model, recipe.output_weights)
 
     def step(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             outputs = model(to_input(images_BHWC))
-        batch_loss = total_loss(function, outputs, labels_BHW.long(), recipe.cascade_weights)
+        batch_loss = total_loss(function, outputs, labels_BHW.long(), weights)
         optimizer.zero_grad(set_to_none=True)
         batch_loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -60,7 +60,7 @@ def validation(
 
     The soft Dice is taken batch by batch, as in training; the mean over batches is weighted by their images.
     """
-    function = loss_named(loss)
+    function, weights = loss_named(loss), output_weights(model, recipe.output_weights)
 
     @torch.no_grad()
     def validate(images_NHWC: Tensor, labels_NHW: Tensor) -> tuple[Tensor, ...]:
@@ -69,7 +69,7 @@ def validation(
         for images_BHWC, labels_BHW in batches:
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 outputs = model(to_input(images_BHWC))
-            loss_of_batch = total_loss(function, outputs[:1], labels_BHW.long(), recipe.cascade_weights)
+            loss_of_batch = total_loss(function, outputs[:1], labels_BHW.long(), weights)
             total += loss_of_batch * len(images_BHWC)
             predicted.append(outputs[0].argmax(1).to(torch.uint8))
         return total / len(images_NHWC), torch.cat(predicted)

@@ -52,8 +52,8 @@ class Plan:
 
 
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
-    """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing, imports no
-    network.
+    """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing,
+    and imports no network.
 
     Raises StudyError where `run` would for what OUT holds, the data set, the splits, or a module that is not there.
     """

@@ -173,12 +173,10 @@ class Search(Section):
     ] = {}
     """The keys of model, augmentation and training that are searched, and where. Trial 0 takes the recipe's values."""
 
-    @model_validator(mode="before")
+    @field_validator("space", mode="before")
     @classmethod
-    def _keys_may_be_tables(cls, table: Any) -> Any:
-        if isinstance(table, dict) and isinstance(table.get("space"), dict):
-            return {**table, "space": flat(table["space"])}
-        return table
+    def _keys_may_be_tables(cls, space: Any) -> Any:
+        return flat(space) if isinstance(space, dict) else space
 
     @field_validator("space")
     @classmethod

@@ -6,21 +6,23 @@ Shapes: B batch, K classes, H and W pixels.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from trainers.losses import output_weights, weighted
 from trainers.names import NETWORKS, NotFound, find
 from trainers.networks.adapter import Adapted
 from trainers.networks.start import draws_seeded_by, keras_start, undrawn, unwritten_memory_is_nan
 from trainers.recipe import Value
 
 _WORDS_FOR_CLASSES = ("num_classes", "classes")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -64,22 +66,45 @@ class Network:
 
     def cost(self, num_classes: int, given: Mapping[str, Value], image_size: int) -> Cost:
         """Measured without memory or arithmetic, on the meta device; on the CPU for a network that cannot run there."""
+
+        def measured(model: nn.Module) -> Cost:
+            with FlopCounterMode(display=False) as counter:
+                model.eval()(torch.zeros(1, 3, image_size, image_size))
+            return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
+
+        return self._tried(measured, num_classes, given)
+
+    def check_output_weights(
+        self, num_classes: int, given: Mapping[str, Value], image_size: int, weights: Sequence[float]
+    ) -> None:
+        """Raises ValueError if it gives more outputs in training than it has weights, the given ones or its own."""
+        self._tried(
+            lambda model: weighted(
+                model.train()(torch.zeros(2, 3, image_size, image_size)), output_weights(model, weights)
+            ),
+            num_classes,
+            given,
+        )
+
+    def _tried(self, attempt: Callable[[nn.Module], Result], num_classes: int, given: Mapping[str, Value]) -> Result:
+        """Whatever is done with the network, on the meta device; on the CPU if it needs values."""
         try:
-            return self._cost(num_classes, given, image_size, torch.device("meta"))
+            return self._tried_at(torch.device("meta"), attempt, num_classes, given)
         except Exception:  # whatever a network of somebody else's does that needs values
             if self.is_built_in:
                 raise
-        return self._cost(num_classes, given, image_size, nullcontext())
+        return self._tried_at(nullcontext(), attempt, num_classes, given)
 
-    def _cost(
-        self, num_classes: int, given: Mapping[str, Value], image_size: int, place: AbstractContextManager[Any]
-    ) -> Cost:
+    def _tried_at(
+        self,
+        place: AbstractContextManager[Any],
+        attempt: Callable[[nn.Module], Result],
+        num_classes: int,
+        given: Mapping[str, Value],
+    ) -> Result:
         with draws_seeded_by(0), place, torch.no_grad():
             model = self._made(num_classes, given)
-            adapted = (model if self.is_built_in else Adapted(model, num_classes)).eval()
-            with FlopCounterMode(display=False) as counter:
-                adapted(torch.zeros(1, 3, image_size, image_size))
-        return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
+            return attempt(model if self.is_built_in else Adapted(model, num_classes))
 
     def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:
         arguments = self.arguments(given)
