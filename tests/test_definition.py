@@ -377,7 +377,7 @@ def test_a_setting_that_is_costly_is_refused_in_few_words(setting: str) -> None:
 def test_how_many_trials_a_study_may_have() -> None:
     assert load("paper", ["search.trials=22727"]).search.trials == 22727
     with pytest.raises(
-        StudyError, match=r"search\.trials: 44 cells of 22,728 trials are 1,000,032, and a study has at"
+        StudyError, match=r"search\.trials: 1,000,032 trials \(44 cells of 22,728\), and a study has at"
     ):
         load("paper", ["search.trials=22728"])
     assert len(load("paper", [f"grid.seeds={list(range(227))}"]).grid.seeds) == 227

@@ -22,7 +22,10 @@ def is_text(name: str) -> bool:
     return True
 
 
-def counted(number: float, noun: str) -> str:
-    """`1 trial`, `2 trials`, `1,500 images`, `0 GPUs`: a noun's plural is made with an s, of its first word where it is
-    of several (`1 kind of problems`)."""
-    return f"{number:,g} {noun}" if number == 1 else f"{number:,g} {noun}s"
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """A number of things: `0 GPUs`, `0.5 CPUs`, `1 trial`, `1,500 images`.
+
+    :param many: the plural; None: with an s.
+    """
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{shown} {one if number == 1 else many or f'{one}s'}"

@@ -16,6 +16,7 @@ from study.definition.sections import EIGHT_RANDOM_SPLITS, RANDOM_SPLIT, Data, G
 from study.definition.space import FIXED, Choices, Range
 from study.errors import brief, did_you_mean
 from trainers.names import is_dotted_path
+from trainers.printable import counted
 from trainers.recipe import (
     NUMERICS,
     SECTIONS,
@@ -72,11 +73,11 @@ class Definition(Section):
         num_trials = num_cells * self.search.trials
         several = "take fewer, or make several studies, each with a part of the grid"
         if num_cells > MOST_CELLS:
-            raise ValueError(f"grid: {num_cells:,} cells, and a study has at most {MOST_CELLS:,}; {several}")
+            raise ValueError(f"grid: {counted(num_cells, 'cell')}, and a study has at most {MOST_CELLS:,}; {several}")
         if num_trials > MOST_TRIALS:
             raise ValueError(
-                f"search.trials: {num_cells:,} cells of {self.search.trials:,} trials are {num_trials:,}, "
-                f"and a study has at most {MOST_TRIALS:,}; {several}"
+                f"search.trials: {counted(num_trials, 'trial')} ({counted(num_cells, 'cell')} of "
+                f"{self.search.trials:,}), and a study has at most {MOST_TRIALS:,}; {several}"
             )
         return self
 

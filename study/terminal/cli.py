@@ -24,6 +24,7 @@ from study.results.place import open_place
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
 from study.terminal.printing import PlainConsole, shell_word
 from trainers.dice import AVERAGINGS
+from trainers.printable import counted
 
 _EPILOG = f"""\
 exit status: {DONE} done, {NEGATIVE} a negative finding (trials that are missing or could not be run, a trial that is
@@ -145,7 +146,8 @@ def _run(options: argparse.Namespace, console: PlainConsole) -> int:
         from study.results import Results
 
         kept = len(Results(out).audit().rows)
-        console.say(f"Interrupted. {kept} trials are committed in {_shown(out)}; the same command goes on from there.")
+        committed = f"{counted(kept, 'trial')} {'is' if kept == 1 else 'are'} committed in {_shown(out)}"
+        console.say(f"Interrupted. {committed}; the same command goes on from there.")
         return INTERRUPTED
     console.say(*[SIMULATED] * definition.simulate, "Mean example-wise Dice over the object classes, test images:")
     console.print(scores_table(done.scores))
@@ -185,8 +187,8 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
     for speed in speeds:
         console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
     console.say(
-        f"{len(cells(definition))} cells, {len(planned.trials)} trials: {len(planned.trials) - len(planned.missing)} "
-        f"done, {len(planned.missing)} missing in {_shown(out)}.",
+        f"{counted(len(cells(definition)), 'cell')}, {counted(len(planned.trials), 'trial')}: "
+        f"{len(planned.trials) - len(planned.missing):,} done, {len(planned.missing):,} missing in {_shown(out)}.",
         f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
     )
     if options.cluster:
@@ -206,13 +208,13 @@ def _on_cluster(file: str, found: Forecast | None) -> str:
 def _here_in_words(cost: Estimate, here: Forecast) -> str:
     if cost.basis == "constants":
         how_to_know = "To know how long that takes here, add --calibrate, which trains a few batches of each network."
-        return f"This machine: {here.at_once} trials at once. {how_to_know}"
+        return f"This machine: {counted(here.at_once, 'trial')} at once. {how_to_know}"
     return f"This machine: {_forecast_in_words(here)}"
 
 
 def _forecast_in_words(found: Forecast) -> str:
     gpus = f", {found.gpu_hours:.1f} GPU hours" if found.gpu_hours else ""
-    return f"{found.at_once} trials at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
+    return f"{counted(found.at_once, 'trial')} at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
 
 
 def _status(options: argparse.Namespace, console: PlainConsole) -> int:
@@ -226,7 +228,8 @@ def _status(options: argparse.Namespace, console: PlainConsole) -> int:
         print(json.dumps(now.to_json()))
         return DONE if not now.missing else NEGATIVE
     console.say(*[SIMULATED] * now.definition.simulate)
-    console.say(f"{_shown(options.out)}: {done} of {len(now.trials)} trials done, {len(now.failed)} of them failed.")
+    done_of_all = f"{done:,} of {counted(len(now.trials), 'trial')} done"
+    console.say(f"{_shown(options.out)}: {done_of_all}, {len(now.failed):,} of them failed.")
     for trial, reason in now.failed.items():
         console.say(f"failed: {trial.id}: {reason}")
     for name, unfinished in now.unfinished.items():
@@ -299,7 +302,7 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
         values = [score[f"dice_{name}"] for score in test]
         table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
     console.say(
-        f"{row['trial']}: {f'{point}, ' if point else ''}{row['parameters']:,} parameters, "
+        f"{row['trial']}: {f'{point}, ' if point else ''}{counted(row['parameters'], 'parameter')}, "
         f"{row['gflops']:.2f} GFLOP an image, {row['latency_ms_median']:.1f} ms an image; weights of epoch "
         f"{row['selected_epoch']}, the lowest validation loss; {row['train_seconds']:.0f} s."
     )
