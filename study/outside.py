@@ -26,6 +26,7 @@ from pathlib import Path
 from study.cells import Cell
 from study.definition import Definition
 from study.errors import StudyError
+from trainers.costs import TrainingCost
 from trainers.names import NotFound, is_dotted_path, module_of
 
 _INSTALLED = ("site-packages", "dist-packages")
@@ -105,12 +106,18 @@ def find_parts(definition: Definition) -> None:
         raise StudyError("\n".join(problems))
 
 
-def try_parts(definition: Definition, num_classes: int) -> None:
+def try_parts(definition: Definition, num_classes: int) -> dict[str, TrainingCost]:
     """Try each network and loss that is not ours once; they have been found. Of ours, whether there are weights for all
-    outputs, where the definition gives some. Raises StudyError with all that fail."""
-    is_to_be_tried = _has_outside(definition) or definition.training.output_weights
-    if is_to_be_tried and (failures := _failures(definition, num_classes)):
+    outputs, where the definition gives some. Raises StudyError with all that fail.
+
+    :returns: what each network that is not ours costs.
+    """
+    if not _has_outside(definition) and not definition.training.output_weights:
+        return {}
+    costs: dict[str, TrainingCost] = {}
+    if failures := _failures(definition, num_classes, costs):
         raise StudyError("\n".join(failures))
+    return costs
 
 
 def _has_outside(definition: Definition) -> bool:
@@ -125,16 +132,23 @@ def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
     return []
 
 
-def _failures(definition: Definition, num_classes: int) -> list[str]:
-    """What goes wrong when a network that is not ours predicts an image, or a loss that is not ours is computed."""
+def _failures(definition: Definition, num_classes: int, costs: dict[str, TrainingCost]) -> list[str]:
+    """What goes wrong when a network that is not ours predicts an image, or a loss that is not ours is computed.
+
+    :param costs: network -> its cost, which is added.
+    """
     from trainers.losses import try_loss
     from trainers.networks import network
 
     arguments, size = dict(definition.model), definition.training.image_size
     models, losses = (list(filter(is_dotted_path, names)) for names in (definition.grid.models, definition.grid.losses))
     weights = definition.training.output_weights
+
+    def measure(name: str) -> None:
+        costs[name] = network(name).training_cost(num_classes, arguments, size)
+
     attempts: list[tuple[str, Callable[[], object]]] = [
-        *((name, partial(network(name).cost, num_classes, arguments, size)) for name in models),
+        *((name, partial(measure, name)) for name in models),
         *(
             (name, partial(network(name).check_output_weights, num_classes, arguments, size, weights))
             for name in (definition.grid.models if weights else models)

@@ -17,6 +17,7 @@ import trainers
 from study.data_set import catalogue_of, fingerprint_of, source_of
 from study.definition import Definition
 from study.outside import Outside, find_parts, outside_of, try_parts
+from study.planning.figures import Figures
 from study.splits import make_splits
 from trainers.data.source import Source
 from trainers.data.split import Split
@@ -65,8 +66,8 @@ def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. What can be checked without a look at the images is, before any is
     decoded. Raises StudyError with every problem found."""
     outside, catalogue = _found_outside(definition), catalogue_of(definition)
-    # Problems of names are refused with those of the images, in one message: no split is made before.
-    splits = {} if catalogue.problems else _checked_splits(definition, catalogue.samples)
+    if not catalogue.problems:  # else they are refused with those of the images, in one message
+        definition, splits = _tried(definition, catalogue.samples)
     source = source_of(definition, catalogue)
     return Prepared(definition, source, splits, fingerprint_of(catalogue), provenance(), outside)
 
@@ -76,7 +77,8 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
 
     :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
     """
-    outside, splits = _found_outside(definition), _checked_splits(definition, source.samples)
+    outside = _found_outside(definition)
+    definition, splits = _tried(definition, source.samples)
     return Prepared(definition, source, splits, data_fingerprint, provenance(), outside)
 
 
@@ -86,10 +88,17 @@ def _found_outside(definition: Definition) -> Outside:
     return outside
 
 
-def _checked_splits(definition: Definition, samples: Samples) -> dict[str, Split]:
-    """The splits of samples for which every network and loss that is not ours has been tried."""
-    try_parts(definition, len(samples.classes) + 1)
-    return make_splits(definition, samples)
+def _tried(definition: Definition, samples: Samples) -> tuple[Definition, dict[str, Split]]:
+    """The definition, in which every network that is not ours has a share of machines by its measured cost, unless it
+    had one; and the splits."""
+    costs = try_parts(definition, len(samples.classes) + 1)
+    measured, resources = {name: Figures(cost) for name, cost in costs.items()}, definition.resources
+    shares = {
+        "gpus": {name: each.gpu_share for name, each in measured.items()} | resources.gpus,
+        "memory_gb": {name: each.memory_gb for name, each in measured.items()} | resources.memory_gb,
+    }
+    definition = definition.model_copy(update={"resources": resources.model_copy(update=shares)})
+    return definition, make_splits(definition, samples)
 
 
 def provenance() -> Provenance:

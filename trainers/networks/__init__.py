@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from trainers.costs import IMAGE_SIZE, TrainingCost
 from trainers.losses import output_weights, weighted
 from trainers.names import NETWORKS, NotFound, find
 from trainers.networks.adapter import Adapted
@@ -73,6 +75,12 @@ class Network:
             return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
 
         return self._tried(measured, num_classes, given)
+
+    def training_cost(self, num_classes: int, given: Mapping[str, Value], image_size: int) -> TrainingCost:
+        """The same, with the values that a training keeps of an image; as if the image had 128 x 128 pixels."""
+        predicting, smaller = self.cost(num_classes, given, image_size), (IMAGE_SIZE / image_size) ** 2
+        kept = self._tried(lambda model: _bytes_kept(model, image_size), num_classes, given) / 4
+        return TrainingCost(predicting.parameters, predicting.gflops * smaller, round(kept * smaller))
 
     def check_output_weights(
         self, num_classes: int, given: Mapping[str, Value], image_size: int, weights: Sequence[float]
@@ -141,6 +149,23 @@ def network(name: str) -> Network:
     named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
     first = {parameters[0].name} if parameters and not named & set(_WORDS_FOR_CLASSES) else set()
     return Network(name, make, frozenset(named - set(_WORDS_FOR_CLASSES) - first))
+
+
+def _bytes_kept(model: nn.Module, image_size: int) -> float:
+    """What a training step in float32 keeps of one image for its backward pass, weights apart."""
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    kept: dict[int, Tensor] = {}  # storage -> a tensor in it, held so that its place is not given to another
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()._cdata
+        if storage not in weights:
+            kept[storage] = tensor
+        return tensor
+
+    with torch.enable_grad(), saved_tensors_hooks(note, lambda tensor: tensor):
+        outputs = model.train()(torch.zeros(2, 3, image_size, image_size))
+    del outputs
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) / 2
 
 
 def num_parameters(model: nn.Module) -> int:
