@@ -93,37 +93,6 @@ def tidy(table: pd.DataFrame, source: str) -> pd.DataFrame:
     return table
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """The words for a table's held-out splits: they name the axis, where it is known."""
-
-    axes: tuple[str, ...]
-    """In the table's order; none where one of them is unknown."""
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> HeldOut:
-        axes = dict.fromkeys(table.loc[table["split_kind"] == HELD_OUT, "axis"])
-        return cls(() if "" in axes else tuple(map(str, axes)))
-
-    @property
-    def split(self) -> str:
-        """e.g. `held-out angle split`, without an article."""
-        return " ".join(["held-out", *self._any, "split"])
-
-    @property
-    def samples(self) -> str:
-        """e.g. `samples whose angle was not trained on`."""
-        return f"samples whose {self._any[0]} was not trained on" if self.axes else "held-out samples"
-
-    @property
-    def _any(self) -> list[str]:
-        return [" or ".join(self.axes)] if self.axes else []
-
-    def in_words(self, kind: str) -> str:
-        """The splits of a kind, e.g. `random splits`, `held-out angle splits`."""
-        return f"{self.split}s" if kind == HELD_OUT else f"{kind.replace('_', '-')} splits"
-
-
 def with_macro(table: pd.DataFrame) -> pd.DataFrame:
     """The table and, per trial and averaging, the class MACRO: the mean over all object classes of the table.
 

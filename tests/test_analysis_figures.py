@@ -74,7 +74,7 @@ def test_slopes_end_at_the_rotation_scores() -> None:
 
 
 def test_a_profile_is_the_share_of_scores_above() -> None:
-    figure = figures.profiles(PAPER, "ew", "held_out")
+    figure = figures.profiles(PAPER[PAPER["split_kind"] == "held_out"], "ew")
     rows = PAPER[(PAPER["averaging"] == "ew") & (PAPER["split_kind"] == "held_out")]
     rows = rows[~rows["class"].isin(["bg", "all"])]
     thick = [line for line in figure.axes[0].lines if line.get_linewidth() == 1.8]
@@ -151,7 +151,7 @@ def drawn(table: pd.DataFrame) -> dict[str, Callable[[], Figure]]:
         "heat_map": lambda: figures.heat_map(tables(table)[first], "ew"),
         "dots": lambda: figures.dots(table, *first, "ew"),
         "slopes": lambda: figures.slopes(table, *first, "ew"),
-        "profiles": lambda: figures.profiles(table, "ew", "random"),
+        "profiles": lambda: figures.profiles(table[table["split_kind"] == "random"], "ew"),
         "paired": lambda: figures.paired(table, first, second, "ew", 0.25, 0.01),
         "ranks": lambda: figures.ranks(table, "ew"),
     }
@@ -228,13 +228,25 @@ def point(width: float, strength: float) -> str:
 TRIALS = pd.DataFrame(
     [
         (
-            *("icnet", "ce", split, kind, 0, f"icnet-ce-{split}-s0-t{i:02}", i, point(width, strength)),
+            *(
+                "icnet",
+                "ce",
+                split,
+                kind,
+                "angle" * (kind == "held_out"),
+                0,
+                f"icnet-ce-{split}-s0-t{i:02}",
+                i,
+                point(width, strength),
+            ),
             *(0.4 + 0.1 * i, i == 2),
         )
         for split, kind in (("random_0", "random"), ("rot_0", "held_out"))
         for i, (width, strength) in enumerate([(1.0, 1.0), (0.5, 0.2), (2.0, 1.5)])
     ],
-    columns=[*("model", "loss", "split", "split_kind", "seed", "trial", "index", "point", "objective", "chosen")],
+    columns=[
+        *("model", "loss", "split", "split_kind", "axis", "seed", "trial", "index", "point", "objective", "chosen")
+    ],
 )
 
 
@@ -245,7 +257,7 @@ def test_the_search_shows_the_best_so_far() -> None:
 
 
 def test_the_points_of_the_search_and_the_chosen_ones() -> None:
-    figure = figures_search.search_points(TRIALS, "icnet", "ce", SPACE)
+    figure = figures_search.search_points(TRIALS, "icnet", "ce", SPACE, *SPACE)
     rings = [line for line in figure.axes[0].lines if line.get_markeredgecolor() == OF_HELD_OUT]
     assert [(set(line.get_xdata()), set(line.get_ydata())) for line in rings] == [({2.0}, {1.5})]
 
@@ -253,7 +265,8 @@ def test_the_points_of_the_search_and_the_chosen_ones() -> None:
 def test_the_points_of_one_searched_key_are_shown_beside_the_objective() -> None:
     rates = [Point({"training.learning_rate": 10.0**-i}).to_json() for i in (2, 3, 4)]
     space = {"training.learning_rate": Range(low=1e-4, high=1e-2, log=True)}
-    axes = figures_search.search_points(TRIALS.assign(point=[*rates, *rates]), "icnet", "ce", space).axes[0]
+    (sides,) = figures_search.sides_of(space)
+    axes = figures_search.search_points(TRIALS.assign(point=[*rates, *rates]), "icnet", "ce", space, *sides).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("training.learning_rate", "validation Dice")
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     rings = [line for line in axes.lines if line.get_markeredgecolor() == OF_HELD_OUT]
