@@ -97,7 +97,7 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Space, acr
     :param across, up: one of `sides_of`.
     """
     ours = of_configuration(trials, model, loss)
-    points = hyperparameters(ours)
+    points = hyperparameters(ours).reindex(columns=list(space))
     ours = ours.assign(**{key: _places(points[key], space[key]) for key in (across, up) if key in space})
     figure, axes = empty_panel(3.2)
     known = ours.dropna(subset="objective")
