@@ -26,6 +26,7 @@ SMALL = 8.0  # points
 MOST_CHARACTERS = 32  # of a name
 MOST_CHARACTERS_OF_COLUMN = 5  # of a heat map, side by side
 MOST_CHARACTERS_OF_MARKER = 4
+MOST_CHARACTERS_BELOW = 48  # of all names below a panel, side by side
 
 
 def empty_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
@@ -71,7 +72,8 @@ def legend_above(axes: Axes, columns: int = 4) -> None:
 
 def slant(axes: Axes, names: Sequence[str]) -> None:
     """The names below the axes, slanted where they would overlap."""
-    turned: dict[str, Any] = {"rotation": 45, "ha": "right"} if _crowded(names) else {}
+    crowded = sum(len(name) + 2 for name in names) > MOST_CHARACTERS_BELOW
+    turned: dict[str, Any] = {"rotation": 45, "ha": "right"} if crowded else {}
     axes.set_xticklabels(names, **turned)
 
 

@@ -78,7 +78,7 @@ def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Co
     ours = _of(table, model, loss, averaging)
     found = spread(ours).set_index("class")
     names = _drawn(found.index, classes)
-    figure, axes = empty_panel(ROW * 1.2 * len(names) + 0.6)
+    figure, axes = empty_panel(_height_of_rows(names, table))
     intervals = found.loc[found["num_splits"] >= 4, ["mean_low", "mean", "mean_high"]]
     _class_rows(axes, names, by_split(ours).droplevel([0, 1, 2]), intervals, table)
     axes.set(xlim=(-0.02, 1.02), xlabel="Dice")
@@ -152,13 +152,13 @@ def paired(
     rows_a, rows_b = (wide.xs((*each, averaging), level=[0, 1, 2]) for each in (a, b))
     differences = rows_a - rows_b.reindex(rows_a.index)
     names = _drawn(found.index, classes)
-    figure, axes = empty_panel(ROW * 1.2 * len(names) + 0.6)
+    figure, axes = empty_panel(_height_of_rows(names, ours))
     axes.axvspan(-rope, rope, color=FAINT, alpha=0.25, lw=0)
     axes.axvline(0, color=INK, lw=0.8)
     known = (found["num_pairs"] >= 4) & found["low"].notna() & (test_to_train is not None)
     _class_rows(axes, names, differences, found.loc[known, ["low", "difference", "high"]], ours)
     reach = max(0.05, 1.08 * np.nanmax(np.abs(differences.to_numpy(float)), initial=2 * rope))
-    axes.set(xlim=(-reach, reach), xlabel=plain_text(f"← {' '.join(b)} better      {' '.join(a)} better →"))
+    axes.set(xlim=(-reach, reach), xlabel=f"← {plain_text(' '.join(b))} better\n{plain_text(' '.join(a))} better →")
     return figure
 
 
@@ -194,6 +194,11 @@ def _with_gaps(groups: Sequence[object], gap: float = 0.25) -> list[float]:
     return [i + gap * sum(begins[: i + 1]) for i in range(len(groups))]
 
 
+def _height_of_rows(names: Sequence[str], table: pd.DataFrame) -> float:
+    """The inches of a panel with a row for each class and a legend of the table's kinds of splits."""
+    return ROW * 1.2 * len(names) + 0.8 + LEGEND_ROW * len(kinds_of(table))
+
+
 def _class_rows(
     axes: Axes, names: Sequence[str], wide: pd.DataFrame, intervals: pd.DataFrame, table: pd.DataFrame
 ) -> None:
@@ -224,7 +229,7 @@ def _class_rows(
         colour, marker, how = (OF_RANDOM, "o", "") if kind == RANDOM else (colours[axis], "$0$", ", by number")
         label = f"{in_words(kind, plain_text(axis))}{how}"
         axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
-    legend_above(axes, columns=2)
+    legend_above(axes, columns=2 if len(kinds_of(table)) < 3 else 1)
 
 
 def _number(axes: Axes, x: float, y: float, split: object, colour: str) -> None:

@@ -30,8 +30,8 @@ OF_A_STUDY = (
         "Accuracy against cost",
         "What does a better score cost?",
         "Filled and joined: no other candidate is both as accurate and as cheap.",
-        "Candidates are the configurations at every point that all cells have tried (t00: the default). Latency is of "
-        "a single image, training time of a trial, both as measured on the device in the table.",
+        "A candidate is a configuration at a point that all its cells have tried (t00 is the default). Latency is per "
+        "image, training time per trial, both measured on the device that the table names.",
         (
             Statistic(
                 "Candidates; non_dominated: in accuracy and all four costs",
@@ -44,10 +44,11 @@ OF_A_STUDY = (
         "search",
         "The search for hyperparameters",
         "Was tuning worth it, and would another split have picked the same?",
-        "Ringed: each cell's choice. If the rings of a configuration lie far apart, the choice is a matter of the "
-        "split.",
-        "Each cell searches for itself, by validation images; the regret says what another split's choice would have "
-        "cost. A gain of tuning that is below the spread over splits is no gain that you can count on.",
+        "A ring marks each cell's choice, a cross the default point. If the rings of a configuration lie far apart, "
+        "the choice depends on the split.",
+        "Each cell searches for itself, by validation images. The regret is what the choice of another split would "
+        "have cost. If tuning gains less than the spread over splits, you cannot count on the gain. The importance of "
+        "a key is over the cells of all splits together.",
         (
             Statistic(
                 "Tuned less default, on test images",
@@ -72,9 +73,9 @@ OF_A_STUDY = (
         "curves",
         "Training curves",
         "Had training settled when the weights were kept?",
-        "A line per trial; the dot is the epoch whose weights were kept, the one of the lowest validation loss. Curves "
-        "that still rise at the end, or jump from epoch to epoch, mean that part of the spread over splits is training "
-        "that had not settled.",
+        "A line per trial. The dot is the epoch with the lowest validation loss, whose weights were kept. Where curves "
+        "still rise at the end, or jump from epoch to epoch, training had not settled, and part of the spread over "
+        "splits comes from that.",
         "",
         (
             Statistic(
@@ -92,10 +93,10 @@ OF_A_STUDY = (
         "false",
         "Classes that are not there",
         "What is seen that is not there, and in images of what?",
-        "The number is in per cent of that object's test images.",
-        "A row is the object in the image, a column a class that is not in it; counted are the object's test images in "
-        "which more pixels than the tolerance are given to that class. Each such image "
-        "scores that class 0, which is what pulls example-wise Dice below pixel-wise.",
+        "Each number is a percentage of the object's test images.",
+        "A row is the object in the image, a column a class that is not in it. An image counts where more pixels than "
+        "the tolerance are given to that class. The class then scores 0 in the image, which pulls the example-wise "
+        "Dice below the pixel-wise one.",
         (
             Statistic(
                 "Rate by class, mean and extremes over trials",
@@ -114,16 +115,17 @@ OF_A_STUDY = (
         "Worst, median and best test images",
         "What does a low score look like?",
         "",
-        "Image, truth, prediction, from left to right. For every class the test image with the lowest, the median "
-        "and the highest Dice of that class, over all splits of the configuration. Below each: its Dice, and classes "
-        "predicted that are not there.",
+        "From left to right: image, truth, prediction. Each class has its test images with the lowest, the median and "
+        "the highest Dice, over all splits of the configuration. Below each stand its Dice and the classes predicted "
+        "that are not there.",
     ),
     Topic(
         "worst_images",
         "The worst images",
         "Which test images fail?",
         "",
-        "Of one trial, and for all trials that tested the image: those are hard in themselves.",
+        "The first table has the lowest images of single trials. The second averages over all trials that tested an "
+        "image: what is low there is hard for every trial.",
         (
             Statistic(f"The {NUM_WORST} lowest images of a trial", "worst_images", _worst_images, of_all=True),
             Statistic(f"The {NUM_WORST} images that are hardest for all", "hard_images", _hard_images, of_all=True),

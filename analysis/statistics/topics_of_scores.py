@@ -43,17 +43,17 @@ OF_SCORES = (
         "scores",
         "Scores by split and class",
         "Which class fails on which split?",
-        "One colour scale for all; the worst of each column is outlined.",
-        "A row is a split, a column a class, a number the Dice on that split's test images. The worst of each column "
-        "is bold, ties all. Below the line: splits that test {samples}. Look for a column that is low throughout (a "
-        "hard class) and for a row that is (a hard split).",
+        "All figures share one colour scale. The worst score of each class is outlined.",
+        "Each number is the Dice of a class on a split's test images. The worst of each class is bold; of equal ones, "
+        "all are. Behind the gap stand the splits that test {samples}. A class that is low on every split is a hard "
+        "class; a split on which every class is low is a hard split.",
         (Statistic("Scores, the worst of each column marked", "scores", _scores, report_only=True),),
     ),
     Topic(
         "spread",
         "Spread over random splits",
         "How far does another random split move a score?",
-        "Each dot is one training on one random split, and the bar the mean with its interval. Every {split} is a "
+        "Each dot is the score on one random split; the bar is their mean with its interval. Every {split} is a "
         "marker with its number.",
         "Means and SDs over random splits come with 95 % intervals (from four splits on). If the scores of a class "
         "spread wider than the difference you care about, one split is not enough to see it.",
@@ -68,9 +68,9 @@ OF_SCORES = (
         "From random to held-out splits",
         "Which classes fall on {samples}?",
         "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each {split}. A "
-        "line that leaves its bar downwards is a class that loses more than random splits differ.",
-        "The difference is the mean on random less that on held-out splits. Its p is exact: how many of all ways to "
-        "name as many splits held-out give a difference as large.",
+        "line that falls below its bar is a class that loses more than random splits differ.",
+        "The difference is the mean on random splits less the mean on held-out splits. Its p-value is exact: of all "
+        "ways to call as many of the splits held-out, the share that gives a difference as large.",
         (
             Statistic(
                 "Are held-out splits harder? All columns together",
@@ -88,9 +88,9 @@ OF_SCORES = (
         "profiles",
         "Performance profiles",
         "How many of the scores are above what you need?",
-        "Choose the Dice you need on the x axis and read off the share of (split, object class) scores above it. A "
-        "higher line is better everywhere; lines that cross mean that the better one depends on what you need. Thin "
-        "lines are single splits: they stand in for a band, which so few splits cannot give.",
+        "Find the Dice that you need on the x axis and read the share of (split, object class) scores above it. Of two "
+        "lines the higher is the better; where they cross, the better one depends on what you need. Thin lines are "
+        "single splits: so few splits cannot give a band.",
         "",
     ),
     Topic(
@@ -98,11 +98,11 @@ OF_SCORES = (
         "Configurations compared",
         "Does the loss, or the network, make a difference that lasts over splits?",
         "A dot is a random split, the bar the mean with its interval, the band around zero the differences that count "
-        "as none (±{rope:g}). Only an interval that lies wholly beyond the band says that one is better; one wholly "
-        "within it says that they are equal.",
-        f"Pairs that differ in one factor, by split; of more than {MOST_PAIRS}, those of the configuration with the "
-        "highest mean and the next in the ranking. The interval is Nadeau and Bengio's: it allows for splits that "
-        "share training images. `analysis compare` does the same for any two.",
+        "as none (±{rope:g}). An interval wholly beyond the band says that one is better; an interval wholly within it "
+        "says that they are equal; any other leaves it open.",
+        f"The pairs differ in the network or in the loss, not in both. Where there are more than {MOST_PAIRS}, the "
+        "configuration with the highest mean is compared with those next to it in the ranking. The interval is Nadeau "
+        "and Bengio's: it allows for splits that share training images. `analysis compare` does the same for any two.",
         (Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),),
     ),
     Topic(
@@ -111,8 +111,8 @@ OF_SCORES = (
         "Do the splits agree on which configuration is best, and on which class is hardest?",
         "Lines that run level mean that any split would have told you the same; lines that cross mean that the winner "
         "depends on the split.",
-        "Rank 1 is the highest score. Kendall's W is 1 for full agreement; without any it "
-        "is about one over the number of splits.",
+        "Rank 1 is the highest score. Kendall's W is 1 where all splits agree; by chance alone it is about one over "
+        "the number of splits.",
         (
             Statistic(
                 "Ranks of the configurations",
@@ -140,9 +140,9 @@ OF_SCORES = (
         "What moves the scores",
         "Is it the split, the seed, or the configuration?",
         "",
-        "Shares of the variance over random splits, by analysis of variance. A split's share near zero means that a "
-        "split is not hard or easy in itself: what differs from split to split is the training's own chance, and "
-        "pairing by split buys little.",
+        "Shares of the variance over random splits, by analysis of variance. If the split's share is near zero, no "
+        "split is hard or easy in itself: scores differ by the training's own chance, and comparing configurations on "
+        "the same splits gains little.",
         (
             Statistic(
                 "Shares of the variance over random splits: split, configuration, rest",
@@ -157,7 +157,7 @@ OF_SCORES = (
         "The worst scores",
         "How low can a single score be?",
         "",
-        "The lowest of many scores is low by its nature: read it as what can happen, not as what is to be expected.",
+        "The lowest of many scores is always low: it says what can happen, not what to expect.",
         (
             Statistic(
                 f"The {NUM_WORST} lowest scores",
