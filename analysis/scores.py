@@ -18,6 +18,7 @@ from analysis.classes import MACRO, NOT_OBJECTS, in_class_order, is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from study.selection import best_by_validation
+from trainers.dice import mean_of_objects
 
 Floats = NDArray[np.float64]
 Configuration = tuple[str, str]
@@ -105,7 +106,8 @@ def with_macro(table: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         raise ValueError(f"two scores for {rows.loc[twice, keys].iloc[0].to_dict()}: keep one selection per trial")
     by_class = rows[is_object(rows["class"])].set_index(keys)["dice"].unstack("class")
-    macro = by_class.mean(axis=1, skipna=False).rename("dice").reset_index().assign(**{"class": MACRO})
+    means = pd.Series(mean_of_objects(by_class.to_numpy(float)), index=by_class.index, name="dice")
+    macro = means.reset_index().assign(**{"class": MACRO})
     return pd.concat([rows, macro], ignore_index=True)
 
 
