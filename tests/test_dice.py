@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from trainers.dice import confusion, dice, macro, tolerance
+from trainers.dice import confusion, dice, macro, mean_of_objects, tolerance
 
 SIDE = 128
 
@@ -189,3 +189,10 @@ def test_pixel_wise_is_never_above_pooled(maps) -> None:
     defined = ~np.isnan(scores.pw)
     assert (scores.pw[defined] <= scores.pooled[defined] + 1e-12).all()
     assert scores.all_pw <= scores.all_pooled + 1e-12
+
+
+def test_the_mean_of_objects_needs_a_score_of_each() -> None:
+    scores = np.array([[0.2, 0.4], [0.5, math.nan]])
+    assert mean_of_objects(scores)[0] == pytest.approx(0.3)
+    assert math.isnan(mean_of_objects(scores)[1])
+    assert math.isnan(mean_of_objects(np.array([])))
