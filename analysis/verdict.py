@@ -212,12 +212,12 @@ def _weakest(table: pd.DataFrame) -> Finding | None:
     shares = shares[(shares["num_runs"] > 0) & (shares["hardest"] > 0)]
     if shares.empty:
         return None
-    names = [f"{name} in {share:.0%}" for name, share in zip(shares["class"], shares["hardest"], strict=True)]
-    more = f", and {len(names) - MOST_NAMED} more classes in the rest" * (len(names) > MOST_NAMED)
+    names = [f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True)]
+    more = f", and {len(names) - MOST_NAMED} more classes" * (len(names) > MOST_NAMED)
     runs = count_of(int(shares["num_runs"].iloc[0]), "runs")
     return Finding(
         "Which class can be trusted least?",
-        (f"The hardest class of the {runs} (configuration x split): {', '.join(names[:MOST_NAMED])}{more}.",),
+        (f"The hardest class, by share of the {runs} (configuration x split): {', '.join(names[:MOST_NAMED])}{more}.",),
     )
 
 

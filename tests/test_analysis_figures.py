@@ -351,6 +351,7 @@ FEW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(FEW))
 def test_few_of_anything_are_drawn_without_a_warning(name: str, tmp_path: Path) -> None:
     """Warnings are errors here: a legend without entries, axes without a range, a mean of nothing."""

@@ -59,8 +59,8 @@ def test_one_trial_in_every_cell_is_listed_once() -> None:
 
 
 def test_the_summary_and_the_analysis_have_one_mean_of_objects() -> None:
-    """To the last bit, of as many classes as make the order of summation matter."""
-    scores = {f"class {i}": 0.1 + 0.7 * i / 23 for i in range(23)}
+    """To the last bit, of so many classes that it matters in which way they are summed."""
+    scores = {f"class {i:02}": 0.1 + 0.7 * i / 23 for i in range(23)}
     rows = [{"trial": "a", "partition": "test", "class": name, "dice_ew": value} for name, value in scores.items()]
     place = {"model": "net", "loss": "ce", "split": "random_0", "split_kind": "random", "axis": "", "seed": 0}
     table = pd.DataFrame([place | {"averaging": "ew", "class": n, "dice": v} for n, v in scores.items()])

@@ -120,6 +120,7 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Space, acr
     axes.set(xlabel=across, ylabel="validation Dice" if up == "objective" else up)
     _scale(axes.xaxis, axes.set_xscale, space.get(across))
     _scale(axes.yaxis, axes.set_yscale, space.get(up))
+    axes.tick_params(which="minor", length=0)
     if len(known):
         legend_above(axes, columns=2)
     return figure
