@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from trainers import dice
 from trainers.dice import ALL, BACKGROUND
 
 MACRO = "mean of objects"
 """In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
 CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
-NOT_OBJECTS = (BACKGROUND, ALL, MACRO)
+NOT_OBJECTS = (*dice.NOT_OBJECTS, MACRO)
 
 
 def is_object(classes: pd.Series[Any]) -> pd.Series[Any]:

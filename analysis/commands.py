@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.answer import Answer
+from analysis.axes import each_axis
 from analysis.errors import AnalysisError
 from analysis.formats import to_html
 from analysis.gate import check
@@ -63,16 +64,18 @@ def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float 
     :param rope: differences of Dice within it count as none.
     :raises AnalysisError: a configuration that is not there, or scores that do not say how large their splits are.
     """
-    if scores.test_to_train is None:
+    if (ratio := scores.test_to_train) is None:
         raise AnalysisError(
             f"{scores.source} does not say how many images its splits train on and test, which the interval needs: "
             "compare on a study's directory"
         )
     try:
-        frame = comparison.compare(scores.table, a, b, test_to_train=scores.test_to_train, rope=rope, seed=seed)
+        frame = each_axis(
+            scores.table, lambda part: comparison.compare(part, a, b, test_to_train=ratio, rope=rope, seed=seed)
+        )
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None
-    title = f"{'-'.join(a)} less {'-'.join(b)}, test/train ratio {scores.test_to_train:.3f}, equal within {rope:g}"
+    title = f"{'-'.join(a)} less {'-'.join(b)}, test/train ratio {ratio:.3f}, equal within {rope:g}"
     return Answer(frames={title: frame}, simulated=scores.simulated)
 
 

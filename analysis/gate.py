@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from analysis.axes import by_axis
 from analysis.classes import MACRO, NOT_OBJECTS
 from analysis.errors import AnalysisError
 from analysis.scores import CELL, KINDS, Configuration, Scores, by_split, configurations, of_kind
@@ -24,10 +26,13 @@ from analysis.statistics.spread import without_score
 from analysis.tidy import known_class
 from study.definition import SIMULATED
 
+Question = tuple[str, float, str, pd.DataFrame]
+"""A limit, its value, the axis whose held-out splits it is about (else empty), and the columns of `by_split`."""
+
 STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carried out
 MEAN = "macro"  # what a command line calls MACRO, where no class is called so
 _IN_WORDS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
-_WHAT = {MAX_GAP: "gap random - held-out", MAX_SD: "SD over random splits", MIN_DICE: "mean over random splits"}
+_WHAT = {MAX_SD: "SD over random splits", MIN_DICE: "mean over random splits"}
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,9 @@ class GateAnswer:
     status: int
     """0 stable: every check met. 1 not stable: at least one failed. 3 cannot tell: none failed, but some are open."""
     checks: pd.DataFrame
-    """limit, model, loss, averaging, class, value, low, high (see the module), bound (the limit's value), decision
-    (met, failed, open), splits_needed (random splits that would decide at the same value and spread; NaN: none would),
-    note."""
+    """limit, model, loss, averaging, class, axis (of a gap's held-out splits), value, low, high (see the module), bound
+    (the limit's value), decision (met, failed, open), splits_needed (random splits that would decide at the same value
+    and spread; NaN: none would), note."""
     simulated: bool = False
     """Whether the scores were drawn, not trained for."""
 
@@ -80,7 +85,7 @@ def check(
 ) -> GateAnswer:
     """Whether scores keep within limits, for every configuration, averaging (pw and ew), object class, and their mean.
 
-    :param max_gap: of the mean over random splits less the mean over held-out splits.
+    :param max_gap: of the mean over random splits less the mean over held-out splits; of several axes, each by itself.
     :param max_sd: of the standard deviation over random splits.
     :param min_dice: of the mean over random splits.
     :param model, loss, class_, averaging: check these only; `all`, `bg` and `pooled` are checked only if named. The
@@ -97,43 +102,57 @@ def check(
     asked = {name: _valid_limit(name, value) for name, value in limits.items() if value is not None}
     if not asked:
         raise AnalysisError("no limit to check: give at least one of --max-gap, --max-sd, --min-dice")
-    wide, unscored = _rows_to_check(scores, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
+    wide = by_split(scores.table)
+    rows = _rows_to_check(scores, wide, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
     diverged = _diverged(scores)
     absent = {each: why for each, why in _absent(scores, diverged).items() if _asked_for(each, model, loss)}
-    there = set(configurations(wide.index.to_frame()))
+    there = set(configurations(wide[rows].index.to_frame()))
+    questions = [
+        (name, limit, axis, of_axis)
+        for name, limit in asked.items()
+        for axis, of_axis in (_gaps(wide, scores.table) if name == MAX_GAP else {"": wide}).items()
+    ]
     checks = [
         *(_divergence(scores, each, ids) for each, ids in diverged.items() if _asked_for(each, model, loss)),
-        *_checks(wide, unscored, asked, absent),
+        *_checks(questions, rows, absent),
         *(
-            _place(name, *each, "", "") | _open(limit, why)
+            _place(name, *each, axis=axis) | _open(limit, why)
             for each, why in absent.items()
             if each not in there
-            for name, limit in asked.items()
+            for name, limit, axis, _ in questions
         ),
     ]
     frame = pd.DataFrame(checks)
     return GateAnswer(_status(frame["decision"]), frame, scores.simulated)
 
 
+def _gaps(wide: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Axis -> the columns of `wide` for its gap: the random splits, and those that hold out this axis."""
+    splits = wide.columns.get_level_values("split")
+    return {axis: wide.loc[:, splits.isin(part["split"].unique())] for axis, part in by_axis(table).items()}
+
+
 def _checks(
-    wide: pd.DataFrame, unscored: Sequence[str], asked: Mapping[str, float], absent: Mapping[Configuration, str]
+    questions: Sequence[Question], rows: NDArray[np.bool_], absent: Mapping[Configuration, str]
 ) -> Iterator[dict[str, Any]]:
-    """A row for each limit on each row of `wide`. `unscored` says of each what has no score, `absent` why a
-    configuration's scores are not all there."""
-    random, held_out = (of_kind(wide, kind).to_numpy(float) for kind in KINDS)
-    for name, limit in asked.items():
-        for key, lacking, on_random, on_held_out in zip(wide.index, unscored, random, held_out, strict=True):
-            place = _place(name, *map(str, key))
+    """A row for each question on each of these rows of scores. `absent` says why a configuration's scores are not all
+    there."""
+    num_checks = int(rows.sum()) * len(questions)
+    for name, limit, axis, wide in questions:
+        unscored = without_score(wide)
+        random, held_out = (of_kind(wide, kind).to_numpy(float) for kind in KINDS)
+        for row in np.flatnonzero(rows):
+            on_random, on_held_out, lacking = random[row], held_out[row], unscored[row]
+            place = _place(name, *map(str, wide.index[row])) | {"axis": axis}
             why = absent.get((place["model"], place["loss"])) or unanswerable(name, on_random, on_held_out, lacking)
             if why:
                 yield place | _open(limit, why)
             else:
-                num_checks = len(wide) * len(asked)
                 yield place | _decided(Estimate.of(name, limit, on_random, on_held_out, num_checks))
 
 
-def _place(limit: str, model: str, loss: str, averaging: str, class_: str) -> dict[str, Any]:
-    return {"limit": limit, "model": model, "loss": loss, "averaging": averaging, "class": class_}
+def _place(limit: str, model: str, loss: str, averaging: str = "", class_: str = "", axis: str = "") -> dict[str, Any]:
+    return {"limit": limit, "model": model, "loss": loss, "averaging": averaging, "class": class_, "axis": axis}
 
 
 def _valid_limit(name: str, value: float) -> float:
@@ -146,12 +165,8 @@ def _asked_for(configuration: Configuration, model: str | None, loss: str | None
     return model in (None, configuration[0]) and loss in (None, configuration[1])
 
 
-def _rows_to_check(scores: Scores, asked: Mapping[str, str | None]) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of `by_split` to be checked, and of each what `without_score` says.
-
-    Raises AnalysisError for a name that is not there.
-    """
-    wide = by_split(scores.table)
+def _rows_to_check(scores: Scores, wide: pd.DataFrame, asked: Mapping[str, str | None]) -> NDArray[np.bool_]:
+    """Which rows of `by_split` are to be checked. Raises AnalysisError for a name that is not there."""
     levels = {name: wide.index.get_level_values(name) for name in asked}
     wanted = dict(asked)
     if (class_ := asked["class"]) is not None and class_ not in levels["class"]:
@@ -168,8 +183,7 @@ def _rows_to_check(scores: Scores, asked: Mapping[str, str | None]) -> tuple[pd.
         raise AnalysisError(
             f"{scores.source} has no scores to check of object classes under pw or ew; name another --averaging"
         )
-    sentences = without_score(wide)
-    return wide[usual], [sentences[row] for row in np.flatnonzero(usual)]
+    return np.asarray(usual, bool)
 
 
 def _absent(scores: Scores, diverged: Mapping[Configuration, list[str]]) -> dict[Configuration, str]:
@@ -197,7 +211,7 @@ def _divergence(scores: Scores, configuration: Configuration, trials: Sequence[s
     """A training that diverged is unsteady by any limit: one failed check for the configuration."""
     value = dict.fromkeys(("value", "low", "high"), float(len(trials))) | {"bound": 0.0, "decision": FAILED}
     note = "; ".join(f"{trial}: {scores.failed[trial]}" for trial in trials)
-    return _place("diverged", *configuration, "", "") | value | {"splits_needed": np.nan, "note": note}
+    return _place("diverged", *configuration) | value | {"splits_needed": np.nan, "note": note}
 
 
 def _decided(estimate: Estimate) -> dict[str, Any]:
@@ -224,13 +238,19 @@ def _rows(checks: pd.DataFrame, decision: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _what(row: Mapping[str, Any]) -> str:
+    """What a limit is set to, e.g. `SD over random splits`, `gap random - held-out angle`."""
+    return _WHAT.get(row["limit"]) or " ".join(filter(None, ("gap random - held-out", row["axis"])))
+
+
 def _line(row: Mapping[str, Any]) -> str:
     place = " ".join(filter(None, (row["model"], row["loss"], row["averaging"], row["class"])))
     if row["limit"] == "diverged":
         return f"failed: {place}: training diverged ({row['note']})"
     if math.isnan(row["value"]):
-        return f"open: {row['limit']} {row['bound']:g}, {place}: {row['note']}"
-    measured = f"{_WHAT[row['limit']]} {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        of_axis = f", {row['axis']}" * bool(row["axis"])
+        return f"open: {row['limit']} {row['bound']:g}, {place}{of_axis}: {row['note']}"
+    measured = f"{_what(row)} {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
     if row["decision"] == FAILED:
         return f"failed: {row['limit']} {row['bound']:g}, {place}: {measured}"
     needed = row["splits_needed"]

@@ -18,6 +18,7 @@ from analysis.classes import MACRO, NOT_OBJECTS, in_class_order, is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from study.selection import best_by_validation
+from trainers.dice import mean_of_objects
 
 Floats = NDArray[np.float64]
 Configuration = tuple[str, str]
@@ -93,37 +94,6 @@ def tidy(table: pd.DataFrame, source: str) -> pd.DataFrame:
     return table
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """The words for a table's held-out splits: they name the axis, where it is known."""
-
-    axes: tuple[str, ...]
-    """In the table's order; none where one of them is unknown."""
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> HeldOut:
-        axes = dict.fromkeys(table.loc[table["split_kind"] == HELD_OUT, "axis"])
-        return cls(() if "" in axes else tuple(map(str, axes)))
-
-    @property
-    def split(self) -> str:
-        """e.g. `held-out angle split`, without an article."""
-        return " ".join(["held-out", *self._any, "split"])
-
-    @property
-    def samples(self) -> str:
-        """e.g. `samples whose angle was not trained on`."""
-        return f"samples whose {self._any[0]} was not trained on" if self.axes else "held-out samples"
-
-    @property
-    def _any(self) -> list[str]:
-        return [" or ".join(self.axes)] if self.axes else []
-
-    def in_words(self, kind: str) -> str:
-        """The splits of a kind, e.g. `random splits`, `held-out angle splits`."""
-        return f"{self.split}s" if kind == HELD_OUT else f"{kind.replace('_', '-')} splits"
-
-
 def with_macro(table: pd.DataFrame) -> pd.DataFrame:
     """The table and, per trial and averaging, the class MACRO: the mean over all object classes of the table.
 
@@ -136,7 +106,8 @@ def with_macro(table: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         raise ValueError(f"two scores for {rows.loc[twice, keys].iloc[0].to_dict()}: keep one selection per trial")
     by_class = rows[is_object(rows["class"])].set_index(keys)["dice"].unstack("class")
-    macro = by_class.mean(axis=1, skipna=False).rename("dice").reset_index().assign(**{"class": MACRO})
+    means = pd.Series(mean_of_objects(by_class.to_numpy(float)), index=by_class.index, name="dice")
+    macro = means.reset_index().assign(**{"class": MACRO})
     return pd.concat([rows, macro], ignore_index=True)
 
 

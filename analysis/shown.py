@@ -1,4 +1,4 @@
-"""What is shown of many: every configuration up to a few dozen, beyond that the best and the worst."""
+"""What is shown of many configurations, pairs and classes: all up to some number, beyond it the best and the worst."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import itertools
 
 import pandas as pd
 
-from analysis.classes import MACRO
+from analysis.classes import MACRO, is_object
 from analysis.scores import RANDOM, Configuration, by_split, configurations, main_averaging, of_kind
 
 NUM_BEST, NUM_WORST = 20, 4
 MOST_PAIRS = 12
+MOST_CLASSES = 12
+NUM_HARDEST = 8
 
 
 def ranked(table: pd.DataFrame) -> list[Configuration]:
@@ -39,6 +41,32 @@ def rule(table: pd.DataFrame) -> str:
         f"Of {number} configurations {NUM_BEST + NUM_WORST} are listed one by one: the {NUM_BEST} with the highest "
         f"mean Dice over object classes and random splits, and the {NUM_WORST} with the lowest. What is said of all "
         f"configurations is said of {number}."
+    )
+
+
+def classes_shown(table: pd.DataFrame) -> list[str]:
+    """The object classes to be drawn one by one, in the table's order: all, or of more than MOST_CLASSES the hardest
+    and the easiest by their mean Dice over configurations and random splits (where there are none, all splits)."""
+    objects = table[is_object(table["class"]) & (table["averaging"] == main_averaging(table))]
+    names = list(dict.fromkeys(table.loc[is_object(table["class"]), "class"]))
+    if len(names) <= MOST_CLASSES:
+        return names
+    random = objects[objects["split_kind"] == RANDOM]
+    means = (random if len(random) else objects).groupby("class", sort=False)["dice"].mean().reindex(names)
+    in_order = list(means.sort_values(kind="stable").index)
+    chosen = {*in_order[:NUM_HARDEST], *in_order[NUM_HARDEST - MOST_CLASSES :]}
+    return [name for name in names if name in chosen]
+
+
+def class_rule(table: pd.DataFrame) -> str:
+    """The sentence that says which of many classes are drawn; empty where all are."""
+    number = table.loc[is_object(table["class"]), "class"].nunique()
+    if number <= MOST_CLASSES:
+        return ""
+    return (
+        f"Of {number} classes {MOST_CLASSES} are drawn here: the {NUM_HARDEST} with the lowest mean Dice over "
+        f"configurations and random splits, and the {MOST_CLASSES - NUM_HARDEST} with the highest. The first section "
+        "and the tables have all."
     )
 
 

@@ -13,8 +13,9 @@ from itertools import groupby
 
 import pandas as pd
 
+from analysis.axes import HeldOut
 from analysis.classes import class_order
-from analysis.scores import HELD_OUT, PAPERS, RANDOM, HeldOut
+from analysis.scores import HELD_OUT, PAPERS, RANDOM
 from trainers.printable import printable
 
 NAMES = ["model", "loss", "split", "averaging", "class"]

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.answer import Finding
+from analysis.axes import HeldOut, by_axis, in_words, kinds_of, of_kind_and_axis
 from analysis.classes import MACRO, is_object
 from analysis.scores import (
     CONFIGURATION,
@@ -14,7 +15,6 @@ from analysis.scores import (
     KINDS,
     RANDOM,
     Floats,
-    HeldOut,
     Scores,
     by_split,
     configuration_name,
@@ -37,27 +37,34 @@ from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
 from analysis.statistics.training import long_enough, too_short, training
 from trainers.dice import AVERAGINGS
 
+MOST_NAMED = 8  # classes, in a sentence
+
 
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     """Findings, each a question and its answer in words. They speak of one averaging, that of `main_averaging`."""
     averaging = main_averaging(scores.table)
     table = scores.table[scores.table["averaging"] == averaging]
-    macro = spread(table)
-    macro = macro[macro["class"] == MACRO]
+    parts = list(by_axis(table).values())
+    macros = [_macro(part) for part in parts]
     shown = shown_of(scores.table)
-    listed = macro[[(row.model, row.loss) in shown for row in macro.itertuples()]]
+    listed = [macro[[(row.model, row.loss) in shown for row in macro.itertuples()]] for macro in macros]
     trained = training(scores.facts) if scores.facts else pd.DataFrame()
     findings = [
-        _in_short(table, macro, too_short(trained) if len(trained) else ""),
+        _in_short(table, parts, macros, too_short(trained) if len(trained) else ""),
         _what_was_measured(scores, averaging, rule(scores.table)),
         long_enough(scores, trained),
-        _spread(listed),
-        _held_out(table, listed),
+        _spread(listed[0]),
+        *map(_held_out, parts, listed),
         _weakest(table),
         _false(scores),
-        _best(scores, table, macro, rope),
+        _best(scores, table, macros[0], rope),
     ]
     return [finding for finding in findings if finding]
+
+
+def _macro(table: pd.DataFrame) -> pd.DataFrame:
+    found = spread(table)
+    return found[found["class"] == MACRO]
 
 
 def lacking(scores: Scores) -> list[str]:
@@ -71,8 +78,10 @@ def expected_half_width(sd: float, num_splits: int) -> float:
     return float(stats.t.ppf((1 + LEVEL) / 2, num_splits - 1) * sd * np.sqrt(1 + 1 / num_splits))
 
 
-def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Finding:
+def _in_short(table: pd.DataFrame, parts: list[pd.DataFrame], macros: list[pd.DataFrame], too_short: str) -> Finding:
+    """`parts` are those of `by_axis`, `macros` the rows of each for the mean of objects."""
     points = [too_short] if too_short else []
+    macro = macros[0]
     known = macro.dropna(subset="sd")
     if known.empty:
         refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
@@ -84,13 +93,12 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
             f"A single mean Dice here is exact to within {_range(np.array(halves), '±')} only: another random split "
             "alone may move it that far (95 %)."
         )
-    gaps = macro["gap"].dropna()
-    if len(gaps):
-        points.append(_in_short_of_held_out(gaps, HeldOut.of(table)))
-    elif table["split_kind"].nunique() > 1:
-        points.append(
-            f"What is lost on {HeldOut.of(table).samples} is not known for all object classes: {_unscored(table)}."
-        )
+    for part, of_axis in zip(parts, macros, strict=True):
+        gaps, held_out = of_axis["gap"].dropna(), HeldOut.of(part)
+        if len(gaps):
+            points.append(_in_short_of_held_out(gaps, held_out))
+        elif part["split_kind"].nunique() > 1:
+            points.append(f"What is lost on {held_out.samples} is not known for all object classes: {_unscored(part)}.")
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if len(objects):
         low = objects.loc[objects["dice"].idxmin()]
@@ -120,7 +128,8 @@ def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
 
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
-    counts = table.groupby("split_kind")["split"].nunique()
+    kinds = [(RANDOM, ""), *([kind for kind in kinds_of(table) if kind[0] == HELD_OUT] or [(HELD_OUT, "")])]
+    counted = [count_of(of_kind_and_axis(table, *kind)["split"].nunique(), f"{in_words(*kind)}s") for kind in kinds]
     configurations = len(table[CONFIGURATION].drop_duplicates())
     num_seeds = table.groupby([*CONFIGURATION, "split"])["seed"].nunique()
     fewest, most = int(num_seeds.min()), int(num_seeds.max())
@@ -131,9 +140,8 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     return Finding(
         "What was measured?",
         (
-            f"{count_of(configurations, 'configurations')} on "
-            f"{count_of(int(counts.get(RANDOM, 0)), 'random splits')} and "
-            f"{count_of(int(counts.get(HELD_OUT, 0)), f'{HeldOut.of(table).split}s')}, {seeds} each; "
+            f"{count_of(configurations, 'configurations')} on {', '.join(counted[:-1])} and {counted[-1]}, "
+            f"{seeds} each; "
             f"{selection.get(scores.selection, 'scores as given')}.",
             f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
             if lacking
@@ -204,10 +212,12 @@ def _weakest(table: pd.DataFrame) -> Finding | None:
     shares = shares[(shares["num_runs"] > 0) & (shares["hardest"] > 0)]
     if shares.empty:
         return None
-    listed = ", ".join(f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True))
+    names = [f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True)]
+    more = f", and {len(names) - MOST_NAMED} more classes" * (len(names) > MOST_NAMED)
+    runs = count_of(int(shares["num_runs"].iloc[0]), "runs")
     return Finding(
         "Which class can be trusted least?",
-        (f"Hardest class by share of the {count_of(int(shares['num_runs'].iloc[0]), 'runs')}: {listed}.",),
+        (f"The hardest class, by share of the {runs} (configuration x split): {', '.join(names[:MOST_NAMED])}{more}.",),
     )
 
 
@@ -215,12 +225,11 @@ def _false(scores: Scores) -> Finding | None:
     """The class that is most often predicted where it is not."""
     if scores.facts is None:
         return None
-    held_out = HeldOut.of(scores.table)
     found = false_classes(scores.facts).dropna(subset="rate").sort_values("rate", ascending=False, kind="stable")
     points = [
-        f"On {held_out.in_words(str(kind))}: {row['class']} by {configuration_name(row)}, in {row['rate']:.0%} of the "
-        "test images without it."
-        for kind, part in found.groupby("split_kind", sort=True)
+        f"On {in_words(str(kind), str(axis))}s: {row['class']} by {configuration_name(row)}, in {row['rate']:.0%} of "
+        "the test images without it."
+        for (kind, axis), part in found.groupby(["split_kind", "axis"], sort=True)
         for row in [part.iloc[0]]
         if row["rate"] > 0
     ]
@@ -257,16 +266,16 @@ def cannot_say(scores: Scores) -> Finding:
     """What these data cannot answer, each with the reason."""
     wide = by_split(scores.table)
     num_random, num_held_out = (of_kind(wide, kind).shape[1] for kind in KINDS)
-    held_out = HeldOut.of(scores.table)
     points = []
     if refusal := sd_refusal(num_random, "random splits"):
         points.append(f"How steady scores are over random splits: {refusal.reason}.")
     if not num_held_out:
         points.append("How the scores change on samples unlike those of training: there are no held-out splits.")
-    else:
-        points += _of_held_out(num_random, num_held_out, f"{held_out.split}s")
-    unattainable = [note for note in columns_against_held_out(scores.table)["note"] if note.startswith("no column can")]
-    points += [f"Which single columns fall on {held_out.split}s: {note}." for note in unattainable[:1]]
+    for part in by_axis(scores.table).values() if num_held_out else ():
+        num_of_axis = part.loc[part["split_kind"] == HELD_OUT, "split"].nunique()
+        points += _of_held_out(num_random, num_of_axis, splits := f"{HeldOut.of(part).split}s")
+        unattainable = [note for note in columns_against_held_out(part)["note"] if note.startswith("no column can")]
+        points += [f"Which single columns fall on {splits}: {note}." for note in unattainable[:1]]
     if scores.table.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() < 2:
         points.append(
             "What is due to the split and what to the training's own chance: one seed per split cannot tell them apart."

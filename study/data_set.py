@@ -14,34 +14,35 @@ from trainers.data.source import Source
 from trainers.data.table import Samples
 
 
-def samples_of(definition: Definition) -> Samples:
+def samples_of(definition: Definition, catalogue: Catalogue) -> Samples:
     """The table of samples, with everything checked that takes no look at the pixels.
 
     Raises StudyError with every problem.
     """
-    catalogue = catalogue_of(definition)
     copies = [] if definition.data.allow_copies else copied_files(catalogue)
     if problems := [*catalogue.all_problems(scene_rules(definition)), *copies]:
         raise StudyError(str(DataError(problems)))
     return catalogue.samples
 
 
-def source_of(definition: Definition, *, allow_copies: bool | None = None) -> Source:
+def source_of(definition: Definition, catalogue: Catalogue, *, allow_copies: bool | None = None) -> Source:
     """The samples and their images, at the working size. Raises StudyError with every problem.
 
     :param allow_copies: whether one picture may have several names; None: as the definition says.
     """
     allowed = definition.data.allow_copies if allow_copies is None else allow_copies
-    catalogue, size = catalogue_of(definition), definition.training.size
     try:
-        return load(catalogue, size, scene_rules(definition), allow_copies=allowed)
+        return load(catalogue, definition.training.size, scene_rules(definition), allow_copies=allowed)
     except DataError as error:
         raise StudyError(str(error)) from None
 
 
-def fingerprint_of(definition: Definition) -> str:
-    """What names the data set wherever it lies. Raises StudyError if there is none, OSError if it cannot be read."""
-    return fingerprint(catalogue_of(definition))
+def fingerprint_of(catalogue: Catalogue) -> str:
+    """What names the data set wherever it lies. Raises StudyError if a file cannot be read."""
+    try:
+        return fingerprint(catalogue)
+    except OSError as error:
+        raise StudyError(f"the data set cannot be read: {error}") from None
 
 
 def catalogue_of(definition: Definition) -> Catalogue:

@@ -26,6 +26,7 @@ from pathlib import Path
 from study.cells import Cell
 from study.definition import Definition
 from study.errors import StudyError
+from trainers.costs import TrainingCost
 from trainers.data.table import Samples
 from trainers.names import NotFound, is_dotted_path, module_of
 
@@ -81,13 +82,13 @@ def outside_of(definition: Definition) -> Outside:
     return Outside(identities, versions, files)
 
 
-def check_parts(definition: Definition, samples: Samples) -> None:
-    """Import what the dotted paths of a definition name, and try each of these networks and losses once.
+def find_parts(definition: Definition) -> None:
+    """Import what the dotted paths of a definition name.
 
     Raises StudyError with every path that leads nowhere, or else every key of the section model that no network takes,
-    and every searched one that some network does not take, or else every network and loss that fails.
+    and every searched one that some network does not take.
     """
-    if not any(map(is_dotted_path, (*definition.grid.models, *definition.grid.losses))):
+    if not _has_outside(definition):
         return
     for folder in definition.resources.modules:
         _add_to_path(folder)
@@ -102,10 +103,26 @@ def check_parts(definition: Definition, samples: Samples) -> None:
             problems += found
         else:
             takes[name] = frozenset(network(name).arguments(dict(definition.model)))
-    problems = problems or _problems_of_arguments(definition, takes)
-    problems = problems or _failures(definition, samples)
-    if problems:
+    if problems := problems or _problems_of_arguments(definition, takes):
         raise StudyError("\n".join(problems))
+
+
+def try_parts(definition: Definition, samples: Samples) -> dict[str, TrainingCost]:
+    """Try each network and loss that is not ours once; they have been found. Of ours, whether there are weights for all
+    outputs, where the definition gives some. Raises StudyError with all that fail.
+
+    :returns: what each network that is not ours costs.
+    """
+    if not _has_outside(definition) and not definition.training.output_weights:
+        return {}
+    costs: dict[str, TrainingCost] = {}
+    if failures := _failures(definition, samples, costs):
+        raise StudyError("\n".join(failures))
+    return costs
+
+
+def _has_outside(definition: Definition) -> bool:
+    return any(map(is_dotted_path, (*definition.grid.models, *definition.grid.losses)))
 
 
 def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
@@ -116,24 +133,36 @@ def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
     return []
 
 
-def _failures(definition: Definition, samples: Samples) -> list[str]:
-    """What goes wrong when a network that is not ours predicts an image, or a loss that is not ours is computed."""
+def _failures(definition: Definition, samples: Samples, costs: dict[str, TrainingCost]) -> list[str]:
+    """What goes wrong when a network that is not ours predicts an image, or a loss that is not ours is computed.
+
+    :param costs: network -> its cost, which is added.
+    """
     from trainers.losses import try_loss
     from trainers.networks import network
 
     arguments, size = dict(definition.model), definition.training.size
     models, losses = (list(filter(is_dotted_path, names)) for names in (definition.grid.models, definition.grid.losses))
+    weights, num_classes = definition.training.output_weights, len(samples.labels)
+
+    def measure(name: str) -> None:
+        costs[name] = network(name).training_cost(num_classes, arguments, size)
+
     attempts: list[tuple[str, Callable[[], object]]] = [
-        *((name, partial(network(name).cost, len(samples.labels), arguments, size)) for name in models),
-        *((name, partial(try_loss, name, len(samples.labels), with_ignored=samples.has_ignored)) for name in losses),
+        *((name, partial(measure, name)) for name in models),
+        *(
+            (name, partial(network(name).check_output_weights, num_classes, arguments, size, weights))
+            for name in (definition.grid.models if weights else models)
+        ),
+        *((name, partial(try_loss, name, num_classes, with_ignored=samples.has_ignored)) for name in losses),
     ]
-    failures = []
+    failures: dict[str, str] = {}
     for name, attempt in attempts:
         try:
             attempt()
         except (Exception, SystemExit) as error:  # whatever somebody else's code does
-            failures.append(f"{name} fails: {type(error).__name__}: {' '.join(str(error).split())}")
-    return failures
+            failures.setdefault(name, f"{name} fails: {type(error).__name__}: {' '.join(str(error).split())}")
+    return list(failures.values())
 
 
 def _problems_of_arguments(definition: Definition, takes: Mapping[str, frozenset[str]]) -> list[str]:

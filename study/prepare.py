@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import study
 import trainers
-from study.data_set import fingerprint_of, source_of
+from study.data_set import catalogue_of, fingerprint_of, source_of
 from study.definition import Definition
-from study.outside import Outside, check_parts, outside_of
+from study.outside import Outside, find_parts, outside_of, try_parts
+from study.planning.figures import Figures
 from study.splits import make_splits
 from trainers.data.source import Source
 from trainers.data.split import Split
+from trainers.data.table import Samples
 
 _DECISIVE = ("torch", "optuna", "albumentations", "opencv-python-headless", "numpy", "numba")
 _PACKAGES = (*_DECISIVE, "ray")
@@ -33,6 +36,16 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What all trials of a study are computed from, by name: those of two never mix."""
+
+    definition: Definition
+    splits: Mapping[str, Split]
+    data_fingerprint: str
+    outside: Outside
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A study ready to run: its definition, its samples, its splits, and what they are called by."""
 
@@ -44,10 +57,19 @@ class Prepared:
     outside: Outside = field(default_factory=Outside)
     """The code of networks and losses that is not ours."""
 
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs(self.definition, self.splits, self.data_fingerprint, self.outside)
+
 
 def prepare(definition: Definition) -> Prepared:
-    """Check and load the data, and make the splits. Raises StudyError with every problem found."""
-    return prepared(definition, source_of(definition), fingerprint_of(definition))
+    """Check and load the data, and make the splits. What can be checked without a look at the images is, before any is
+    decoded. Raises StudyError with every problem found."""
+    outside, catalogue = _found_outside(definition), catalogue_of(definition)
+    if not catalogue.problems:  # else they are refused with those of the images, in one message
+        definition, splits = _tried(definition, catalogue.samples)
+    source = source_of(definition, catalogue)
+    return Prepared(definition, source, splits, fingerprint_of(catalogue), provenance(), outside)
 
 
 def prepared(definition: Definition, source: Source, data_fingerprint: str) -> Prepared:
@@ -55,10 +77,28 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
 
     :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
     """
-    outside = outside_of(definition)
-    check_parts(definition, source.samples)
-    splits = make_splits(definition, source.samples)
+    outside = _found_outside(definition)
+    definition, splits = _tried(definition, source.samples)
     return Prepared(definition, source, splits, data_fingerprint, provenance(), outside)
+
+
+def _found_outside(definition: Definition) -> Outside:
+    outside = outside_of(definition)
+    find_parts(definition)
+    return outside
+
+
+def _tried(definition: Definition, samples: Samples) -> tuple[Definition, dict[str, Split]]:
+    """The definition, in which every network that is not ours has a share of machines by its measured cost, unless it
+    had one; and the splits."""
+    costs = try_parts(definition, samples)
+    measured, resources = {name: Figures(cost) for name, cost in costs.items()}, definition.resources
+    shares = {
+        "gpus": {name: each.gpu_share for name, each in measured.items()} | resources.gpus,
+        "memory_gb": {name: each.memory_gb for name, each in measured.items()} | resources.memory_gb,
+    }
+    definition = definition.model_copy(update={"resources": resources.model_copy(update=shares)})
+    return definition, make_splits(definition, samples)
 
 
 def provenance() -> Provenance:

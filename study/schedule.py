@@ -100,4 +100,4 @@ class Schedule:
 def _start_order(trial: Trial) -> _Order:
     """The costly networks first: a long trial that starts last keeps the whole cluster waiting."""
     cell = trial.cell
-    return trial.index, figures_of(cell.model).images_per_second, cell.model, cell.seed, cell.split, cell.loss
+    return trial.index, -figures_of(cell.model).cost.gflops, cell.model, cell.seed, cell.split, cell.loss

@@ -14,6 +14,7 @@ from study.definition import Definition
 from study.definition.point import Point
 from study.definition.sections import Search
 from study.definition.space import MOST_KEYS, Choices, Range
+from trainers.printable import counted
 from trainers.recipe import Value
 from trainers.seeds import generator_for, seed_of
 
@@ -38,7 +39,7 @@ def suggest(definition: Definition, cell: Cell, index: int, earlier: Sequence[Ou
     """
     if not needs_results(definition.search, index):
         return _start_up_point(definition, index)
-    assert len(earlier) == index, f"{cell.id}: suggestion {index} is given {len(earlier)} outcomes"
+    assert len(earlier) == index, f"{cell.id}: suggestion {index} is given {counted(len(earlier), 'outcome')}"
     return _ask_tpe(definition, seed_of(definition.seed, cell.id, "suggestion", index), earlier)
 
 

@@ -105,11 +105,12 @@ def _draws(run: tables.Run, purpose: str) -> np.random.Generator:
 
 
 def _cost(run: tables.Run) -> dict[str, Any]:
-    """By the network's speed: the faster, the fewer operations."""
+    """By what is known of the network beforehand."""
     area, width = run.recipe.training.size.pixels / 128**2, run.recipe.model.width
-    gflops = 200 / figures_of(run.trial.cell.model).images_per_second * area * width**2
+    known = figures_of(run.trial.cell.model).cost
+    gflops = known.gflops * area * width**2
     return {
-        "parameters": round(1e6 * gflops / area),
+        "parameters": round(known.parameters * width**2),
         "gflops": gflops,
         "latency_ms_median": 1 + gflops,
         "latency_ms_p95": 1 + 1.2 * gflops,

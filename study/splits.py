@@ -12,6 +12,7 @@ from study.errors import StudyError, did_you_mean
 from trainers.data.problems import Problem, in_lines
 from trainers.data.split import Split, SplitKind
 from trainers.data.table import ALL_SAMPLES, Sample, Samples, Value, in_order, in_words
+from trainers.printable import counted
 from trainers.seeds import generator_for, shuffled
 
 EVERY_CLASS = "*"
@@ -56,7 +57,7 @@ def _too_few_for_a_batch(split: Split, batch_size: int) -> list[Problem]:
         "fewer samples are left to train on than a batch has: add samples or set training.batch_size to at most "
         f"{count}"
     )
-    return [Problem(split.name, what, f"{count} samples")]
+    return [Problem(split.name, what, counted(count, "sample"))]
 
 
 def make_split(name: str, definition: Definition, samples: Samples) -> Split:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from study.cells import Cell, Trial
 from study.results.digests import Row
 from study.selection import best_by_validation
-from trainers.dice import ALL, BACKGROUND
+from trainers.dice import NOT_OBJECTS, mean_of_objects
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Summary:
 
 def object_dice(dice: pa.Table) -> dict[str, float]:
     """Per trial, the mean of the example-wise test Dice over the object classes; none where one is undefined."""
-    test = dice.filter((pc.field("partition") == "test") & ~pc.field("class").isin((BACKGROUND, ALL)))
-    means = test.group_by("trial").aggregate([("dice_ew", "mean", pc.ScalarAggregateOptions(skip_nulls=False))])
-    pairs = zip(means["trial"].to_pylist(), means["dice_ew_mean"].to_pylist(), strict=True)
-    return {trial: score for trial, score in pairs if score is not None}
+    test = dice.filter((pc.field("partition") == "test") & ~pc.field("class").isin(NOT_OBJECTS))
+    scores: dict[str, list[float | None]] = defaultdict(list)
+    for trial, score in zip(test["trial"].to_pylist(), test["dice_ew"].to_pylist(), strict=True):
+        scores[trial].append(score)
+    means = {trial: float(mean_of_objects(np.array(of_classes, float))) for trial, of_classes in scores.items()}
+    return {trial: mean for trial, mean in means.items() if not math.isnan(mean)}
 
 
 def summarise(

@@ -30,10 +30,10 @@ def deeds_of_another_user(*places: Path) -> list[str]:
 
 def _deeds(path: Path) -> Iterator[str]:
     """Everything is tried; what is changed is changed back."""
-    aside = path.with_name(path.name + ".aside")
+    renamed = path.with_name(path.name + ".renamed")
     with contextlib.suppress(OSError):
-        path.rename(aside)
-        aside.rename(path)
+        path.rename(renamed)
+        renamed.rename(path)
         yield "moved"
     with contextlib.suppress(OSError):
         kind = path.lstat().st_mode

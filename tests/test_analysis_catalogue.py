@@ -14,6 +14,7 @@ from analysis.load import load
 from analysis.report.panels import OF_SCORES
 from analysis.report.panels_study import OF_A_STUDY
 from analysis.scores import Scores
+from analysis.statistics import topics_of_a_study, topics_of_scores
 from analysis.statistics.catalogue import TOPICS
 from analysis.statistics.material import Material
 
@@ -38,7 +39,8 @@ def test_every_title_and_name_is_given_once() -> None:
 
 def test_all_that_is_drawn_is_drawn_for_a_topic() -> None:
     assert set(OF_SCORES | OF_A_STUDY) <= {topic.id for topic in TOPICS}
-    assert set(OF_SCORES) == {topic.id for topic in TOPICS if not topic.needs_study} - {"variance", "worst"}
+    assert set(OF_SCORES) == {topic.id for topic in topics_of_scores.OF_SCORES} - {"variance", "worst"}
+    assert set(OF_A_STUDY) == {topic.id for topic in topics_of_a_study.OF_A_STUDY} - {"worst_images"}
 
 
 def assert_says_nothing_of_cameras(answer: str) -> None:

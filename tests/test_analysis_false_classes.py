@@ -100,10 +100,9 @@ def test_another_tolerance_is_taken_from_the_selection(facts: Facts) -> None:
 
 def test_true_object_against_falsely_predicted_class(facts: Facts) -> None:
     matrices = false_class_matrices(facts)
-    assert list(matrices) == [("icnet", "ce", "random"), ("icnet", "ce", "held_out")] + [
-        ("unet", "ce", kind) for kind in ("random", "held_out")
-    ]
-    matrix = matrices["unet", "ce", "held_out"]
+    kinds = [("random", ""), ("held_out", "angle")]
+    assert list(matrices) == [(model, "ce", *kind) for model in ("icnet", "unet") for kind in kinds]
+    matrix = matrices["unet", "ce", "held_out", "angle"]
     share = (false_pixels("unet-ce-rot_0-s0") > 15).mean()
     expected = pd.DataFrame([[np.nan, share], [np.nan, np.nan]], index=["bx", "cl"], columns=["bx", "cl"])
     pd.testing.assert_frame_equal(matrix, expected, check_names=False)

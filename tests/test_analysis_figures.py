@@ -7,25 +7,31 @@ import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from analysis.classes import MACRO
 from analysis.load import load
-from analysis.report import drawing, figures, figures_search
+from analysis.report import drawing, figures, figures_search, panels_study
 from analysis.report.drawing import OF_HELD_OUT
 from analysis.report.svg import INK, inline_svg
+from analysis.report.write import report
+from analysis.scores import Scores
+from analysis.shown import class_rule, classes_shown
 from analysis.statistics.comparison import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import tables, worst
 from study.definition.file import load as load_definition
 from study.definition.point import Point
-from study.definition.space import Range
+from study.definition.space import Choices, Range
 
 PAPER = load("paper").table
 OURS = ("icnet", "ce")
@@ -74,7 +80,7 @@ def test_slopes_end_at_the_rotation_scores() -> None:
 
 
 def test_a_profile_is_the_share_of_scores_above() -> None:
-    figure = figures.profiles(PAPER, "ew", "held_out")
+    figure = figures.profiles(PAPER[PAPER["split_kind"] == "held_out"], "ew")
     rows = PAPER[(PAPER["averaging"] == "ew") & (PAPER["split_kind"] == "held_out")]
     rows = rows[~rows["class"].isin(["bg", "all"])]
     thick = [line for line in figure.axes[0].lines if line.get_linewidth() == 1.8]
@@ -151,7 +157,7 @@ def drawn(table: pd.DataFrame) -> dict[str, Callable[[], Figure]]:
         "heat_map": lambda: figures.heat_map(tables(table)[first], "ew"),
         "dots": lambda: figures.dots(table, *first, "ew"),
         "slopes": lambda: figures.slopes(table, *first, "ew"),
-        "profiles": lambda: figures.profiles(table, "ew", "random"),
+        "profiles": lambda: figures.profiles(table[table["split_kind"] == "random"], "ew"),
         "paired": lambda: figures.paired(table, first, second, "ew", 0.25, 0.01),
         "ranks": lambda: figures.ranks(table, "ew"),
     }
@@ -228,13 +234,25 @@ def point(width: float, strength: float) -> str:
 TRIALS = pd.DataFrame(
     [
         (
-            *("icnet", "ce", split, kind, 0, f"icnet-ce-{split}-s0-t{i:02}", i, point(width, strength)),
+            *(
+                "icnet",
+                "ce",
+                split,
+                kind,
+                "angle" * (kind == "held_out"),
+                0,
+                f"icnet-ce-{split}-s0-t{i:02}",
+                i,
+                point(width, strength),
+            ),
             *(0.4 + 0.1 * i, i == 2),
         )
         for split, kind in (("random_0", "random"), ("rot_0", "held_out"))
         for i, (width, strength) in enumerate([(1.0, 1.0), (0.5, 0.2), (2.0, 1.5)])
     ],
-    columns=[*("model", "loss", "split", "split_kind", "seed", "trial", "index", "point", "objective", "chosen")],
+    columns=[
+        *("model", "loss", "split", "split_kind", "axis", "seed", "trial", "index", "point", "objective", "chosen")
+    ],
 )
 
 
@@ -245,7 +263,7 @@ def test_the_search_shows_the_best_so_far() -> None:
 
 
 def test_the_points_of_the_search_and_the_chosen_ones() -> None:
-    figure = figures_search.search_points(TRIALS, "icnet", "ce", SPACE)
+    figure = figures_search.search_points(TRIALS, "icnet", "ce", SPACE, *SPACE)
     rings = [line for line in figure.axes[0].lines if line.get_markeredgecolor() == OF_HELD_OUT]
     assert [(set(line.get_xdata()), set(line.get_ydata())) for line in rings] == [({2.0}, {1.5})]
 
@@ -253,7 +271,8 @@ def test_the_points_of_the_search_and_the_chosen_ones() -> None:
 def test_the_points_of_one_searched_key_are_shown_beside_the_objective() -> None:
     rates = [Point({"training.learning_rate": 10.0**-i}).to_json() for i in (2, 3, 4)]
     space = {"training.learning_rate": Range(low=1e-4, high=1e-2, log=True)}
-    axes = figures_search.search_points(TRIALS.assign(point=[*rates, *rates]), "icnet", "ce", space).axes[0]
+    (sides,) = figures_search.sides_of(space)
+    axes = figures_search.search_points(TRIALS.assign(point=[*rates, *rates]), "icnet", "ce", space, *sides).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("training.learning_rate", "validation Dice")
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     rings = [line for line in axes.lines if line.get_markeredgecolor() == OF_HELD_OUT]
@@ -265,3 +284,141 @@ def test_the_matrix_shows_per_cent() -> None:
     matrix = pd.DataFrame([[np.nan, 0.25], [0.5, np.nan]], index=["bx", "cl"], columns=["bx", "cl"])
     figure = figures_search.false_class_matrix(matrix, 0.5)
     assert sorted(text for text in texts(figure) if text.isdigit()) == ["25", "50"]
+
+
+def keys(number: int) -> dict[str, Range | Choices]:
+    """So many searched keys, of which every third is a choice."""
+    kinds = (Range(low=1e-4, high=1e-2, log=True), Range(low=0, high=4), Choices(choices=["auto", True, 3]))
+    return {f"training.key_{i}": kinds[i % 3] for i in range(number)}
+
+
+def with_points(space: dict[str, Range | Choices]) -> pd.DataFrame:
+    values = [
+        {key: d.choices[i] if isinstance(d, Choices) else (d.low, 1e-3, d.high)[i] for key, d in space.items()}
+        for i in range(3)
+    ]
+    return TRIALS.assign(point=[Point(each).to_json() for each in (*values, *values)])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 6, 9])
+def test_every_searched_key_has_a_panel_up_to_a_number(number: int) -> None:
+    space = keys(number)
+    sides = figures_search.sides_of(space)
+    assert len(sides) == (1 if number <= 2 else min(number, figures_search.MOST_KEYS))
+    assert {key for side in sides for key in side} - {"objective"} == set(list(space)[: figures_search.MOST_KEYS])
+    for across, up in sides:
+        axes = figures_search.search_points(with_points(space), "icnet", "ce", space, across, up).axes[0]
+        assert axes.get_xlabel() == across
+
+
+def test_choices_are_in_their_order_by_name() -> None:
+    space = keys(3)
+    axes = figures_search.search_points(with_points(space), "icnet", "ce", space, "training.key_2", "objective").axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["auto", "True", "3"]
+
+
+def test_keys_without_a_figure_are_named() -> None:
+    (note,) = panels_study._keys_not_shown(keys(9))
+    assert note.startswith(
+        "Of 9 searched keys the first 6 have a figure; without one: training.key_6, training.key_7, "
+    )
+    assert panels_study._keys_not_shown(keys(6)) == []
+
+
+def of_so_many(num_classes: int, num_models: int = 2, num_random: int = 4, num_held_out: int = 2) -> pd.DataFrame:
+    """A class has a higher Dice than the one before."""
+    rng = np.random.default_rng(0)
+    splits = [(f"random_{i}", "random", "") for i in range(num_random)]
+    splits += [(f"clinic_{i}", "held_out", "clinic") for i in range(num_held_out)]
+    rows = [
+        (f"net{m}", "ce", *split, 0, "ew", f"organ {k}", (k + rng.random()) / num_classes)
+        for m, split, k in itertools.product(range(num_models), splits, range(num_classes))
+    ]
+    return pd.DataFrame(rows, columns=PAPER.columns)
+
+
+FEW = {
+    "one random split": (2, 2, 1, 0),
+    "one held-out split": (2, 2, 0, 1),
+    "random splits only": (2, 2, 4, 0),
+    "held-out splits only": (2, 2, 0, 3),
+    "one class": (1, 2, 4, 2),
+    "one class on one held-out split": (1, 2, 0, 1),
+    "forty classes": (40, 2, 4, 2),
+    "one configuration": (2, 1, 4, 2),
+    "one of everything": (1, 1, 1, 0),
+    "one of everything, held out": (1, 1, 0, 1),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(FEW))
+def test_few_of_anything_are_drawn_without_a_warning(name: str, tmp_path: Path) -> None:
+    """Warnings are errors here: a legend without entries, axes without a range, a mean of nothing."""
+    scores = Scores(of_so_many(*FEW[name]), "made", "as given")
+    assert "<svg" in report(scores, tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("kinds", [["random"], ["held_out"], ["random", "held_out"], []])
+def test_figures_of_a_study_are_drawn_of_few_splits(kinds: list[str]) -> None:
+    trials = TRIALS[TRIALS["split_kind"].isin(kinds)]
+    history = trials.assign(epoch=1, val_loss=0.5, train_loss=0.4, selected_epoch=1)
+    for figure in (
+        figures_search.search_points(trials, "icnet", "ce", SPACE, *SPACE),
+        figures_search.search_progress(trials, "icnet", "ce", 2),
+        figures_search.curves(history, "icnet", "ce"),
+    ):
+        assert inline_svg(figure, "few", "splits").startswith("<svg")
+
+
+def overlapping(figure: Figure, labels: Sequence[Text]) -> list[tuple[str, str]]:
+    """Pairs of texts that cover each other, as drawn."""
+    FigureCanvasAgg(figure).draw()
+    boxes = [(label.get_text(), label.get_window_extent().padded(-1)) for label in labels if label.get_text()]
+    return [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
+
+
+@pytest.mark.parametrize("num_classes", [2, 11, 12, 13, 40])
+def test_names_of_many_classes_do_not_overlap(num_classes: int) -> None:
+    table = of_so_many(num_classes)
+    classes, ours = classes_shown(table), ("net0", "ce")
+    assert len(classes) == min(num_classes, 12)
+    for figure in (
+        figures.heat_map(tables(table)[ours], "ew"),
+        figures.dots(table, *ours, "ew", classes),
+        figures.slopes(table, *ours, "ew", classes),
+        figures.paired(table, ours, ("net1", "ce"), "ew", 0.25, 0.01, classes),
+        figures_search.false_class_matrix(panels_study._most_confused(confused(num_classes))),
+    ):
+        axes = figure.axes[0]
+        assert figure.get_figwidth() < 8, "wider ones would be too small to read on a page"
+        assert overlapping(figure, axes.get_xticklabels()) == []
+        assert overlapping(figure, axes.get_yticklabels()) == []
+
+
+def confused(number: int) -> pd.DataFrame:
+    names = [f"organ {i}" for i in range(number)]
+    rates = np.fromfunction(lambda i, j: (i + j) / (2 * number), (number, number))
+    return pd.DataFrame(np.where(np.eye(number, dtype=bool), np.nan, rates), index=names, columns=names)
+
+
+def test_of_many_classes_the_hardest_and_the_easiest_are_drawn() -> None:
+    table = of_so_many(40)
+    assert classes_shown(table) == [f"organ {i}" for i in (*range(8), *range(36, 40))]
+    names = [
+        label.get_text()
+        for label in figures.dots(table, "net0", "ce", "ew", classes_shown(table)).axes[0].get_yticklabels()
+    ]
+    assert names == [*classes_shown(table), MACRO]
+    full = figures.heat_map(tables(table)["net0", "ce"], "ew").axes[0]
+    assert len(full.get_yticklabels()) == 40, "a row for each, the splits across"
+    assert class_rule(table).startswith("Of 40 classes 12 are drawn here: the 8 with the lowest mean Dice")
+    assert class_rule(of_so_many(12)) == ""
+    assert list(panels_study._most_confused(confused(40))) == [f"organ {i}" for i in range(28, 40)]
+
+
+def test_the_mean_of_objects_is_over_all_classes_whichever_are_drawn() -> None:
+    table = of_so_many(40)
+    (middle,) = lines(figures.dots(table, "net0", "ce", "ew", classes_shown(table)), "|")[-1][0]
+    ours = table[(table["model"] == "net0") & (table["split_kind"] == "random")]
+    assert middle == pytest.approx(ours["dice"].mean())

@@ -113,11 +113,11 @@ def test_where_no_number_of_splits_would_decide_it_is_said() -> None:
 
 
 def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
-    told = check(given(), max_gap=0.04, min_dice=0.75, class_="bx").text()
-    assert told.splitlines()[0] == "NOT STABLE: of 2 checks, 2 failed, 0 open, 0 met."
-    assert "failed: max-gap 0.04, icnet ce ew bx: gap random - held-out 0.110 [0.047, 0.156]" in told
-    assert "failed: min-dice 0.75, icnet ce ew bx: mean over random splits 0.630 [0.600, 0.671]" in told
-    assert "Decided by one-sided intervals, not by the values" in told
+    text = check(given(), max_gap=0.04, min_dice=0.75, class_="bx").text()
+    assert text.splitlines()[0] == "NOT STABLE: of 2 checks, 2 failed, 0 open, 0 met."
+    assert "failed: max-gap 0.04, icnet ce ew bx: gap random - held-out 0.110 [0.047, 0.156]" in text
+    assert "failed: min-dice 0.75, icnet ce ew bx: mean over random splits 0.630 [0.600, 0.671]" in text
+    assert "Decided by one-sided intervals, not by the values" in text
 
 
 @pytest.mark.parametrize(
@@ -250,10 +250,10 @@ def test_the_paper_is_not_stable() -> None:
     """Its U-Net finds a third of the pixels of cl: that fails on whatever interval."""
     verdict = check(load("paper"), max_gap=0.1, max_sd=0.05, min_dice=0.6)
     assert verdict.status == UNSTABLE
-    told = verdict.text()
-    assert "failed: min-dice 0.6, unet ce ew cl: mean over random splits 0.326 [" in told
-    assert "failed: min-dice 0.6, unet ce_dice ew cl: mean over random splits 0.326 [" in told
-    assert "failed: max-sd 0.05, unet ce ew du: SD over random splits 0.221 [" in told
+    text = verdict.text()
+    assert "failed: min-dice 0.6, unet ce ew cl: mean over random splits 0.326 [" in text
+    assert "failed: min-dice 0.6, unet ce_dice ew cl: mean over random splits 0.326 [" in text
+    assert "failed: max-sd 0.05, unet ce ew du: SD over random splits 0.221 [" in text
 
 
 # How often it errs. Scores are drawn about a true mean with a true SD, the same for every split of a kind.

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.axes import HeldOut
 from analysis.classes import class_order
 from analysis.errors import AnalysisError
 from analysis.load import load, reference_marks
-from analysis.scores import HeldOut, Scores
+from analysis.scores import Scores
 from study.cells import parse_trial
 from study.definition import file as definition_file
 from study.results import Results
@@ -422,7 +423,7 @@ def test_kinds_that_contradict_each_other_are_refused(tmp_path: Path, text: str,
 def test_words_for_held_out_splits_name_every_axis() -> None:
     table = pd.DataFrame({"split_kind": ["random", "held_out", "held_out"], "axis": ["", "angle", "site"]})
     assert HeldOut.of(table).samples == "samples whose angle or site was not trained on"
-    assert HeldOut.of(table).in_words("held_out") == "held-out angle or site splits"
+    assert HeldOut.of(table).split == "held-out angle or site split"
     assert HeldOut.of(table.assign(axis="")).samples == "held-out samples"
     mixed = table.assign(axis=["", "angle", ""])
     assert HeldOut.of(mixed).samples == "held-out samples", "an unknown axis is not spoken of by another's name"

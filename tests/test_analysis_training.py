@@ -45,10 +45,10 @@ def said(scores: Scores, question: str) -> str:
 
 def test_trainings_that_were_best_at_their_end_are_counted_and_head_the_verdict(tmp_path: Path) -> None:
     scores = study(tmp_path, [LATE, 20, SETTLED, 20])
-    told = said(scores, "Was training long enough?")
-    assert "In 3 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs" in told
-    assert "in 3 of these the training loss was still falling" in told
-    assert "training.epochs = 40" in told
+    answer = said(scores, "Was training long enough?")
+    assert "In 3 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs" in answer
+    assert "in 3 of these the training loss was still falling" in answer
+    assert "training.epochs = 40" in answer
     assert said(scores, "In short").startswith("Training was too short: in 3 of 4 trials")
     assert "validation Dice was 0.59 on average" in said(scores, "In short")
 
@@ -82,8 +82,8 @@ def test_a_network_that_predicts_background_alone_is_named(tmp_path: Path, monke
     found = training(study(tmp_path, [SETTLED, 20, SETTLED, SETTLED]).study_facts("a test"))
     assert found["remark"].tolist() == [BLANK, f"{TOO_SHORT}, {BLANK}", BLANK, BLANK]
     assert found["object_share"].tolist() == [0, 0, 0, 0]
-    told = said(load(tmp_path), "Was training long enough?")
-    assert "found no object: all test pixels are predicted as background" in told
+    answer = said(load(tmp_path), "Was training long enough?")
+    assert "found no object: all test pixels are predicted as background" in answer
 
 
 def test_a_network_that_predicts_one_class_alone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

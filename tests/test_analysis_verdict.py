@@ -157,7 +157,7 @@ def test_a_worst_value_on_both_kinds_of_split_is_said_as_a_tie_not_as_a_fraction
     table = few(4, 1).table
     table = table[(table["model"] == "icnet") & (table["loss"] == "ce") & (table["averaging"] == "ew")]
     tied = table["class"] == "bx"
-    told = said(dataclasses.replace(PAPER, table=table.assign(dice=table["dice"].mask(tied, 0.5))))
-    sentence = told["Does it hold on samples whose angle was not trained on?"]
+    findings = said(dataclasses.replace(PAPER, table=table.assign(dice=table["dice"].mask(tied, 0.5))))
+    sentence = findings["Does it hold on samples whose angle was not trained on?"]
     assert "and 1 more has it on a held-out and a random split alike, which counts in part" in sentence
     assert not any("." in word for word in sentence.partition(" columns (")[0].split()[-3:])

@@ -24,17 +24,19 @@ def test_a_calibrated_plan_goes_by_this_machines_speed_and_writes_nothing(defini
     command = ("plan", definition, "--set", "grid.models=icnet,icnet_cascade", "--json")
     rough, done = (study(*command, *more, folder=tmp_path) for more in ((), ("--calibrate",)))
     assert done.returncode == 0, done.stderr
-    plain, told = json.loads(rough.stdout), json.loads(done.stdout)
+    plain, calibrated = json.loads(rough.stdout), json.loads(done.stdout)
     assert (plain["basis"], plain["speeds"]) == ("constants", [])
-    assert told["basis"] == "calibrated"
-    assert [(speed["model"], round(speed["point"]["model.width"], 3)) for speed in told["speeds"]] == [
+    assert calibrated["basis"] == "calibrated"
+    assert [(speed["model"], round(speed["point"]["model.width"], 3)) for speed in calibrated["speeds"]] == [
         ("icnet", 0.25),
         ("icnet", 0.283),
         ("icnet_cascade", 0.25),
         ("icnet_cascade", 0.283),
     ]
     for model in ("icnet", "icnet_cascade"):
-        factors = [speed["factor"] for speed in told["speeds"] if speed["model"] == model]
-        assert told["seconds_of"][model] == pytest.approx(plain["seconds_of"][model] * sum(factors) / len(factors))
-    assert told["seconds"] == pytest.approx(sum(told["seconds_of"].values()))
+        factors = [speed["factor"] for speed in calibrated["speeds"] if speed["model"] == model]
+        assert calibrated["seconds_of"][model] == pytest.approx(
+            plain["seconds_of"][model] * sum(factors) / len(factors)
+        )
+    assert calibrated["seconds"] == pytest.approx(sum(calibrated["seconds_of"].values()))
     assert list(tmp_path.iterdir()) == []

@@ -65,7 +65,7 @@ def test_a_share_is_not_put_together_from_two_gpus() -> None:
     ("machines", "settings", "message"),
     [
         ([CPU_ONLY], "training.threads=17", r"icnet takes 17 CPUs and 4 GiB, and no machine has that:\n  box: 16 CPUs"),
-        ([Machine("small", 4, 0, 2.5)], "grid.models=unet", r"1 CPUs and 4 GiB.*\n  small: 4 CPUs, 0 GPUs, 2.5 GiB"),
+        ([Machine("small", 4, 0, 2.5)], "grid.models=unet", r"1 CPU and 4 GiB.*\n  small: 4 CPUs, 0 GPUs, 2.5 GiB"),
         ([HEAD], "grid.models=unet", "no machine has that"),
     ],
 )

@@ -174,6 +174,25 @@ def test_of_many_that_ask_at_once_never_two_hold_it(tmp_path: Path, draw: int) -
     assert sorted(outcomes) == ["held"] + ["refused"] * 5
 
 
+def test_a_beat_that_is_being_written_does_not_bring_a_claim_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, begun, write_bytes = Results(tmp_path), threading.Event(), Results.write_bytes
+
+    def write_slowly(self: Results, path: str, content: bytes) -> None:
+        begun.set()
+        time.sleep(4 * BEAT)
+        write_bytes(self, path, content)
+
+    mine = Claim(results)
+    mine.ask(pytest.fail)
+    monkeypatch.setattr(Results, "write_bytes", write_slowly)
+    assert begun.wait(60)
+    mine.give_up()
+    time.sleep(8 * BEAT)
+    assert not list(tmp_path.rglob("*.json"))
+
+
 def test_who_was_silent_too_long_learns_that_another_has_taken_over(tmp_path: Path) -> None:
     results = Results(tmp_path)
     mine = Claim(results)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trainers.data.class_names import IGNORED
-from trainers.dice import confusion, dice, macro, tolerance
+from trainers.dice import confusion, dice, macro, mean_of_objects, tolerance
 
 SIDE = 128
 
@@ -219,3 +219,10 @@ def test_an_image_that_is_ignored_altogether_has_no_score() -> None:
 def test_ignored_is_predicted_by_nobody() -> None:
     with pytest.raises(ValueError, match="none of the 2 classes"):
         confusion(np.zeros((1, 2, 2), np.uint8), np.full((1, 2, 2), IGNORED, np.uint8), 2)
+
+
+def test_the_mean_of_objects_needs_a_score_of_each() -> None:
+    scores = np.array([[0.2, 0.4], [0.5, math.nan]])
+    assert mean_of_objects(scores)[0] == pytest.approx(0.3)
+    assert math.isnan(mean_of_objects(scores)[1])
+    assert math.isnan(mean_of_objects(np.array([])))

@@ -12,8 +12,20 @@ from torch import Tensor
 
 from trainers.cpu import softmax
 from trainers.data.class_names import IGNORED
-from trainers.losses import cross_entropy, cross_entropy_dice, gathered, loss_named, picked, total_loss, try_loss
+from trainers.losses import (
+    cross_entropy,
+    cross_entropy_dice,
+    gathered,
+    loss_named,
+    output_weights,
+    picked,
+    total_loss,
+    try_loss,
+)
 from trainers.names import LOSSES
+from trainers.networks.adapter import Adapted
+from trainers.networks.icnet import ICNet
+from trainers.networks.icnet_cascade import ICNetCascade
 
 
 def drawn(batch: int = 2, classes: int = 4, side: int = 6, dtype: torch.dtype = torch.float64):
@@ -130,6 +142,27 @@ def test_coarser_outputs_are_guided_by_the_nearest_labels() -> None:
     half = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     expected = 1.0 * F.cross_entropy(logits, target) + 0.4 * F.cross_entropy(half, target[:, 1::2, 1::2])
     torch.testing.assert_close(total_loss(cross_entropy, (logits, half), target, (1.0, 0.4, 0.16)), expected)
+
+
+def test_without_weights_the_main_output_alone_counts() -> None:
+    logits, target = drawn()
+    others = [logits * factor for factor in (2.0, 3.0, 4.0)]
+    assert torch.equal(total_loss(cross_entropy, (logits, *others), target, ()), cross_entropy(logits, target))
+
+
+def test_more_outputs_than_weights_are_refused() -> None:
+    logits, target = drawn()
+    with pytest.raises(ValueError, match="gives 4 outputs in training, and output_weights has 3 weights: give as many"):
+        total_loss(cross_entropy, (logits,) * 4, target, (1.0, 0.4, 0.16))
+
+
+def test_weights_are_the_recipes_else_the_networks_own() -> None:
+    cascade, icnet = ICNetCascade(3, 0.1), ICNet(3, 0.1)
+    assert output_weights(cascade, ()) == (1.0, 0.4, 0.16)
+    assert output_weights(cascade, (1.0, 0.5, 0.0)) == (1.0, 0.5, 0.0)
+    assert output_weights(icnet, ()) == ()
+    icnet.output_weights = (2.0,)
+    assert output_weights(Adapted(icnet, 3), ()) == (2.0,), "somebody's network may have some as ours may"
 
 
 def test_a_single_output_takes_the_first_weight() -> None:

@@ -16,11 +16,18 @@ import torch
 from small_study import study, write_data
 from torch import nn
 
+from study import data_set
 from study.cells import Cell, Trial, parse_trial
+from study.commands.plan import plan
 from study.definition.file import load, parse
 from study.errors import StudyError
-from study.outside import Outside, check_parts, outside_of
-from study.prepare import prepare
+from study.outside import Outside, find_parts, outside_of, try_parts
+from study.prepare import Prepared, prepare, provenance
+from study.results import Results
+from study.results.tables import Run
+from study.simulation import simulate
+from study.splits import make_splits
+from trainers.data.cut_outs import reading
 from trainers.data.size import square
 from trainers.data.table import Samples
 from trainers.losses import cross_entropy, loss_named
@@ -179,7 +186,8 @@ def test_what_is_installed_is_known_by_its_version() -> None:
     found.make_findable()
     with pytest.raises(StudyError, match=r"torch 0\.1 is needed here, and there is "):
         Outside(versions={"torch": "0.1"}).make_findable()
-    check_parts(definition, SAMPLES)
+    find_parts(definition)
+    try_parts(definition, SAMPLES)
 
 
 def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
@@ -213,8 +221,74 @@ def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
 def test_what_cannot_be_used_is_refused_by_name(importable: Path, settings: list[str], words: str) -> None:
     definition = load(str(importable / "mine.toml"), settings)
     with pytest.raises(StudyError) as caught:
-        (outside_of(definition), check_parts(definition, SAMPLES))
+        (outside_of(definition), find_parts(definition))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["grid.models=absent:Net"], "there is no module absent"),
+        (["grid.models=parts:SmalNet"], "has no attribute 'SmalNet'"),
+        (["model.depth=3"], "model.depth: no network of the grid takes it"),
+        (["grid.losses=parts:wrong"], "parts:wrong fails: "),
+        (["grid.splits=cold", "splits.held_out.angle.cold=[77]"], "cold"),
+    ],
+)
+def test_what_needs_no_image_is_checked_before_any_is_decoded(
+    importable: Path, monkeypatch: pytest.MonkeyPatch, settings: list[str], words: str
+) -> None:
+    (importable / "parts.py").write_text(PARTS + "\n\ndef wrong(logits, labels):\n    return 1.0\n")
+    monkeypatch.setattr(reading, "decode", lambda path, mode: pytest.fail("an image was decoded"))
+    with pytest.raises(StudyError) as caught:
+        prepare(load(str(importable / "mine.toml"), settings))
+    assert words in str(caught.value)
+
+
+def test_outputs_without_a_weight_are_refused_before_anything_is_trained(importable: Path) -> None:
+    own, file = "class Weighted(SmallNet):\n    output_weights = (1.0,)\n", str(importable / "mine.toml")
+    (importable / "parts.py").write_text(f"{PARTS}\n\n{own}")
+    too_few = "gives {} outputs in training, and output_weights has {} weight"
+    for settings, name, words in (
+        (["training.output_weights=[1.0]"], "parts:SmallNet", too_few.format(2, 1)),
+        (["grid.models=icnet_cascade", "training.output_weights=[1.0, 0.5]"], "icnet_cascade", too_few.format(3, 2)),
+        (["grid.models=parts:Weighted"], "parts:Weighted", too_few.format(2, 1)),
+    ):
+        with pytest.raises(StudyError, match=f"{name} fails: .*{words}"):
+            try_parts(load(file, [*settings, "model={width=0.25}"]), 3)
+    for weights in ("[]", "[1.0, 0.4]", "[1.0, 0.4, 0.3]"):
+        try_parts(load(file, [f"training.output_weights={weights}"]), 3)
+
+
+def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, listing = list[str](), data_set.read_catalogue
+    monkeypatch.setattr(data_set, "read_catalogue", lambda path: (listed.append(path), listing(path))[1])
+    prepare(load(str(importable / "mine.toml")))
+    assert len(listed) == 1
+
+
+def test_a_plan_compares_code_as_a_run_does_and_imports_none_of_it(folder: Path, tmp_path: Path) -> None:
+    """And data, splits and versions: by the same rule."""
+    definition, out = load(str(folder / "mine.toml"), ["simulate=true"]), tmp_path / "out"
+    catalogue = data_set.catalogue_of(definition)
+    splits = make_splits(definition, data_set.samples_of(definition, catalogue))
+    source = data_set.source_of(definition, catalogue)
+    fingerprint, outside = data_set.fingerprint_of(catalogue), outside_of(definition)
+    study = Prepared(definition, source, splits, fingerprint, provenance(), outside)
+    trial = parse_trial("icnet-parts~focal-random_0-s0-t00")
+    tables = simulate(Run(study, trial, definition.default_point))
+    Results(str(out)).commit(tables)
+    assert len(plan(definition, str(out)).missing) == 5
+    (folder / "parts.py").write_text(PARTS + "\n")
+    with pytest.raises(StudyError, match=f"trials of other code: {trial.id} was trained with"):
+        plan(definition, str(out))
+    (folder / "parts.py").write_text(PARTS)
+    next((folder / "data").rglob("*.png")).unlink()
+    with pytest.raises(StudyError, match="trials of another data set"):
+        plan(definition, str(out))
+    assert "parts" not in sys.modules
+    with pytest.raises(StudyError, match="there is no module absent"):
+        plan(load(str(folder / "mine.toml"), ["grid.models=absent:Net"]), str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("model", ["icnet", "unet2", "mypkg.nets:MyNet", "a.b_c.D1:e.f"])
@@ -335,9 +409,9 @@ def test_a_loss_that_counts_ignored_pixels_is_refused_where_there_are_some(
     losses = ["torch.nn:CrossEntropyLoss", "counting:everywhere"]
     definition = parse({"grid": {"losses": losses}, "resources": {"modules": [str(tmp_path)]}})
     try:
-        check_parts(definition, SAMPLES)
+        try_parts(definition, SAMPLES)
         with pytest.raises(StudyError) as refused:
-            check_parts(definition, replace(SAMPLES, has_ignored=True))
+            try_parts(definition, replace(SAMPLES, has_ignored=True))
     finally:
         sys.modules.pop("counting", None)
     (line,) = str(refused.value).splitlines()

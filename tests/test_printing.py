@@ -1,16 +1,18 @@
 """What others wrote is shown as text: in messages, in lines, in tables, and in the terminal's own hands."""
 
 import io
+import re
 import shlex
 import subprocess
 
 import pytest
 from rich.table import Table
+from small_study import ROOT
 
 from analysis.errors import AnalysisError
 from study.errors import StudyError
 from study.terminal.printing import PlainConsole, shell_word
-from trainers.printable import printable
+from trainers.printable import counted, printable
 
 HOSTILE = {
     "title": ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
@@ -62,3 +64,27 @@ def test_a_name_is_a_word_that_a_shell_reads_as_that_name(name: str) -> None:
     assert read.removeprefix("./") == name
     if name.isprintable():
         assert shlex.split(word)[0].removeprefix("./") == name
+
+
+def test_things_are_counted_in_words() -> None:
+    one_and_many = [counted(n, "trial") for n in (0, 1, 2, 1_234_567)]
+    assert one_and_many == ["0 trials", "1 trial", "2 trials", "1,234,567 trials"]
+    assert [counted(n, "CPU") for n in (0.5, 1.0, 1.5)] == ["0.5 CPUs", "1 CPU", "1.5 CPUs"]
+    assert [counted(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]
+
+
+UNCOUNTED = re.compile(r"""f["'][^"'\n]*\{(len\([^{}]*\)|[^{}]*(num_|count|total|at_once)[^{}()]*)(:,)?\} [a-z]+s\b""")
+
+
+def test_every_count_of_a_message_is_said_in_words_that_fit_it() -> None:
+    """One rule for one and for many: `counted`."""
+    assert UNCOUNTED.search('f"{len(cells)} cells, done"')
+    assert UNCOUNTED.search('f"about {num_cells:,} trials"')
+    plural = {
+        f"{path.name}: {found[0]}"
+        for folder in ("study", "trainers")
+        for path in (ROOT / folder).rglob("*.py")
+        for found in UNCOUNTED.finditer(path.read_text())
+    }
+    always_many = {"class_names.py", "dice.py", "space.py"}
+    assert {each for each in plural if each.partition(":")[0] not in always_many} == set()

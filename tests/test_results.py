@@ -253,11 +253,11 @@ def test_other_data_and_other_splits_are_refused(tmp_path: Path) -> None:
     results = Results(tmp_path)
     trial = parse_trial("icnet-ce-random_0-s0-t00")
     here = {"data_fingerprint": "d1", "split_fingerprint": "s1", "code": None, "versions": json.dumps(versions())}
-    check_same_inputs(results, study, {trial: here})
+    check_same_inputs(results, study.inputs, {trial: here})
     with pytest.raises(StudyError, match="another data set"):
-        check_same_inputs(results, study, {trial: here | {"data_fingerprint": "d2"}})
+        check_same_inputs(results, study.inputs, {trial: here | {"data_fingerprint": "d2"}})
     with pytest.raises(StudyError, match="another split called random_0"):
-        check_same_inputs(results, study, {trial: here | {"split_fingerprint": "s2"}})
+        check_same_inputs(results, study.inputs, {trial: here | {"split_fingerprint": "s2"}})
 
 
 def test_trials_of_other_code_are_refused(tmp_path: Path) -> None:
@@ -268,13 +268,13 @@ def test_trials_of_other_code_are_refused(tmp_path: Path) -> None:
     trial = parse_trial("a~Net-ce-random_0-s0-t00")
     here = {"data_fingerprint": "d1", "split_fingerprint": "s1", "versions": json.dumps(versions())}
     here |= {"code": '{"a:Net": "source 123"}'}
-    check_same_inputs(Results(tmp_path), study, {trial: here})
+    check_same_inputs(Results(tmp_path), study.inputs, {trial: here})
     with pytest.raises(
         StudyError, match=r"a~Net-ce-random_0-s0-t00 was trained with a:Net \(source 456\), .* a:Net \(source 123\)"
     ):
-        check_same_inputs(Results(tmp_path), study, {trial: here | {"code": '{"a:Net": "source 456"}'}})
+        check_same_inputs(Results(tmp_path), study.inputs, {trial: here | {"code": '{"a:Net": "source 456"}'}})
     not_in_the_grid = parse_trial("a~Other-ce-random_0-s0-t00")
-    check_same_inputs(Results(tmp_path), study, {not_in_the_grid: here | {"code": "whatever"}})
+    check_same_inputs(Results(tmp_path), study.inputs, {not_in_the_grid: here | {"code": "whatever"}})
 
 
 @pytest.mark.parametrize("package", ["torch", "optuna"])
@@ -285,11 +285,11 @@ def test_other_versions_are_refused_unless_mixed_knowingly(tmp_path: Path, packa
     row = {"data_fingerprint": "d1", "split_fingerprint": "s1", "code": None, "versions": other}
     study = Prepared(DEFINITION, None, {}, "d1", Provenance(None, "{}"))  # type: ignore[arg-type]
     with pytest.raises(StudyError, match=rf"other versions \({package} 0.9, here .*mixed_versions=true"):
-        check_same_inputs(Results(tmp_path), study, {trial: row})
+        check_same_inputs(Results(tmp_path), study.inputs, {trial: row})
     mixed = load("demo", ["resources.mixed_versions=true"])
-    check_same_inputs(Results(tmp_path), dataclasses.replace(study, definition=mixed), {trial: row})
+    check_same_inputs(Results(tmp_path), dataclasses.replace(study.inputs, definition=mixed), {trial: row})
     unimportant = row | {"versions": json.dumps(versions() | {"ray": "0.9", "python": "3.0"})}
-    check_same_inputs(Results(tmp_path), study, {trial: unimportant})
+    check_same_inputs(Results(tmp_path), study.inputs, {trial: unimportant})
 
 
 def test_outcomes_and_missing(tmp_path: Path) -> None:

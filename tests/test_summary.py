@@ -1,7 +1,9 @@
 """The scores at the end of a run, against sums by hand."""
 
+import pandas as pd
 import pytest
 
+from analysis.scores import with_macro
 from study.cells import Cell, parse_trial
 from study.results.schemas import table_of
 from study.summary import object_dice, summarise
@@ -54,3 +56,13 @@ def test_one_trial_in_every_cell_is_listed_once() -> None:
     rows = [row for cell in cells for row in dice_rows(f"{cell.id}-t00", 0.3, 0.3)]
     (only,) = summarise(cells, committed, lambda trial_ids: table_of("dice", rows))
     assert (only.selection, only.mean) == ("default", pytest.approx(0.3))
+
+
+def test_the_summary_and_the_analysis_have_one_mean_of_objects() -> None:
+    """To the last bit, of so many classes that it matters in which way they are summed."""
+    scores = {f"class {i:02}": 0.1 + 0.7 * i / 23 for i in range(23)}
+    rows = [{"trial": "a", "partition": "test", "class": name, "dice_ew": value} for name, value in scores.items()]
+    place = {"model": "net", "loss": "ce", "split": "random_0", "split_kind": "random", "axis": "", "seed": 0}
+    table = pd.DataFrame([place | {"averaging": "ew", "class": n, "dice": v} for n, v in scores.items()])
+    macro = with_macro(table).query("`class` == 'mean of objects'")["dice"]
+    assert object_dice(table_of("dice", rows))["a"] == macro.item()

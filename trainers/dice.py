@@ -20,7 +20,7 @@ EPSILON = 0.0015
 """The paper's noise tolerance: 24 pixels of 128 x 128."""
 AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
 """How the scores of images become one, as in `DiceScores` -> its name in words. Tables call it `dice_pw` and so on."""
-BACKGROUND, ALL = "bg", "all"
+NOT_OBJECTS = BACKGROUND, ALL = "bg", "all"
 """What stands in tables as a class and is no object: the background, and the row over all pixels."""
 
 Counts = NDArray[np.int64]
@@ -112,10 +112,23 @@ def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
     return DiceScores(**per_class, **together, **counts)  # type: ignore[arg-type]
 
 
+def mean_of_objects(scores: Floats) -> Floats:
+    """The plain mean over object classes, the last axis; NaN where one of them is undefined, or there is none.
+
+    Means over different classes could not be compared.
+    """
+    if not scores.shape[-1]:
+        return np.full(scores.shape[:-1], np.nan)
+    return np.asarray(np.ascontiguousarray(scores).mean(axis=-1))  # however it lies in memory, the same bits
+
+
 def macro(scores_of_objects: Floats) -> tuple[float, int]:
-    """The plain mean over the object classes that are defined, and how many those are."""
+    """The mean over the object classes that are defined, and how many those are.
+
+    For validation samples, which are the same in all trials of a cell: there a class may be absent.
+    """
     defined = scores_of_objects[~np.isnan(scores_of_objects)]
-    return (float(defined.mean()) if len(defined) else math.nan), len(defined)
+    return float(mean_of_objects(defined)), len(defined)
 
 
 def _ratio(numerator: Any, weight: Any) -> Floats:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainers.cpu import softmax
 from trainers.data.class_names import IGNORED
 from trainers.names import LOSSES, NotFound, find
+from trainers.printable import counted
 
 SMOOTHING = 1.0
 TORCHS_IGNORED = -100
@@ -88,12 +89,26 @@ def try_loss(name: str, num_classes: int, *, with_ignored: bool = False) -> None
         )
 
 
+def output_weights(model: nn.Module, given: Sequence[float]) -> tuple[float, ...]:
+    """Of the losses of a network's outputs: those given by the recipe, else its own; empty if there are none."""
+    return tuple(given or getattr(model, "output_weights", ()))
+
+
+def weighted(outputs: Sequence[Tensor], weights: Sequence[float]) -> list[tuple[Tensor, float]]:
+    """Every output that counts in training, with its weight; without weights the main one alone. Raises ValueError for
+    more outputs than weights."""
+    if weights and len(outputs) > len(weights):
+        given = (
+            f"{counted(len(outputs), 'output')} in training, and output_weights has {counted(len(weights), 'weight')}"
+        )
+        raise ValueError(f"the network gives {given}: give as many")
+    return list(zip(outputs, weights or (1.0,), strict=False))
+
+
 def total_loss(loss: Loss, outputs: Sequence[Tensor], target_BHW: Tensor, weights: Sequence[float]) -> Tensor:
-    """The loss of every output, weighted. The first output is at full size; a coarser one is compared with the labels
-    of every n-th row and column, the one in the middle of the n (nearest resizing)."""
-    losses = [
-        weight * loss(logits, _resized(target_BHW, logits)) for logits, weight in zip(outputs, weights, strict=False)
-    ]
+    """The loss of every output that counts (see `weighted`). The first is at full size; a coarser one is compared with
+    the labels of every n-th row and column, the one in the middle of the n (nearest resizing)."""
+    losses = [weight * loss(logits, _resized(target_BHW, logits)) for logits, weight in weighted(outputs, weights)]
     return torch.stack(losses).sum()
 
 

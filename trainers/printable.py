@@ -20,3 +20,12 @@ def is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """A number of things: `0 GPUs`, `0.5 CPUs`, `1 trial`, `1,500 images`.
+
+    :param many: the plural; None: with an s.
+    """
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{shown} {one if number == 1 else many or f'{one}s'}"

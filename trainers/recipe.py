@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from trainers.data.size import Size, square
 
-NUMERICS = 6
+NUMERICS = 7
 """Goes up with every change of the code that gives the same trial other numbers; part of every recipe."""
 
 Precision = Literal["auto", "bf16", "fp32"]
@@ -18,7 +18,6 @@ CountedAt = Literal["working size", "original size"]
 Value = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | float | Annotated[str, Field(max_length=200)]
 """Of one key of the recipe that a search may vary."""
 Weight = Annotated[float, Field(ge=0, le=1000)]
-PositiveWeight = Annotated[float, Field(gt=0, le=1000)]
 
 
 def _multiple_of_16(side: int) -> int:
@@ -90,14 +89,23 @@ class TrainingRecipe(Section):
     """Of Adam, the same in every epoch."""
     adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
     """Adam's constant against a division by zero."""
-    cascade_weights: tuple[PositiveWeight, Weight, Weight] = (1.0, 0.4, 0.16)
-    """Cascade label guidance of icnet_cascade: weights of the losses at 1/4, 1/8 and 1/16 (arXiv 1704.08545)."""
+    output_weights: Annotated[tuple[Weight, ...], Field(max_length=16)] = ()
+    """Weights of the losses of a network's outputs, the main one's first; a network that gives more outputs than there
+    are weights is refused. If not given: the network's own (its attribute output_weights), which icnet_cascade has, and
+    of a network without, the main output alone counts."""
     epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0015
     """Noise tolerance of the Dice (section 3.4): share of the pixels that a class absent from an image may be given."""
     precision: Precision = "auto"
     """auto: bfloat16 where the hardware multiplies it natively, else float32."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """CPU threads of a trial. They change the order of sums, hence the bits, so they belong to the recipe."""
+
+    @field_validator("output_weights")
+    @classmethod
+    def _the_main_output_counts(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
+        if weights and not weights[0]:
+            raise ValueError("the first weight, the main output's, must be above 0")
+        return weights
 
     @property
     def size(self) -> Size:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainers.batches import Batch
-from trainers.losses import loss_named, total_loss
+from trainers.losses import loss_named, output_weights, total_loss
 from trainers.recipe import TrainingRecipe
 
 # Of ImageNet, on a scale of 0 to 255, as the paper's authors normalise.
@@ -43,12 +43,12 @@ def training_step(
     precision: torch.dtype,
 ) -> Step:
     """What moves the model's weights by one batch, and gives the loss."""
-    function = loss_named(loss)
+    function, weights = loss_named(loss), output_weights(model, recipe.output_weights)
 
     def step(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             outputs = model(to_input(images_BHWC))
-        batch_loss = total_loss(function, outputs, labels_BHW.long(), recipe.cascade_weights)
+        batch_loss = total_loss(function, outputs, labels_BHW.long(), weights)
         optimizer.zero_grad(set_to_none=True)
         batch_loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -61,13 +61,13 @@ def validation(
     model: nn.Module, loss: str, recipe: TrainingRecipe, device: torch.device, precision: torch.dtype
 ) -> Step:
     """What gives the loss of the main output on a batch, times its images, and the predicted labels_BHW."""
-    function = loss_named(loss)
+    function, weights = loss_named(loss), output_weights(model, recipe.output_weights)
 
     @torch.no_grad()
     def validate(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             outputs = model(to_input(images_BHWC))
-        batch_loss = total_loss(function, outputs[:1], labels_BHW.long(), recipe.cascade_weights)
+        batch_loss = total_loss(function, outputs[:1], labels_BHW.long(), weights)
         return batch_loss * len(images_BHWC), outputs[0].argmax(1).to(torch.uint8)
 
     return validate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -16,13 +17,16 @@ from trainers.printable import printable
 # Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
 STYLES = ("-", "--", ":", "-.")
-OF_RANDOM, OF_HELD_OUT = COLOURS[0], COLOURS[1]
+OF_RANDOM, *_OF_AXES = COLOURS
+OF_HELD_OUT = _OF_AXES[0]
 SCALE = mpl.colormaps["viridis"]
 WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
 LEGEND_ROW = 0.17  # inches
 SMALL = 8.0  # points
 MOST_CHARACTERS = 32  # of a name
+MOST_CHARACTERS_OF_COLUMN = 5  # of a heat map, side by side
 MOST_CHARACTERS_OF_MARKER = 4
+MOST_CHARACTERS_BELOW = 48  # of all names below a panel, side by side
 
 
 def empty_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
@@ -37,6 +41,11 @@ def empty_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
 def line_of(place: int) -> tuple[str, str]:
     """The colour and the dashes of the line at this place among many: all differ up to 32."""
     return COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
+
+
+def colours_of(axes: Sequence[str]) -> dict[str, str]:
+    """Axis -> the colour of its held-out splits; OF_HELD_OUT for the first."""
+    return {axis: _OF_AXES[place % len(_OF_AXES)] for place, axis in enumerate(axes)}
 
 
 def style(axes: Axes) -> None:
@@ -59,6 +68,28 @@ def legend_above(axes: Axes, columns: int = 4) -> None:
     axes.legend(
         ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3, columnspacing=1.2, **where
     )
+
+
+def slant(axes: Axes, names: Sequence[str]) -> None:
+    """The names below the axes, slanted where they would overlap."""
+    crowded = sum(len(name) + 2 for name in names) > MOST_CHARACTERS_BELOW
+    turned: dict[str, Any] = {"rotation": 45, "ha": "right"} if crowded else {}
+    axes.set_xticklabels(names, **turned)
+
+
+def names_above(axes: Axes, names: Sequence[str]) -> None:
+    """The names of a heat map's columns, upright where they would overlap."""
+    axes.xaxis.tick_top()
+    axes.set_xticklabels(names, rotation=90 if _crowded(names) else 0)
+
+
+def height_above(names: Sequence[str]) -> float:
+    """The inches that `names_above` needs."""
+    return max(ROW, 0.07 * max(map(len, names), default=0)) if _crowded(names) else ROW
+
+
+def _crowded(names: Sequence[str]) -> bool:
+    return max(map(len, names), default=0) > MOST_CHARACTERS_OF_COLUMN
 
 
 def bare(axes: Axes) -> None:

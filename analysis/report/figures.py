@@ -8,7 +8,7 @@ and are printed as they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,24 +16,29 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.axes import axes_of, in_words, kinds_of, of_kind_and_axis
 from analysis.classes import MACRO, NOT_OBJECTS, is_object
 from analysis.report.drawing import (
     LEGEND_ROW,
     MOST_CHARACTERS_OF_MARKER,
-    OF_HELD_OUT,
     OF_RANDOM,
     ROW,
     SMALL,
     WIDTH,
     bare,
+    colours_of,
     empty_panel,
     heat_cell,
+    height_above,
     legend_above,
     line_of,
+    names_above,
     plain_text,
+    slant,
 )
 from analysis.report.svg import FAINT, INK
-from analysis.scores import CONFIGURATION, HELD_OUT, KINDS, RANDOM, Floats, HeldOut, by_split, of_kind
+from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, Floats, by_split, of_configuration, of_kind
+from analysis.shown import MOST_CLASSES
 from analysis.statistics.comparison import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
@@ -42,61 +47,55 @@ from trainers.dice import ALL, BACKGROUND
 
 
 def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
-    """Dice by split (rows) and class (columns); the worst of each column outlined and bold.
+    """Dice by split (rows) and class (columns), the worst of each class outlined and bold; where there are more than
+    MOST_CLASSES, a class is a row and a split a column.
 
     :param frame: one of the frames of `analysis.tables.tables`.
     """
     values = frame[averaging]
     names = [*(n for n in values.columns if n not in NOT_OBJECTS), *(n for n in NOT_OBJECTS if n in values.columns)]
     values, marks = values[names], worst(values[names], 2)
-    kinds = [frame.attrs.get("kinds", {}).get(split, (RANDOM, ""))[0] for split in values.index]
-    xs = np.array([i + 0.25 * (name in NOT_OBJECTS) for i, name in enumerate(names)])
-    ys = np.array([i + 0.25 * (kind != RANDOM) for i, kind in enumerate(kinds)])
-    figure, axes = empty_panel(ROW * (len(values) + 2), max(WIDTH, 1.2 + 0.45 * len(names)))
-    for y, split in zip(ys, values.index, strict=True):
-        for x, name in zip(xs, names, strict=True):
-            value = float(values.loc[split, name])
-            heat_cell(axes, x, y, value, f"{value:.2f}", value, bool(marks.loc[split, name]))
-    axes.set(xlim=(-0.5, xs[-1] + 0.5), ylim=(ys[-1] + 0.5, -0.5), xticks=xs, yticks=ys)
-    axes.set_xticklabels(_plain(names))
+    down = _with_gaps([frame.attrs.get("kinds", {}).get(split, (RANDOM, "")) for split in values.index])
+    across = _with_gaps([name in NOT_OBJECTS for name in names])
+    if sum(name not in NOT_OBJECTS for name in names) > MOST_CLASSES:
+        values, marks, down, across = values.T, marks.T, across, down
+    columns = _plain(values.columns)
+    figure, axes = empty_panel(ROW * (len(values) + 1) + height_above(columns), max(WIDTH, 1.2 + 0.45 * len(columns)))
+    for (row, column), value in np.ndenumerate(values.to_numpy(float)):
+        heat_cell(axes, across[column], down[row], value, f"{value:.2f}", value, bool(marks.iloc[row, column]))
+    axes.set(xlim=(-0.5, across[-1] + 0.5), ylim=(down[-1] + 0.5, -0.5), xticks=across, yticks=down)
     axes.set_yticklabels(_plain(values.index))
-    axes.xaxis.tick_top()
+    names_above(axes, columns)
     bare(axes)
     return figure
 
 
-def dots(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
-    """Every random split a dot, every held-out split its number; the mean of the random ones with its 95 % interval."""
+def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Collection[str] | None = None) -> Figure:
+    """Every random split a dot, every held-out split its number; the mean of the random ones with its 95 % interval.
+
+    :param classes: the object classes to be drawn; None draws all.
+    """
     ours = _of(table, model, loss, averaging)
-    wide, found = by_split(ours), spread(ours).set_index("class")
-    names = _classes(found.index)
-    figure, axes = empty_panel(ROW * 1.2 * len(names) + 0.6)
-    random, held_out = (of_kind(wide, kind).droplevel([0, 1, 2]) for kind in KINDS)
-    for y, name in enumerate(names):
-        scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
-        axes.plot(scores, y + _jitter(len(scores)), "o", color=OF_RANDOM, ms=4, alpha=0.75, mew=0)
-        row = found.loc[name]
-        if row["num_splits"] >= 4:
-            axes.plot([row["mean_low"], row["mean_high"]], [y, y], "-", color=INK, lw=1.4)
-            axes.plot([row["mean"]], [y], "|", color=INK, ms=9, mew=1.6)
-        for split, score in (held_out.loc[name] if held_out.shape[1] else pd.Series(dtype=float)).items():
-            _number(axes, score, y + 0.34, split)
-    _class_rows(axes, names)
+    found = spread(ours).set_index("class")
+    names = _drawn(found.index, classes)
+    figure, axes = empty_panel(_height_of_rows(names, table))
+    intervals = found.loc[found["num_splits"] >= 4, ["mean_low", "mean", "mean_high"]]
+    _class_rows(axes, names, by_split(ours).droplevel([0, 1, 2]), intervals, table)
     axes.set(xlim=(-0.02, 1.02), xlabel="Dice")
-    for label, colour, marker in (
-        ("random split", OF_RANDOM, "o"),
-        (f"{HeldOut.of(table).split}, by number", OF_HELD_OUT, "$0$"),
-    ):
-        axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
-    legend_above(axes)
     return figure
 
 
-def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
-    """A line per object class from its mean over random splits to each held-out split; a bar spans the random ones."""
+def slopes(
+    table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Collection[str] | None = None
+) -> Figure:
+    """A line per object class from its mean over random splits to each held-out split; a bar spans the random ones.
+
+    :param table: with held-out splits of one axis.
+    :param classes: the object classes to be drawn; None draws all.
+    """
     wide = by_split(_of(table, model, loss, averaging)).droplevel([0, 1, 2])
-    wide = wide[~wide.index.isin(NOT_OBJECTS)]
-    random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
+    wide = wide.loc[[name for name in _drawn(wide.index, classes) if name not in NOT_OBJECTS]]
+    random, held_out = of_kind(wide, RANDOM), of_kind(wide, HELD_OUT)
     figure, axes = empty_panel(3.2)
     xs = np.arange(1 + held_out.shape[1])
     ends = []
@@ -109,13 +108,16 @@ def slopes(table: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure
         ends.append((_last(ys), name, colour))
     _end_labels(axes, xs[-1] + 0.08, ends)
     axes.set(xlim=(-0.35, xs[-1] + 0.45), ylim=(-0.02, 1.02), xticks=xs, ylabel="Dice")
-    axes.set_xticklabels(["random", *_plain(held_out.columns)])
+    slant(axes, ["random", *_plain(held_out.columns)])
     return figure
 
 
-def profiles(table: pd.DataFrame, averaging: str, split_kind: str) -> Figure:
-    """Share of the (split, object class) scores above each Dice: a step line per configuration, thin ones per split."""
-    rows = table[(table["averaging"] == averaging) & (table["split_kind"] == split_kind) & is_object(table["class"])]
+def profiles(table: pd.DataFrame, averaging: str) -> Figure:
+    """Share of the (split, object class) scores above each Dice: a step line per configuration, thin ones per split.
+
+    :param table: the scores on splits of one kind and axis.
+    """
+    rows = table[(table["averaging"] == averaging) & is_object(table["class"])]
     num_rows = math.ceil(len(rows[CONFIGURATION].drop_duplicates()) / 2)
     figure, axes = empty_panel(2.6 + LEGEND_ROW * num_rows)
     for i, ((model, loss), ours) in enumerate(rows.groupby(["model", "loss"], sort=False)):
@@ -137,31 +139,26 @@ def paired(
     averaging: str,
     test_to_train: float | None,
     rope: float,
+    classes: Collection[str] | None = None,
 ) -> Figure:
     """Differences a - b by class: a dot per random split, the mean with its Nadeau-Bengio interval, held-out splits by
-    number, the region of practical equivalence as a band. Without `test_to_train` there is no interval."""
+    number, the region of practical equivalence as a band. Without `test_to_train` there is no interval.
+
+    :param classes: the object classes to be drawn; None draws all.
+    """
     ours = table[table["averaging"] == averaging]
     found = compare(ours, a, b, test_to_train=test_to_train or 0.0, rope=rope).set_index("class")
     wide = by_split(ours)
     rows_a, rows_b = (wide.xs((*each, averaging), level=[0, 1, 2]) for each in (a, b))
     differences = rows_a - rows_b.reindex(rows_a.index)
-    random, held_out = of_kind(differences, "random"), of_kind(differences, HELD_OUT)
-    names = _classes(found.index)
-    figure, axes = empty_panel(ROW * 1.2 * len(names) + 0.6)
+    names = _drawn(found.index, classes)
+    figure, axes = empty_panel(_height_of_rows(names, ours))
     axes.axvspan(-rope, rope, color=FAINT, alpha=0.25, lw=0)
     axes.axvline(0, color=INK, lw=0.8)
-    for y, name in enumerate(names):
-        scores = random.loc[name].to_numpy(float) if random.shape[1] else np.array([])
-        axes.plot(scores, y + _jitter(len(scores)), "o", color=OF_RANDOM, ms=4, alpha=0.75, mew=0)
-        row = found.loc[name]
-        if test_to_train is not None and row["num_pairs"] >= 4 and not np.isnan(row["low"]):
-            axes.plot([row["low"], row["high"]], [y, y], "-", color=INK, lw=1.4)
-            axes.plot([row["difference"]], [y], "|", color=INK, ms=9, mew=1.6)
-        for split, score in (held_out.loc[name] if held_out.shape[1] else pd.Series(dtype=float)).items():
-            _number(axes, score, y + 0.34, split)
-    _class_rows(axes, names)
+    known = (found["num_pairs"] >= 4) & found["low"].notna() & (test_to_train is not None)
+    _class_rows(axes, names, differences, found.loc[known, ["low", "difference", "high"]], ours)
     reach = max(0.05, 1.08 * np.nanmax(np.abs(differences.to_numpy(float)), initial=2 * rope))
-    axes.set(xlim=(-reach, reach), xlabel=plain_text(f"← {' '.join(b)} better      {' '.join(a)} better →"))
+    axes.set(xlim=(-reach, reach), xlabel=f"← {plain_text(' '.join(b))} better\n{plain_text(' '.join(a))} better →")
     return figure
 
 
@@ -169,11 +166,15 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
     """Rank of every configuration on every split, by its mean Dice over the object classes; 1 is the best."""
     found = configuration_ranks(table[table["averaging"] == averaging])
     found = found[found["class"] == MACRO].set_index(["model", "loss"])
-    splits = table.drop_duplicates("split")[["split", "split_kind"]]
-    names = [split for split in splits["split"] if split in found.columns]
-    num_random = int((splits["split_kind"] == RANDOM).sum())
+    splits = {
+        split: kind
+        for kind in kinds_of(table)
+        for split in of_kind_and_axis(table, *kind)["split"].unique()
+        if split in found.columns
+    }
+    names = list(splits)
     figure, axes = empty_panel(0.36 * len(found) + 1.1, max(WIDTH, 1.6 + 0.3 * len(names)))
-    xs = np.arange(len(names)) + 0.4 * (np.arange(len(names)) >= num_random)
+    xs = _with_gaps(list(splits.values()), 0.4)
     ends = []
     for i, ((model, loss), row) in enumerate(found.iterrows()):
         ys, (colour, dashes) = row[names].to_numpy(float), line_of(i)
@@ -182,27 +183,60 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
     _end_labels(axes, xs[-1] + 0.3, ends, spread=0.42)
     axes.set(ylim=(len(found) + 0.5, 0.5), xlim=(-0.4, xs[-1] + 0.45 + 0.22 * len(names)), ylabel="rank", xticks=xs)
     axes.set_yticks(range(1, len(found) + 1))
-    axes.set_xticklabels(_plain(names), rotation=45, ha="right")
+    slant(axes, _plain(names))
     axes.grid(visible=False, axis="y")
     return figure
 
 
-def _class_rows(axes: Axes, names: Sequence[str]) -> None:
+def _with_gaps(groups: Sequence[object], gap: float = 0.25) -> list[float]:
+    """Places one apart, and a gap more where another group begins."""
+    begins = [i > 0 and group != groups[i - 1] for i, group in enumerate(groups)]
+    return [i + gap * sum(begins[: i + 1]) for i in range(len(groups))]
+
+
+def _height_of_rows(names: Sequence[str], table: pd.DataFrame) -> float:
+    """The inches of a panel with a row for each class and a legend of the table's kinds of splits."""
+    return ROW * 1.2 * len(names) + 0.8 + LEGEND_ROW * len(kinds_of(table))
+
+
+def _class_rows(
+    axes: Axes, names: Sequence[str], wide: pd.DataFrame, intervals: pd.DataFrame, table: pd.DataFrame
+) -> None:
+    """A row for each class: a dot for every random split, its interval (low, middle, high) where it has one, and every
+    held-out split of the table as a number in the colour of its axis.
+
+    :param wide: class x (kind, split).
+    """
+    random, held_out = of_kind(wide, RANDOM), of_kind(wide, HELD_OUT)
+    colours = colours_of(axes_of(table))
+    axis_of = table.drop_duplicates("split").set_index("split")["axis"]
+    for y, name in enumerate(names):
+        scores = random.loc[name].to_numpy(float)
+        axes.plot(scores, y + _jitter(len(scores)), "o", color=OF_RANDOM, ms=4, alpha=0.75, mew=0)
+        if name in intervals.index:
+            low, middle, high = intervals.loc[name]
+            axes.plot([low, high], [y, y], "-", color=INK, lw=1.4)
+            axes.plot([middle], [y], "|", color=INK, ms=9, mew=1.6)
+        for split, score in held_out.loc[name].items():
+            _number(axes, score, y + 0.34, split, colours[axis_of[split]])
     objects = sum(name not in NOT_OBJECTS for name in names)
     axes.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)))
     axes.set_yticklabels(_plain(names))
     if 0 < objects < len(names):
         axes.axhline(objects - 0.5, color=FAINT, lw=0.6)
     axes.grid(visible=False, axis="y")
+    for kind, axis in kinds_of(table):
+        colour, marker, how = (OF_RANDOM, "o", "") if kind == RANDOM else (colours[axis], "$0$", ", by number")
+        label = f"{in_words(kind, plain_text(axis))}{how}"
+        axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
+    legend_above(axes, columns=2 if len(kinds_of(table)) < 3 else 1)
 
 
-def _number(axes: Axes, x: float, y: float, split: object) -> None:
+def _number(axes: Axes, x: float, y: float, split: object, colour: str) -> None:
     """A held-out split's number, or what its name ends in, as a marker."""
     if not np.isnan(x):
         shown = plain_text(str(split).rpartition("_")[2][:MOST_CHARACTERS_OF_MARKER])
-        axes.text(
-            x, y, shown, color=OF_HELD_OUT, size=SMALL - 0.5, weight="bold", ha="center", va="center", clip_on=True
-        )
+        axes.text(x, y, shown, color=colour, size=SMALL - 0.5, weight="bold", ha="center", va="center", clip_on=True)
 
 
 def _end_labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], spread: float = 0.052) -> None:
@@ -234,13 +268,13 @@ def _profile(axes: Axes, scores: pd.Series[float], **line: Any) -> None:
 
 
 def _of(table: pd.DataFrame, model: str, loss: str, averaging: str) -> pd.DataFrame:
-    chosen = (table["model"] == model) & (table["loss"] == loss) & (table["averaging"] == averaging)
-    return table[chosen]
+    return of_configuration(table[table["averaging"] == averaging], model, loss)
 
 
-def _classes(names: pd.Index[Any]) -> list[str]:
-    """Object classes in their order, then macro, all and background."""
-    return [*(n for n in names if n not in NOT_OBJECTS), *(n for n in (MACRO, ALL, BACKGROUND) if n in names)]
+def _drawn(names: pd.Index[Any], classes: Collection[str] | None) -> list[str]:
+    """Object classes in their order, all or these; then macro, all and background."""
+    objects = [name for name in names if name not in NOT_OBJECTS and (classes is None or name in classes)]
+    return [*objects, *(name for name in (MACRO, ALL, BACKGROUND) if name in names)]
 
 
 def _jitter(number: int) -> Floats:

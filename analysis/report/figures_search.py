@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from analysis.axes import axes_of, in_words, kinds_of, of_kind_and_axis
 from analysis.report.drawing import (
     COLOURS,
     LEGEND_ROW,
@@ -21,19 +24,23 @@ from analysis.report.drawing import (
     SMALL,
     WIDTH,
     bare,
+    colours_of,
     empty_panel,
     heat_cell,
+    height_above,
     legend_above,
+    names_above,
     plain_text,
     style,
 )
 from analysis.report.svg import FAINT, INK
-from analysis.scores import HELD_OUT, RANDOM
+from analysis.scores import RANDOM, of_configuration
 from analysis.statistics.search import hyperparameters
 from study.definition.space import Choices, Range
 
-KIND_COLOURS = {RANDOM: OF_RANDOM, HELD_OUT: OF_HELD_OUT}
-KIND_MARKERS = {RANDOM: "o", HELD_OUT: "D"}
+MARKERS = ("o", "D", "s", "^", "v", "P")  # of random splits, then of the held-out ones of each axis
+MOST_KEYS = 6
+"""Of the searched keys, those that have a figure of their own where there are more than two."""
 
 
 def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
@@ -72,21 +79,35 @@ def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
     return figure
 
 
-def search_points(trials: pd.DataFrame, model: str, loss: str, space: Mapping[str, Range | Choices]) -> Figure:
-    """Every trial at the values of the first two searched keys (of one key: and its validation objective), coloured by
-    its validation objective; each cell's choice ringed, the default point crossed.
+Space = Mapping[str, Range | Choices]
 
-    :param trials: one row per trial: model, loss, split_kind, index, point, objective, chosen.
+
+def sides_of(space: Space) -> list[tuple[str, str]]:
+    """What the panels of `search_points` show across and up: two keys against each other, else each of the first
+    MOST_KEYS against the validation objective."""
+    keys = list(space)
+    return [(keys[0], keys[1])] if len(keys) == 2 else [(key, "objective") for key in keys[:MOST_KEYS]]
+
+
+def search_points(trials: pd.DataFrame, model: str, loss: str, space: Space, across: str, up: str) -> Figure:
+    """Every trial at the values of two searched keys, or of one and its validation objective, coloured by its
+    validation objective; each cell's choice ringed, the default point crossed.
+
+    :param trials: one row per trial: model, loss, split_kind, axis, index, point, objective, chosen.
+    :param across, up: one of `sides_of`.
     """
-    ours = _of(trials, model, loss)
-    ours = ours.assign(**hyperparameters(ours))
-    across, up = [*space, "objective"][:2]
-    figure, axes = empty_panel(3.0)
+    ours = of_configuration(trials, model, loss)
+    points = hyperparameters(ours).reindex(columns=list(space))
+    ours = ours.assign(**{key: _places(points[key], space[key]) for key in (across, up) if key in space})
+    figure, axes = empty_panel(3.2)
     known = ours.dropna(subset="objective")
     low, high = (known["objective"].min(), known["objective"].max()) if len(known) else (0.0, 1.0)
-    for kind, part in known.groupby("split_kind", sort=False):
-        x, y, marker = part[across], part[up], KIND_MARKERS[str(kind)]
+    for place, (kind, axis) in enumerate(kinds_of(known)):
+        part, marker = of_kind_and_axis(known, kind, axis), MARKERS[place % len(MARKERS)]
+        x, y = part[across], part[up]
         drawn = axes.scatter(x, y, c=part["objective"], marker=marker, s=26, lw=0, vmin=low, vmax=high, cmap=SCALE)
+        label = in_words(kind, plain_text(axis))
+        axes.plot([], [], marker=marker, ls="none", color=FAINT, ms=4.5, mew=0, label=label)
     chosen = known[known["chosen"]]
     axes.plot(chosen[across], chosen[up], "o", ms=8.5, mfc="none", mec=OF_HELD_OUT, mew=1.1)
     default = ours[ours["index"] == 0]
@@ -97,31 +118,40 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Mapping[st
         bar.ax.tick_params(colors=INK, labelsize=SMALL - 1, length=0)
         bar.set_label("validation Dice", color=INK, size=SMALL)
     axes.set(xlabel=across, ylabel="validation Dice" if up == "objective" else up)
-    for key, axis in ((across, axes.xaxis), (up, axes.yaxis)):
-        if isinstance(dimension := space.get(key), Range) and dimension.log:
-            (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
-            axis.set_major_formatter(ScalarFormatter())
-            axis.set_minor_formatter(ScalarFormatter())
-    axes.tick_params(which="minor", colors=INK, labelsize=SMALL - 1, length=0)
+    _scale(axes.xaxis, axes.set_xscale, space.get(across))
+    _scale(axes.yaxis, axes.set_yscale, space.get(up))
+    axes.tick_params(which="minor", length=0)
+    if len(known):
+        legend_above(axes, columns=2)
     return figure
+
+
+def _places(values: pd.Series[Any], dimension: Range | Choices) -> pd.Series[Any]:
+    """The values, or the places of choices in their order."""
+    return values.map(list(dimension.choices).index) if isinstance(dimension, Choices) else values
+
+
+def _scale(axis: Axis, set_scale: Callable[[str], None], dimension: Range | Choices | None) -> None:
+    """Ticks for a searched key: plain numbers, on a logarithmic scale if it was searched so, or its choices."""
+    if isinstance(dimension, Choices):
+        axis.set_ticks(range(len(dimension.choices)), [plain_text(choice) for choice in dimension.choices])
+    elif isinstance(dimension, Range) and dimension.log:
+        set_scale("log")
+        decades = math.log10(dimension.high / dimension.low)
+        _plain_logarithmic(axis, (1, 2, 5) if decades < 1.5 else (1, 3) if decades < 3 else (1,))
 
 
 def search_progress(trials: pd.DataFrame, model: str, loss: str, startup: int) -> Figure:
     """The best validation objective so far by trial index, a line per cell; right of the rule TPE chooses."""
-    ours = _of(trials, model, loss)
+    ours = of_configuration(trials, model, loss)
     figure, axes = empty_panel(2.4)
+    lines = _line_of_kinds(ours)
     for (_, _), cell in ours.sort_values("index").groupby(["split", "seed"], sort=False):
-        kind = str(cell["split_kind"].iloc[0])
-        best = cell["objective"].cummax()
-        axes.plot(cell["index"], best, color=KIND_COLOURS[kind], ls="-" if kind == RANDOM else "--", lw=1, alpha=0.8)
+        axes.plot(cell["index"], cell["objective"].cummax(), **lines[_kind_of(cell)], lw=1, alpha=0.8)
     last = int(ours["index"].max()) if len(ours) else 0
     if startup <= last:
         axes.axvline(startup - 0.5, color=FAINT, lw=0.8)
-    for kind, colour in KIND_COLOURS.items():
-        axes.plot(
-            [], [], color=colour, ls="-" if kind == RANDOM else "--", lw=1.2, label=f"{kind.replace('_', '-')} split"
-        )
-    legend_above(axes)
+    _name_kinds(axes, lines)
     axes.set(xlabel="trial of the cell", ylabel="best validation Dice so far", xlim=(-0.3, last + 0.3))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
@@ -132,23 +162,22 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
 
     :param history: what `Facts.history` gives.
     """
-    ours = _of(history, model, loss)
+    ours = of_configuration(history, model, loss)
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
     figure.patch.set_alpha(0)
     above, below = figure.subplots(2, 1, sharex=True)
     for axes in (above, below):
         style(axes)
+    lines = _line_of_kinds(ours)
     for _, run in ours.sort_values("epoch").groupby("trial", sort=False):
-        colour = KIND_COLOURS[str(run["split_kind"].iloc[0])]
+        colour = lines[_kind_of(run)]["color"]
         above.plot(run["epoch"], run["objective"], color=colour, lw=0.9, alpha=0.8)
         below.plot(run["epoch"], run["val_loss"], color=colour, lw=0.9, alpha=0.8)
         below.plot(run["epoch"], run["train_loss"], color=colour, lw=0.8, ls=":", alpha=0.8)
         kept = run[run["epoch"] == run["selected_epoch"]]
         above.plot(kept["epoch"], kept["objective"], "o", color=colour, ms=4)
         below.plot(kept["epoch"], kept["val_loss"], "o", color=colour, ms=4)
-    for kind, colour in KIND_COLOURS.items():
-        above.plot([], [], color=colour, lw=1.2, label=f"{kind.replace('_', '-')} split")
-    legend_above(above)
+    _name_kinds(above, {kind: line | {"ls": "-"} for kind, line in lines.items()})
     above.set_ylabel("validation Dice")
     below.set(ylabel="loss (dotted: training)", xlabel="epoch", yscale="log")
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -163,13 +192,15 @@ def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
     :param top: the share at the upper end of the colour scale, the same for panels that are to be compared.
     """
     values = matrix.to_numpy(float)
-    figure, axes = empty_panel(ROW * (len(matrix) + 2.2), max(WIDTH, 1.2 + 0.45 * matrix.shape[1]))
+    columns = [plain_text(name) for name in matrix.columns]
+    height = ROW * (len(matrix) + 1.2) + height_above(columns)
+    figure, axes = empty_panel(height, max(WIDTH, 1.2 + 0.45 * matrix.shape[1]))
     for (y, x), value in np.ndenumerate(values):
         heat_cell(axes, x, y, value, f"{100 * value:.0f}", value / top)
     axes.set(xlim=(-0.5, matrix.shape[1] - 0.5), ylim=(len(matrix) - 0.5, -0.5))
-    axes.set_xticks(range(matrix.shape[1]), [plain_text(name) for name in matrix.columns])
+    axes.set_xticks(range(matrix.shape[1]))
     axes.set_yticks(range(len(matrix)), [plain_text(name) for name in matrix.index])
-    axes.xaxis.tick_top()
+    names_above(axes, columns)
     axes.xaxis.set_label_position("top")
     axes.set(xlabel="falsely predicted (% of images)", ylabel="object in the image")
     bare(axes)
@@ -183,5 +214,26 @@ def _plain_logarithmic(axis: Axis, digits: Sequence[int]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _of(rows: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:
-    return rows[(rows["model"] == model) & (rows["loss"] == loss)]
+Kind = tuple[str, str]
+
+
+def _kind_of(rows: pd.DataFrame) -> Kind:
+    """The kind and axis of the one split that the rows are of."""
+    return str(rows["split_kind"].iloc[0]), str(rows["axis"].iloc[0])
+
+
+def _line_of_kinds(rows: pd.DataFrame) -> dict[Kind, dict[str, Any]]:
+    """Kind and axis -> the colour and the dashes of a line: random splits are drawn solid."""
+    colours = colours_of(axes_of(rows))
+    return {
+        (kind, axis): {"color": OF_RANDOM, "ls": "-"} if kind == RANDOM else {"color": colours[axis], "ls": "--"}
+        for kind, axis in kinds_of(rows)
+    }
+
+
+def _name_kinds(axes: Axes, lines: Mapping[Kind, dict[str, Any]]) -> None:
+    """A legend of the kinds of splits, above the axes."""
+    for (kind, axis), line in lines.items():
+        axes.plot([], [], **line, lw=1.2, label=in_words(kind, plain_text(axis)))
+    if lines:
+        legend_above(axes, columns=2)

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from analysis.axes import HeldOut, axes_of, by_axis, in_words, kinds_of, of_kind_and_axis
 from analysis.formats import long_name
 from analysis.report import figures
-from analysis.report.page import Drawn, panel
-from analysis.scores import KINDS
-from analysis.shown import pairs_of
+from analysis.report.page import Drawn, Panel, panel
+from analysis.shown import class_rule, pairs_of
 from analysis.statistics.material import Material
 from analysis.tables import tables
+
+Draw = Callable[[str, str, str], Figure]
+"""From model, loss and averaging."""
+Describe = Callable[[str, str, str], str]
+
+
+def _of_each(material: Material, draw: Draw, describe: Describe, more: str = "") -> list[Panel]:
+    """A panel for each configuration shown and each averaging, in whose caption `more` stands last."""
+    return [
+        panel(
+            f"{model} {loss}, {long_name(averaging)}{more}",
+            draw(model, loss, averaging),
+            describe(model, loss, averaging),
+        )
+        for model, loss in material.shown
+        for averaging in _averagings(material)
+    ]
 
 
 def _averagings(material: Material) -> list[str]:
     return list(dict.fromkeys(material.table["averaging"]))
 
 
-def _each(material: Material) -> Iterator[tuple[str, str, str]]:
-    """(model, loss, averaging) of what is shown."""
-    return ((*each, averaging) for each in material.shown for averaging in _averagings(material))
+def _about_classes(material: Material) -> list[str]:
+    """A note where not every class is drawn."""
+    return list(filter(None, [class_rule(material.table)]))
 
 
 def _heat_maps(material: Material) -> Drawn:
     frames = tables(material.shown_table, simulated=material.scores.simulated)
-    panels = [
-        panel(
-            f"{model} {loss}, {long_name(averaging)}",
-            figures.heat_map(frames[model, loss], averaging),
-            f"Dice by split and class. The worst of each: {_worst_in_words(frames[model, loss], averaging)}.",
+    return Drawn(
+        _of_each(
+            material,
+            lambda model, loss, averaging: figures.heat_map(frames[model, loss], averaging),
+            lambda model, loss, averaging: (
+                f"Dice by split and class. The worst of each: {_worst_in_words(frames[model, loss], averaging)}."
+            ),
         )
-        for model, loss, averaging in _each(material)
-    ]
-    return Drawn(panels)
+    )
 
 
 def _worst_in_words(frame: pd.DataFrame, averaging: str) -> str:
@@ -44,41 +62,48 @@ def _worst_in_words(frame: pd.DataFrame, averaging: str) -> str:
 
 
 def _dots(material: Material) -> Drawn:
-    panels = [
-        panel(
-            f"{model} {loss}, {long_name(averaging)}",
-            figures.dots(material.by_configuration[model, loss], model, loss, averaging),
+    panels = _of_each(
+        material,
+        lambda model, loss, averaging: figures.dots(
+            material.by_configuration[model, loss], model, loss, averaging, material.classes
+        ),
+        lambda *_: (
             "Every random split a dot, every held-out split a numbered marker, the mean of the random splits with its "
-            "95 % interval; by class. Values in the table of this section.",
-        )
-        for model, loss, averaging in _each(material)
-    ]
-    return Drawn(panels)
+            "95 % interval; by class. Values in the table of this section."
+        ),
+    )
+    return Drawn(panels, notes=_about_classes(material))
 
 
 def _slopes(material: Material) -> Drawn:
+    several = len(axes_of(material.table)) > 1
     panels = [
-        panel(
-            f"{model} {loss}, {long_name(averaging)}",
-            figures.slopes(material.by_configuration[model, loss], model, loss, averaging),
-            "A line per class from its mean over random splits to each held-out split; the bars are the random splits' "
-            "range.",
+        each
+        for axis, part in by_axis(material.shown_table).items()
+        for each in _of_each(
+            material,
+            lambda model, loss, averaging, part=part: figures.slopes(  # type: ignore[misc]
+                part, model, loss, averaging, material.classes
+            ),
+            lambda *_: (
+                "A line per class from its mean over random splits to each held-out split; the bars are the random "
+                "splits' range."
+            ),
+            f", {HeldOut((axis,)).split}s" if several and axis else "",
         )
-        for model, loss, averaging in _each(material)
     ]
-    return Drawn(panels)
+    return Drawn(panels, notes=_about_classes(material))
 
 
 def _profiles(material: Material) -> Drawn:
-    kinds = [kind for kind in KINDS if (material.table["split_kind"] == kind).any()]
     panels = [
         panel(
-            f"{material.held_out.in_words(kind)}, {long_name(averaging)}",
-            figures.profiles(material.shown_table, averaging, kind),
+            f"{in_words(*kind)}s, {long_name(averaging)}",
+            figures.profiles(of_kind_and_axis(material.shown_table, *kind), averaging),
             "Share of scores (split and object class) above each Dice, a step line per configuration.",
         )
         for averaging in _averagings(material)
-        for kind in kinds
+        for kind in kinds_of(material.table)
     ]
     return Drawn(panels)
 
@@ -89,7 +114,8 @@ def _pairs(material: Material) -> Drawn:
         panel(
             f"{' '.join(a)} less {' '.join(b)}, {long_name(averaging)}",
             figures.paired(
-                pd.concat([material.by_configuration[a], material.by_configuration[b]]), a, b, averaging, ratio, rope
+                pd.concat([material.by_configuration[a], material.by_configuration[b]]),
+                *(a, b, averaging, ratio, rope, material.classes),
             ),
             "Differences by class, a dot per random split, the mean with its corrected 95 % interval, the region "
             "of practical equivalence as a band around zero.",
@@ -98,7 +124,7 @@ def _pairs(material: Material) -> Drawn:
         for averaging in _averagings(material)
     ]
     unknown = "No intervals: these results do not say how many images each split trains on and tests."
-    return Drawn(panels, notes=[] if ratio else [unknown])
+    return Drawn(panels, notes=[*_about_classes(material), *([] if ratio else [unknown])])
 
 
 def _ranks(material: Material) -> Drawn:

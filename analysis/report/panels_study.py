@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Collection
 
 import pandas as pd
 
+from analysis.axes import in_words
 from analysis.classes import is_object
 from analysis.report import figures_search
 from analysis.report.page import Drawn, Picture, Pictures, panel
 from analysis.report.strips import Strip, colours, examples, strips
 from analysis.scores import CONFIGURATION, main_averaging, tuned_trials
+from analysis.shown import MOST_CLASSES, class_rule
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
 from analysis.statistics.false_classes import false_class_matrices
 from analysis.statistics.material import Material
@@ -46,21 +49,36 @@ def _search(material: Material) -> Drawn:
     points = trials.assign(chosen=trials["trial"].isin(tuned_trials(trials)["trial"]))
     if points["index"].max() == 0 or points.empty:
         return Drawn(notes=["One trial in every cell: nothing was searched."])
+    sides = figures_search.sides_of(material.space)
     panels = []
     for model, loss in material.shown:
         panels += [
             panel(
-                f"{model} {loss}: points tried",
-                figures_search.search_points(points, model, loss, material.space),
+                f"{model} {loss}: points tried{f', {across}' * (len(sides) > 1)}",
+                figures_search.search_points(points, model, loss, material.space, across, up),
                 "The point of every trial, coloured by its validation objective.",
-            ),
+            )
+            for across, up in sides
+        ]
+        panels.append(
             panel(
                 f"{model} {loss}: best so far",
                 figures_search.search_progress(points, model, loss, material.startup),
                 "The best validation objective of every cell by trial index.",
-            ),
-        ]
-    return Drawn(panels)
+            )
+        )
+    return Drawn(panels, notes=_keys_not_shown(material.space))
+
+
+def _keys_not_shown(space: Collection[str]) -> list[str]:
+    """The sentence that names them, where there are any."""
+    left_out = list(space)[figures_search.MOST_KEYS :]
+    if not left_out:
+        return []
+    return [
+        f"Of {len(space)} searched keys the first {figures_search.MOST_KEYS} have a figure; without one: "
+        f"{', '.join(left_out)}. The column point of OUT/trials has the values of all."
+    ]
 
 
 def _curves(material: Material) -> Drawn:
@@ -81,28 +99,39 @@ def _false_classes(material: Material) -> Drawn:
     top = max(0.25, *(matrix.max(axis=None) for matrix in matrices.values()))
     panels = [
         panel(
-            f"{model} {loss}, {material.held_out.in_words(kind)}",
-            figures_search.false_class_matrix(matrix, top),
+            f"{model} {loss}, {in_words(kind, axis)}s",
+            figures_search.false_class_matrix(_most_confused(matrix), top),
             "Share of the test images of each object (row) in which each other class (column) is falsely predicted.",
         )
-        for (model, loss, kind), matrix in matrices.items()
+        for (model, loss, kind, axis), matrix in matrices.items()
         if (model, loss) in material.shown
     ]
-    return Drawn(panels)
+    number = max((len(matrix) for matrix in matrices.values()), default=0)
+    note = f"Each figure has the {MOST_CLASSES} of {number} classes that are confused most often; the table has all."
+    return Drawn(panels, notes=[note] * (number > MOST_CLASSES))
+
+
+def _most_confused(matrix: pd.DataFrame) -> pd.DataFrame:
+    """The matrix, or the MOST_CLASSES classes of a larger one with the highest rates, as object or as prediction."""
+    rates = matrix.sum(axis=0) + matrix.sum(axis=1)
+    chosen = set(rates.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES])
+    names = [name for name in matrix.index if name in chosen]
+    return matrix.loc[names, names]
 
 
 def _strips(material: Material) -> Drawn:
     classes = list(dict.fromkeys(material.table.loc[is_object(material.table["class"]), "class"]))
     key = [(name, "#" + bytes(colour).hex()) for name, colour in colours(classes).items()]
     try:
-        found = strips(material.facts, _shown(examples(material.images), material))
+        shown = _shown(examples(material.images), material)
+        found = strips(material.facts, shown[shown["class"].isin(material.classes)])
     except StudyError as error:
         return Drawn(notes=[f"{error}."], key=key)
     groups = [
         Pictures(f"{model} {loss}", [_picture(strip) for strip in found if (strip.model, strip.loss) == (model, loss)])
         for model, loss in material.shown
     ]
-    return Drawn(pictures=groups, key=key)
+    return Drawn(pictures=groups, key=key, notes=list(filter(None, [class_rule(material.table)])))
 
 
 def _picture(strip: Strip) -> Picture:

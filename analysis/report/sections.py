@@ -9,8 +9,9 @@ from analysis.report.page import Drawn, Section, Table
 from analysis.report.panels import OF_SCORES
 from analysis.report.panels_study import OF_A_STUDY
 from analysis.scores import CONFIGURATION, configurations
-from analysis.statistics.catalogue import Statistic, Topic, topics
+from analysis.statistics.catalogue import topics
 from analysis.statistics.material import Material
+from analysis.statistics.topic import Statistic, Topic
 from analysis.tables import tables
 
 

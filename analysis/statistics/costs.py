@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.axes import by_axis
 from analysis.classes import MACRO
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, KINDS, with_macro
+from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, with_macro
 from analysis.statistics.spread import MIN_SPLITS_FOR_SD, mean_interval
 from study.definition.point import Point
 
@@ -28,7 +29,8 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
 
     label               e.g. "icnet ce t00": the trial's index names the point; `point` is its values
     num_splits          random splits on which it was trained; mean, low, high: macro Dice over them (seeds averaged),
-                        with Student's interval from four splits on; held_out_mean: over the held-out splits
+                        with Student's interval from four splits on; held_out_mean: over the held-out splits; of
+                        several axes each has its own, held_out_mean_<axis>
     parameters, gflops  of the network; latency_ms, train_seconds: medians over the trials on the named device, with
                         their extremes in <cost>_low and <cost>_high
     device              the one on which most trials ran; times of other devices are left out
@@ -68,16 +70,22 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     model, loss, index = key
     rows = with_macro(runs)
     macro = rows[rows["class"] == MACRO]
-    by_split = macro.groupby(["split_kind", "split"])["dice"].mean()
-    random, held_out = (by_split[by_split.index.get_level_values(0) == kind] for kind in KINDS)
+    random = macro[macro["split_kind"] == RANDOM].groupby("split")["dice"].mean()
     n = random.count()
     low, high = mean_interval(random.mean(), random.std(), n) if n >= MIN_SPLITS_FOR_SD else (np.nan, np.nan)
     row = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
     row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n}
-    row |= {"mean": random.mean(), "low": float(low), "high": float(high), "held_out_mean": held_out.mean()}
+    row |= {"mean": random.mean(), "low": float(low), "high": float(high)} | _held_out_means(runs, macro)
     row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
     here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})
     for cost in TIMES:
         values = here[cost].astype(float)
         row |= {cost: values.median(), f"{cost}_low": values.min(), f"{cost}_high": values.max()}
     return row
+
+
+def _held_out_means(runs: pd.DataFrame, macro: pd.DataFrame) -> dict[str, float]:
+    """The mean over the held-out splits of each axis."""
+    parts, of_split = by_axis(runs), macro[macro["split_kind"] == HELD_OUT].groupby("split")["dice"].mean()
+    names = {axis: "held_out_mean" if len(parts) == 1 else f"held_out_mean_{axis}" for axis in parts}
+    return {names[axis]: float(of_split[of_split.index.isin(part["split"])].mean()) for axis, part in parts.items()}

@@ -15,14 +15,17 @@ from analysis.facts import Facts
 from analysis.scores import CONFIGURATION
 
 IMAGE = ["image", "class"]
+_SPLITS = [*CONFIGURATION, "split_kind", "axis"]
+OfSplits = tuple[str, str, str, str]
+"""(model, loss, kind of split, axis)"""
 
 
 def false_classes(facts: Facts) -> pd.DataFrame:
-    """How often each object class is predicted where it is not. One row per configuration, kind of split and class.
+    """How often each object class is predicted where it is not. One row per configuration, kind of split, axis, class.
 
     rate                the share of the images without the class in which it is falsely predicted: mean over trials
     rate_low, rate_high its extremes over the trials
-    share               the class's share of all false predictions of that configuration and kind
+    share               the class's share of all false predictions of that configuration, kind and axis
     num_trials, num_images (without the class, over all trials), num_false
     """
     rows = []
@@ -30,9 +33,9 @@ def false_classes(facts: Facts) -> pd.DataFrame:
         absent, false = (~each.true_NK).sum(0), each.false_NK.sum(0)
         counts = zip(each.classes, absent, false, strict=True)
         rows += [each.factors | {"class": name, "num_images": int(n), "num_false": int(f)} for name, n, f in counts]
-    of_trial = pd.DataFrame(rows, columns=["trial", *CONFIGURATION, "split_kind", "class", "num_images", "num_false"])
+    of_trial = pd.DataFrame(rows, columns=["trial", *_SPLITS, "class", "num_images", "num_false"])
     of_trial["rate"] = of_trial["num_false"] / of_trial["num_images"].where(of_trial["num_images"] > 0)
-    groups = of_trial.groupby([*CONFIGURATION, "split_kind", "class"], sort=False)
+    groups = of_trial.groupby([*_SPLITS, "class"], sort=False)
     found = groups.agg(
         num_trials=("trial", "count"),
         num_images=("num_images", "sum"),
@@ -41,20 +44,22 @@ def false_classes(facts: Facts) -> pd.DataFrame:
         rate_low=("rate", "min"),
         rate_high=("rate", "max"),
     )
-    total = found.groupby([*CONFIGURATION, "split_kind"], sort=False)["num_false"].transform("sum")
+    total = found.groupby(_SPLITS, sort=False)["num_false"].transform("sum")
     found["share"] = found["num_false"] / total.where(total > 0)
     return found.reset_index()
 
 
-def false_class_matrices(facts: Facts) -> dict[tuple[str, str, str], pd.DataFrame]:
-    """(model, loss, split kind) -> true object x falsely predicted class.
+def false_class_matrices(facts: Facts) -> dict[OfSplits, pd.DataFrame]:
+    """For each configuration, kind and axis of split: true object x falsely predicted class.
 
-    A value is the share of the true object's test images, over all trials of that kind, in which the class is falsely
-    predicted; NaN where the image shows the class itself (the diagonal), and in the row of an object in no test image.
+    A value is the share of the true object's test images, over all trials of that kind and axis, in which the class is
+    falsely predicted; NaN where the image shows the class itself (the diagonal), and in the row of an object in no test
+    image.
     """
-    sums: dict[tuple[str, str, str], tuple[list[str], NDArray[np.float64], NDArray[np.float64]]] = {}
+    sums: dict[OfSplits, tuple[list[str], NDArray[np.float64], NDArray[np.float64]]] = {}
     for each in facts.test_images:
-        key = (str(each.factors["model"]), str(each.factors["loss"]), str(each.factors["split_kind"]))
+        model, loss, kind, axis = (str(each.factors[name]) for name in _SPLITS)
+        key = model, loss, kind, axis
         zeros = np.zeros((len(each.classes), len(each.classes)))
         _, false, possible = sums.setdefault(key, (each.classes, zeros.copy(), zeros.copy()))
         true = each.true_NK.astype(float)
@@ -70,12 +75,12 @@ def false_class_matrices(facts: Facts) -> dict[tuple[str, str, str], pd.DataFram
     }
 
 
-def as_rows(matrices: dict[tuple[str, str, str], pd.DataFrame]) -> pd.DataFrame:
+def as_rows(matrices: dict[OfSplits, pd.DataFrame]) -> pd.DataFrame:
     """The matrices below each other; a class `mug` that is falsely predicted has the column `mug seen`."""
     frames = []
-    for (model, loss, kind), matrix in matrices.items():
+    for (model, loss, kind, axis), matrix in matrices.items():
         rows = matrix.add_suffix(" seen").rename_axis(index="true object", columns=None).reset_index()
-        place = pd.DataFrame({"model": model, "loss": loss, "split_kind": kind}, index=rows.index)
+        place = pd.DataFrame({"model": model, "loss": loss, "split_kind": kind, "axis": axis}, index=rows.index)
         frames.append(place.join(rows))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

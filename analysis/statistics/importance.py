@@ -13,7 +13,7 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
-from analysis.scores import CELL, CONFIGURATION
+from analysis.scores import CELL, CONFIGURATION, of_configuration
 from analysis.statistics.search import hyperparameters, trials_of
 from analysis.statistics.spread import Refusal
 from study.definition.space import Choices, Range
@@ -44,7 +44,7 @@ def importance(runs: pd.DataFrame, space: Space, seed: int = 0) -> pd.DataFrame:
     judged = judged.assign(effect=effect.round(9), **hyperparameters(judged))
     rows = []
     for key in runs[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None):
-        own = judged[(judged["model"] == key[0]) & (judged["loss"] == key[1])]
+        own = of_configuration(judged, *key)
         num_points = _num_points(own)
         sizes = {"num_trials": len(own), "num_cells": len(own[CELL].drop_duplicates()), "num_points": num_points}
         for evaluator in _evaluators():

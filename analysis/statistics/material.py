@@ -8,9 +8,10 @@ from functools import cached_property
 
 import pandas as pd
 
+from analysis.axes import HeldOut
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, Configuration, HeldOut, Scores, two_averagings
-from analysis.shown import shown_of
+from analysis.scores import CONFIGURATION, Configuration, Scores, two_averagings
+from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
 from study.definition.space import Choices, Range
 
@@ -39,6 +40,11 @@ class Material:
     def shown(self) -> list[Configuration]:
         """The configurations that are shown one by one."""
         return shown_of(self.scores.table)
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """The object classes that are drawn one by one."""
+        return classes_shown(self.table)
 
     @cached_property
     def by_configuration(self) -> dict[Configuration, pd.DataFrame]:

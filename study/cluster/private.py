@@ -16,6 +16,7 @@ from pathlib import Path
 import ray
 
 from study.errors import StudyError
+from trainers.printable import counted
 
 ROOM = 100 * 2**20
 """Bytes that must be free: of what a run keeps there, logs and Ray Tune's notes, a long one has some tens of MiB."""
@@ -91,7 +92,7 @@ def _check_length_and_room(parent: Path, remedy: str) -> None:
     if length > LONGEST_PATH_OF_A_SOCKET:
         raise StudyError(
             f"{parent}: this folder for temporary files has too long a path for Ray's sockets, by "
-            f"{length - LONGEST_PATH_OF_A_SOCKET} bytes. {remedy}"
+            f"{counted(length - LONGEST_PATH_OF_A_SOCKET, 'byte')}. {remedy}"
         )
     try:
         free = shutil.disk_usage(parent).free

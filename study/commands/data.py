@@ -18,6 +18,7 @@ from trainers.data.cut_outs.scenes import FEWEST_GROUPS, scene_problems
 from trainers.data.distribution import Counts, describe, distribution_table
 from trainers.data.problems import DataError, Problem, listed
 from trainers.data.table import Samples
+from trainers.printable import counted
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,11 @@ def _tables(catalogue: Catalogue) -> str:
     """Samples by class and value of every axis, and how many backgrounds there are."""
     samples = catalogue.samples
     tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
-    return "\n".join([*tables, f"{len(catalogue.backgrounds)} backgrounds in {catalogue.num_groups} groups"])
+    return "\n".join([*tables, _backgrounds(catalogue)])
+
+
+def _backgrounds(catalogue: Catalogue) -> str:
+    return f"{counted(len(catalogue.backgrounds), 'background')} in {counted(catalogue.num_groups, 'group')}"
 
 
 def _proposal(catalogue: Catalogue) -> str:
@@ -108,4 +113,4 @@ def _too_few(samples: Samples) -> list[Problem]:
     """The classes that no definition can split."""
     totals = {name: len(rows) for name, rows in samples.strata().items()}
     what = "fewer than the 3 samples that are needed to train, to validate and to test: add some"
-    return [Problem(name, what, f"{count} samples") for name, count in totals.items() if count < 3]
+    return [Problem(name, what, counted(count, "sample")) for name, count in totals.items() if count < 3]

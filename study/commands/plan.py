@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 from study.cells import Trial, cells, trials
-from study.data_set import samples_of
+from study.data_set import catalogue_of, fingerprint_of, samples_of
 from study.definition import Definition
+from study.outside import outside_of
 from study.planning.capacity import Forecast, forecast, this_machine
 from study.planning.cost import Estimate, Factors, estimate, images_to_train_on
+from study.prepare import Inputs
 from study.results import Results
-from study.results.committed import refuse_foreign_files
+from study.results.committed import check_same_inputs, refuse_foreign_files
 from study.results.digests import Row
 from study.results.kept import missing, read_committed
 from study.splits import make_splits
@@ -50,11 +52,18 @@ class Plan:
 
 
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
-    """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
-    splits = make_splits(definition, samples_of(definition))
+    """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing,
+    and imports no network.
+
+    Raises StudyError where `run` would for what OUT holds, the data set, the splits, or a module that is not there.
+    """
+    outside, catalogue = outside_of(definition), catalogue_of(definition)
+    splits = make_splits(definition, samples_of(definition, catalogue))
     results = Results(out)
     refuse_foreign_files(results)
     committed = read_committed(results, definition).rows
+    if committed:  # to read the whole data set takes a while
+        check_same_inputs(results, Inputs(definition, splits, fingerprint_of(catalogue), outside), committed)
     planned = trials(definition)
     cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
     return Plan(definition, planned, committed, cost)

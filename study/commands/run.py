@@ -51,7 +51,7 @@ def run(
     progress = Progress.of(definition, {}, images_to_train_on(study.splits))
     with claimed(results, lambda line: watch(progress, line)) as claim:
         committed = read_committed(results, definition)
-        check_same_inputs(results, study, committed.rows)
+        check_same_inputs(results, study.inputs, committed.rows)
         todo = _todo(definition, results, committed, retry_failed)
         progress = Progress.of(definition, committed.rows, images_to_train_on(study.splits))
         if not todo:

@@ -62,7 +62,7 @@ def trial(
     if results:
         refuse_foreign_files(results)
         committed = read_committed(results, definition)
-        check_same_inputs(results, study, committed.rows)
+        check_same_inputs(results, study.inputs, committed.rows)
         _refuse_another_definition(results, definition)
     point = _point_of(wanted, definition, outcomes(committed.rows))
 

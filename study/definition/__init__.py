@@ -16,6 +16,7 @@ from study.definition.sections import EIGHT_RANDOM_SPLITS, RANDOM_SPLIT, Data, G
 from study.definition.space import FIXED, Choices, Range
 from study.errors import brief, did_you_mean
 from trainers.names import is_dotted_path
+from trainers.printable import counted
 from trainers.recipe import (
     NUMERICS,
     SECTIONS,
@@ -32,8 +33,6 @@ SIMULATED = (
     "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
 )
 """Stands before every simulated score."""
-LATER_KEYS = ("training.resize", "training.counted_at")
-"""Which recipes of earlier versions lack. At their defaults they decide nothing, and the digest stays as it was."""
 MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 """Of a study: a plan of so many takes seconds, and some 300 MiB."""
 
@@ -74,11 +73,11 @@ class Definition(Section):
         num_trials = num_cells * self.search.trials
         several = "take fewer, or make several studies, each with a part of the grid"
         if num_cells > MOST_CELLS:
-            raise ValueError(f"grid: {num_cells:,} cells, and a study has at most {MOST_CELLS:,}; {several}")
+            raise ValueError(f"grid: {counted(num_cells, 'cell')}, and a study has at most {MOST_CELLS:,}; {several}")
         if num_trials > MOST_TRIALS:
             raise ValueError(
-                f"search.trials: {num_cells:,} cells of {self.search.trials:,} trials are {num_trials:,}, "
-                f"and a study has at most {MOST_TRIALS:,}; {several}"
+                f"search.trials: {counted(num_trials, 'trial')} ({counted(num_cells, 'cell')} of "
+                f"{self.search.trials:,}), and a study has at most {MOST_TRIALS:,}; {several}"
             )
         return self
 
@@ -157,7 +156,6 @@ class Definition(Section):
         }
         plain = self.model_dump(mode="json", include={"seed", *keep})
         flat = {f"{section}.{key}": plain[section][key] for section, keys in keep.items() for key in sorted(keys)}
-        flat = {key: value for key, value in flat.items() if key not in LATER_KEYS or value != Recipe().value(key)}
         space = {f"search.space.{key}": _plain(dimension) for key, dimension in self.search.space.items()}
         simulated = {"simulate": True} if self.simulate else {}
         return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space}

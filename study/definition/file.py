@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import difflib
 import re
 import tomllib
-import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from study.definition import PRESETS, Definition
+from study.definition.refusals import refusals
 from study.definition.space import flat
-from study.errors import LONGEST_SHOWN, MOST_SHOWN, StudyError, brief, did_you_mean
+from study.errors import LONGEST_SHOWN, MOST_SHOWN, StudyError, did_you_mean
 from trainers.data.cut_outs.catalogue import STANDIN
-from trainers.printable import is_text, printable
-from trainers.recipe import Section
+from trainers.printable import counted, is_text
 
 
 def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
@@ -31,8 +29,7 @@ def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
     valid one.
     """
     table = _read_preset(source) if source in PRESETS else _read_file(source)
-    for setting in settings:
-        _put(table, setting)
+    _put_all(table, settings)
     _start_paths_at(Path(), table)
     _look_for_modules_in([Path()] if source in PRESETS else [Path(source).parent, Path()], table)
     return parse(table, source)
@@ -43,12 +40,11 @@ def parse(table: dict[str, Any], source: str = "definition") -> Definition:
     try:
         return Definition.model_validate(table)
     except ValidationError as error:
-        causes = _causes(error.errors(include_url=False))
-    lines = [
-        *map(_explain, causes[:MOST_SHOWN]),
-        *[f"and {len(causes) - MOST_SHOWN} more"][: len(causes) > MOST_SHOWN],
-    ]
-    raise StudyError(f"{source}: the definition has {_count(causes)}\n" + "\n".join(f"  {line}" for line in lines))
+        lines = refusals(error.errors(include_url=False))
+    shown = [*lines[:MOST_SHOWN], *[f"and {len(lines) - MOST_SHOWN} more"][: len(lines) > MOST_SHOWN]]
+    raise StudyError(
+        f"{source}: the definition has {counted(len(lines), 'problem')}:\n" + "\n".join(f"  {line}" for line in shown)
+    )
 
 
 def read_toml(content: bytes, source: str) -> dict[str, Any]:
@@ -139,32 +135,71 @@ _KEY = re.compile(r""""([^"]+)"|([^."]+)""")
 _DOTTED = re.compile(rf"({_KEY.pattern})(\.({_KEY.pattern}))*")
 
 
-def _put(table: dict[str, Any], setting: str) -> None:
-    """Set one `section.key=value`."""
-    dotted, equals, text = (part.strip() for part in setting.partition("="))
-    keys = [quoted or bare for quoted, bare in _KEY.findall(dotted)]
-    shown = f"--set {setting[:LONGEST_SHOWN]}"
-    if not is_text(setting):
-        raise StudyError(f"{shown}: is not text in UTF-8")
-    if not equals or not _DOTTED.fullmatch(dotted):
-        raise StudyError(f"{shown}: must be section.key=value, such as search.trials=20")
-    if keys[:2] == ["search", "space"] and len(keys) > 3 and "." not in keys[2]:  # one key, such as model.width
-        keys[2:4] = [f"{keys[2]}.{keys[3]}"]
-    if keys[:2] == ["search", "space"]:
-        _flatten_space(table)
+def _put_all(table: dict[str, Any], settings: Iterable[str]) -> None:
+    """Set every `section.key=value`, whatever the table says of these keys. Raises StudyError for a key set twice."""
+    set_by: dict[str, str] = {}
+    for setting in settings:
+        keys, value = _parted(setting)
+        dotted = ".".join(keys)
+        for known, earlier in set_by.items():
+            if f"{known}.".startswith(f"{dotted}.") or f"{dotted}.".startswith(f"{known}."):
+                raise StudyError(f"{known} is set twice, by {_shown(earlier)} and by {_shown(setting)}: keep one")
+        set_by |= dict.fromkeys(_leaves(dotted, value), setting)
+        if keys[:2] == ["search", "space"]:
+            _flatten_space(table)
+        for place, each in _assignments(keys, value):
+            _put(table, place, each, setting)
+
+
+def _assignments(keys: list[str], value: Any) -> list[tuple[list[str], Any]]:
+    """What a setting puts where: a searched key, such as model.width, is one key of the table, however it is given."""
+    match keys:
+        case ["search", "space", section, name, *inner] if "." not in section:
+            return [(["search", "space", f"{section}.{name}", *inner], value)]
+        case ["search", "space", section] if "." not in section and isinstance(value, dict):
+            return [(["search", "space", f"{section}.{name}"], each) for name, each in value.items()]
+    return [(keys, value)]
+
+
+def _put(table: dict[str, Any], keys: list[str], value: Any, setting: str) -> None:
     for key in keys[:-1]:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise StudyError(f"{shown}: {key} is a value, not a section")
+            raise StudyError(f"{_shown(setting)}: {key} is a value, not a section")
+    table[keys[-1]] = value
+
+
+def _shown(setting: str) -> str:
+    return f"--set {setting[:LONGEST_SHOWN]}"
+
+
+def _parted(setting: str) -> tuple[list[str], Any]:
+    """The keys and the value of a setting. Raises StudyError if it is none."""
+    dotted, equals, text = (part.strip() for part in setting.partition("="))
+    if not is_text(setting):
+        raise StudyError(f"{_shown(setting)}: is not text in UTF-8")
+    if not equals or not _DOTTED.fullmatch(dotted):
+        raise StudyError(f"{_shown(setting)}: must be section.key=value, such as search.trials=20")
     is_plain = dotted in _TEXT_KEYS and not text.startswith(("'", '"'))
-    table[keys[-1]] = text if is_plain else _typed_value(text)
+    return [quoted or bare for quoted, bare in _KEY.findall(dotted)], text if is_plain else _typed_value(text)
+
+
+def _leaves(dotted: str, value: Any) -> list[str]:
+    """The dotted keys of all single values that a value has."""
+    if not isinstance(value, dict):
+        return [dotted]
+    return [leaf for key, each in value.items() for leaf in _leaves(f"{dotted}.{key}", each)]
 
 
 def _flatten_space(table: dict[str, Any]) -> None:
-    """So that a setting takes the place of what the file says of the same key."""
+    """So that a setting takes the place of what the file says of the same key. Raises StudyError for a key that is
+    there in two ways."""
     match table:
         case {"search": {"space": dict(space)} as search}:
-            search["space"] = flat(space)
+            try:
+                search["space"] = flat(space)
+            except ValueError as error:
+                raise StudyError(f"search.space: {error}") from None
 
 
 _TEXT_KEYS = ("name", "data.path")
@@ -178,86 +213,3 @@ def _typed_value(text: str) -> Any:
             return value
     words = [word.strip() for word in text.split(",")]
     return words if len(words) > 1 else text
-
-
-def _count(problems: Sequence[Any]) -> str:
-    return "a problem:" if len(problems) == 1 else f"{len(problems)} problems:"
-
-
-def _causes(problems: list[Any]) -> list[Any]:
-    """The problems, less those of a list that is only too short because its items were refused."""
-    inner = {problem["loc"][:-1] for problem in problems}
-    return [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in inner]
-
-
-_NO_KEYS = ("[key]", "[range]", "[choices]", "[side]", "[sides]")
-"""Of a location: which of several forms a value has."""
-
-
-def _explain(problem: Any) -> str:
-    """One pydantic error as `key: what is wrong; what would be right`."""
-    location = [part for part in problem["loc"] if part not in _NO_KEYS]
-    key, value = _key(location), brief(problem["input"])
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message.replace("tuple", "list").replace("Tuple", "list")
-    match problem["type"]:
-        case "extra_forbidden" if key in MOVED:
-            return f"{key}: no longer a key; write {MOVED[key]}"
-        case "extra_forbidden":
-            return f"{key}: unknown key{_nearest_key(location)}"
-        case "model_type":
-            return f"{key}: must be a table, not {value}"
-        case "literal_error":
-            allowed = re.findall(r"'([^']+)'", problem["ctx"]["expected"])
-            return f"{key}: {value} is not one of {', '.join(allowed)}{did_you_mean(value.strip(chr(39)), allowed)}"
-        case "value_error":
-            return f"{key}: {message}" if key else message
-        case "missing" if isinstance(problem["input"], dict):
-            return f"{_key(location[:-1])}: lacks {location[-1]}"
-        case "missing":  # of a list of so many values
-            return f"{_key(location[:-1])}: too few values: {value}"
-    return f"{key}: {message[0].lower() + message[1:].partition(' after validation')[0]}, not {value}"
-
-
-MOVED = {
-    "splits.rotations": "splits.held_out.angle = ..., which holds the same",
-    "search.width": 'search.space."model.width" = { low = ..., high = ..., log = true }',
-    "search.strength": 'search.space."augmentation.strength" = { low = ..., high = ... }',
-    "search.default_width": "model.width = ...",
-    "search.default_strength": "augmentation.strength = ...",
-}
-"""Keys of earlier versions, and what is written in their place."""
-
-
-def is_of_an_earlier_version(table: Mapping[str, Any]) -> bool:
-    """Whether it has a key that was one before."""
-    sections = {name: each for name, each in table.items() if isinstance(each, dict)}
-    return any(f"{name}.{key}" in MOVED for name, section in sections.items() for key in section)
-
-
-def _key(location: Sequence[Any]) -> str:
-    return printable(".".join(map(str, location)))[:LONGEST_SHOWN]
-
-
-def _dotted_keys(section: type[Section], prefix: str = "") -> list[str]:
-    keys = []
-    for name, field in section.model_fields.items():
-        nested = field.annotation
-        keys.append(prefix + name)
-        if isinstance(nested, type) and not isinstance(nested, types.GenericAlias) and issubclass(nested, Section):
-            keys += _dotted_keys(nested, f"{prefix}{name}.")
-    return keys
-
-
-def _nearest_key(location: Sequence[Any]) -> str:
-    """A key like the unknown one: misspelt in its own section, or rightly spelt in another; else what there is."""
-    *section, word = map(str, location)
-    known = _dotted_keys(Definition)
-    siblings = [key for key in known if key.split(".")[:-1] == section]
-    elsewhere = [key for key in known if key.split(".")[-1] == word]
-    near = difflib.get_close_matches(word, [key.split(".")[-1] for key in siblings], n=1, cutoff=0.6)
-    if near or elsewhere:
-        return f"; did you mean {'.'.join([*section, near[0]]) if near else elsewhere[0]}?"
-    if section[:2] == ["search", "space"]:
-        siblings = ["low, high, log and step, or choices"]
-    return f"; the keys here are {', '.join(siblings)}" * bool(siblings)

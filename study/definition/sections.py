@@ -173,12 +173,10 @@ class Search(Section):
     ] = {}
     """The keys of model, augmentation and training that are searched, and where. Trial 0 takes the recipe's values."""
 
-    @model_validator(mode="before")
+    @field_validator("space", mode="before")
     @classmethod
-    def _keys_may_be_tables(cls, table: Any) -> Any:
-        if isinstance(table, dict) and isinstance(table.get("space"), dict):
-            return {**table, "space": flat(table["space"])}
-        return table
+    def _keys_may_be_tables(cls, space: Any) -> Any:
+        return flat(space) if isinstance(space, dict) else space
 
     @field_validator("space")
     @classmethod
@@ -196,13 +194,13 @@ class Resources(Section):
     workers: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Trials at once, at most; as many as the CPUs or GPUs hold if not given."""
     gpus: dict[ModelName, Annotated[float, Field(ge=0.01, le=1)]] = GPU_SHARES
-    """Share of a GPU that a trial takes where there are GPUs; of a network that is not named, half of one."""
+    """Share of a GPU that a trial takes where there are GPUs. Of a network that is not named, a quarter or a half by
+    its operations, which a run measures."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a trial is tried when the machinery fails it, before its cell waits for the next run."""
     memory_gb: dict[ModelName, Annotated[float, Field(ge=0, le=1_000_000)]] = MEMORY_GB
-    """GiB of a machine's memory that a trial asks for: no more trials share it than have room in it. (Measured on
-    a CPU, at width 1.5, 128 x 128 pixels and 16 images a batch, after trials of many widths: 1.1, 3.4 and 0.8. A
-    network that is not named gets 4.)"""
+    """GiB of a machine's memory that a trial asks for: no more trials share it than have room in it. Of a network that
+    is not named, by its weights and what it keeps of 16 images for the backward pass, which a run measures."""
     checkpoint_seconds: Seconds = 60.0
     """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
     hang_seconds: Annotated[float, Field(gt=0, le=YEAR)] = 3600.0
@@ -219,7 +217,7 @@ class Resources(Section):
     definition file's folder, and the current one."""
 
     def gpu_share_of(self, model: str) -> float:
-        """Of a network that is not named: as much as the largest that is known takes."""
+        """Of a network that is not named, and not measured yet: as much as the costliest that is known."""
         return self.gpus.get(model, figures_of(model).gpu_share)
 
     def memory_of(self, model: str) -> float:

@@ -125,13 +125,19 @@ Space = dict[str, Dimension]
 
 
 def flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """With keys such as `model.width`, whether they were written so, in quotes, or as tables in tables."""
+    """With keys such as `model.width`, whether they were written so, in quotes, or as tables in tables.
+
+    Raises ValueError, naming both, if one key is written in two of these ways.
+    """
     found: dict[str, Any] = {}
     for key, value in table.items():
-        if "." not in key and isinstance(value, Mapping):
-            found |= {f"{key}.{inner}": each for inner, each in value.items()}
-        else:
-            found[key] = value
+        in_table = "." not in key and isinstance(value, Mapping)
+        named = {f"{key}.{inner}": each for inner, each in value.items()} if in_table else {key: value}
+        for twice in found.keys() & named.keys():
+            raise ValueError(
+                f'{twice} is written in two ways, as "{twice}" and in the table {twice.partition(".")[0]}: keep one'
+            )
+        found |= named
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from study.definition import Definition
 from study.errors import StudyError
+from trainers.printable import counted
 
 GIB = 2**30
 OBJECT_STORE = 0.3
@@ -121,9 +122,9 @@ def _times(room: float, part: float) -> float:
 
 
 def _fits_nowhere(model: str, one: Request, machines: Sequence[Machine]) -> str:
-    asked = f"{one.cpus:g} CPUs" + (f", {one.gpus:g} of a GPU" if one.gpus else "") + f" and {one.memory:g} GiB"
+    asked = counted(one.cpus, "CPU") + (f", {one.gpus:g} of a GPU" if one.gpus else "") + f" and {one.memory:g} GiB"
     there = "\n".join(
-        f"  {machine.name}: {machine.cpus:g} CPUs, {machine.gpus:g} GPUs, "
+        f"  {machine.name}: {counted(machine.cpus, 'CPU')}, {counted(machine.gpus, 'GPU')}, "
         + ("memory unknown" if math.isinf(machine.memory) else f"{machine.memory:.1f} GiB")
         for machine in machines
     )

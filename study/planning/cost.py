@@ -30,6 +30,8 @@ class Estimate:
     """Model -> seconds of one worker."""
     basis: Literal["measured", "calibrated", "constants"]
     """The last: those of the reference machine, which say little of any other."""
+    unmeasured: tuple[str, ...] = ()
+    """Networks of whose cost nothing is known: they are taken for as costly as the costliest that is known."""
 
     @property
     def seconds(self) -> float:
@@ -37,11 +39,13 @@ class Estimate:
 
     @property
     def in_words(self) -> str:
-        return {
+        basis = {
             "measured": "by the speed of the trials that were done",
             "calibrated": "by the speed of a few batches here",
             "constants": f"by the speed of {REFERENCE}: this machine may take several times as long",
         }[self.basis]
+        guessed = f"; not measured yet, and taken for as costly as the costliest of ours: {', '.join(self.unmeasured)}"
+        return basis + guessed * bool(self.unmeasured)
 
 
 NumTrain = Mapping[str, int]
@@ -76,9 +80,8 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
 def seconds_at(model: str, recipe: Recipe, num_train: int) -> float:
     """The same for a trial of known recipe: all of it grows with the image's area."""
     training = recipe.training
-    area, known = training.size.pixels / 128**2, figures_of(model)
-    fixed = known.share_at_any_width
-    step = (fixed + (1 - fixed) * recipe.model.width**2) / known.images_per_second / training.threads
+    area, step = training.size.pixels / 128**2, figures_of(model).seconds_per_image(recipe.model.width)
+    step /= training.threads
     return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * training.epochs + SECONDS_PER_TRIAL
 
 
@@ -98,7 +101,9 @@ def estimate(
         model = trial.cell.model
         factor = measured.get(model, calibrated.get(model, others))
         seconds[model] += seconds_of(trial) * factor
-    return Estimate(seconds, "measured" if measured else "calibrated" if calibrated else "constants")
+    unknown = seconds.keys() - measured.keys() - calibrated.keys()
+    unmeasured = tuple(model for model in seconds if model in unknown and not figures_of(model).is_measured)
+    return Estimate(seconds, "measured" if measured else "calibrated" if calibrated else "constants", unmeasured)
 
 
 def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any]]) -> Factors:

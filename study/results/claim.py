@@ -26,6 +26,7 @@ from study.results import CLAIMS, Results
 from trainers.printable import printable
 
 SECONDS_BETWEEN_BEATS = 5.0
+SECONDS_OF_A_WRITE = 10.0
 SILENCE_SECONDS = 60.0
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -88,8 +89,9 @@ class Claim:
 
     def give_up(self) -> None:
         self._given_up.set()
-        if self._beats.is_alive():
-            self._beats.join(SECONDS_BETWEEN_BEATS)  # longer only where a server does not answer
+        # A beat that is being written comes first, or the claim would be back: longer only where a server is silent.
+        if self._writing.acquire(timeout=SECONDS_OF_A_WRITE):
+            self._writing.release()
         self._results.remove(_file(self._driver.id))
 
     def _keep_alive(self) -> None:
@@ -103,6 +105,8 @@ class Claim:
 
     def _write(self, *, holds: bool = False) -> None:
         with self._writing:
+            if self._given_up.is_set():
+                return
             self._driver = replace(self._driver, beat=self._driver.beat + 1, holds=holds or self._driver.holds)
             self._results.write_bytes(_file(self._driver.id), TypeAdapter(Driver).dump_json(self._driver, indent=1))
 

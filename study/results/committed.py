@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from study.cells import Outcome, Trial
 from study.definition.point import Point
 from study.errors import StudyError
-from study.prepare import Prepared, differing_versions
+from study.prepare import Inputs, differing_versions
 from study.results import Results
 from study.results.digests import Row
 
@@ -23,7 +23,7 @@ def refuse_foreign_files(results: Results) -> None:
         )
 
 
-def check_same_inputs(results: Results, study: Prepared, committed: Mapping[Trial, Row]) -> None:
+def check_same_inputs(results: Results, study: Inputs, committed: Mapping[Trial, Row]) -> None:
     """Raises StudyError if a committed trial saw another data set, other samples under a split's name, or was run with
     other versions of what decides numbers."""
     for trial, row in committed.items():

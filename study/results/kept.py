@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from study.cells import Trial, parse_trial
 from study.definition import Definition
-from study.definition.file import is_of_an_earlier_version, parse, read_toml
+from study.definition.file import parse, read_toml
+from study.definition.refusals import is_of_an_earlier_version
 from study.errors import StudyError
 from study.results import DEFINITION_FILE, Results
 from study.results.digests import Row

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from study.errors import StudyError
 from study.results import UNFINISHED, Results
+from trainers.printable import counted
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Unfinished:
 
     @property
     def in_words(self) -> str:
-        return f"{self.reason} ({self.attempts} attempt{'s' * (self.attempts != 1)})"
+        return f"{self.reason} ({counted(self.attempts, 'attempt')})"
 
     def keep(self, results: Results) -> None:
         """Raises StudyError if OUT cannot be written to."""

@@ -16,6 +16,7 @@ from study.planning.cost import readable
 from study.progress import Progress
 from study.summary import Summary
 from study.terminal.printing import PlainConsole
+from trainers.printable import counted
 
 _SECONDS_BETWEEN_PLAIN_LINES = 60.0
 _RUNNING_SHOWN = 8
@@ -65,11 +66,11 @@ def live_picture(progress: Progress) -> RenderableType:
 
 
 def _head(progress: Progress) -> str:
-    parts = [f"{progress.done} of {progress.total} trials"]
+    parts = [f"{progress.done:,} of {counted(progress.total, 'trial')}"]
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     if progress.resting:
-        parts.append(f"{len(progress.resting)} cells at rest")
+        parts.append(f"{counted(len(progress.resting), 'cell')} at rest")
     parts.append(f"{progress.images_per_second:.0f} images/s")
     left = progress.seconds_left
     parts.append("time left unknown yet" if left is None else f"about {readable(left)} left")

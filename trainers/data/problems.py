@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from trainers.printable import counted
+
 PLACES_TOLD = 3
 KINDS_TOLD = 50
 
@@ -41,7 +43,7 @@ class DataError(Exception):
 
 def listed(problems: Sequence[Problem], where: str = "") -> str:
     """How many problems there are, and a line for each kind of them; on one line if they are of one kind."""
-    heading, lines = f"{len(problems)} problem{'s' * (len(problems) != 1)}{where}:", in_lines(problems)
+    heading, lines = f"{counted(len(problems), 'problem')}{where}:", in_lines(problems)
     return f"{heading} {lines[0]}" if len(lines) == 1 else "\n".join([heading, *(f"  {line}" for line in lines)])
 
 
@@ -52,7 +54,7 @@ def in_lines(problems: Iterable[Problem]) -> list[str]:
         places[problem.what].append(problem.where)
     lines = [f"{', '.join(all_[:PLACES_TOLD])}{_more(all_)}: {what}" for what, all_ in places.items()]
     left_out = len(lines) - KINDS_TOLD
-    return [*lines[:KINDS_TOLD], f"and {left_out} more kinds of problems"] if left_out > 0 else lines
+    return [*lines[:KINDS_TOLD], f"and {counted(left_out, 'more kind')} of problems"] if left_out > 0 else lines
 
 
 def _more(places: list[str]) -> str:

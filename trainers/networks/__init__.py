@@ -6,22 +6,26 @@ Shapes: B batch, K classes, H and W pixels.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from trainers.costs import IMAGE_SIZE, TrainingCost
 from trainers.data.size import Size
+from trainers.losses import output_weights, weighted
 from trainers.names import NETWORKS, NotFound, find
 from trainers.networks.adapter import Adapted
 from trainers.networks.start import draws_seeded_by, keras_start, undrawn, unwritten_memory_is_nan
 from trainers.recipe import Value
 
 _WORDS_FOR_CLASSES = ("num_classes", "classes")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -65,22 +69,49 @@ class Network:
 
     def cost(self, num_classes: int, given: Mapping[str, Value], size: Size) -> Cost:
         """Measured without memory or arithmetic, on the meta device; on the CPU for a network that cannot run there."""
+
+        def measured(model: nn.Module) -> Cost:
+            with FlopCounterMode(display=False) as counter:
+                model.eval()(torch.zeros(1, 3, *size))
+            return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
+
+        return self._tried(measured, num_classes, given)
+
+    def training_cost(self, num_classes: int, given: Mapping[str, Value], size: Size) -> TrainingCost:
+        """The same, with the values that a training keeps of an image; as if the image had 128 x 128 pixels."""
+        predicting, smaller = self.cost(num_classes, given, size), IMAGE_SIZE**2 / size.pixels
+        kept = self._tried(lambda model: _bytes_kept(model, size), num_classes, given) / 4
+        return TrainingCost(predicting.parameters, predicting.gflops * smaller, round(kept * smaller))
+
+    def check_output_weights(
+        self, num_classes: int, given: Mapping[str, Value], size: Size, weights: Sequence[float]
+    ) -> None:
+        """Raises ValueError if it gives more outputs in training than it has weights, the given ones or its own."""
+        self._tried(
+            lambda model: weighted(model.train()(torch.zeros(2, 3, *size)), output_weights(model, weights)),
+            num_classes,
+            given,
+        )
+
+    def _tried(self, attempt: Callable[[nn.Module], Result], num_classes: int, given: Mapping[str, Value]) -> Result:
+        """Whatever is done with the network, on the meta device; on the CPU if it needs values."""
         try:
-            return self._cost(num_classes, given, size, torch.device("meta"))
+            return self._tried_at(torch.device("meta"), attempt, num_classes, given)
         except Exception:  # whatever a network of somebody else's does that needs values
             if self.is_built_in:
                 raise
-        return self._cost(num_classes, given, size, nullcontext())
+        return self._tried_at(nullcontext(), attempt, num_classes, given)
 
-    def _cost(
-        self, num_classes: int, given: Mapping[str, Value], size: Size, place: AbstractContextManager[Any]
-    ) -> Cost:
+    def _tried_at(
+        self,
+        place: AbstractContextManager[Any],
+        attempt: Callable[[nn.Module], Result],
+        num_classes: int,
+        given: Mapping[str, Value],
+    ) -> Result:
         with draws_seeded_by(0), place, torch.no_grad():
             model = self._made(num_classes, given)
-            adapted = (model if self.is_built_in else Adapted(model, num_classes)).eval()
-            with FlopCounterMode(display=False) as counter:
-                adapted(torch.zeros(1, 3, *size))
-        return Cost(num_parameters(model), float(counter.get_total_flops()) / 1e9)
+            return attempt(model if self.is_built_in else Adapted(model, num_classes))
 
     def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:
         arguments = self.arguments(given)
@@ -117,6 +148,23 @@ def network(name: str) -> Network:
     named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
     first = {parameters[0].name} if parameters and not named & set(_WORDS_FOR_CLASSES) else set()
     return Network(name, make, frozenset(named - set(_WORDS_FOR_CLASSES) - first))
+
+
+def _bytes_kept(model: nn.Module, size: Size) -> float:
+    """What a training step in float32 keeps of one image for its backward pass, weights apart."""
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    kept: dict[int, Tensor] = {}  # storage -> a tensor in it, held so that its place is not given to another
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()._cdata
+        if storage not in weights:
+            kept[storage] = tensor
+        return tensor
+
+    with torch.enable_grad(), saved_tensors_hooks(note, lambda tensor: tensor):
+        outputs = model.train()(torch.zeros(2, 3, *size))
+    del outputs
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) / 2
 
 
 def num_parameters(model: nn.Module) -> int:

@@ -16,6 +16,7 @@ class Adapted(nn.Module):
     def __init__(self, network: nn.Module, num_classes: int) -> None:
         super().__init__()
         self.network, self._num_classes = network, num_classes
+        self.output_weights = getattr(network, "output_weights", ())
 
     def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
         """At the images' size, whatever the network's. Raises ValueError for what are no logits of these classes."""

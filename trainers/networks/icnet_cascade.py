@@ -21,6 +21,9 @@ class ICNetCascade(nn.Module):
     so the two images share the early weights, which run once, and their batch norms keep the statistics of one scale.
     """
 
+    output_weights = (1.0, 0.4, 0.16)
+    """Of the losses at 1/4, 1/8 and 1/16, unless the recipe gives others: the original's cascade label guidance."""
+
     def __init__(self, num_classes: int, width: float = 1.0) -> None:
         super().__init__()
         c32, c64, c128, c256 = (scaled(channels, width) for channels in (32, 64, 128, 256))

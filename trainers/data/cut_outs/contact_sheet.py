@@ -16,6 +16,7 @@ from trainers.data.cut_outs.compositing import object_mask, whole_background
 from trainers.data.cut_outs.reading import read_background, read_object
 from trainers.data.decoding import UnusableImage
 from trainers.data.size import square
+from trainers.printable import counted
 
 MAX_BYTES = 3_000_000
 LAYOUTS = ((8, 104), (6, 80), (4, 64), (3, 40), (2, 28))
@@ -67,7 +68,7 @@ def _sheet(catalogue: Catalogue, columns: int, side: int) -> Image.Image:
         strips.append(_image_row(angle, images, columns, side, width))
         previous = class_name
     if len(rows) > len(shown):
-        strips.append(_title(f"and {len(rows) - len(shown)} more rows", width))
+        strips.append(_title(f"and {counted(len(rows) - len(shown), 'more row')}", width))
     strips += _background_strips(catalogue, side, width)
     sheet = Image.new("RGB", (width, sum(strip.height for strip in strips) + MARGIN), PAPER)
     top = 0
@@ -81,9 +82,15 @@ def _heading(catalogue: Catalogue, width: int) -> Image.Image:
     angles = {image.angle for image in catalogue.images}
     strip = Image.new("RGB", (width, MARGIN + 3 * LINE + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
-    title = f"{len(catalogue.images)} images, {len(catalogue.classes)} classes, {len(angles)} angles"
+    title = ", ".join(
+        [
+            counted(len(catalogue.images), "image"),
+            counted(len(catalogue.classes), "class", "classes"),
+            counted(len(angles), "angle"),
+        ]
+    )
     draw.text((MARGIN, MARGIN - 4), title, INK, _font(22))
-    second = f"{len(catalogue.backgrounds)} backgrounds in {catalogue.num_groups} groups"
+    second = f"{counted(len(catalogue.backgrounds), 'background')} in {counted(catalogue.num_groups, 'group')}"
     draw.text((MARGIN, MARGIN + LINE + 6), second, FAINT, _font(14))
     left = MARGIN + draw.textlength(second, _font(14)) + 40
     draw.line((left - 22, MARGIN + LINE + 15, left - 6, MARGIN + LINE + 15), OUTLINE, 2)
@@ -97,7 +104,7 @@ def _image_row(angle: float, images: Sequence[ImageFile], columns: int, side: in
     draw = ImageDraw.Draw(strip)
     middle = (side - LINE) // 2
     draw.text((MARGIN, middle), f"{angle:g}°", INK, _font(15))
-    count = f"{len(images)} image{'s' * (len(images) != 1)}"
+    count = counted(len(images), "image")
     draw.text((MARGIN + VALUE_WIDTH, middle), count, FAINT, _font(14))
     for column, image in enumerate(_evenly(images, columns)):
         strip.paste(_object_tile(image.path, side), (MARGIN + LABEL_WIDTH + column * (side + GAP), 0))
@@ -123,7 +130,7 @@ def _background_strips(catalogue: Catalogue, side: int, width: int) -> list[Imag
             draw.text((left, side + 1), _fitted(draw, name, _font(12), side), FAINT, _font(12))
         strips.append(strip)
     if len(groups) > len(shown):
-        strips.append(_title(f"{len(shown)} of {len(groups)} groups shown", width))
+        strips.append(_title(f"{len(shown)} of {counted(len(groups), 'group')} shown", width))
     return strips
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from trainers.data.problems import Problem
+from trainers.printable import counted
 from trainers.seeds import generator_for
 
 
@@ -51,7 +52,7 @@ def scene_problems(backgrounds: Sequence[Background], rules: SceneRules) -> list
     ):  # that there is none is said where the folder is listed
         return []
     what = (
-        f"{num_groups} background group{'s' * (num_groups != 1)} cannot be held out for training, validation and "
+        f"{counted(num_groups, 'background group')} cannot be held out for training, validation and "
         "testing apart; add backgrounds (a folder in backgrounds/ is one group, so is a single file), or set "
         "splits.shared_backgrounds=true"
     )

@@ -1,0 +1,43 @@
+"""A topic of the catalogue: a question, the statistics that answer it, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.statistics.material import Material
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One table."""
+
+    title: str
+    name: str
+    """Of its file, and in JSON."""
+    compute: Callable[[Material], pd.DataFrame]
+    unfolded: bool = False
+    """Whether a report shows it without being asked."""
+    report_only: bool = False
+    """Too long for a terminal."""
+    of_all: bool = False
+    """Whether a report shows rows of every configuration, and not only of those that are shown one by one."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A question, and the statistics that answer it. In its words, {split} is a held-out split, {samples} its test."""
+
+    id: str
+    title: str
+    question: str
+    figures: str
+    """How to read its figures."""
+    how_to_read: str
+    statistics: tuple[Statistic, ...] = ()
+
+    def worded(self, text: str, material: Material) -> str:
+        """One of the topic's texts, in words for these scores."""
+        return text.format(split=material.held_out.split, samples=material.held_out.samples, rope=material.rope)

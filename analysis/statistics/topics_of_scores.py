@@ -1,0 +1,172 @@
+"""The topics that scores alone can answer."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.axes import each_axis
+from analysis.shown import MOST_PAIRS, pairs_of
+from analysis.statistics import comparison, ranks
+from analysis.statistics.material import Material
+from analysis.statistics.spread import spread
+from analysis.statistics.topic import Statistic, Topic
+from analysis.statistics.variance import variance_shares
+
+NUM_WORST = 20
+
+
+def _scores(material: Material) -> pd.DataFrame:
+    return material.table.assign(simulated=int(material.scores.simulated))
+
+
+def _pairs(material: Material) -> pd.DataFrame:
+    """`comparison.compare` of each pair that is shown; nothing where the sizes of the splits are not known."""
+    ratio = material.scores.test_to_train
+    if ratio is None:
+        return pd.DataFrame()
+    frames = []
+    for a, b in pairs_of(material.table):
+        rows = pd.concat([material.by_configuration[each] for each in (a, b)])
+        frame = each_axis(
+            rows,
+            lambda part, a=a, b=b: comparison.compare(  # type: ignore[misc]
+                part, a, b, test_to_train=ratio, rope=material.rope, seed=material.seed
+            ),
+        )
+        names = {"model": a[0], "loss": a[1], "less_model": b[0], "less_loss": b[1]}
+        frames.append(pd.DataFrame(names, index=frame.index).join(frame))
+    return pd.concat(frames) if frames else pd.DataFrame()
+
+
+OF_SCORES = (
+    Topic(
+        "scores",
+        "Scores by split and class",
+        "Which class fails on which split?",
+        "All figures share one colour scale. The worst score of each class is outlined.",
+        "Each number is the Dice of a class on a split's test images. The worst of each class is bold; of equal ones, "
+        "all are. Behind the gap stand the splits that test {samples}. A class that is low on every split is a hard "
+        "class; a split on which every class is low is a hard split.",
+        (Statistic("Scores, the worst of each column marked", "scores", _scores, report_only=True),),
+    ),
+    Topic(
+        "spread",
+        "Spread over random splits",
+        "How far does another random split move a score?",
+        "Each dot is the score on one random split; the bar is their mean with its interval. Every {split} is a "
+        "marker with its number.",
+        "Means and SDs over random splits come with 95 % intervals (from four splits on). If the scores of a class "
+        "spread wider than the difference you care about, one split is not enough to see it.",
+        (
+            Statistic(
+                "Scores over random splits, and on each held-out split", "spread", lambda m: each_axis(m.table, spread)
+            ),
+        ),
+    ),
+    Topic(
+        "held_out",
+        "From random to held-out splits",
+        "Which classes fall on {samples}?",
+        "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each {split}. A "
+        "line that falls below its bar is a class that loses more than random splits differ.",
+        "The difference is the mean on random splits less the mean on held-out splits. Its p-value is exact: of all "
+        "ways to call as many of the splits held-out, the share that gives a difference as large.",
+        (
+            Statistic(
+                "Are held-out splits harder? All columns together",
+                "held_out",
+                lambda m: each_axis(m.table, lambda part: comparison.random_against_held_out(part, m.seed)),
+            ),
+            Statistic(
+                "Are held-out splits harder? Each column by itself: exploratory",
+                "held_out_columns",
+                lambda m: each_axis(m.table, lambda part: comparison.columns_against_held_out(part, m.seed)),
+            ),
+        ),
+    ),
+    Topic(
+        "profiles",
+        "Performance profiles",
+        "How many of the scores are above what you need?",
+        "Find the Dice that you need on the x axis and read the share of (split, object class) scores above it. Of two "
+        "lines the higher is the better; where they cross, the better one depends on what you need. Thin lines are "
+        "single splits: so few splits cannot give a band.",
+        "",
+    ),
+    Topic(
+        "pairs",
+        "Configurations compared",
+        "Does the loss, or the network, make a difference that lasts over splits?",
+        "A dot is a random split, the bar the mean with its interval, the band around zero the differences that count "
+        "as none (±{rope:g}). An interval wholly beyond the band says that one is better; an interval wholly within it "
+        "says that they are equal; any other leaves it open.",
+        f"The pairs differ in the network or in the loss, not in both. Where there are more than {MOST_PAIRS}, the "
+        "configuration with the highest mean is compared with those next to it in the ranking. The interval is Nadeau "
+        "and Bengio's: it allows for splits that share training images. `analysis compare` does the same for any two.",
+        (Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),),
+    ),
+    Topic(
+        "ranks",
+        "Ranks",
+        "Do the splits agree on which configuration is best, and on which class is hardest?",
+        "Lines that run level mean that any split would have told you the same; lines that cross mean that the winner "
+        "depends on the split.",
+        "Rank 1 is the highest score. Kendall's W is 1 where all splits agree; by chance alone it is about one over "
+        "the number of splits.",
+        (
+            Statistic(
+                "Ranks of the configurations",
+                "configuration_ranks",
+                lambda m: each_axis(m.table, ranks.configuration_ranks),
+                unfolded=True,
+            ),
+            Statistic(
+                "Ranks of the classes", "class_ranks", lambda m: each_axis(m.table, ranks.class_ranks), report_only=True
+            ),
+            Statistic(
+                "Agreement of the splits on the order of the classes",
+                "class_agreement",
+                lambda m: each_axis(m.table, ranks.class_agreement),
+            ),
+            Statistic(
+                "How often a class is the hardest, the easiest: over all splits, random and held-out",
+                "extremes",
+                lambda m: ranks.extreme_classes(m.table),
+            ),
+        ),
+    ),
+    Topic(
+        "variance",
+        "What moves the scores",
+        "Is it the split, the seed, or the configuration?",
+        "",
+        "Shares of the variance over random splits, by analysis of variance. If the split's share is near zero, no "
+        "split is hard or easy in itself: scores differ by the training's own chance, and comparing configurations on "
+        "the same splits gains little.",
+        (
+            Statistic(
+                "Shares of the variance over random splits: split, configuration, rest",
+                "variance_shares",
+                lambda m: variance_shares(m.table),
+                unfolded=True,
+            ),
+        ),
+    ),
+    Topic(
+        "worst",
+        "The worst scores",
+        "How low can a single score be?",
+        "",
+        "The lowest of many scores is always low: it says what can happen, not what to expect.",
+        (
+            Statistic(
+                f"The {NUM_WORST} lowest scores",
+                "worst_cells",
+                lambda m: ranks.worst_cells(m.table, NUM_WORST),
+                unfolded=True,
+                of_all=True,
+            ),
+        ),
+    ),
+)
+"""In the order of reading."""

@@ -1,0 +1,20 @@
+"""What lies where in OUT."""
+
+from __future__ import annotations
+
+from study.cells import parse_trial
+from study.errors import StudyError
+from study.results.schemas import SCHEMAS
+
+DEFINITION_FILE = "study.toml"
+RUN_FILE = "run.json"
+UNFINISHED, CHECKPOINTS, CLAIMS = "unfinished", "checkpoints", "claims"
+FOLDERS = (*SCHEMAS, UNFINISHED, CHECKPOINTS, CLAIMS)
+
+
+def is_trial_file(name: str) -> bool:
+    try:
+        parse_trial(name.removesuffix(".parquet"))
+    except StudyError:
+        return False
+    return name.endswith(".parquet")

@@ -1,0 +1,257 @@
+"""OUT as a store of trials: committed atomically, compared with their digests, read back as tables."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from study.definition import DEFINITION_HEADER
+from study.errors import StudyError
+from study.results.bounded import MOST_BYTES, read_bounded
+from study.results.digests import Row, digest_of_file, digests_in, with_digests
+from study.results.layout import DEFINITION_FILE, FOLDERS, RUN_FILE, is_trial_file
+from study.results.place import open_place
+from study.results.reading import NOT_OURS, read_files, row_in
+from study.results.schemas import SCHEMAS, parquet_bytes
+
+_UNFINISHED = ".unfinished-"
+_REQUESTS_AT_ONCE = 32
+_ABANDONED_AFTER_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What OUT holds of the trials that were committed there."""
+
+    rows: dict[str, Row]
+    """Trial -> its row of `trials`, where every one of its files is as it was committed."""
+    damaged: dict[str, str]
+    """Trial -> which of its files is lost or altered. Such a trial counts as missing, and is made again."""
+
+
+class Results:
+    """What a study leaves at OUT."""
+
+    def __init__(self, out: str | os.PathLike[str]) -> None:
+        self._place = open_place(out)
+        self._files, self._root = self._place.files, self._place.root
+        self.out = self._place.shown
+        """OUT as people see it, without credentials."""
+
+    def place(self) -> str:
+        """OUT as any process can find it: an absolute path or a URI."""
+        return self._place.name
+
+    def commit(self, tables: Mapping[str, pa.Table]) -> None:
+        """Write the tables of one trial; it counts as done when, and only when, its row in `trials` is there."""
+        files = {name: parquet_bytes(tables[name]) for name in SCHEMAS if name in tables and name != "trials"}
+        trial_id = tables["trials"]["trial"][0].as_py()
+        for name, content in files.items():
+            self._write(f"{name}/{trial_id}.parquet", content)
+        for name in SCHEMAS.keys() - tables.keys():  # of a training that diverged: no scores of another may stay
+            self.remove(f"{name}/{trial_id}.parquet")
+        self._write(f"trials/{trial_id}.parquet", parquet_bytes(with_digests(tables["trials"], files)))
+
+    def audit(self) -> Audit:
+        """Compare every committed trial's files with the digests in its row.
+
+        Raises StudyError for a file that is none of ours, or that an earlier version of this project wrote.
+        """
+        trial_ids = [name.removesuffix(".parquet") for name in self.names("trials", ".parquet")]
+        with self._reading_many() as look_at_all:
+            found = dict(zip(trial_ids, look_at_all(self._sound_row, trial_ids), strict=True))
+        rows = {trial_id: row for trial_id, row in found.items() if isinstance(row, dict)}
+        return Audit(rows, {trial_id: what for trial_id, what in found.items() if isinstance(what, str)})
+
+    def sound_row(self, trial_id: str) -> Row | None:
+        """The row of a trial that is committed and whole, else None."""
+        row = self._sound_row(trial_id)
+        return row if isinstance(row, dict) else None
+
+    def _sound_row(self, trial_id: str) -> Row | str:
+        """The trial's row, or what is wrong with its files."""
+        content = self.read_bytes(f"trials/{trial_id}.parquet")
+        if content is None:
+            return "trials is lost"
+        row = row_in(content, f"{self.out}/trials/{trial_id}.parquet")
+        if row is None or row["trial"] != trial_id:
+            return "trials is not as it was committed"
+        digests = digests_in(row)
+        if digests is None:
+            return "trials is not as it was committed"
+        for name, digest in digests.items():
+            content = self.read_bytes(f"{name}/{trial_id}.parquet")
+            if content is None:
+                return f"{name} is lost"
+            if digest_of_file(content) != digest:
+                return f"{name} is not as it was committed"
+        return row
+
+    def read(self, name: str, trial_ids: Collection[str] | None = None, columns: list[str] | None = None) -> pa.Table:
+        """A table: of all trials, committed or not, or of those named that are there; all columns, or some."""
+        paths = self._list(name)
+        if trial_ids is not None:
+            wanted = {f"{trial_id}.parquet" for trial_id in trial_ids}
+            paths = [path for path in paths if path.rpartition("/")[2] in wanted]
+        if not paths:
+            return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
+        if self._is_local:  # half the time of a dataset, for thousands of files
+            return read_files(paths, name, columns or SCHEMAS[name].names)
+        try:
+            dataset = pyarrow.dataset.dataset(paths, filesystem=self._files, format="parquet", schema=SCHEMAS[name])
+            return dataset.to_table(columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise StudyError(f"{self._first_unreadable(paths) or self.out}: cannot be read: {error}") from None
+
+    def read_trial(self, name: str, trial_id: str, most_bytes: int = MOST_BYTES) -> pa.Table:
+        """One trial's rows of a table. Raises StudyError: they are lost, take more memory, or cannot be read."""
+        path = self._path(f"{name}/{trial_id}.parquet")
+        try:
+            with self._files.open_input_file(path) as file:
+                return read_bounded(file, most_bytes=most_bytes)
+        except FileNotFoundError:
+            raise StudyError(f"{path} is lost: bring that file back") from None
+        except (pa.ArrowException, OSError) as error:
+            raise StudyError(f"{path} ({NOT_OURS}): cannot be read: {error}") from None
+
+    def recipe_of(self, trial_id: str) -> dict[str, Any]:
+        """The recipe that a committed trial was run with, as its file's metadata keeps it."""
+        with self._files.open_input_file(self._path(f"trials/{trial_id}.parquet")) as file:
+            metadata = pq.read_schema(file).metadata or {}
+        recipe: dict[str, Any] = json.loads(metadata.get(b"recipe", b"{}"))
+        return recipe
+
+    def read_text(self, name: str) -> str | None:
+        """A small text file in OUT, or None where there is none. Raises StudyError if it is no text."""
+        content = self.read_bytes(name)
+        try:
+            return None if content is None else content.decode()
+        except UnicodeDecodeError as error:
+            raise StudyError(f"{self.out}/{name}: not written by a study: {error}") from None
+
+    def write_text(self, name: str, text: str) -> None:
+        """Raises StudyError if OUT cannot be written to."""
+        self.write_bytes(name, text.encode())
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """A file in OUT, or None where there is none."""
+        try:
+            with self._files.open_input_stream(self._path(name)) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Raises StudyError if OUT cannot be written to."""
+        try:
+            self._write(name, content)
+        except OSError as error:
+            raise StudyError(f"{self.out}: {name} cannot be written there: {error}") from error
+
+    def names(self, folder: str, suffix: str) -> list[str]:
+        """The names of the files in a folder of OUT that end so; none if there is no such folder."""
+        return [path.rpartition("/")[2] for path in self._list(folder, suffix)]
+
+    def foreign(self) -> list[str]:
+        """What lies in OUT and was put there by no study: in the folders of the tables anything but a trial's file, and
+        where no study was run before, anything else. Hidden files apart, as no reader of tables sees them."""
+        no_folders = [name for name in FOLDERS if self._kind(name) == pyarrow.fs.FileType.File]
+        folders = [name for name in SCHEMAS if name not in no_folders]
+        found = [f"{name}/{entry}" for name in folders for entry in self._entries(name) if not is_trial_file(entry)]
+        definition = self.read_text(DEFINITION_FILE) or ""
+        if not definition.startswith(DEFINITION_HEADER):
+            found += [entry for entry in self._entries("") if entry not in (*FOLDERS, RUN_FILE)]
+        return no_folders + found
+
+    def remove(self, name: str) -> None:
+        """Remove a file that may be there."""
+        if self._kind(name) == pyarrow.fs.FileType.File:
+            with contextlib.suppress(FileNotFoundError):  # another has removed it meanwhile
+                self._files.delete_file(self._path(name))
+
+    def remove_if_empty(self, folder: str = "") -> None:
+        """Leave no trace of a place that was only tried out. (Object stores have no empty folders.)"""
+        if self._is_local:
+            with contextlib.suppress(OSError):
+                Path(self._path(folder)).rmdir()
+
+    def sweep(self) -> None:
+        """Remove what killed writers left unfinished. Only on disks: object stores keep nothing unfinished."""
+        if not self._is_local:
+            return
+        for folder in ("", *FOLDERS):
+            for unfinished in Path(self._path(folder)).glob(f".*{_UNFINISHED}*"):
+                if time.time() - unfinished.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
+                    unfinished.unlink(missing_ok=True)
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self._files, pyarrow.fs.LocalFileSystem)
+
+    def _kind(self, name: str) -> pyarrow.fs.FileType:
+        return self._files.get_file_info(self._path(name)).type
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    def _entries(self, folder: str) -> list[str]:
+        """The names of all files and folders in a folder of OUT, hidden ones apart."""
+        selector = pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True)
+        names = sorted(info.base_name for info in self._files.get_file_info(selector))
+        return [name for name in names if not name.startswith((".", "_"))]
+
+    def _list(self, folder: str, suffix: str = ".parquet") -> list[str]:
+        selector = pyarrow.fs.FileSelector(self._path(folder), allow_not_found=True)
+        names = (info.path for info in self._files.get_file_info(selector) if info.type == pyarrow.fs.FileType.File)
+        return sorted(p for p in names if p.endswith(suffix) and not p.rpartition("/")[2].startswith((".", "_")))
+
+    @contextlib.contextmanager
+    def _reading_many(self) -> Iterator[Any]:
+        """`map` for readers of many small files: on a disk one after the other, from a server many at once."""
+        if self._is_local:
+            yield map
+            return
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+            yield pool.map
+
+    def _first_unreadable(self, paths: list[str]) -> str | None:
+        for path in paths:
+            try:
+                pq.read_schema(path, filesystem=self._files)
+            except (pa.ArrowException, OSError):
+                return f"{path} ({NOT_OURS})"
+        return None
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Whole or not at all: on disks by an atomic rename, in object stores by the upload's completion."""
+        path = self._path(name)
+        if not self._is_local:
+            self._files.create_dir(path.rpartition("/")[0], recursive=True)
+            with self._files.open_output_stream(path) as stream:
+                stream.write(content)
+            return
+        final = Path(path)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        # The leading dot hides an unfinished file from every reader; the random part keeps two writers apart.
+        unfinished = final.with_name(f".{final.name}{_UNFINISHED}{uuid.uuid4().hex[:8]}")
+        try:
+            with unfinished.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(final)
+        finally:
+            unfinished.unlink(missing_ok=True)

@@ -1,0 +1,242 @@
+"""What each subcommand of `study` says to a person or, with --json, to a program; and its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+
+from study.cells import cells
+from study.definition import SIMULATED, Definition
+from study.definition.file import load
+from study.definition.point import Point
+from study.errors import StudyError
+from study.planning.capacity import Forecast
+from study.planning.cost import Estimate, readable
+from study.progress import Progress
+from study.results import RUN_FILE
+from study.results.place import open_place
+from study.terminal.command_line import DONE, INTERRUPTED, NEGATIVE
+from study.terminal.printing import PlainConsole, shell_word
+from trainers.dice import AVERAGINGS
+from trainers.printable import counted
+
+
+def _definition(options: argparse.Namespace) -> Definition:
+    return load(options.definition, options.set)
+
+
+def _out(options: argparse.Namespace, definition: Definition) -> str:
+    return f"results/{definition.name}{'-simulated' * definition.simulate}" if options.out is None else str(options.out)
+
+
+def _shown(out: str) -> str:
+    """OUT as people see it, without credentials."""
+    return open_place(out).shown
+
+
+def _as_results(out: str) -> str:
+    """OUT as `analysis` takes it: the word paper means the paper's own tables."""
+    return "./paper" if out == "paper" else _shown(out)
+
+
+def run(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.run import run
+    from study.prepare import prepare
+    from study.terminal.view import RunView, scores_table
+
+    definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
+    out = _out(options, definition)
+    try:
+        with RunView(console) as view:
+            how = {"ray_log": options.ray_log, "retry_failed": options.retry_failed}
+            done = run(prepare(definition), out, view, options.address, **how)
+    except KeyboardInterrupt:
+        from study.results import Results
+
+        kept = len(Results(out).audit().rows)
+        committed = f"{counted(kept, 'trial')} {'is' if kept == 1 else 'are'} committed in {_shown(out)}"
+        console.say(f"Interrupted. {committed}; the same command goes on from there.")
+        return INTERRUPTED
+    console.say(*[SIMULATED] * definition.simulate, "Mean example-wise Dice over the object classes, test images:")
+    console.print(scores_table(done.scores))
+    for trial, reason in done.failed.items():
+        console.say(f"failed: {trial}: {reason}")
+    for trial, reason in done.unfinished.items():
+        console.say(f"not run: {trial}: {reason}")
+    if done.progress and done.progress.verdict_on_the_estimate:
+        console.say(done.progress.verdict_on_the_estimate)
+    console.say(f"Results: {_shown(out)}", f"Next:    analysis tables {shell_word(_as_results(out))}")
+    if done.unfinished:
+        console.say("Run the same command again, or with --retry-failed, to try what could not be run.")
+    return NEGATIVE if done.unfinished else DONE
+
+
+def plan(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.plan import plan, plan_cluster, plan_here
+    from study.planning.calibration import calibrate, factors_of
+
+    definition = _definition(options)
+    out = _out(options, definition)
+    speeds = calibrate(definition) if options.calibrate else []
+    planned = plan(definition, out, factors_of(speeds))
+    on_cluster = plan_cluster(planned, options.cluster) if options.cluster else None
+    try:
+        here, why_not_here = plan_here(planned), ""
+    except StudyError as error:  # the plan may be meant for a cluster
+        here, why_not_here = None, str(error)
+    if options.json:
+        answer = {"out": out, **planned.to_json()}
+        answer |= {"speeds": [asdict(speed) | {"point": dict(speed.point)} for speed in speeds]}
+        unknown = {"hours": None, "gpu_hours": None} if planned.estimate.basis == "constants" else {}
+        answer |= {"here": {**asdict(here), **unknown} if here else None}
+        print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
+        return DONE
+    console.say(*planned.in_lines())
+    for speed in speeds:
+        console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
+    console.say(
+        f"{counted(len(cells(definition)), 'cell')}, {counted(len(planned.trials), 'trial')}: "
+        f"{len(planned.trials) - len(planned.missing):,} done, {len(planned.missing):,} missing in {_shown(out)}.",
+        f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
+    )
+    if options.cluster:
+        console.say(_on_cluster(options.cluster, on_cluster))
+    elif planned.missing:
+        text = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
+        console.say(*text.split("\n"))
+    return DONE
+
+
+def _on_cluster(file: str, found: Forecast | None) -> str:
+    if found is None:
+        return f"{file}: sound. What its machines hold, Ray will find out when it starts there."
+    return f"{file}: sound. {_forecast_in_words(found)}"
+
+
+def _here_in_words(cost: Estimate, here: Forecast) -> str:
+    if cost.basis == "constants":
+        how_to_know = "To know how long that takes here, add --calibrate, which trains a few batches of each network."
+        return f"This machine: {counted(here.at_once, 'trial')} at once. {how_to_know}"
+    return f"This machine: {_forecast_in_words(here)}"
+
+
+def _forecast_in_words(found: Forecast) -> str:
+    gpus = f", {found.gpu_hours:.1f} GPU hours" if found.gpu_hours else ""
+    return f"{counted(found.at_once, 'trial')} at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
+
+
+def status(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.status import status
+    from study.terminal.view import live_picture
+
+    now = status(options.out)
+    progress = now.progress
+    done = len(now.trials) - len(now.missing)
+    if options.json:
+        print(json.dumps(now.to_json()))
+        return DONE if not now.missing else NEGATIVE
+    console.say(*[SIMULATED] * now.definition.simulate)
+    done_of_all = f"{done:,} of {counted(len(now.trials), 'trial')} done"
+    console.say(f"{_shown(options.out)}: {done_of_all}, {len(now.failed):,} of them failed.")
+    for trial, reason in now.failed.items():
+        console.say(f"failed: {trial.id}: {reason}")
+    for name, unfinished in now.unfinished.items():
+        console.say(f"not run: {name}: {unfinished.in_words}")
+    for trial, what in now.damaged.items():
+        console.say(f"damaged: {trial.id}: {what}; the next run makes the trial again")
+    running = progress.running if progress and now.alive else {}
+    if waiting := [trial.id for trial in now.missing if trial.id not in running]:
+        console.say("missing: " + ", ".join(waiting[:6]) + (" ..." * (len(waiting) > 6)))
+    if not progress:
+        console.say(
+            "A run is at work." if now.alive else f"Nothing is running, and {RUN_FILE} says nothing of a last run."
+        )
+    elif now.alive:
+        console.say(f"Running on {progress.host} (pid {progress.pid}):")
+        console.print(live_picture(progress))
+    else:
+        when = datetime.fromtimestamp(progress.updated, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        console.say(
+            f"Nothing is running. The last run, on {progress.host}, {_how_it_ended(progress)} ({when}, by its clock)."
+        )
+    return DONE if not now.missing else NEGATIVE
+
+
+def _how_it_ended(progress: Progress) -> str:
+    if progress.state == "stopped":
+        return f"was stopped: {progress.reason}"
+    return "was killed" if progress.state == "running" else f"ended {progress.state}"
+
+
+def trial(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.trial import trial
+
+    definition = _definition(options)
+
+    def show(epoch: Any) -> None:
+        objective = "undefined" if epoch.objective is None else f"{epoch.objective:.3f}"
+        console.say(
+            f"epoch {epoch.epoch} of {definition.training.epochs}: training loss {epoch.train_loss:.4f}, "
+            f"validation loss {epoch.val_loss:.4f}, validation Dice {objective}, {epoch.seconds:.1f} s"
+        )
+
+    done = trial(options.trial, definition, options.out, (lambda epoch: None) if options.json else show)
+    row = done.row
+    if options.json:
+        print(json.dumps(done.to_json(), default=str))
+    else:
+        console.say(*[SIMULATED] * definition.simulate)
+        _print_trial(console, row, done.test_scores)
+        out = "" if options.out is None else _shown(options.out)
+        console.say(
+            {
+                "committed": f"Committed to {out}.",
+                "not kept": "Nothing was written (no --out).",
+                "reproduced": f"{out} holds this trial already; this run gave the same tables, bit for bit.",
+                "differs": f"{out} holds this trial already, and it DIFFERS in {', '.join(done.differing)}.",
+            }[done.outcome],
+        )
+    return NEGATIVE if done.outcome == "differs" or row["status"] == "failed" else DONE
+
+
+def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str, Any]]) -> None:
+    if row["status"] == "failed":
+        console.say(f"{row['trial']} failed: {row['error']}")
+        return
+    point, table = Point.from_json(row["point"]), Table(box=None, pad_edge=False)
+    for column in ("test Dice", *(score["class"] for score in test)):
+        table.add_column(column)
+    for name in AVERAGINGS:
+        values = [score[f"dice_{name}"] for score in test]
+        table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+    console.say(
+        f"{row['trial']}: {f'{point}, ' if point else ''}{counted(row['parameters'], 'parameter')}, "
+        f"{row['gflops']:.2f} GFLOP an image, {row['latency_ms_median']:.1f} ms an image; weights of epoch "
+        f"{row['selected_epoch']}, the lowest validation loss; {row['train_seconds']:.0f} s."
+    )
+    console.print(table)
+
+
+def data(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.data import describe_data
+
+    definition = load(options.definition) if options.definition else None
+    report = describe_data(options.path, definition, options.sheet)
+    if options.json:
+        print(json.dumps(report.to_json()))
+    else:
+        console.say(*report.text.split("\n"))
+    return NEGATIVE if report.problems else DONE
+
+
+def keys(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.definition.keys import in_json, in_markdown, in_text, keys
+
+    show = in_json if options.json else in_markdown if options.markdown else in_text
+    print(show(keys(options.section)))
+    return DONE
