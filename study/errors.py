@@ -41,6 +41,6 @@ _SHORT.maxstring = _SHORT.maxother = LONGEST_SHOWN
 def brief(value: Any) -> str:
     """A value as a message shows it, however large or deeply nested it is."""
     try:
-        return _SHORT.repr(value)
+        return _SHORT.repr(list(value) if isinstance(value, tuple) else value)  # as TOML has it
     except ValueError:  # Python's own limit
         return "a number of too many digits"

@@ -67,10 +67,10 @@ RANGE = {"low": 0.5, "high": 1.0}
         ({"training": {"epochs": "3"}}, ["training.epochs", "'3'"]),
         ({"training": {"epochs": 0}}, ["training.epochs", "greater than or equal to 1", "0"]),
         ({"training": {"learning_rate": float("nan")}}, ["training.learning_rate", "nan"]),
-        ({"training": {"image_size": 100}}, ["a problem:", "training.image_size: must be a multiple of 16", "96"]),
-        ({"training": {"image_size": [32, 50]}}, ["a problem:", "training.image_size.1: must be a multiple", "48"]),
-        ({"training": {"image_size": [32]}}, ["a problem:", "training.image_size: too few values"]),
-        ({"training": {"image_size": "32"}}, ["a problem:", "training.image_size: input should be a valid integer"]),
+        ({"training": {"image_size": 100}}, ["1 problem:", "training.image_size: must be a multiple of 16", "96"]),
+        ({"training": {"image_size": [32, 50]}}, ["1 problem:", "training.image_size.1: must be a multiple", "48"]),
+        ({"training": {"image_size": [32]}}, ["1 problem:", "training.image_size: too few values"]),
+        ({"training": {"image_size": "32"}}, ["1 problem:", "training.image_size: must be a whole number"]),
         (searched("training.resize", choices=["stretch", "pad"]), ["cannot be searched", "share the images"]),
         (searched("training.counted_at", choices=["working size", "original size"]), ["scored alike"]),
         ({"training": {"output_weights": [0, 1, 1]}}, ["training.output_weights: the first weight", "above 0"]),
@@ -435,13 +435,3 @@ def test_an_image_size_is_a_side_or_two() -> None:
         definition = parse({"training": {"image_size": given}})
         assert definition.training.size == size
         assert parse(tomllib.loads(definition.to_toml())) == definition
-
-
-def test_keys_that_recipes_lacked_leave_their_digest_as_it_was() -> None:
-    """At their defaults: else what a study holds would be of another recipe."""
-    keys = Definition().recipe_keys()
-    assert not {"training.resize", "training.counted_at"} & set(keys)
-    padded = parse({"training": {"resize": "pad", "counted_at": "original size"}})
-    added = {"training.resize": "pad", "training.counted_at": "original size"}
-    assert padded.recipe_keys() == keys | added
-    assert padded.recipe_digest() != Definition().recipe_digest()

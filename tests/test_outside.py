@@ -255,9 +255,9 @@ def test_outputs_without_a_weight_are_refused_before_anything_is_trained(importa
         (["grid.models=parts:Weighted"], "parts:Weighted", too_few.format(2, 1)),
     ):
         with pytest.raises(StudyError, match=f"{name} fails: .*{words}"):
-            try_parts(load(file, [*settings, "model={width=0.25}"]), 3)
+            try_parts(load(file, [*settings, "model={width=0.25}"]), SAMPLES)
     for weights in ("[]", "[1.0, 0.4]", "[1.0, 0.4, 0.3]"):
-        try_parts(load(file, [f"training.output_weights={weights}"]), 3)
+        try_parts(load(file, [f"training.output_weights={weights}"]), SAMPLES)
 
 
 def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
