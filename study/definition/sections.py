@@ -13,6 +13,7 @@ from study.definition.space import MOST_KEYS, Space, flat, in_order
 from study.errors import brief, did_you_mean, refuse_repeats
 from study.planning.figures import figures_of
 from trainers.data.cut_outs.catalogue import STANDIN
+from trainers.data.pairs.description import Pairs
 from trainers.names import LONGEST_NAME, LOSSES, NETWORKS, is_dotted_path
 from trainers.printable import is_text
 from trainers.recipe import Section
@@ -60,8 +61,9 @@ class Data(Section):
     """What is trained on."""
 
     path: Annotated[str, Field(min_length=1, max_length=4096)] = STANDIN
-    """A folder in VISAPP's layout, or the word `standin` for the set that ships with the project. A relative path in a
-    TOML file starts at that file's folder; one given by --set, at the current folder."""
+    """A folder: of cut-outs in VISAPP's layout, or, where there is a section data.pairs, of photographs with label maps.
+    Or the word `standin` for the cut-outs that ship with the project. A relative path in a TOML file starts at that
+    file's folder; one given by --set, at the current folder."""
 
     @field_validator("path")
     @classmethod
@@ -72,6 +74,8 @@ class Data(Section):
 
     allow_copies: bool = False
     """True: one picture may have several names, though a split can then train on it and test on it."""
+    pairs: Pairs | None = None
+    """If there is such a section, the data set is photographs with label maps."""
 
 
 class Grid(Section):
