@@ -38,12 +38,12 @@ class Photograph:
 
 @dataclass(frozen=True)
 class MaskPixels:
-    """A mask, H x W pixels, as it is stored: either values or colours."""
+    """A mask, H x W pixels, as it is stored: values or colours, or both of a palette."""
 
     values_HW: Values | None
     """Indices of a palette, or grey values; of 1 bit, 0 and 1."""
     colours_HWC: Pixels | None
-    """RGB, where the three colours of some pixel differ."""
+    """RGB, of a palette or where the three colours of some pixel differ."""
     orientation: int
 
 
@@ -74,9 +74,10 @@ def decode_mask(content: bytes) -> MaskPixels:
         image.load()
         pixels: NDArray[Any] = _sixteen_bits(content, image) if depth == 16 else _as_stored(image)
         pixels = pixels // step if image.mode == "L" else pixels
-        orientation = orientation_of(image)
+        orientation, of_palette = orientation_of(image), image.mode in ("P", "PA")
+        colours_HWC = np.array(image.convert("RGB")) if of_palette else None
     if pixels.ndim == 2:
-        return MaskPixels(pixels.astype(np.int64), None, orientation)
+        return MaskPixels(pixels.astype(np.int64), colours_HWC, orientation)
     if is_grey(pixels):
         return MaskPixels(pixels[..., 0].astype(np.int64), None, orientation)
     if depth == 16:
@@ -96,9 +97,9 @@ def _sixteen_bits(content: bytes, image: Image.Image) -> NDArray[Any]:
     pixels = cv2.imdecode(np.frombuffer(pixels_alone(content), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != (image.height, image.width):
         raise damaged("its 16 bits cannot be read")
-    if pixels.ndim == 2:
-        return pixels
-    return np.ascontiguousarray(pixels[..., 2::-1] if pixels.shape[2] > 2 else pixels[..., 0])
+    # OpenCV gives the colours the other way round.
+    sixteen: NDArray[Any] = pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., 2::-1])
+    return sixteen
 
 
 def _eight_bits(pixels: NDArray[Any]) -> Pixels:
