@@ -6,6 +6,7 @@ beneath all objects and is ignored."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -124,4 +125,4 @@ def _pair(id: str, path: Path, image: CocoImage, part: Part, root: Path) -> Pair
 
 def _twice(pairs: Sequence[Pair]) -> list[Problem]:
     what = "the name differs from another only by its ending: rename one, or remove it"
-    return [Problem(b.image_place, what) for a, b in zip(pairs, pairs[1:], strict=False) if a.id == b.id]
+    return [Problem(b.image_place, what) for a, b in itertools.pairwise(pairs) if a.id == b.id]

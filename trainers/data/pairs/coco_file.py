@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from trainers.data.decoding import MAX_PIXELS
 from trainers.data.pairs.description import BACKGROUNDS
@@ -73,7 +73,7 @@ def values_of(categories: Mapping[int, str]) -> dict[int, int]:
     objects = sorted(id for id, name in categories.items() if name.casefold() not in BACKGROUNDS)
     keep = all(0 < id <= _LARGEST_VALUE for id in objects)
     values = {id: id if keep else place for place, id in enumerate(objects, 1)}
-    return values | {id: BACKGROUND for id in categories.keys() - values.keys()}
+    return values | dict.fromkeys(categories.keys() - values.keys(), BACKGROUND)
 
 
 def read_coco_file(file: Path, place: str) -> CocoFile:
@@ -223,7 +223,7 @@ def _decompressed(text: str) -> list[int]:
     return counts
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

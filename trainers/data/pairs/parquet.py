@@ -53,11 +53,11 @@ def list_parquet(root: Path, described: Pairs) -> Listing:
     assert described.masks is not None
     walk = Walk(root)
     tables = [_Table(walk, path, described.images, described.masks) for path in walk.files(root) if is_table(path)]
-    pairs = [pair for table in tables for pair in table.pairs()]
+    rows = [row for table in tables for row in table.pairs()]
     problems = [*walk.problems]
     if not tables:
         problems.append(Problem(".", f"no table: there is no file whose name ends with {ENDING}"))
-    pairs, notes = _named(pairs)
+    pairs, notes = _named(rows)
     lists = [table.classes for table in tables if table.classes is not None]
     classes = lists[0] if lists else read_class_list(root, Pairs(classes=described.classes))
     if any(each != classes for each in lists):
@@ -124,7 +124,8 @@ class _Table:
         plain = [field.name for field in self._schema if _is_plain(field.type)]
         image_type = self._schema.field(self._images).type
         has_path = pa.types.is_struct(image_type) and image_type.get_field_index("path") >= 0
-        table = pq.read_table(self._file, columns=[*plain, *[f"{self._images}.path"] * has_path], partitioning=None)
+        with pq.ParquetFile(self._file) as opened:
+            table = opened.read(columns=[*plain, *[f"{self._images}.path"] * has_path])
         for row in table.to_pylist():
             path = (row.pop(self._images, None) or {}).get("path") if has_path else None
             yield {name: _text(value) for name, value in row.items() if value not in (None, "")}, path or None
