@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pair_formats import CLASSES, FORMATS, plain, scenes
+from pair_formats import CLASSES, FORMATS, scenes
 
 from trainers.data.pairs.decoding import MaskPixels, decode_image, decode_mask
 from trainers.data.pairs.description import Pairs
