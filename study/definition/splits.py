@@ -36,8 +36,8 @@ class Given(Section):
     """Splits that were made elsewhere: in a file, or in a column of the samples."""
 
     file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    """A JSON file such as nnU-Net's splits_final.json: a list of { "train": [...], "val": [...] }, which are ids or file
-    names. They are the splits given_0, given_1 and so on. What nnU-Net calls val is tested, and validation samples are
+    """A JSON file such as nnU-Net's splits_final.json: a list of { "train": [...], "val": [...] } of ids or file names.
+    They are the splits given_0, given_1 and so on. What nnU-Net calls val is tested, and validation samples are
     taken from train; with "test" in an entry, val and test are what they are called. A relative path starts where
     data.path does."""
     column: Column | None = None
@@ -80,7 +80,7 @@ class Splits(Section):
     allow_absent_classes: bool = False
     """True: a class may have no sample in a split's train or test. Its scores are undefined there."""
     given: Given | None = None
-    """If there is such a section, splits that were made elsewhere can be run."""
+    """If there is such a section, its splits can be run."""
     held_out: dict[str, dict[str, dict[str, tuple[AxisValue, ...]]]] = {}
     """Per axis (a column of the samples, such as angle), per split, per class (`*`: every class not named, and values
     alone mean `*`), the values that the split tests; it trains on all others. `study data FOLDER` proposes some."""

@@ -1,4 +1,4 @@
-"""From the samples that a split tests to the split: validation samples are taken from the others, and all is checked."""
+"""From the samples that a split tests to the split: validation samples are taken from the others; all is checked."""
 
 from __future__ import annotations
 
