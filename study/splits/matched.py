@@ -30,17 +30,21 @@ def matched(
     """As many samples of each class as the matched split has: exactly, where each sample shows one class and is a unit
     of its own, else as nearly as units allow. Raises SplitError."""
     other = make_split(name.removeprefix(MATCHED), definition, samples)
-    if definition.splits.unit is None and samples.is_stratified:
-        train, val, test = _drawn(name, other, definition, samples)
-    else:
-        train, val, test = _nearest(name, other, definition, samples)
-    return Division(test, train | val, val)
+    is_exact = definition.splits.unit is None and samples.is_stratified
+    for attempt in range(ATTEMPTS):
+        train, val, test = (_drawn if is_exact else _nearest)(name, attempt, other, definition, samples)
+        if test != set(other.test):
+            return Division(test, train | val, val)
+    others = "samples" if definition.splits.unit is None else f"values of {definition.splits.unit}"
+    what = f"no other {others} are as many, class by class, as those that {other.name} tests: do without this split"
+    raise SplitError([Problem(name, what)])
 
 
-def _drawn(name: str, other: Split, definition: Definition, samples: Samples) -> Parts:
+def _drawn(name: str, attempt: int, other: Split, definition: Definition, samples: Samples) -> Parts:
+    """Exactly as many of each class."""
     parts: tuple[set[str], set[str], set[str]] = (set(), set(), set())
     for stratum, rows in samples.strata().items():
-        order = iter(generator_for(definition.seed, name, stratum).permutation(len(rows)).tolist())
+        order = iter(generator_for(definition.seed, name, attempt, stratum).permutation(len(rows)).tolist())
         own = {row.id for row in rows}
         for part, ids in zip(parts, (other.train, other.val, other.test), strict=True):
             part |= {rows[next(order)].id for id_ in ids if id_ in own}
@@ -48,24 +52,15 @@ def _drawn(name: str, other: Split, definition: Definition, samples: Samples) ->
     return train, val, test
 
 
-def _nearest(name: str, other: Split, definition: Definition, samples: Samples) -> Parts:
-    """Of several draws, all of which differ from the matched split, the first."""
+def _nearest(name: str, attempt: int, other: Split, definition: Definition, samples: Samples) -> Parts:
+    """Nearly as many of each class."""
     units = Units.of(samples, definition.splits.unit)
     left_out = {row.id for row in samples.rows} - {*other.train, *other.val, *other.test}
     wanted = [_counts(ids, samples) for ids in (other.train, other.val, other.test, left_out)]
     wanted_PC = np.array(wanted[: 3 + bool(left_out)], np.int64)
-    for attempt in range(ATTEMPTS):
-        part_U = spread(units.counts_UC, wanted_PC, generator_for(definition.seed, name, attempt))
-        train, val, test = (units.ids(np.flatnonzero(part_U == part).tolist()) for part in range(3))
-        if test != set(other.test):
-            return train, val, test
-    what = (
-        f"no other samples are as many as those that {other.name} tests: do without it"
-        if definition.splits.unit is None
-        else f"no other values of {definition.splits.unit} have as many samples as those that {other.name} tests: do "
-        "without it"
-    )
-    raise SplitError([Problem(name, what)])
+    part_U = spread(units.counts_UC, wanted_PC, generator_for(definition.seed, name, attempt))
+    train, val, test = (units.ids(np.flatnonzero(part_U == part).tolist()) for part in range(3))
+    return train, val, test
 
 
 def _counts(ids: Collection[str], samples: Samples) -> list[int]:
