@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from study.definition.sections import HELD_OUT_SPLIT
+from study.definition.splits import HELD_OUT_SPLIT
 from trainers.data.distribution import describe
 from trainers.data.table import ALL_SAMPLES, Samples, Value
 

@@ -26,8 +26,8 @@ from trainers.recipe import Section
 def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
     """The definition in `source` (a preset's name or a TOML file), with each `section.key=value` of `settings` put in.
 
-    A relative `data.path` starts at the folder of the file, one of the settings at the current folder; it is absolute
-    in what is returned. Raises StudyError with every problem found, one a line, each naming its key and the nearest
+    A relative path starts at the folder of the file, one of the settings at the current folder; it is absolute in what
+    is returned. Raises StudyError with every problem found, one a line, each naming its key and the nearest
     valid one.
     """
     table = _read_preset(source) if source in PRESETS else _read_file(source)
@@ -108,6 +108,9 @@ def _start_paths_at(folder: Path, table: dict[str, Any]) -> None:
         case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
             data["path"] = _absolute(path, folder)
     match table:
+        case {"splits": {"given": {"file": str(path)} as given}} if path:
+            given["file"] = _absolute(path, folder)
+    match table:
         case {"resources": {"modules": list(modules)} as section}:
             section["modules"] = [_absolute(each, folder) if isinstance(each, str) else each for each in modules]
         case {"resources": {"modules": str(path)} as section}:
@@ -167,7 +170,7 @@ def _flatten_space(table: dict[str, Any]) -> None:
             search["space"] = flat(space)
 
 
-_TEXT_KEYS = ("name", "data.path")
+_TEXT_KEYS = ("name", "data.path", "splits.given.file")
 
 
 def _typed_value(text: str) -> Any:

@@ -22,10 +22,11 @@ from pathlib import Path
 import trainers
 from trainers.data.class_names import class_problems
 from trainers.data.cut_outs.scenes import Background, SceneRules, scene_problems
-from trainers.data.cut_outs.walk import CANNOT_BE_LISTED, Walk, place_of, printable_name
+from trainers.data.cut_outs.walk import CutOutWalk
 from trainers.data.layouts import looks_like
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Sample, Samples
+from trainers.data.walk import CANNOT_BE_LISTED, place_of, printable_name
 
 STANDIN = "standin"
 """The word that names the data set shipped with this package (a folder of that name is `./standin`)."""
@@ -123,7 +124,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
         raise DataError([Problem(printable_name(str(path)) or '""', f"no such folder: {remedy}")])
     if not os.access(root, os.R_OK | os.X_OK):
         raise DataError([Problem(printable_name(str(path)), CANNOT_BE_LISTED, "Permission denied")])
-    walk = Walk(root)
+    walk = CutOutWalk(root)
     images: list[ImageFile] = []
     backgrounds: list[BackgroundFile] = []
     classes = []
@@ -150,7 +151,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
     )
 
 
-def _images_of_class(walk: Walk, class_folder: Path) -> list[ImageFile]:
+def _images_of_class(walk: CutOutWalk, class_folder: Path) -> list[ImageFile]:
     return [
         ImageFile(name, class_folder.name, angle, path)
         for angle, folder in walk.angle_folders(class_folder)
@@ -158,7 +159,7 @@ def _images_of_class(walk: Walk, class_folder: Path) -> list[ImageFile]:
     ]
 
 
-def _backgrounds(walk: Walk, folder: Path) -> list[BackgroundFile]:
+def _backgrounds(walk: CutOutWalk, folder: Path) -> list[BackgroundFile]:
     """Single files first, then the groups."""
     entries = walk.entries(folder)
     loose = walk.image_files([entry for entry in entries if not entry.is_dir()])
