@@ -25,6 +25,8 @@ MAX_BYTES = 8 * MAX_PIXELS
 """Twice what that many pixels take without any compression. Larger files are refused before they are read."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_FIRST = {b"IHDR": 0, b"eXIf": 1}
+"""Of a PNG's chunks: so that the orientation is known before the pixels are decoded."""
 _PIXEL_TAGS = frozenset(
     # Of TIFF 6.0 and its supplements: sizes, depths, compression, strips and tiles, colours, the tables of JPEG.
     {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 338, 339, 347}
@@ -105,6 +107,8 @@ def bits_of(image: Image.Image) -> int:
 
 def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation; 1, which is upright, where there is none that can be read."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # else Pillow would decode the pixels, and look for one behind them
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as above: damaged metadata makes its readers raise nearly anything
@@ -142,7 +146,8 @@ def pixels_alone(content: bytes) -> bytes:
     if len(content) > MAX_BYTES:
         raise _too_many_bytes()
     if content.startswith(_PNG_SIGNATURE):
-        return _PNG_SIGNATURE + b"".join(_pixel_chunks(content[len(_PNG_SIGNATURE) :]))
+        chunks = sorted(_pixel_chunks(content[len(_PNG_SIGNATURE) :]), key=lambda chunk: _FIRST.get(chunk[4:8], 2))
+        return _PNG_SIGNATURE + b"".join(chunks)
     if content.startswith((b"II*\0", b"MM\0*")):
         return _with_pixel_tags(content)
     return content
