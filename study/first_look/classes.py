@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from trainers.data.class_names import MAX_CLASSES, RESERVED_NAMES
 from trainers.data.pairs.description import BACKGROUNDS, MaskValue, Pairs
 from trainers.data.pairs.pair import Listing
-from trainers.data.pairs.survey import Survey
 from trainers.data.problems import DataError, Problem
 
 VOID = 255
@@ -38,12 +37,13 @@ class NamedClasses:
         )
 
 
-def name_classes(described: Pairs, listing: Listing, survey: Survey) -> NamedClasses:
+def name_classes(described: Pairs, listing: Listing, found: list[MaskValue]) -> NamedClasses:
     """The classes as described, else as the format has them, else by the values in the masks.
+
+    :param found: the values in all masks, ascending.
 
     Raises DataError for masks whose values can be no classes.
     """
-    found = sorted(survey.values, key=str) if _are_colours(survey.values) else sorted(survey.values)  # type: ignore[type-var]
     if described.classes is not None or listing.classes is not None:
         named = _given(described, listing)
     elif len(found) > MAX_CLASSES + 1:
@@ -65,7 +65,8 @@ def _are_colours(values: Iterable[MaskValue]) -> bool:
 def _given(described: Pairs, listing: Listing) -> NamedClasses:
     classes = described.classes if described.classes is not None else listing.classes
     assert classes is not None
-    values = {name: value for value, name in enumerate(classes)} if isinstance(classes, tuple) else dict(classes)
+    values: dict[str, MaskValue] = {}
+    values |= {name: value for value, name in enumerate(classes)} if isinstance(classes, tuple) else classes
     ignored = described.ignore or listing.ignore
     if described.classes is not None:
         return NamedClasses(values, ignored, described.background)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainers.data.pairs.parts import PART
-from trainers.data.pairs.pattern import Pattern
 from trainers.data.table import Samples
 
 _MARK = re.compile(r"([_ .-]+)")

@@ -71,11 +71,11 @@ class LabelTable:
         codes_HW = self._codes_of(mask)
         labels_HW = self._labels.take(codes_HW, mode="clip")
         if (labels_HW == _UNKNOWN).any():
-            raise _unknown(codes_HW[labels_HW == _UNKNOWN], colours=self._of_colours)
+            raise _unknown(codes_HW[labels_HW == _UNKNOWN], colours=self.of_colours)
         return labels_HW.astype(np.uint8)
 
     def _codes_of(self, mask: MaskPixels) -> NDArray[np.int64]:
-        if not self._of_colours:
+        if not self.of_colours:
             if mask.values_HW is None:
                 raise UnusableImage(f'a mask of colours: name them in {CLASSES}, such as "#ff8000"')
             return mask.values_HW
@@ -86,7 +86,7 @@ class LabelTable:
         return mask.values_HW * 0x010101
 
     @cached_property
-    def _of_colours(self) -> bool:
+    def of_colours(self) -> bool:
         return any(isinstance(value, str) for value in self.label_of)
 
     @cached_property

@@ -14,7 +14,7 @@ from trainers.data.pairs.decoding import MaskPixels, decode_mask
 from trainers.data.pairs.description import MaskValue
 from trainers.data.pairs.label_table import LabelTable
 from trainers.data.pairs.pair import Listing, Pair
-from trainers.data.pairs.reading import UnusablePair, named, stored
+from trainers.data.pairs.reading import UnusablePair, named, stored_as
 from trainers.data.pairs.survey import in_turn
 from trainers.data.problems import Problem
 from trainers.data.size import Size
@@ -67,7 +67,7 @@ def values_in(seen: Iterable[Seen]) -> list[MaskValue]:
 def _see(pair: Pair) -> Seen:
     try:
         with named(pair.image_place):
-            size = stored(pair.image()).upright
+            size = stored_as(pair.image()).upright
         with named(pair.mask_place):
             mask = _mask_of(pair, size)
             values = None if mask.values_HW is None else dict(_counted(mask.values_HW))

@@ -59,11 +59,11 @@ def read_pair(pair: Pair, table: LabelTable, *, with_image: bool = True) -> Cont
     :param with_image: False: of the image's file only the header is decoded.
     :raises UnusablePair: a file cannot be decoded, they do not fit each other, or the mask has an unknown value.
     """
-    with _named(pair.image_place):
+    with named(pair.image_place):
         content = pair.image()
         image = decode_image(content) if with_image else None
-        stored = _stored(content)
-    with _named(pair.mask_place):
+        stored = stored_as(content)
+    with named(pair.mask_place):
         if pair.mask is not None:
             encoded = pair.mask()
             mask = decode_mask(encoded)
@@ -84,9 +84,9 @@ def read_pair(pair: Pair, table: LabelTable, *, with_image: bool = True) -> Cont
 
 def digests_of(pair: Pair) -> tuple[bytes, bytes]:
     """What names the contents of image and mask, as `Contents` has it; nothing is decoded. Raises UnusablePair."""
-    with _named(pair.image_place):
+    with named(pair.image_place):
         image_digest = hashlib.sha256(pair.image()).digest()
-    with _named(pair.mask_place):
+    with named(pair.mask_place):
         mask = pair.outlines_digest.encode() if pair.mask is None else hashlib.sha256(pair.mask()).digest()
     return image_digest, mask
 
@@ -135,7 +135,7 @@ def _refuse_other_size(image: Size, mask: Size) -> None:
         raise UnusableImage(what, f"it is {mask} (height x width), the image {image}")
 
 
-def _stored(content: bytes) -> Stored:
+def stored_as(content: bytes) -> Stored:
     with opened(content) as image:
         return Stored(Size(image.height, image.width), _known(orientation_of(image)))
 
@@ -151,7 +151,7 @@ def _known(orientation: int) -> int:
 
 
 @contextlib.contextmanager
-def _named(place: str) -> Iterator[None]:
+def named(place: str) -> Iterator[None]:
     """What is wrong within the block is wrong with this file."""
     try:
         yield
