@@ -72,11 +72,17 @@ def proposed_toml(samples: Samples, *, shared_backgrounds: bool = False) -> str:
     for axis in samples.columns:
         proposed = propose_held_out(samples, axis)
         none = f"# No split holds out {axis}: a class has one value only, or too few samples."
-        lines.append(f"[splits.held_out.{_key(axis)}]" if proposed else none)
-        for split, tested in proposed.items():
-            pairs = ", ".join(f"{_key(name)} = {_list(values)}" for name, values in tested.items())
-            lines.append(f"{split} = {{ {pairs} }}")
+        lines += held_out_in_toml(axis, proposed) if proposed else [none]
     return "\n".join(lines)
+
+
+def held_out_in_toml(axis: str, splits: Tested) -> list[str]:
+    """The section of an axis, line by line."""
+    lines = [f"[splits.held_out.{_key(axis)}]"]
+    for split, tested in splits.items():
+        pairs = ", ".join(f"{_key(name)} = {_list(values)}" for name, values in tested.items())
+        lines.append(f"{split} = {{ {pairs} }}")
+    return lines
 
 
 def _key(name: str) -> str:

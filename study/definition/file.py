@@ -38,6 +38,14 @@ def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
     return parse(table, source)
 
 
+def from_settings(settings: Iterable[str]) -> Definition:
+    """The definition that has nothing but these `section.key=value`. Raises StudyError as `load` does."""
+    table: dict[str, Any] = {}
+    for setting in settings:
+        _put(table, setting)
+    return parse(table, "--set")
+
+
 def parse(table: dict[str, Any], source: str = "definition") -> Definition:
     """The definition in a nested dict, as read from TOML. Raises StudyError as `load` does."""
     try:

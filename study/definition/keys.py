@@ -29,7 +29,7 @@ class Key:
 
     @property
     def default_in_toml(self) -> str:
-        return "none" if self.default is None else _as_toml(self.default)
+        return "none" if self.default is None else as_toml(self.default)
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,13 @@ def _listed(words: Sequence[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
-def _as_toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
     """A value on one line of TOML."""
     if isinstance(value, dict):
-        pairs = ", ".join(f"{_as_toml_key(key)} = {_as_toml(each)}" for key, each in value.items())
+        pairs = ", ".join(f"{_as_toml_key(key)} = {as_toml(each)}" for key, each in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_as_toml, value))}]"
+        return f"[{', '.join(map(as_toml, value))}]"
     return tomli_w.dumps({"x": value}).partition("= ")[2].strip()
 
 

@@ -31,6 +31,11 @@ class NamedClasses:
     invented: bool = False
     """Whether the names are to be replaced by the user's."""
 
+    def leave_out(self, absent: Collection[str]) -> None:
+        """Classes that no image shows."""
+        self.classes = {name: value for name, value in self.classes.items() if name not in absent}
+        self.notes.append(f"No image shows {', '.join(absent)}: left out of the classes.")
+
     def put_into(self, described: Pairs) -> Pairs:
         return described.model_copy(
             update={"classes": self.classes, "ignore": self.ignore, "background": self.background}

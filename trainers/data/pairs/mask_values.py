@@ -84,7 +84,7 @@ def _mask_of(pair: Pair, size: Size) -> MaskPixels:
     return decode_mask(pair.mask())
 
 
-def _counted(values_HW: NDArray[np.int64]) -> dict[int, int]:
+def _counted(values_HW: NDArray[np.int64]) -> dict[MaskValue, int]:
     values, counts = np.unique(values_HW, return_counts=True)
     if len(values) > MOST_VALUES:
         raise UnusableImage(NO_LABEL_MAP)
@@ -92,8 +92,8 @@ def _counted(values_HW: NDArray[np.int64]) -> dict[int, int]:
 
 
 def _counted_colours(colours_HWC: NDArray[np.uint8]) -> dict[MaskValue, int]:
-    codes = _counted(colours_HWC.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1]))
-    return {f"#{code:06x}": count for code, count in codes.items()}
+    counts = _counted(colours_HWC.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1]))
+    return {f"#{code:06x}": count for code, count in counts.items()}
 
 
 def _as_colour(value: MaskValue) -> str:
