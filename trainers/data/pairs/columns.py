@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +70,8 @@ def _from_table(pairs: Iterable[Pair], root: Path, described: Pairs) -> tuple[Te
         rows = read_table(file)
     except ValueError as error:
         return {}, [Problem(place, f"no table of columns: {error}")]
-    by_name = _by_name(pairs, described)
+    listed = list(pairs)
+    by_name = _by_name(listed, described)
     found: Texts = {}
     problems = []
     for number, row in rows.items():
@@ -84,7 +85,7 @@ def _from_table(pairs: Iterable[Pair], root: Path, described: Pairs) -> tuple[Te
             problems.append(Problem(pair.image_place, what, f"row {number}"))
         else:
             found[pair.id] = {column: cell for column, cell in row.items() if column != FILE_NAME and cell}
-    without = [pair for pair in dict.fromkeys(by_name.values()) if pair.id not in found]
+    without = [pair for pair in listed if pair.id not in found]
     problems += [Problem(pair.image_place, f"no row of {place} is of this image: add one") for pair in without]
     return found, problems
 
@@ -96,16 +97,15 @@ def _table_file(root: Path, described: Pairs) -> Path | None:
     return next((folder / METADATA for folder in folders if (folder / METADATA).is_file()), None)
 
 
-def _by_name(pairs: Iterable[Pair], described: Pairs) -> Mapping[str, Pair]:
+def _by_name(pairs: Sequence[Pair], described: Pairs) -> Mapping[str, Pair]:
     """The pairs by each name that a table may give them: place in the data set or in the images, with its ending or
     without. What two of them share names neither."""
     names: dict[str, set[int]] = defaultdict(set)
-    listed = list(pairs)
-    for number, pair in enumerate(listed):
+    for number, pair in enumerate(pairs):
         within = pair.image_place.removeprefix(f"{described.images}/")
         for name in (pair.image_place, within, pair.id, str(Path(within).with_suffix(""))):
             names[name].add(number)
-    return {name: listed[min(numbers)] for name, numbers in names.items() if len(numbers) == 1}
+    return {name: pairs[min(numbers)] for name, numbers in names.items() if len(numbers) == 1}
 
 
 def read_table(file: Path) -> dict[int, dict[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.parts import IN_BRACES
 from trainers.data.pairs.suffixes import suffixes_of
-from trainers.data.pairs.tree import Folder, Tree, coco_files, first_image_of, look_at
+from trainers.data.pairs.tree import Folder, Tree, coco_files, first_images_of, look_at
 from trainers.data.problems import DataError, Problem
 
 # Names of folders, without regard to case.
@@ -143,16 +143,16 @@ def _with_part(images: str, file: PurePosixPath) -> Iterator[tuple[str, str]]:
 
 
 def _images_of(file: PurePosixPath, tree: Tree) -> str:
-    """The folder in which a file's images lie: the first where its first image does."""
-    name = first_image_of(tree.root / file)
+    """The folder in which a file's images lie: of those with most of its first ones the likeliest."""
+    names = [name for name in first_images_of(tree.root / file) if ".." not in PurePosixPath(name).parts]
     places = sorted(tree.folders, key=lambda place: (PurePosixPath(place).name not in file.stem, place))
     likely = [file.parent.as_posix(), (file.parent / "images").as_posix(), ".", *places]
-    likely = [place for place in likely if place in tree.folders]
-    if name and ".." not in PurePosixPath(name).parts:
-        for place in likely:
-            if (tree.root / place / name.lstrip("/")).is_file():
-                return place
-    return next((place for place in likely if tree.holds_images(place)), ".")
+    likely = [place for place in dict.fromkeys(likely) if place in tree.folders]
+
+    def found(place: str) -> tuple[int, bool]:
+        return sum((tree.root / place / name.lstrip("/")).is_file() for name in names), tree.holds_images(place)
+
+    return max(likely, key=found)
 
 
 def _folders(tree: Tree) -> Iterator[Layout]:

@@ -16,6 +16,7 @@ from trainers.data.walk import SUFFIXES, is_hidden
 _COCO_KEY = re.compile(rb'"(images|annotations|categories|info|licenses)"\s*:\s*[\[{]')
 _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _MAX_FOLDERS, _MAX_DEPTH = 2000, 5
+_FIRST_NAMES = 20
 _MAX_JSON_FILES, _HEAD = 10, 65536
 """Of a folder's JSON files, how many are looked into, and how many bytes of each at first."""
 
@@ -100,8 +101,8 @@ def is_coco(file: Path) -> bool:
         return False
 
 
-def first_image_of(file: Path) -> str | None:
-    """The first file_name in a COCO file."""
+def first_images_of(file: Path) -> list[str]:
+    """The first names of images in a COCO file."""
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = _FILE_NAME.search(content)
-        return None if found is None else found[1].decode("utf-8", "replace").replace("\\/", "/")
+        found = [each[1] for each in itertools.islice(_FILE_NAME.finditer(content), _FIRST_NAMES)]
+    return [name.decode("utf-8", "replace").replace("\\/", "/") for name in found]
