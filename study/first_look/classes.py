@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -90,9 +91,8 @@ def _as_class_name(name: str, taken: Collection[str]) -> str:
     if allowed.casefold() in RESERVED_NAMES:
         allowed = f"{allowed}_"
     known = {each.casefold() for each in taken}
-    return next(
-        each for each in (allowed, *(f"{allowed}_{n}" for n in range(2, 10**6))) if each.casefold() not in known
-    )
+    numbered = (f"{allowed}_{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([allowed], numbered) if each.casefold() not in known)
 
 
 def _invented(described: Pairs, found: list[MaskValue], ignored: tuple[MaskValue, ...]) -> NamedClasses:
