@@ -53,7 +53,10 @@ def scenes() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         image = rng.integers(0, 60, (height, width, 3), dtype=np.uint8)
         labels = np.zeros((height, width), np.uint8)
         for label, colour in enumerate(COLOURS.values(), 1):
-            top, left = int(rng.integers(0, height - 12)), int(rng.integers(0, width // 2 - 8)) + (label - 1) * width // 2
+            top, left = (
+                int(rng.integers(0, height - 12)),
+                int(rng.integers(0, width // 2 - 8)) + (label - 1) * width // 2,
+            )
             image[top : top + 12, left : left + 8] = colour
             labels[top : top + 12, left : left + 8] = label
         made[f"scene_{number:02d}"] = image, labels

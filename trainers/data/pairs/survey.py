@@ -149,7 +149,7 @@ def _labels_in(labels_HW: Pixels) -> frozenset[int]:
 def fingerprint_of(table: LabelTable, contents: Sequence[tuple[Pair, tuple[bytes, bytes]]]) -> str:
     """SHA-256 (hexadecimal) of what the masks' values mean, and of all ids and contents, in the order of ids: the same
     wherever the data set lies. The columns are not in it: splits that they decide are named by their samples."""
-    digest = hashlib.sha256(table.digest_of_it.encode())
+    digest = hashlib.sha256(table.meaning.encode())
     for pair, (image, mask) in sorted(contents, key=lambda each: each[0].id):
         digest.update(f"\0{pair.id}\0".encode() + image + b"\0" + mask)
     return digest.hexdigest()
