@@ -13,7 +13,7 @@ from pathlib import Path
 
 import study
 import trainers
-from study.data_set import fingerprint_of, source_of
+from study.data_set import load
 from study.definition import Definition
 from study.outside import Outside, check_parts, outside_of
 from study.splits import make_splits
@@ -47,7 +47,7 @@ class Prepared:
 
 def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. Raises StudyError with every problem found."""
-    return prepared(definition, source_of(definition), fingerprint_of(definition))
+    return prepared(definition, *load(definition))
 
 
 def prepared(definition: Definition, source: Source, data_fingerprint: str) -> Prepared:

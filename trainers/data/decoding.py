@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ MAX_BYTES = 8 * MAX_PIXELS
 """Twice what that many pixels take without any compression. Larger files are refused before they are read."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*")
 _FIRST = {b"IHDR": 0, b"eXIf": 1}
 """Of a PNG's chunks: so that the orientation is known before the pixels are decoded."""
 _PIXEL_TAGS = frozenset(
@@ -35,6 +36,7 @@ _PIXEL_TAGS = frozenset(
 )
 _ORIENTATION_TAG = (ExifTags.Base.Orientation, 3, 1)
 """One 16-bit number: of another kind or count it is not read."""
+_TAG = "HHI4s"
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -53,14 +55,14 @@ def decode(path: Path, mode: str) -> Pixels:
     From a palette or grey as well. RGB drops an alpha channel; RGBA must have one. Raises UnusableImage: unreadable,
     too large, several pictures, more than 8 bits, no alpha channel.
     """
-    with opened(content_of(path)) as image:
+    with opened(content_of(path)) as (image, orientation):
         # Pillow would clip 16-bit grey and drop the low byte of 16-bit colours without saying so.
         if bits_of(image) > 8:
             raise UnusableImage("more than 8 bits a channel: save it with 8")
         if mode == "RGBA" and not image.has_transparency_data:
             raise UnusableImage("no alpha channel: save the cut-out object as RGBA", f"its mode is {image.mode}")
         image.load()
-        return turned(np.array(image.convert(mode)), orientation_of(image))
+        return turned(np.array(image.convert(mode)), orientation)
 
 
 def content_of(path: Path) -> bytes:
@@ -74,18 +76,18 @@ def content_of(path: Path) -> bytes:
 
 
 @contextmanager
-def opened(content: bytes) -> Iterator[Image.Image]:
-    """The one picture in the bytes of an image file, judged by its header; whatever its decoder then raises says why.
+def opened(content: bytes) -> Iterator[tuple[Image.Image, int]]:
+    """The one picture in the bytes of an image file, as it is stored, and its EXIF orientation (1 is upright).
 
-    What stands beside the pixels is left out, but for the orientation. Raises UnusableImage: unreadable, too large,
-    several pictures.
+    It is judged by its header; whatever its decoder then raises says why. What stands beside the pixels is left out.
+    Raises UnusableImage: unreadable, too large, several pictures.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about size and metadata: what matters of it is checked here
             with Image.open(io.BytesIO(pixels_alone(content)), formats=FORMATS) as image:
                 _refuse_unfit(image)
-                yield image
+                yield image, _orientation_of_tiff(content) if image.format == "TIFF" else _orientation_of(image)
     except UnusableImage:
         raise
     except UnidentifiedImageError:
@@ -105,14 +107,23 @@ def bits_of(image: Image.Image) -> int:
     return 32 if image.mode.startswith(("I", "F")) else 8
 
 
-def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation; 1, which is upright, where there is none that can be read."""
+def _orientation_of(image: Image.Image) -> int:
+    """1, which is upright, where there is none that can be read."""
     if image.format == "PNG" and "exif" not in image.info:
         return 1  # else Pillow would decode the pixels, and look for one behind them
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as above: damaged metadata makes its readers raise nearly anything
         return 1
+
+
+def _orientation_of_tiff(content: bytes) -> int:
+    """The same. Decoders do not see it: they would turn the pixels without saying so, as they do with a BigTIFF's."""
+    if not content.startswith(_TIFF_SIGNATURES):
+        return 1
+    directory = _Directory.of(content)
+    found = [value for *head, value in directory.tags if tuple(head) == _ORIENTATION_TAG]
+    return int(struct.unpack_from(directory.order + "H", found[0])[0]) if found else 1
 
 
 def turned(pixels: NDArray[Number], orientation: int) -> NDArray[Number]:
@@ -148,7 +159,7 @@ def pixels_alone(content: bytes) -> bytes:
     if content.startswith(_PNG_SIGNATURE):
         chunks = sorted(_pixel_chunks(content[len(_PNG_SIGNATURE) :]), key=lambda chunk: _FIRST.get(chunk[4:8], 2))
         return _PNG_SIGNATURE + b"".join(chunks)
-    if content.startswith((b"II*\0", b"MM\0*")):
+    if content.startswith(_TIFF_SIGNATURES):
         return _with_pixel_tags(content)
     return content
 
@@ -173,15 +184,30 @@ def _pixel_chunks(content: bytes) -> Iterator[bytes]:
             yield chunk
 
 
+class _Directory(NamedTuple):
+    """The first one of a TIFF."""
+
+    order: str
+    """Of bytes, as struct writes it."""
+    place: int
+    end: int
+    tags: list[tuple[int, int, int, bytes]]
+    """Name, kind, count, and the value or where it is."""
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        order = "<" if content.startswith(b"II") else ">"
+        (place,) = struct.unpack_from(order + "I", content, 4)
+        (num_tags,) = struct.unpack_from(order + "H", content, place)
+        tag = struct.Struct(order + _TAG)
+        end = place + 2 + num_tags * tag.size
+        return cls(order, place, end, list(tag.iter_unpack(content[place + 2 : end])))
+
+
 def _with_pixel_tags(content: bytes) -> bytes:
-    """A TIFF whose first directory lists only what its pixels and its orientation take."""
-    order = "<" if content.startswith(b"II") else ">"
-    tag = struct.Struct(order + "HHI4s")  # name, kind, count, and the value or where it is
-    (place,) = struct.unpack_from(order + "I", content, 4)
-    (num_tags,) = struct.unpack_from(order + "H", content, place)
-    end = place + 2 + num_tags * tag.size
-    tags = tag.iter_unpack(content[place + 2 : end])
-    kept = [tag.pack(*each) for each in tags if each[0] in _PIXEL_TAGS or each[:3] == _ORIENTATION_TAG]
+    """A TIFF whose first directory lists only what its pixels take."""
+    order, place, end, tags = _Directory.of(content)
+    kept = [struct.pack(order + _TAG, *each) for each in tags if each[0] in _PIXEL_TAGS]
     directory = struct.pack(order + "H", len(kept)) + b"".join(kept) + content[end : end + 4]
     return content[:place] + directory + content[place + len(directory) :]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainers.data.decoding import UnusableImage, bits_of, damaged, opened, orientation_of, pixels_alone, turned
+from trainers.data.decoding import UnusableImage, bits_of, damaged, opened, pixels_alone, turned
 from trainers.data.pixels import Pixels, is_grey
 
 Values = NDArray[np.int64]
@@ -52,10 +52,9 @@ def decode_image(content: bytes) -> Photograph:
 
     Raises UnusableImage: unreadable, too large, several pictures, more than 16 bits.
     """
-    with opened(content) as image:
+    with opened(content) as (image, orientation):
         depth = _depth_of(image)
         image.load()
-        orientation = orientation_of(image)
         pixels_HWC = _eight_bits(_sixteen_bits(content, image)) if depth == 16 else np.array(image.convert("RGB"))
         if pixels_HWC.ndim == 2:
             pixels_HWC = np.repeat(pixels_HWC[..., None], 3, axis=2)
@@ -67,15 +66,14 @@ def decode_mask(content: bytes) -> MaskPixels:
 
     Raises UnusableImage: as `decode_image`, and where compression has smeared the values.
     """
-    with opened(content) as image:
+    with opened(content) as (image, orientation):
         if _is_smeared(image, content):
             raise UnusableImage(_SMEARED)
         depth, step = _depth_of(image), _step_of(str(getattr(image, "tile", "")))
         image.load()
         pixels: NDArray[Any] = _sixteen_bits(content, image) if depth == 16 else _as_stored(image)
         pixels = pixels // step if image.mode == "L" else pixels
-        orientation, of_palette = orientation_of(image), image.mode in ("P", "PA")
-        colours_HWC = np.array(image.convert("RGB")) if of_palette else None
+        colours_HWC = np.array(image.convert("RGB")) if image.mode in ("P", "PA") else None
     if pixels.ndim == 2:
         return MaskPixels(pixels.astype(np.int64), colours_HWC, orientation)
     if is_grey(pixels):

@@ -62,7 +62,7 @@ class LabelTable:
         return IGNORED in self.label_of.values()
 
     @property
-    def digest_of_it(self) -> str:
+    def meaning(self) -> str:
         """JSON that is the same where masks get the same labels, of the same names."""
         return json.dumps([self.names, self.has_background, sorted(self.label_of.items())])
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainers.data.decoding import UnusableImage, cannot_be_opened, opened, orientation_of, turned
+from trainers.data.decoding import UnusableImage, cannot_be_opened, opened, turned
 from trainers.data.pairs.decoding import MaskPixels, decode_image, decode_mask
 from trainers.data.pairs.label_table import LabelTable
 from trainers.data.pairs.pair import Pair
@@ -136,8 +136,9 @@ def _refuse_other_size(image: Size, mask: Size) -> None:
 
 
 def stored_as(content: bytes) -> Stored:
-    with opened(content) as image:
-        return Stored(Size(image.height, image.width), _known(orientation_of(image)))
+    """Of an image, from the bytes of its file. Raises UnusableImage."""
+    with opened(content) as (image, orientation):
+        return Stored(Size(image.height, image.width), _known(orientation))
 
 
 def _of_mask(mask: MaskPixels) -> Stored:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from trainers.data.pairs.fitting import Fitting
-from trainers.data.pairs.label_table import LabelTable
-from trainers.data.pairs.pair import Listing, Pair
+from trainers.data.pairs.pair import Pair
 from trainers.data.pairs.reading import UnusablePair, read_pair
-from trainers.data.pairs.store import COLOURS, Store, StoreWriter, packed
+from trainers.data.pairs.store import COLOURS, Record, Store, StoreWriter, packed
 from trainers.data.pairs.survey import Found, Survey, found_in, in_turn
 from trainers.data.pixels import Pixels
 from trainers.data.problems import DataError, Problem
@@ -32,7 +31,6 @@ class LabelledImages:
     """Images and label maps at the working size. Pickled, it names its file: `store.path` says where it is to be."""
 
     samples: Samples
-    fingerprint: str
     fitting: Fitting
     store: Store
     index: dict[str, int] = field(init=False)
@@ -60,59 +58,48 @@ class LabelledImages:
         return labels_HW, self.fitting.restored(predicted_HW, Size(*labels_HW.shape))
 
 
-@dataclass(frozen=True)
-class _Decoded:
-    """A pair at the working size; of one that cannot be used only what is wrong with it."""
-
-    found: Found
-    image_HWC: Pixels | None = None
-    labels_HW: Pixels | None = None
-    own_labels: bytes = b""
-    own: Size = Size(0, 0)
-
-
-def load(
-    listing: Listing, table: LabelTable, fitting: Fitting, *, keeps_own_size: bool = False, allow_copies: bool = False
-) -> LabelledImages:
-    """Decode every pair once, into a file in the folder for temporary files (TMPDIR), which goes with the source.
+def load(survey: Survey, *, keeps_own_size: bool = False, allow_copies: bool = False) -> LabelledImages:
+    """Decode every pair of a new survey once, into a file in the folder for temporary files (TMPDIR), which goes with the source.
 
     Raises DataError with every problem, or if there is no room for the file.
 
     :param keeps_own_size: also keep the labels at the images' own sizes, to count pixels there.
     """
-    survey = Survey(listing, table, fitting)
+    fitting, count = survey.fitting, len(survey.listing.pairs)
     with contextlib.ExitStack() as until_failed:
-        folder = _folder_with_room(until_failed, len(listing.pairs) * fitting.size.pixels * (COLOURS + 1))
+        folder = _folder_with_room(until_failed, count * fitting.size.pixels * (COLOURS + 1))
         try:
-            store = _filled(folder / "images", survey, listing, keeps_own_size=keeps_own_size)
+            store = _filled(folder / "images", survey, keeps_own_size=keeps_own_size)
         except OSError as error:
             raise DataError([_no_room(folder, str(error.strerror))]) from error
         survey.refuse_problems(allow_copies=allow_copies)
-        source = LabelledImages(survey.samples, survey.fingerprint, fitting, store)
+        source = LabelledImages(survey.samples, fitting, store)
         weakref.finalize(source, until_failed.pop_all().close)
     return source
 
 
-def _filled(path: Path, survey: Survey, listing: Listing, *, keeps_own_size: bool) -> Store:
+def _filled(path: Path, survey: Survey, *, keeps_own_size: bool) -> Store:
     """The store of all pairs that can be used; the survey gets all."""
 
-    def decoded(pair: Pair) -> _Decoded:
+    def decoded(pair: Pair) -> tuple[Found, Record | None]:
         try:
             contents = read_pair(pair, survey.table)
         except UnusablePair as error:
-            return _Decoded(Found(pair, error.problem))
+            return Found(pair, error.problem), None
         assert contents.image_HWC is not None
         labels_HW = survey.fitting.labels(contents.labels_HW)
         own_labels = packed(contents.labels_HW) if keeps_own_size else b""
-        image_HWC, own = survey.fitting.image(contents.image_HWC), Size(*contents.labels_HW.shape)
-        return _Decoded(found_in(pair, contents, labels_HW), image_HWC, labels_HW, own_labels, own)
+        record = Record(
+            survey.fitting.image(contents.image_HWC), labels_HW, own_labels, Size(*contents.labels_HW.shape)
+        )
+        return found_in(pair, contents, labels_HW), record
 
     writer = StoreWriter(path, survey.fitting.size, keeps_own_size=keeps_own_size)
     with contextlib.closing(writer):
-        for each in in_turn(decoded, listing.pairs):
-            survey.add(each.found)
-            if each.image_HWC is not None and each.labels_HW is not None:
-                writer.add(each.image_HWC, each.labels_HW, each.own_labels, each.own)
+        for found, record in in_turn(decoded, survey.listing.pairs):
+            survey.add(found)
+            if record:
+                writer.add(record)
         return writer.finished()
 
 

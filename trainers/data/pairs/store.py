@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,17 @@ class Store:
             os.close(self._file)
 
 
+class Record(NamedTuple):
+    """What is kept of a sample."""
+
+    image_HWC: Pixels
+    """At the working size."""
+    labels_HW: Pixels
+    own_labels: bytes
+    """As `packed` makes it of the labels at the image's own size; empty where they are not kept."""
+    own: Size
+
+
 class StoreWriter:
     """Writes a store's file, record by record."""
 
@@ -87,13 +98,12 @@ class StoreWriter:
         self._places = [0]
         self._own_sizes: list[Size] = []
 
-    def add(self, image_HWC: Pixels, labels_HW: Pixels, own_labels: bytes, own: Size) -> None:
-        """:param own_labels: as `packed` makes it of the labels at the image's own size; empty where not kept."""
-        for part in (np.ascontiguousarray(image_HWC).data, np.ascontiguousarray(labels_HW).data, own_labels):
-            self._file.write(part)
-            self._digest.update(part)
-        self._places.append(self._places[-1] + image_HWC.nbytes + labels_HW.nbytes + len(own_labels))
-        self._own_sizes.append(own)
+    def add(self, record: Record) -> None:
+        content = record.image_HWC.tobytes() + record.labels_HW.tobytes() + record.own_labels
+        self._file.write(content)
+        self._digest.update(content)
+        self._places.append(self._places[-1] + len(content))
+        self._own_sizes.append(record.own)
 
     def finished(self) -> Store:
         self._file.close()

@@ -50,10 +50,13 @@ class Survey:
     """A listing whose pairs are opened one after the other."""
 
     def __init__(self, listing: Listing, table: LabelTable, fitting: Fitting) -> None:
-        self.table = table
-        self._fitting = fitting
-        self._problems = list(listing.problems)
+        self.listing, self.table, self.fitting = listing, table, fitting
         self._found: list[Found] = []
+
+    def look(self) -> None:
+        """Open every pair, but decode no image."""
+        for found in in_turn(lambda pair: look_at(pair, self.table, self.fitting), self.listing.pairs):
+            self.add(found)
 
     def add(self, found: Found) -> None:
         self._found.append(found)
@@ -70,7 +73,7 @@ class Survey:
             )
             for each in self._found
         )
-        has_ignored = self.table.has_ignored or self._fitting.resize == "pad"
+        has_ignored = self.table.has_ignored or self.fitting.resize == "pad"
         return Samples(names, tuple(rows), has_background=self.table.has_background, has_ignored=has_ignored)
 
     @property
@@ -94,7 +97,7 @@ class Survey:
         sound = [each for each in self._found if not each.problem]
         groups = [] if allow_copies else alike(sound, lambda each: each.picture)
         copies = [copy_problem([each.pair.image_place for each in group]) for group in groups]
-        return [*self._problems, *of_files, *classes, *copies]
+        return [*self.listing.problems, *of_files, *classes, *copies]
 
     def refuse_problems(self, *, allow_copies: bool) -> None:
         """Raises DataError with all of them, if there are any."""
@@ -109,7 +112,7 @@ class Survey:
             if label in shown or not self._found:
                 continue
             if label in at_own_size:
-                what = f"its pixels vanish in every image at {self._fitting.size}: raise training.image_size"
+                what = f"its pixels vanish in every image at {self.fitting.size}: raise training.image_size"
             else:
                 what = f"a class that no image shows: take it out of {CLASSES}"
             problems.append(Problem(name, what))
@@ -146,7 +149,7 @@ def _labels_in(labels_HW: Pixels) -> frozenset[int]:
 def fingerprint_of(table: LabelTable, contents: Sequence[tuple[Pair, tuple[bytes, bytes]]]) -> str:
     """SHA-256 (hexadecimal) of what the masks' values mean, and of all ids and contents, in the order of ids: the same
     wherever the data set lies. The columns are not in it: splits that they decide are named by their samples."""
-    digest = hashlib.sha256(table.digest_of_it.encode())
+    digest = hashlib.sha256(table.meaning.encode())
     for pair, (image, mask) in sorted(contents, key=lambda each: each[0].id):
         digest.update(f"\0{pair.id}\0".encode() + image + b"\0" + mask)
     return digest.hexdigest()
