@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -249,10 +249,10 @@ def _key(location: Sequence[Any]) -> str:
 def _dotted_keys(section: type[Section], prefix: str = "") -> list[str]:
     keys = []
     for name, field in section.model_fields.items():
-        nested = field.annotation
         keys.append(prefix + name)
-        if isinstance(nested, type) and not isinstance(nested, types.GenericAlias) and issubclass(nested, Section):
-            keys += _dotted_keys(nested, f"{prefix}{name}.")
+        for nested in (field.annotation, *get_args(field.annotation)):  # the latter: of a section that may be left out
+            if isinstance(nested, type) and not isinstance(nested, types.GenericAlias) and issubclass(nested, Section):
+                keys += _dotted_keys(nested, f"{prefix}{name}.")
     return keys
 
 

@@ -16,7 +16,8 @@ from study.splits import make_splits, split_notes, split_problems
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Samples
 
-NUM_RANDOM = 4
+NUM_RANDOM = (4, 2)
+"""Random splits: so many, or, where few units allow no more different ones, fewer."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class ProposedSplits:
     """By axis."""
     unit: str | None = None
     """A column that looks like groups."""
+    num_random: int = NUM_RANDOM[0]
     unit_is_set: bool = False
     """Whether the splits can be made with it."""
     allow_absent: bool = False
@@ -37,7 +39,7 @@ class ProposedSplits:
     def names(self) -> list[str]:
         """Of all splits."""
         held_out = [split for splits in self.held_out.values() for split in splits]
-        return [*(f"random_{number}" for number in range(NUM_RANDOM)), *held_out]
+        return [*(f"random_{number}" for number in range(self.num_random)), *held_out]
 
     def as_table(self) -> dict[str, Any]:
         """The parts of a definition."""
@@ -70,8 +72,11 @@ Mend = Callable[[ProposedSplits, Collection[Problem]], ProposedSplits | None]
 
 def _first_that_fits(wanted: ProposedSplits, samples: Samples, mend: Mend) -> ProposedSplits | None:
     """With units before without; with every class everywhere before without."""
-    for with_unit, allow_absent in itertools.product((True, False) if wanted.unit else (False,), (False, True)):
-        proposed: ProposedSplits | None = replace(wanted, unit_is_set=with_unit, allow_absent=allow_absent)
+    with_units = (True, False) if wanted.unit else (False,)
+    for with_unit, allow_absent, num_random in itertools.product(with_units, (False, True), NUM_RANDOM):
+        proposed: ProposedSplits | None = replace(
+            wanted, unit_is_set=with_unit, allow_absent=allow_absent, num_random=num_random
+        )
         while proposed and (problems := _problems(proposed, samples)):
             proposed = mend(proposed, problems)
         if proposed:

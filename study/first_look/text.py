@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from study.definition.keys import as_toml
 from study.first_look.pairs import PairsSeen
-from study.first_look.splits import NUM_RANDOM, ProposedSplits
+from study.first_look.splits import ProposedSplits
 from study.proposals import held_out_in_toml
 from trainers.printable import printable
 
@@ -90,7 +90,7 @@ def _grid(splits: ProposedSplits) -> list[str]:
         "[grid]",
         'models = ["icnet", "unet"]',
         'losses = ["ce"]  # or both: ["ce", "ce_dice"]',
-        comment(f"{NUM_RANDOM} random splits show how far scores move by chance; more show it better."),
+        comment(f"{splits.num_random} random splits show how far scores move by chance; more show it better."),
         f"splits = {as_toml(splits.names)}",
         "seeds = [0]",
     ]
