@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from trainers.data.decoding import UnusableImage
-from trainers.data.pairs.coco_file import BACKGROUND, CROWD, CocoFile, CocoImage, Outline, read_coco_file
+from trainers.data.pairs.coco_file import BACKGROUND, CROWD, CocoFile, CocoImage, Outline, decompressed, read_coco_file
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.pair import Listing, Pair
 from trainers.data.pairs.parts import Part, parts_of
@@ -53,12 +53,15 @@ class Drawing:
 
 def _drawn(outline: Outline, size: Size) -> NDArray[np.bool_]:
     """The pixels of an outline, shape (H, W)."""
-    if outline.runs:
-        inside = np.repeat(np.arange(len(outline.runs)) % 2 == 1, outline.runs)
-        return inside.reshape(size.width, size.height).T
-    encoded = coco_mask.frPyObjects([list(polygon) for polygon in outline.polygons], *size)
-    drawn: NDArray[np.bool_] = coco_mask.decode(coco_mask.merge(encoded)).astype(bool)
-    return drawn
+    runs = outline.runs or _runs_of(outline.polygons, size)
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return inside.reshape(size.width, size.height).T
+
+
+def _runs_of(polygons: Sequence[Sequence[float]], size: Size) -> Sequence[int]:
+    """As pycocotools draws them, which is what everybody counts with."""
+    encoded = coco_mask.frPyObjects([list(polygon) for polygon in polygons], *size)
+    return decompressed(coco_mask.merge(encoded)["counts"].decode())
 
 
 def list_coco(root: Path, described: Pairs) -> Listing:

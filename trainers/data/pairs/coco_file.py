@@ -184,7 +184,7 @@ def _shape(given: Any, size: Size) -> dict[str, Any]:
         case {"counts": (str() | list()) as counts, "size": [height, width]}:
             if [height, width] != list(size):
                 raise ValueError("the outline is of an image of another size")
-            return {"runs": _runs(_decompressed(counts) if isinstance(counts, str) else counts, size)}
+            return {"runs": _runs(decompressed(counts) if isinstance(counts, str) else counts, size)}
     raise ValueError("an outline that is neither polygons nor COCO's runs of pixels")
 
 
@@ -206,7 +206,7 @@ def _runs(counts: list[Any], size: Size) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _decompressed(text: str) -> list[int]:
+def decompressed(text: str) -> list[int]:
     """The runs that COCO's text stands for: numbers of five bits a character, as differences from the third on."""
     counts: list[int] = []
     number, shift = 0, 0

@@ -158,9 +158,9 @@ def _named_twice(sources: Iterable[Texts]) -> list[Problem]:
 
 
 def _as_values(texts: Texts) -> dict[str, dict[str, Value]]:
-    of_column: dict[str, set[str]] = defaultdict(set)
+    of_column: dict[str, list[str]] = defaultdict(list)
     for columns in texts.values():
         for column, text in columns.items():
-            of_column[column].add(text)
+            of_column[column].append(text)
     values = {column: as_values(each) for column, each in of_column.items()}
     return {id: {column: values[column][text] for column, text in columns.items()} for id, columns in texts.items()}

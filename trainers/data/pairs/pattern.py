@@ -49,7 +49,7 @@ class Pattern:
 def as_values(texts: Iterable[str]) -> dict[str, Value]:
     """Text -> value, of all texts of a column: numbers only if each is written as a number is, without a zero before
     it or behind it. (007 and 1e5 are names.)"""
-    different = set(texts)
+    different = dict.fromkeys(texts)
     if all(_WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text) for text in different):
         return {text: float(text) if "." in text else int(text) for text in different}
     return {text: text for text in different}
