@@ -264,8 +264,11 @@ def test_a_pattern_that_does_not_match_names_the_images(tmp_path: Path) -> None:
     (line,) = refused(root, "--set", "data.pairs.columns={hall}-{number}")
     assert f"{IMAGE}" in line
     assert "and 3 more: the place does not have the form of data.pairs.columns" in line
-    (line,) = refused(root, "--set", "data.pairs.columns={a}{b}")
+    _, line = refused(root, "--set", "data.pairs.columns={a}{b}")
     assert "between two columns there must be some text" in line
+    for place in ("../set/images", str(root / "images")):
+        _, line = refused(root, "--set", f"data.pairs.images={place}")
+        assert "does not lie within data.path" in line
 
 
 def test_many_problems_are_one_list(tmp_path: Path) -> None:

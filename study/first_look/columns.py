@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainers.data.pairs.parts import PART
 from trainers.data.table import Samples
 
 _MARK = re.compile(r"([_ .-]+)")
@@ -16,6 +15,9 @@ _GROUPS = re.compile(
     r"specimen|animal|plant|field|plot|tree|city|batch)(_?id|_?\d+)?",
     re.IGNORECASE,
 )
+
+
+_PART = re.compile(r"train|val|test|dev", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,14 @@ def grouped_columns(samples: Samples) -> list[str]:
 
 
 def propose_unit(samples: Samples) -> str | None:
-    """Of the columns that look like groups, the one that is called so, else the one of most values; no part."""
-    found = [column for column in grouped_columns(samples) if column != PART and len(samples.values(column)) > 2]
+    """Of the columns that look like groups, the one that is called so, else the one of most values.
+
+    Not one of train, val and test.
+    """
+    found = [
+        column
+        for column in grouped_columns(samples)
+        if len(samples.values(column)) > 2 and not all(_PART.match(str(value)) for value in samples.values(column))
+    ]
     called = [column for column in found if _GROUPS.fullmatch(column)]
     return max(called or found, key=lambda column: len(samples.values(column)), default=None)

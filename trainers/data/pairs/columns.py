@@ -44,10 +44,7 @@ def with_columns(listing: Listing, root: Path, described: Pairs) -> Listing:
 def _from_pattern(pairs: Iterable[Pair], text: str | None) -> tuple[Texts, list[Problem]]:
     if text is None:
         return {}, []
-    try:
-        pattern = Pattern(text)
-    except ValueError as error:
-        return {}, [Problem("data.pairs.columns", str(error))]
+    pattern = Pattern(text)
     found: Texts = {}
     problems = []
     for pair in pairs:

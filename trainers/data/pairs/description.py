@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
+from trainers.data.pairs.pattern import Pattern
+from trainers.printable import is_text
 from trainers.recipe import Section
 
 Format = Literal["folders", "coco", "parquet"]
@@ -24,11 +27,21 @@ Colour = Annotated[str, AfterValidator(_is_colour)]
 MaskValue = Annotated[int, Field(ge=0, le=65535)] | Colour
 """What a pixel of a mask is: a number (of a palette image its index), or a colour."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Place = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def _lies_within(place: str) -> str:
+    path = PurePosixPath(place.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or "\0" in place or not is_text(place):
+        raise ValueError(f"{place[:80]!r} does not lie within data.path: give a place that starts there, without ..")
+    return path.as_posix()
+
+
+Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_lies_within)]
 
 
 class Pairs(Section):
-    """Photographs with label maps. What is not given is recognised; `study init FOLDER` writes down what it took."""
+    """Photographs with label maps. What is not given is recognised; `study init FOLDER` writes down what it took. In the
+    places of images and masks {part} stands for each of several folders, such as train and val, and is a column."""
 
     format: Format | None = None
     """folders: images and masks as files; coco: outlines in one JSON file; parquet: Hugging Face's columns."""
@@ -51,6 +64,13 @@ class Pairs(Section):
     """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one."""
     columns: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """Columns that stand in the images' places, such as "{patient}/{visit}_{number}"."""
+
+    @field_validator("columns")
+    @classmethod
+    def _is_a_pattern(cls, columns: str | None) -> str | None:
+        if columns is not None:
+            Pattern(columns)
+        return columns
 
     @field_validator("ignore", mode="before")
     @classmethod

@@ -68,10 +68,11 @@ class _Folders:
             self.walk.report(
                 self.part.images, "an image that ImageSets lists is missing: add it, or strike it out", name
             )
-        self._not_asked += list(self._without_a_folder(kept))
+        unlabelled = set(self._without_a_folder(kept))
+        self._not_asked += sorted(unlabelled)
         for name, image in kept.items():
             mask = self._masks.get(name)
-            if mask is None and image not in self._not_asked:
+            if mask is None and image not in unlabelled:
                 self.walk.report(image, NO_MASK)
             elif mask is not None:
                 yield self._pair(name, image, mask, (listed or {}).get(name, {}))
@@ -103,8 +104,7 @@ class _Folders:
         images = self._image_files(self.part.images)
         if self.part.images != self.part.masks:
             masks = self._image_files(self.part.masks)
-            below = [path for path in images if path.is_relative_to(self.part.masks)]
-            return [path for path in images if path not in set(below)], masks
+            return [path for path in images if not path.is_relative_to(self.part.masks)], masks
         return _told_apart(images, self.described.mask_suffix)
 
     def _image_files(self, folder: Path) -> list[Path]:
