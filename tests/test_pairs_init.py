@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pair_formats import CLASSES, FORMATS, palette, plain, save, scenes
+from pair_formats import CLASSES, FORMATS, coloured, palette, plain, save, scenes
+from PIL import Image
 
 from study.commands.init import init
 from study.data_set import samples_of
@@ -100,6 +101,22 @@ def test_classes_that_nobody_names_are_called_by_their_values(
     assert pairs.ignore == ()
 
 
+def test_masks_of_colours_are_named_by_them(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, 2)
+    for mask in (root / "masks").iterdir():
+        save(mask, coloured(np.array(Image.open(mask))))
+    save(root / "masks/a_00.png", np.zeros((48, 64, 3), np.uint8))
+    init(str(root), str(tmp_path / "set.toml"))
+    definition = load(str(tmp_path / "set.toml"))
+    assert definition.data.pairs is not None
+    assert definition.data.pairs.classes == {
+        "class_000000": "#000000",
+        "class_00ff00": "#00ff00",
+        "class_ff0000": "#ff0000",
+    }
+    assert samples_of(definition).rows[0].classes == ("class_000000",)
+
+
 def test_names_that_no_class_may_have_are_changed_and_said(tmp_path: Path) -> None:
     masks(tmp_path / "set", 0, 1, 2, 3)
     (tmp_path / "set/classes.txt").write_text("background\ntraffic light\ntraffic_light\nall\nnever seen\n")
@@ -122,6 +139,22 @@ def test_what_is_set_is_kept(tmp_path: Path) -> None:
     assert definition.data.pairs.ignore == (11,)
     assert definition.splits.unit == "drive"
     assert samples_of(definition).rows[0].values == {"drive": "a", "frame": "00"}
+
+
+def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, count=24)
+    names = sorted(path.name for path in (root / "images").iterdir())
+    rows = [f"{name},p{number // 4},{'mf'[number // 12]},{'lr'[number % 2]}" for number, name in enumerate(names)]
+    (root / "metadata.csv").write_text("\n".join(["file_name,patient,sex,side", *rows]))
+    look = init(str(root), str(tmp_path / "set.toml"))
+    definition = load(str(tmp_path / "set.toml"))
+    assert definition.data.pairs is not None
+    assert definition.data.pairs.metadata == "metadata.csv"
+    assert definition.splits.unit == "patient"
+    assert definition.splits.held_out["patient"]["patient_0"] == {"*": ("p0",)}
+    assert set(definition.splits.held_out) == {"patient", "sex"}  # both sides are of one patient
+    assert "No split holds out side." in look.notes
+    assert look.columns["patient"] == [f"p{number}" for number in range(6)]
 
 
 def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.first_look.classes import NamedClasses, name_classes
 from study.first_look.columns import propose_pattern
 from study.first_look.sizes import WorkingSize, propose_size
 from trainers.data.class_names import IGNORED
-from trainers.data.pairs.columns import with_columns
+from trainers.data.pairs.columns import table_file, with_columns
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import LabelTable
@@ -62,15 +62,18 @@ def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsS
     pattern = propose_pattern([pair.id for pair in listing.pairs]) if _may_have_a_pattern(listing, described) else None
     if pattern:
         described = described.model_copy(update={"columns": pattern.text})
-        listing = with_columns(listing, root, described.model_copy(update={"metadata": None}))
+        listing = with_columns(listing, root, described)
+        listing = replace(listing, problems=tuple(dict.fromkeys(listing.problems)))  # those of a table come again
+    if table := table_file(root, described):
+        described = described.model_copy(update={"metadata": table.relative_to(root).as_posix()})
     seen = see_all(listing)
     problems = list(listing.problems) + [each.problem for each in seen if each.problem]
     if not any(each.size for each in seen):
         raise DataError(problems or [Problem(".", "no image")])
-    named, table = _named(described, listing, seen, problems)
+    named, labels = _named(described, listing, seen, problems)
     sizes = Counter(each.size for each in seen if each.size)
     working = propose_size(list(sizes.elements()))
-    survey = Survey(listing, table, Fitting(working.size, working.resize))
+    survey = Survey(listing, labels, Fitting(working.size, working.resize))
     for found in in_turn(lambda pair: _opened(pair, survey), listing.pairs):
         survey.add(found)
     survey.refuse_problems(allow_copies=allow_copies)
@@ -79,7 +82,7 @@ def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsS
         named=named,
         samples=survey.samples,
         sizes=sizes,
-        counts=tuple(_counts(table, seen)),
+        counts=tuple(_counts(labels, seen)),
         working=working,
         notes=(*listing.notes, *named.notes, *survey.notes),
         pattern_why=pattern.why if pattern else "",

@@ -61,6 +61,7 @@ def propose_splits(samples: Samples) -> ProposedSplits:
     definition = parse(fits.as_table())
     splits = make_splits(definition, samples)
     notes = [f"{note}." for note in split_notes(splits.values(), definition, samples)]
+    notes += [f"No split holds out {axis}." for axis in wanted.held_out if axis not in fits.held_out]
     return replace(
         fits, batch_size=propose_batch_size(len(split.train) for split in splits.values()), notes=tuple(notes)
     )
@@ -74,14 +75,26 @@ def _first_that_fits(wanted: ProposedSplits, samples: Samples, mend: Mend) -> Pr
     """With units before without; with every class everywhere before without."""
     with_units = (True, False) if wanted.unit else (False,)
     for with_unit, allow_absent, num_random in itertools.product(with_units, (False, True), NUM_RANDOM):
+        held_out = _that_divide_no_unit(wanted, samples) if with_unit else wanted.held_out
         proposed: ProposedSplits | None = replace(
-            wanted, unit_is_set=with_unit, allow_absent=allow_absent, num_random=num_random
+            wanted, held_out=held_out, unit_is_set=with_unit, allow_absent=allow_absent, num_random=num_random
         )
         while proposed and (problems := _problems(proposed, samples)):
             proposed = mend(proposed, problems)
         if proposed:
             return proposed
     return None
+
+
+def _that_divide_no_unit(wanted: ProposedSplits, samples: Samples) -> dict[str, Tested]:
+    """The held-out splits along the columns in which all samples of a unit have one value."""
+    assert wanted.unit is not None
+    units = len(samples.values(wanted.unit))
+    return {
+        axis: splits
+        for axis, splits in wanted.held_out.items()
+        if len({(row.values[wanted.unit], row.values[axis]) for row in samples.rows}) == units
+    }
 
 
 def _problems(proposed: ProposedSplits, samples: Samples) -> list[Problem]:

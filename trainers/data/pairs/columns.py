@@ -59,7 +59,7 @@ def _from_pattern(pairs: Iterable[Pair], text: str | None) -> tuple[Texts, list[
 
 def _from_table(pairs: Iterable[Pair], root: Path, described: Pairs) -> tuple[Texts, list[Problem]]:
     """Of each pair that has a row, the cells that hold something."""
-    file = _table_file(root, described)
+    file = table_file(root, described)
     if file is None:
         return {}, []
     place = place_of(file, root) if file.is_relative_to(root) else str(file)
@@ -87,7 +87,8 @@ def _from_table(pairs: Iterable[Pair], root: Path, described: Pairs) -> tuple[Te
     return found, problems
 
 
-def _table_file(root: Path, described: Pairs) -> Path | None:
+def table_file(root: Path, described: Pairs) -> Path | None:
+    """The table of columns that is described, else the one that lies in the data set or its images, if any."""
     if described.metadata is not None:
         return root / described.metadata
     folders = [root, root / (described.images or "")] if described.format != "parquet" else [root]

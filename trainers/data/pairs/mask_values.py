@@ -59,8 +59,10 @@ def see_all(listing: Listing) -> list[Seen]:
 
 
 def values_in(seen: Iterable[Seen]) -> list[MaskValue]:
-    """The values of all masks, ascending, numbers before colours."""
+    """The values of all masks, ascending: numbers, or, if some mask has colours alone, the colours of all."""
     found = {value for each in seen for value in each.as_counted}
+    if any(isinstance(value, str) for value in found):  # of a mask that is all black, 0 is its colour
+        found = {_as_colour(value) for value in found}
     return sorted(found, key=lambda value: (isinstance(value, str), value))
 
 
