@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from small_pairs import encoded, listing, pair, scenes, write_definition
 
+from study.commands.data import describe_data
 from study.data_set import fingerprint_of, samples_of, source_of
 from study.data_set import load as load_definition
 from study.definition.file import load as definition_from
@@ -226,3 +227,17 @@ def test_keys_of_pairs_are_refused_for_cut_outs(setting: str, message: str) -> N
     for open_ in (samples_of, source_of):
         with pytest.raises(StudyError, match=message):
             open_(definition_from("demo", [setting]))
+
+
+def test_a_set_of_pairs_is_described(tmp_path: Path) -> None:
+    definition = definition_from(str(write_definition(tmp_path)))
+    report = describe_data(definition=definition)
+    assert report.fingerprint == fingerprint_of(definition)
+    assert "18 images, of which show:\nbackground  18\nmug  18\npen  18" in report.text
+    assert "No problems." in report.text
+    (tmp_path / "data/images/scene_00.png").write_bytes(b"words")
+    report = describe_data(definition=definition)
+    assert [problem.place for problem in report.problems] == ["images/scene_00.png"]
+    assert report.fingerprint is None
+    with pytest.raises(StudyError, match="--sheet"):
+        describe_data(definition=definition, sheet=tmp_path / "sheet.png")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.data_set import scene_rules
+from study.data_set import scene_rules, survey_of
 from study.definition import Definition
 from study.errors import StudyError
 from study.proposals import proposed_toml
@@ -16,6 +16,7 @@ from trainers.data.cut_outs.contact_sheet import contact_sheet
 from trainers.data.cut_outs.reading import check, fingerprint
 from trainers.data.cut_outs.scenes import FEWEST_GROUPS, scene_problems
 from trainers.data.distribution import Counts, describe, distribution_table
+from trainers.data.pairs.description import Pairs
 from trainers.data.problems import DataError, Problem, listed
 from trainers.data.table import Samples
 
@@ -65,6 +66,11 @@ def describe_data(
     """
     if path is None:
         path = definition.data.path if definition else STANDIN
+    if definition and definition.data.pairs is not None:
+        if sheet:
+            raise StudyError("--sheet: a contact sheet shows cut-outs, and these are pairs; leave it out")
+        data = definition.data.model_copy(update={"path": path})
+        return _describe_pairs(definition.model_copy(update={"data": data}), definition.data.pairs)
     try:
         catalogue = read_catalogue(path)
     except DataError as error:
@@ -90,6 +96,30 @@ def describe_data(
         problems=problems,
         proposal=None if definition or problems else _proposal(catalogue),
         sheet=drawn,
+    )
+
+
+def _describe_pairs(definition: Definition, described: Pairs) -> DataReport:
+    """Of images with label maps, at the definition's working size. Raises StudyError if they cannot be listed."""
+    try:
+        survey = survey_of(definition, described)
+    except DataError as error:
+        raise StudyError(str(error)) from None
+    survey.look(with_images=True)
+    samples, problems = survey.samples, survey.problems(allow_copies=definition.data.allow_copies)
+    shown = "\n".join(f"{name}  {count}" for name, count in survey.num_shown.items())
+    tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
+    return DataReport(
+        path=definition.data.path,
+        num_samples=len(samples.rows),
+        counts={axis: describe(samples, axis) for axis in samples.columns},
+        tables="\n".join([f"{len(samples.rows)} images, of which show:\n{shown}", *tables, *survey.notes]),
+        num_backgrounds=0,
+        num_groups=0,
+        fingerprint=None if problems else survey.fingerprint,
+        problems=problems + ([] if problems else split_problems(definition, samples)),
+        proposal=None,
+        sheet=None,
     )
 
 

@@ -53,9 +53,17 @@ class Survey:
         self.listing, self.table, self.fitting = listing, table, fitting
         self._found: list[Found] = []
 
-    def look(self) -> None:
-        """Open every pair, but decode no image."""
-        for found in in_turn(lambda pair: look_at(pair, self.table, self.fitting), self.listing.pairs):
+    def look(self, *, with_images: bool = False) -> None:
+        """Open every pair, and decode the masks; of images, if they are not to be decoded, the header alone."""
+
+        def look_at(pair: Pair) -> Found:
+            try:
+                contents = read_pair(pair, self.table, with_image=with_images)
+            except UnusablePair as error:
+                return Found(pair, error.problem)
+            return found_in(pair, contents, self.fitting.labels(contents.labels_HW))
+
+        for found in in_turn(look_at, self.listing.pairs):
             self.add(found)
 
     def add(self, found: Found) -> None:
@@ -81,11 +89,18 @@ class Survey:
         return fingerprint_of(self.table, [(each.pair, each.digests) for each in self._found])
 
     @property
+    def num_shown(self) -> dict[str, int]:
+        """Of each class, the background included, how many images show it."""
+        labels = self.samples.labels
+        return {name: sum(label in each.shown for each in self._found) for label, name in enumerate(labels)}
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to images that are neither of 8 bits nor coloured."""
+        """What the reader decided, and what was done to images that are neither of 8 bits nor coloured."""
         deep, grey = sum(each.depth == 16 for each in self._found), sum(bool(each.is_grey) for each in self._found)
         of_all = f"of {len(self._found)} images"
         return (
+            *self.listing.notes,
             *[f"{deep} {of_all} have 16 bits a channel, of which 65535 becomes 255."][: deep > 0],
             *[f"{grey} {of_all} are grey: their three colours are equal."][: grey > 0],
         )
@@ -117,15 +132,6 @@ class Survey:
                 what = f"a class that no image shows: take it out of {CLASSES}"
             problems.append(Problem(name, what))
         return problems
-
-
-def look_at(pair: Pair, table: LabelTable, fitting: Fitting) -> Found:
-    """Open a pair's files, but decode no image."""
-    try:
-        contents = read_pair(pair, table, with_image=False)
-    except UnusablePair as error:
-        return Found(pair, error.problem)
-    return found_in(pair, contents, fitting.labels(contents.labels_HW))
 
 
 def found_in(pair: Pair, contents: Contents, labels_HW: Pixels) -> Found:
