@@ -17,7 +17,7 @@ from test_splits import made_up
 
 from study.commands.data import describe_data
 from study.definition.file import parse
-from study.proposals import propose_held_out, proposed_toml
+from study.proposals import propose_held_out, proposed_toml, proposed_unit
 from study.splits import make_split, make_splits, split_problems
 from study.terminal.cli import main
 from trainers.data.cut_outs.catalogue import read_catalogue
@@ -95,6 +95,50 @@ def test_any_column_is_proposed_also_of_samples_that_show_several_classes() -> N
     table = tomllib.loads(proposed_toml(samples))
     assert table["splits"]["held_out"]["Site ID"] == {"site_id_0": {"*": ["A"]}, "site_id_1": {"*": ["B"]}}
     assert split_problems(parse({**table, "training": {"batch_size": 2}}), samples) == []
+
+
+def of_patients(number: int, visits: int = 2) -> Samples:
+    rows = [
+        Sample(f"{patient}_{visit}", ("leaf", "stem"), {"Patient": patient, "visit": visit, "site": "AB"[patient % 2]})
+        for patient in range(number)
+        for visit in range(visits)
+    ]
+    return Samples(("leaf", "stem"), tuple(rows))
+
+
+def test_a_column_of_groups_is_proposed_as_the_unit() -> None:
+    samples = of_patients(6)
+    assert proposed_unit(samples) == "Patient"
+    proposed = proposed_toml(samples)
+    assert "# No split holds out visit: a Patient has several." in proposed
+    definition = parse({**tomllib.loads(proposed), "training": {"batch_size": 2}})
+    assert definition.splits.unit == "Patient"
+    assert definition.splits.held_out["site"] == {"site_0": {"*": ("A",)}, "site_1": {"*": ("B",)}}
+    assert [*definition.splits.held_out["Patient"]] == [f"patient_{i}" for i in range(6)]
+    assert split_problems(definition, samples) == []
+
+
+@pytest.mark.parametrize(
+    "samples", [of_patients(3), of_patients(8, visits=1), made_up({"mug": dict.fromkeys(range(9), 5)})]
+)
+def test_few_values_single_samples_and_angles_are_no_units(samples: Samples) -> None:
+    assert proposed_unit(samples) is None
+
+
+def test_of_words_up_to_twenty_are_held_out_one_by_one() -> None:
+    for number, proposed in ((20, 20), (21, 11)):
+        rows = [Sample(f"{site}_{i}", ("leaf",), {"site": f"s{site:02d}"}) for site in range(number) for i in range(2)]
+        assert len(propose_held_out(Samples(("leaf",), tuple(rows)), "site")) == proposed
+
+
+def test_a_value_without_samples_of_some_class_is_not_proposed() -> None:
+    rows = [
+        Sample(f"{s}{i}", ("leaf", "stem") if s != "A" else ("leaf",), {"site": s}) for s in "ABC" for i in range(3)
+    ]
+    assert propose_held_out(Samples(("leaf", "stem"), tuple(rows)), "site") == {
+        "site_0": {"*": ("B",)},
+        "site_1": {"*": ("C",)},
+    }
 
 
 def test_where_a_class_has_one_angle_none_is_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ def likeness(images: Iterable[tuple[str, Pixels]]) -> Likeness:
     group_of_N = np.full(len(ids), -1)
     for number, group in enumerate(groups):
         group_of_N[group] = number
-    first, second = _like(np.array(thumbnails, np.float32).reshape(len(ids), -1))
+    first, second = _like(np.array(thumbnails, np.float32).reshape(len(ids), SIDE**2))
     differ = (group_of_N[first] != group_of_N[second]) | (group_of_N[first] < 0)
     pairs = sorted(zip(first[differ].tolist(), second[differ].tolist(), strict=True))
     return Likeness(
