@@ -12,7 +12,6 @@ from analysis.answer import Finding
 from analysis.classes import MACRO, is_object
 from analysis.scores import (
     CONFIGURATION,
-    HELD_OUT,
     KINDS,
     OTHER_KINDS,
     Floats,

@@ -25,7 +25,8 @@ Tested = dict[str, dict[str, tuple[Value, ...]]]
 
 
 def propose_held_out(samples: Samples, axis: str) -> Tested:
-    """As many splits along an axis as every class can take part in, up to eight, of words up to twenty: none, if some class has but one value.
+    """As many splits along an axis as every class can take part in, up to eight, of words up to twenty: none, if some
+    class has but one value.
 
     A split tests one value of each class, which it has, and leaves it at least two samples to train on and to validate
     with. Values that all classes have come first, so that a split tests the same value of all where that can be.

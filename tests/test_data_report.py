@@ -203,3 +203,37 @@ def test_what_cannot_be_read_is_one_message(folder: Path, capsys: pytest.Capture
     assert "README" not in shown
     assert "Fingerprint" not in shown
     assert describe_data(str(folder)).to_json()["fingerprint"] is None
+
+
+def of_a_definition(folder: Path, text: str) -> str:
+    """A definition of a small set, written there."""
+    (folder / "my.toml").write_text(f'data.path = "{write_data(folder / "set")}"\ntraining.batch_size = 4\n{text}')
+    return str(folder / "my.toml")
+
+
+PEN_ALONE = """
+grid.splits = ["steep", "fold_0", "matched_steep"]
+[splits.held_out.angle]
+steep = { pen = [60] }
+"""
+
+
+def test_a_class_that_a_split_lacks_is_named_by_every_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = of_a_definition(tmp_path, PEN_ALONE)
+    for command in (["plan", file], ["data", "--definition", file], ["run", file, "--out", str(tmp_path / "out")]):
+        assert main(command) in (1, 2)
+        shown = capsys.readouterr()
+        assert "steep, class mug (its angle: 0, 30, 60): no sample to test on" in shown.out + shown.err
+
+
+def test_classes_that_may_be_absent_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = of_a_definition(tmp_path, f"splits.allow_absent_classes = true\n{PEN_ALONE}")
+    note = "steep, class mug, matched_steep, class mug: no test sample shows it, so it has no score"
+    assert main(["plan", file]) == 0
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert main(["plan", file, "--json"]) == 0
+    assert note in json.loads(capsys.readouterr().out)["notes"]
+    assert main(["data", "--definition", file]) == 0
+    assert note in " ".join(capsys.readouterr().out.split())

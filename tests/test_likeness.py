@@ -122,7 +122,7 @@ def test_the_words_for_it() -> None:
     found = list(leaks(FOUND, [DIVIDED]))
     (problem,) = leak_problems(found, parse({}))
     assert str(problem).startswith(
-        "split divided: 1 of 4 test images has an identical image among those trained on or validated with, e.g. b and a:"
+        "split divided: 1 of 4 test images has an identical image among those trained on or validated with, e.g. b and a"
     )
     assert "data.allow_copies = true" in str(problem)
     assert leak_notes(found, parse({})) == [
