@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -10,9 +12,8 @@ from analysis.answer import Finding
 from analysis.classes import MACRO, is_object
 from analysis.scores import (
     CONFIGURATION,
-    HELD_OUT,
     KINDS,
-    RANDOM,
+    OTHER_KINDS,
     Floats,
     HeldOut,
     Scores,
@@ -21,6 +22,7 @@ from analysis.scores import (
     count_of,
     main_averaging,
     of_kind,
+    random_and_held_out,
 )
 from analysis.shown import rule, shown_of
 from analysis.statistics.comparison import (
@@ -32,6 +34,7 @@ from analysis.statistics.comparison import (
 )
 from analysis.statistics.false_classes import false_classes
 from analysis.statistics.material import ROPE
+from analysis.statistics.other_splits import other_splits_in_words
 from analysis.statistics.ranks import WorstOfColumns, extreme_classes, worst_of_columns
 from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
 from analysis.statistics.training import long_enough, too_short, training
@@ -41,6 +44,9 @@ from trainers.dice import AVERAGINGS
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     """Findings, each a question and its answer in words. They speak of one averaging, that of `main_averaging`."""
     averaging = main_averaging(scores.table)
+    others = tuple(other_splits_in_words(scores.table[scores.table["averaging"] == averaging]))
+    measured = _what_was_measured(scores, averaging, rule(scores.table))
+    scores = replace(scores, table=random_and_held_out(scores.table))
     table = scores.table[scores.table["averaging"] == averaging]
     macro = spread(table)
     macro = macro[macro["class"] == MACRO]
@@ -49,10 +55,11 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     trained = training(scores.facts) if scores.facts else pd.DataFrame()
     findings = [
         _in_short(table, macro, too_short(trained) if len(trained) else ""),
-        _what_was_measured(scores, averaging, rule(scores.table)),
+        measured,
         long_enough(scores, trained),
         _spread(listed),
         _held_out(table, listed),
+        Finding("How good is it on folds, given and matched splits?", others) if others else None,
         _weakest(table),
         _false(scores),
         _best(scores, table, macro, rope),
@@ -87,7 +94,7 @@ def _in_short(table: pd.DataFrame, macro: pd.DataFrame, too_short: str) -> Findi
     gaps = macro["gap"].dropna()
     if len(gaps):
         points.append(_in_short_of_held_out(gaps, HeldOut.of(table)))
-    elif table["split_kind"].nunique() > 1:
+    elif set(KINDS) <= set(table["split_kind"]):
         points.append(
             f"What is lost on {HeldOut.of(table).samples} is not known for all object classes: {_unscored(table)}."
         )
@@ -120,7 +127,6 @@ def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
 
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
-    counts = table.groupby("split_kind")["split"].nunique()
     configurations = len(table[CONFIGURATION].drop_duplicates())
     num_seeds = table.groupby([*CONFIGURATION, "split"])["seed"].nunique()
     fewest, most = int(num_seeds.min()), int(num_seeds.max())
@@ -131,9 +137,7 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     return Finding(
         "What was measured?",
         (
-            f"{count_of(configurations, 'configurations')} on "
-            f"{count_of(int(counts.get(RANDOM, 0)), 'random splits')} and "
-            f"{count_of(int(counts.get(HELD_OUT, 0)), f'{HeldOut.of(table).split}s')}, {seeds} each; "
+            f"{count_of(configurations, 'configurations')} on {_counted(table)}, {seeds} each; "
             f"{selection.get(scores.selection, 'scores as given')}.",
             f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
             if lacking
@@ -145,8 +149,19 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     )
 
 
-def _spread(macro: pd.DataFrame) -> Finding:
+def _counted(table: pd.DataFrame) -> str:
+    """e.g. `8 random splits and one held-out angle split`; where there are none of these, the kinds that there are."""
+    counts, words = table.groupby("split_kind")["split"].nunique(), HeldOut.of(table)
+    others = [kind for kind in OTHER_KINDS if kind in counts]
+    kinds = [*(kind for kind in KINDS if kind in counts or not others), *others]
+    *listed, last = [count_of(int(counts.get(kind, 0)), words.in_words(kind)) for kind in kinds]
+    return " and ".join([*[", ".join(listed)] * bool(listed), last])
+
+
+def _spread(macro: pd.DataFrame) -> Finding | None:
     """The mean, its spread, and where a training on a new random split is to be expected."""
+    if not macro["num_splits"].any() and not macro["num_held_out"].any() and not macro["num_undefined"].any():
+        return None
     points = []
     for row in macro.itertuples():
         refusal = sd_refusal(row.num_splits, "random splits")
@@ -167,7 +182,7 @@ def _spread(macro: pd.DataFrame) -> Finding:
 
 
 def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
-    if table["split_kind"].nunique() < 2:
+    if not set(KINDS) <= set(table["split_kind"]):
         return None
     held_out = HeldOut.of(table)
     points = [
@@ -255,7 +270,7 @@ def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float)
 
 def cannot_say(scores: Scores) -> Finding:
     """What these data cannot answer, each with the reason."""
-    wide = by_split(scores.table)
+    wide = by_split(random_and_held_out(scores.table))
     num_random, num_held_out = (of_kind(wide, kind).shape[1] for kind in KINDS)
     held_out = HeldOut.of(scores.table)
     points = []
@@ -265,7 +280,11 @@ def cannot_say(scores: Scores) -> Finding:
         points.append("How the scores change on samples unlike those of training: there are no held-out splits.")
     else:
         points += _of_held_out(num_random, num_held_out, f"{held_out.split}s")
-    unattainable = [note for note in columns_against_held_out(scores.table)["note"] if note.startswith("no column can")]
+    unattainable = [
+        note
+        for note in columns_against_held_out(random_and_held_out(scores.table))["note"]
+        if note.startswith("no column can")
+    ]
     points += [f"Which single columns fall on {held_out.split}s: {note}." for note in unattainable[:1]]
     if scores.table.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() < 2:
         points.append(

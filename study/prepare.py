@@ -15,8 +15,11 @@ import study
 import trainers
 from study.data_set import load
 from study.definition import Definition
+from study.errors import StudyError
+from study.leaks import leak_notes, leak_problems, leaks_of
 from study.outside import Outside, check_parts, outside_of
-from study.splits import make_splits
+from study.splits import make_splits, split_notes
+from trainers.data.problems import listed
 from trainers.data.source import Source
 from trainers.data.split import Split
 
@@ -43,6 +46,8 @@ class Prepared:
     provenance: Provenance
     outside: Outside = field(default_factory=Outside)
     """The code of networks and losses that is not ours."""
+    notes: tuple[str, ...] = ()
+    """What should be known of the splits before anything is trained, in sentences."""
 
 
 def prepare(definition: Definition) -> Prepared:
@@ -58,7 +63,11 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
     outside = outside_of(definition)
     check_parts(definition, source.samples)
     splits = make_splits(definition, source.samples)
-    return Prepared(definition, source, splits, data_fingerprint, provenance(), outside)
+    leaks = leaks_of(definition, source, splits.values())
+    if problems := leak_problems(leaks, definition):
+        raise StudyError(listed(problems, " in the splits"))
+    notes = (*split_notes(splits.values(), definition, source.samples), *leak_notes(leaks, definition))
+    return Prepared(definition, source, splits, data_fingerprint, provenance(), outside, notes)
 
 
 def provenance() -> Provenance:

@@ -115,7 +115,7 @@ def test_a_file_that_is_no_list_of_splits_is_refused(tmp_path: Path, content: st
 
 def test_a_number_that_the_file_has_not_is_refused(tmp_path: Path) -> None:
     definition = of_file(tmp_path / "s.json", [{"train": IDS[3:], "val": IDS[:3]}] * 2, "given_2")
-    with pytest.raises(StudyError, match="given_2: splits.given.file has 2 splits, given_0 to given_1"):
+    with pytest.raises(StudyError, match=r"given_2: splits\.given\.file has 2 splits, given_0 to given_1"):
         make_splits(definition, SAMPLES)
 
 

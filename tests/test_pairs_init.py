@@ -22,7 +22,7 @@ from study.terminal.cli import main
 from trainers.data.size import Size
 
 
-def masks(root: Path, *values: int, count: int = 12, size: tuple[int, int] = (48, 64)) -> Path:
+def masks(root: Path, *values: int, count: int = 16, size: tuple[int, int] = (48, 64)) -> Path:
     """Images and masks in which each value has a stripe; two digits name the image, and a letter four of them."""
     rng = np.random.default_rng(0)
     for number in range(count):
@@ -65,12 +65,12 @@ def test_what_it_says_is_what_it_writes(tmp_path: Path, monkeypatch: pytest.Monk
     }
     assert written["training"]["image_size"] == [48, 64]
     assert written["training"]["resize"] == "stretch"
-    assert written["splits"]["held_out"] == {"group": {f"group_{n}": {"*": ["abc"[n]]} for n in range(3)}}
+    assert written["splits"]["held_out"] == {"group": {f"group_{n}": {"*": ["abcd"[n]]} for n in range(4)}}
     assert written["splits"]["unit"] == "group"
-    assert look.sizes == {"48 x 64": 12}
-    assert look.columns["group"] == ["a", "b", "c"]
-    assert look.classes[0] == {"name": "class_0", "pixels": 12 * 48 * 16, "images": 12}
-    assert look.classes[-1] == {"name": "ignored", "pixels": 12 * 48 * 16, "images": 12}
+    assert look.sizes == {"48 x 64": 16}
+    assert look.columns["group"] == ["a", "b", "c", "d"]
+    assert look.classes[0] == {"name": "class_0", "pixels": 16 * 48 * 16, "images": 16}
+    assert look.classes[-1] == {"name": "ignored", "pixels": 16 * 48 * 16, "images": 16}
     said = " ".join(look.notes)
     assert "Rename them." in said
     assert "The value 255 stands beside small ones" in said

@@ -28,11 +28,11 @@ from analysis.report.drawing import (
     style,
 )
 from analysis.report.svg import FAINT, INK
-from analysis.scores import HELD_OUT, RANDOM
+from analysis.scores import HELD_OUT, KINDS, OTHER_KINDS, RANDOM
 from analysis.statistics.search import hyperparameters
 from study.definition.space import Choices, Range
 
-KIND_COLOURS = {RANDOM: OF_RANDOM, HELD_OUT: OF_HELD_OUT}
+KIND_COLOURS = {RANDOM: OF_RANDOM, HELD_OUT: OF_HELD_OUT, **dict.fromkeys(OTHER_KINDS, INK)}
 KIND_MARKERS = {RANDOM: "o", HELD_OUT: "D"}
 
 
@@ -117,9 +117,14 @@ def search_progress(trials: pd.DataFrame, model: str, loss: str, startup: int) -
     last = int(ours["index"].max()) if len(ours) else 0
     if startup <= last:
         axes.axvline(startup - 0.5, color=FAINT, lw=0.8)
-    for kind, colour in KIND_COLOURS.items():
+    for kind in _named(ours):
         axes.plot(
-            [], [], color=colour, ls="-" if kind == RANDOM else "--", lw=1.2, label=f"{kind.replace('_', '-')} split"
+            [],
+            [],
+            color=KIND_COLOURS[kind],
+            ls="-" if kind == RANDOM else "--",
+            lw=1.2,
+            label=f"{kind.replace('_', '-')} split",
         )
     legend_above(axes)
     axes.set(xlabel="trial of the cell", ylabel="best validation Dice so far", xlim=(-0.3, last + 0.3))
@@ -146,8 +151,8 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
         kept = run[run["epoch"] == run["selected_epoch"]]
         above.plot(kept["epoch"], kept["objective"], "o", color=colour, ms=4)
         below.plot(kept["epoch"], kept["val_loss"], "o", color=colour, ms=4)
-    for kind, colour in KIND_COLOURS.items():
-        above.plot([], [], color=colour, lw=1.2, label=f"{kind.replace('_', '-')} split")
+    for kind in _named(ours):
+        above.plot([], [], color=KIND_COLOURS[kind], lw=1.2, label=f"{kind.replace('_', '-')} split")
     legend_above(above)
     above.set_ylabel("validation Dice")
     below.set(ylabel="loss (dotted: training)", xlabel="epoch", yscale="log")
@@ -181,6 +186,11 @@ def _plain_logarithmic(axis: Axis, digits: Sequence[int]) -> None:
     axis.set_major_locator(LogLocator(subs=digits))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _named(rows: pd.DataFrame) -> list[str]:
+    """The kinds of splits that a legend names: random and held-out ones, and any other that is there."""
+    return [*KINDS, *(kind for kind in OTHER_KINDS if (rows["split_kind"] == kind).any())]
 
 
 def _of(rows: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:

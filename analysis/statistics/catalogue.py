@@ -16,6 +16,7 @@ from analysis.statistics import comparison, false_classes, ranks, search
 from analysis.statistics.costs import trade_off
 from analysis.statistics.importance import importance
 from analysis.statistics.material import Material
+from analysis.statistics.other_splits import other_splits
 from analysis.statistics.spread import spread
 from analysis.statistics.training import training
 from analysis.statistics.variance import variance_shares
@@ -63,7 +64,7 @@ def topics(material: Material) -> list[Topic]:
 
 
 def _scores(material: Material) -> pd.DataFrame:
-    return material.table.assign(simulated=int(material.scores.simulated))
+    return material.of_all_splits.assign(simulated=int(material.scores.simulated))
 
 
 def _pairs(material: Material) -> pd.DataFrame:
@@ -107,7 +108,14 @@ TOPICS = (
         "marker with its number.",
         "Means and SDs over random splits come with 95 % intervals (from four splits on). If the scores of a class "
         "spread wider than the difference you care about, one split is not enough to see it.",
-        (Statistic("Scores over random splits, and on each held-out split", "spread", lambda m: spread(m.table)),),
+        (
+            Statistic("Scores over random splits, and on each held-out split", "spread", lambda m: spread(m.table)),
+            Statistic(
+                "Scores over folds, and on each given and matched split",
+                "other_splits",
+                lambda m: other_splits(m.of_all_splits),
+            ),
+        ),
     ),
     Topic(
         "held_out",

@@ -10,7 +10,7 @@ from study.data_set import scene_rules, survey_of
 from study.definition import Definition
 from study.errors import StudyError
 from study.proposals import proposed_toml
-from study.splits import split_problems
+from study.splits import make_splits, split_notes, split_problems
 from trainers.data.cut_outs.catalogue import STANDIN, Catalogue, read_catalogue
 from trainers.data.cut_outs.contact_sheet import contact_sheet
 from trainers.data.cut_outs.reading import check, fingerprint
@@ -34,6 +34,8 @@ class DataReport:
     fingerprint: str | None
     """None for a data set with problems."""
     problems: list[Problem]
+    notes: list[str]
+    """What should be known of the splits of a definition, in sentences."""
     proposal: str | None
     """Held-out splits that the data set allows, as TOML; None where a definition was given or there are problems."""
     sheet: str | None
@@ -49,6 +51,7 @@ class DataReport:
             parts.append(listed(self.problems))
         else:
             parts.append(f"No problems. Fingerprint {self.fingerprint}.")
+        parts += ["\n".join(self.notes)] if self.notes else []
         if self.proposal:
             parts.append(f"For the end of a definition, what these samples allow:\n\n{self.proposal}")
         parts += [f"Contact sheet: {self.sheet}"] if self.sheet else []
@@ -77,8 +80,11 @@ def describe_data(
         raise StudyError(str(error)) from None
     problems = check(catalogue, allow_copies=definition is not None and definition.data.allow_copies)
     samples = catalogue.samples
+    notes: list[str] = []
     if definition and samples.rows:
-        problems += scene_problems(catalogue.views, scene_rules(definition)) + split_problems(definition, samples)
+        of_splits = split_problems(definition, samples)
+        problems += scene_problems(catalogue.views, scene_rules(definition)) + of_splits
+        notes = [] if of_splits else split_notes(make_splits(definition, samples).values(), definition, samples)
     else:
         problems += _too_few(samples)
     try:
@@ -94,6 +100,7 @@ def describe_data(
         num_groups=catalogue.num_groups,
         fingerprint=None if problems else fingerprint(catalogue),
         problems=problems,
+        notes=notes,
         proposal=None if definition or problems else _proposal(catalogue),
         sheet=drawn,
     )

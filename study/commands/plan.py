@@ -16,7 +16,7 @@ from study.results import Results
 from study.results.committed import refuse_foreign_files
 from study.results.digests import Row
 from study.results.kept import missing, read_committed
-from study.splits import make_splits
+from study.splits import make_splits, split_notes
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Plan:
     trials: tuple[Trial, ...]
     committed: Mapping[Trial, Row]
     estimate: Estimate
+    notes: tuple[str, ...] = ()
+    """What should be known of the splits, in sentences."""
 
     @property
     def missing(self) -> list[Trial]:
@@ -45,19 +47,21 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Every trial with its state, and the estimate."""
         trials = [{"trial": t.id, "state": "done" if t in self.committed else "missing"} for t in self.trials]
-        counted = {"cells": len(cells(self.definition)), "trials": trials}
+        counted = {"cells": len(cells(self.definition)), "trials": trials, "notes": self.notes}
         return {**counted, **asdict(self.estimate), "seconds": self.estimate.seconds}
 
 
 def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyType({})) -> Plan:
     """Every trial of the study, done or missing, and an estimate of the cost. Trains nothing, writes nothing."""
-    splits = make_splits(definition, samples_of(definition))
+    samples = samples_of(definition)
+    splits = make_splits(definition, samples)
     results = Results(out)
     refuse_foreign_files(results)
     committed = read_committed(results, definition).rows
     planned = trials(definition)
     cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
-    return Plan(definition, planned, committed, cost)
+    notes = split_notes(splits.values(), definition, samples)
+    return Plan(definition, planned, committed, cost, tuple(notes))
 
 
 def plan_here(planned: Plan) -> Forecast:

@@ -1,4 +1,4 @@
-"""Columns that a data set's places may hold, and which of its columns looks like groups that belong together."""
+"""Columns that a data set's places may hold, and which of its columns have several samples of each value."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ from dataclasses import dataclass
 from trainers.data.table import Samples
 
 _MARK = re.compile(r"([_ .-]+)")
-_GROUPS = re.compile(
-    r"(patient|subject|person|case|site|clinic|hospital|camera|device|sequence|scene|video|clip|drive|group|slide|"
-    r"specimen|animal|plant|field|plot|tree|city|batch)(_?id|_?\d+)?",
-    re.IGNORECASE,
-)
-
-
-_PART = re.compile(r"train|val|test|dev", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -79,17 +71,3 @@ def grouped_columns(samples: Samples) -> list[str]:
         if all(column in row.values for row in samples.rows)
         and _is_grouped([row.values[column] for row in samples.rows])
     ]
-
-
-def propose_unit(samples: Samples) -> str | None:
-    """Of the columns that look like groups, the one that is called so, else the one of most values.
-
-    Not one of train, val and test.
-    """
-    found = [
-        column
-        for column in grouped_columns(samples)
-        if len(samples.values(column)) > 2 and not all(_PART.match(str(value)) for value in samples.values(column))
-    ]
-    called = [column for column in found if _GROUPS.fullmatch(column)]
-    return max(called or found, key=lambda column: len(samples.values(column)), default=None)

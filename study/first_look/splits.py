@@ -9,9 +9,9 @@ from typing import Any
 
 from study.definition.file import parse
 from study.errors import StudyError
-from study.first_look.columns import grouped_columns, propose_unit
+from study.first_look.columns import grouped_columns
 from study.first_look.sizes import propose_batch_size
-from study.proposals import Tested, propose_held_out
+from study.proposals import Tested, divides, propose_held_out, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Samples
@@ -52,7 +52,7 @@ def propose_splits(samples: Samples) -> ProposedSplits:
     """As many of the held-out splits as can be made, with units if there are any. Raises DataError if none can be."""
     axes = grouped_columns(samples)
     held_out = {axis: found for axis in axes if (found := propose_held_out(samples, axis))}
-    unit = propose_unit(samples)
+    unit = proposed_unit(samples)
     wanted = ProposedSplits(held_out, unit)
     fits = _first_that_fits(wanted, samples, lambda proposed, problems: None)
     fits = fits or _first_that_fits(wanted, samples, _without_those_of)
@@ -89,12 +89,7 @@ def _first_that_fits(wanted: ProposedSplits, samples: Samples, mend: Mend) -> Pr
 def _that_divide_no_unit(wanted: ProposedSplits, samples: Samples) -> dict[str, Tested]:
     """The held-out splits along the columns in which all samples of a unit have one value."""
     assert wanted.unit is not None
-    units = len(samples.values(wanted.unit))
-    return {
-        axis: splits
-        for axis, splits in wanted.held_out.items()
-        if len({(row.values[wanted.unit], row.values[axis]) for row in samples.rows}) == units
-    }
+    return {axis: splits for axis, splits in wanted.held_out.items() if not divides(axis, wanted.unit, samples)}
 
 
 def _problems(proposed: ProposedSplits, samples: Samples) -> list[Problem]:

@@ -193,7 +193,7 @@ def _plan(options: argparse.Namespace, console: PlainConsole) -> int:
         answer |= {"here": {**asdict(here), **unknown} if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
-    console.say(*planned.in_lines())
+    console.say(*planned.in_lines(), *planned.notes)
     for speed in speeds:
         console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
     console.say(
