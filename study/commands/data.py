@@ -116,6 +116,8 @@ def _describe_pairs(definition: Definition, described: Pairs) -> DataReport:
     samples, problems = survey.samples, survey.problems(allow_copies=definition.data.allow_copies)
     shown = "\n".join(f"{name}  {count}" for name, count in survey.num_shown.items())
     tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
+    problems += [] if problems else split_problems(definition, samples)
+    splits = [] if problems else make_splits(definition, samples).values()
     return DataReport(
         path=definition.data.path,
         num_samples=len(samples.rows),
@@ -124,7 +126,8 @@ def _describe_pairs(definition: Definition, described: Pairs) -> DataReport:
         num_backgrounds=0,
         num_groups=0,
         fingerprint=None if problems else survey.fingerprint,
-        problems=problems + ([] if problems else split_problems(definition, samples)),
+        problems=problems,
+        notes=split_notes(splits, definition, samples),
         proposal=None,
         sheet=None,
     )

@@ -17,9 +17,8 @@ from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import LabelTable
 from trainers.data.pairs.listing import list_pairs
 from trainers.data.pairs.mask_values import Seen, see_all, values_in
-from trainers.data.pairs.pair import Listing, Pair
-from trainers.data.pairs.reading import UnusablePair, read_pair
-from trainers.data.pairs.survey import Found, Survey, found_in, in_turn
+from trainers.data.pairs.pair import Listing
+from trainers.data.pairs.survey import Survey
 from trainers.data.problems import DataError, Problem
 from trainers.data.size import Size
 from trainers.data.table import Samples
@@ -74,8 +73,7 @@ def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsS
     sizes = Counter(each.size for each in seen if each.size)
     working = propose_size(list(sizes.elements()))
     survey = Survey(listing, labels, Fitting(working.size, working.resize))
-    for found in in_turn(lambda pair: _opened(pair, survey), listing.pairs):
-        survey.add(found)
+    survey.look(with_images=True)
     survey.refuse_problems(allow_copies=allow_copies)
     return PairsSeen(
         described=named.put_into(described),
@@ -87,15 +85,6 @@ def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsS
         notes=(*listing.notes, *named.notes, *survey.notes),
         pattern_why=pattern.why if pattern else "",
     )
-
-
-def _opened(pair: Pair, survey: Survey) -> Found:
-    """Image and mask, decoded."""
-    try:
-        contents = read_pair(pair, survey.table)
-    except UnusablePair as error:
-        return Found(pair, error.problem)
-    return found_in(pair, contents, survey.fitting.labels(contents.labels_HW))
 
 
 def _may_have_a_pattern(listing: Listing, described: Pairs) -> bool:
