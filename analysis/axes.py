@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.scores import HELD_OUT, RANDOM
+from analysis.scores import FOLD, HELD_OUT, OTHER_KINDS, RANDOM
 
 _BEFORE_AXIS = ("model", "loss", "less_model", "less_loss", "averaging", "class")
 """The columns of a statistic that stand before its axis."""
@@ -41,8 +41,10 @@ class HeldOut:
 
 
 def in_words(kind: str, axis: str) -> str:
-    """A split of this kind and axis, e.g. `random split`, `held-out angle split`, `held-out split`."""
-    return HeldOut((axis,) if axis else ()).split if kind == HELD_OUT else f"{RANDOM} split"
+    """A split of this kind and axis, e.g. `random split`, `held-out angle split`, `held-out split`, `fold`."""
+    if kind == HELD_OUT:
+        return HeldOut((axis,) if axis else ()).split
+    return "fold" if kind == FOLD else f"{kind} split"
 
 
 def axes_of(table: pd.DataFrame) -> list[str]:
@@ -51,14 +53,15 @@ def axes_of(table: pd.DataFrame) -> list[str]:
 
 
 def kinds_of(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Every (kind, axis) of the table's splits, the random ones first."""
-    random = [(RANDOM, "")] * bool((table["split_kind"] == RANDOM).any())
-    return [*random, *((HELD_OUT, axis) for axis in axes_of(table))]
+    """Every (kind, axis) of the table's splits: random ones, held-out ones, then any others."""
+    there = set(table["split_kind"])
+    random, others = ([(kind, "") for kind in kinds if kind in there] for kinds in ([RANDOM], OTHER_KINDS))
+    return [*random, *((HELD_OUT, axis) for axis in axes_of(table)), *others]
 
 
 def of_kind_and_axis(rows: pd.DataFrame, kind: str, axis: str) -> pd.DataFrame:
     """The rows of splits of one kind and, of held-out ones, of one axis."""
-    return rows[(rows["split_kind"] == kind) & ((kind == RANDOM) | (rows["axis"] == axis))]
+    return rows[(rows["split_kind"] == kind) & ((kind != HELD_OUT) | (rows["axis"] == axis))]
 
 
 def by_axis(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -20,7 +20,7 @@ from analysis.errors import AnalysisError
 from analysis.formats import to_html
 from analysis.gate import check
 from analysis.load import load
-from analysis.scores import Scores
+from analysis.scores import RANDOM, Scores, random_and_held_out
 from analysis.statistics import comparison
 from analysis.statistics.catalogue import topics
 from analysis.statistics.material import ROPE, Material
@@ -52,7 +52,8 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     how_to_read: dict[str, str] = {}
     for topic in topics(material):
         chosen = [statistic for statistic in topic.statistics if not statistic.report_only]
-        frames |= {statistic.title: statistic.compute(material) for statistic in chosen}
+        made = {statistic.title: statistic.compute(material) for statistic in chosen}
+        frames |= {title: frame for title, frame in made.items() if len(frame.columns)}
         if chosen:
             how_to_read[chosen[0].title] = topic.worded(f"{topic.question} {topic.how_to_read}", material)
     return Answer([*verdict(scores), cannot_say(scores)], frames, how_to_read, scores.simulated)
@@ -64,6 +65,8 @@ def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float 
     :param rope: differences of Dice within it count as none.
     :raises AnalysisError: a configuration that is not there, or scores that do not say how large their splits are.
     """
+    if not (scores.table["split_kind"] == RANDOM).any():
+        raise AnalysisError(f"{scores.source} has no random splits, over which two configurations are compared")
     if (ratio := scores.test_to_train) is None:
         raise AnalysisError(
             f"{scores.source} does not say how many images its splits train on and test, which the interval needs: "
@@ -71,7 +74,8 @@ def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float 
         )
     try:
         frame = each_axis(
-            scores.table, lambda part: comparison.compare(part, a, b, test_to_train=ratio, rope=rope, seed=seed)
+            random_and_held_out(scores.table),
+            lambda part: comparison.compare(part, a, b, test_to_train=ratio, rope=rope, seed=seed),
         )
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None

@@ -31,6 +31,8 @@ TRIAL = [*CONFIGURATION, "split_kind", "split", "seed"]
 TABLE_COLUMNS = (*CONFIGURATION, "split", "split_kind", "axis", "seed", "averaging", "class", "dice")
 KINDS = RANDOM, HELD_OUT = "random", "held_out"
 """Of splits. A held-out split tests samples whose angle, patient or the like, its axis, was not trained on."""
+OTHER_KINDS = FOLD, GIVEN, MATCHED = "fold", "given", "matched"
+"""Of splits that stand by themselves: they are never counted among random ones."""
 
 PAPERS = ("pw", "ew")
 """The paper's averagings: those that are shown unless others are asked for."""
@@ -42,8 +44,9 @@ class Scores:
     """Test scores, and what is known of them."""
 
     table: pd.DataFrame
-    """Columns model, loss, split, split_kind (one of KINDS), axis (what a held-out split holds out; empty for a random
-    one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (0 to 1; NaN: undefined)."""
+    """Columns model, loss, split, split_kind (of KINDS or OTHER_KINDS), axis (what a held-out split holds out; empty
+    for any other one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (0 to
+    1; NaN: undefined)."""
     source: str
     """What was asked for: a path, a URI, or the word `paper`."""
     selection: str
@@ -129,6 +132,12 @@ def by_split(table: pd.DataFrame) -> pd.DataFrame:
 def of_kind(wide: pd.DataFrame, kind: str) -> pd.DataFrame:
     """The columns of `by_split` that are splits of one kind; none where there are none."""
     return wide.loc[:, wide.columns.get_level_values("split_kind") == kind].droplevel("split_kind", axis=1)
+
+
+def random_and_held_out(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of random and held-out splits, of which most statistics speak; all rows where there are none."""
+    rows = table[table["split_kind"].isin(KINDS)]
+    return rows if len(rows) else table
 
 
 def objects_of(wide: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from analysis.classes import MACRO
 from analysis.errors import AnalysisError
-from analysis.scores import HELD_OUT, KINDS, RANDOM, tidy
+from analysis.scores import HELD_OUT, KINDS, OTHER_KINDS, RANDOM, tidy
 from study.results.bounded import read_bounded
 from trainers.dice import ALL, AVERAGINGS, BACKGROUND
 
@@ -70,9 +70,10 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     Without a column `split_kind` the names tell: random_<number>, or rot_<number> for a held-out split.
     """
+    known = (*KINDS, *OTHER_KINDS)
     if "split_kind" in table:
         kind = table["split_kind"].astype(str).replace(EARLIER_KINDS)
-        problems = _problem(table, ~kind.isin(KINDS), "split_kind", f"must be one of {', '.join(KINDS)}")
+        problems = _problem(table, ~kind.isin(known), "split_kind", f"must be one of {', '.join(known)}")
     else:
         kind = table["split"].map(lambda name: RANDOM if name.startswith("random_") else HELD_OUT)
         unknown = ~table["split"].str.fullmatch(_KNOWN_SPLIT) & (table["split"] != "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -13,7 +15,6 @@ from analysis.scores import (
     CONFIGURATION,
     HELD_OUT,
     KINDS,
-    RANDOM,
     Floats,
     Scores,
     by_split,
@@ -21,6 +22,7 @@ from analysis.scores import (
     count_of,
     main_averaging,
     of_kind,
+    random_and_held_out,
 )
 from analysis.shown import rule, shown_of
 from analysis.statistics.comparison import (
@@ -32,6 +34,7 @@ from analysis.statistics.comparison import (
 )
 from analysis.statistics.false_classes import false_classes
 from analysis.statistics.material import ROPE
+from analysis.statistics.other_splits import other_splits_in_words
 from analysis.statistics.ranks import WorstOfColumns, extreme_classes, worst_of_columns
 from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
 from analysis.statistics.training import long_enough, too_short, training
@@ -43,6 +46,9 @@ MOST_NAMED = 8  # classes, in a sentence
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     """Findings, each a question and its answer in words. They speak of one averaging, that of `main_averaging`."""
     averaging = main_averaging(scores.table)
+    others = tuple(other_splits_in_words(scores.table[scores.table["averaging"] == averaging]))
+    measured = _what_was_measured(scores, averaging, rule(scores.table))
+    scores = replace(scores, table=random_and_held_out(scores.table))
     table = scores.table[scores.table["averaging"] == averaging]
     parts = list(by_axis(table).values())
     macros = [_macro(part) for part in parts]
@@ -51,10 +57,11 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     trained = training(scores.facts) if scores.facts else pd.DataFrame()
     findings = [
         _in_short(table, parts, macros, too_short(trained) if len(trained) else ""),
-        _what_was_measured(scores, averaging, rule(scores.table)),
+        measured,
         long_enough(scores, trained),
         _spread(listed[0]),
         *map(_held_out, parts, listed),
+        Finding("How good is it on folds, given and matched splits?", others) if others else None,
         _weakest(table),
         _false(scores),
         _best(scores, table, macros[0], rope),
@@ -97,7 +104,7 @@ def _in_short(table: pd.DataFrame, parts: list[pd.DataFrame], macros: list[pd.Da
         gaps, held_out = of_axis["gap"].dropna(), HeldOut.of(part)
         if len(gaps):
             points.append(_in_short_of_held_out(gaps, held_out))
-        elif part["split_kind"].nunique() > 1:
+        elif set(KINDS) <= set(part["split_kind"]):
             points.append(f"What is lost on {held_out.samples} is not known for all object classes: {_unscored(part)}.")
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if len(objects):
@@ -128,8 +135,6 @@ def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
 
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
-    kinds = [(RANDOM, ""), *([kind for kind in kinds_of(table) if kind[0] == HELD_OUT] or [(HELD_OUT, "")])]
-    counted = [count_of(of_kind_and_axis(table, *kind)["split"].nunique(), f"{in_words(*kind)}s") for kind in kinds]
     configurations = len(table[CONFIGURATION].drop_duplicates())
     num_seeds = table.groupby([*CONFIGURATION, "split"])["seed"].nunique()
     fewest, most = int(num_seeds.min()), int(num_seeds.max())
@@ -140,8 +145,7 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     return Finding(
         "What was measured?",
         (
-            f"{count_of(configurations, 'configurations')} on {', '.join(counted[:-1])} and {counted[-1]}, "
-            f"{seeds} each; "
+            f"{count_of(configurations, 'configurations')} on {_counted(table)}, {seeds} each; "
             f"{selection.get(scores.selection, 'scores as given')}.",
             f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
             if lacking
@@ -153,8 +157,21 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     )
 
 
-def _spread(macro: pd.DataFrame) -> Finding:
+def _counted(table: pd.DataFrame) -> str:
+    """e.g. `8 random splits and one held-out angle split`; where there are none of these, the kinds that there are."""
+    kinds = kinds_of(table)
+    if dict(kinds).keys() <= set(KINDS):
+        kinds += [(kind, "") for kind in KINDS if kind not in dict(kinds)]
+    *listed, last = [
+        count_of(of_kind_and_axis(table, *kind)["split"].nunique(), f"{in_words(*kind)}s") for kind in kinds
+    ]
+    return " and ".join([*[", ".join(listed)] * bool(listed), last])
+
+
+def _spread(macro: pd.DataFrame) -> Finding | None:
     """The mean, its spread, and where a training on a new random split is to be expected."""
+    if not macro["num_splits"].any() and not macro["num_held_out"].any() and not macro["num_undefined"].any():
+        return None
     points = []
     for row in macro.itertuples():
         refusal = sd_refusal(row.num_splits, "random splits")
@@ -175,7 +192,7 @@ def _spread(macro: pd.DataFrame) -> Finding:
 
 
 def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
-    if table["split_kind"].nunique() < 2:
+    if not set(KINDS) <= set(table["split_kind"]):
         return None
     held_out = HeldOut.of(table)
     points = [
@@ -264,14 +281,15 @@ def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float)
 
 def cannot_say(scores: Scores) -> Finding:
     """What these data cannot answer, each with the reason."""
-    wide = by_split(scores.table)
+    wide = by_split(random_and_held_out(scores.table))
     num_random, num_held_out = (of_kind(wide, kind).shape[1] for kind in KINDS)
     points = []
     if refusal := sd_refusal(num_random, "random splits"):
         points.append(f"How steady scores are over random splits: {refusal.reason}.")
     if not num_held_out:
         points.append("How the scores change on samples unlike those of training: there are no held-out splits.")
-    for part in by_axis(scores.table).values() if num_held_out else ():
+    rows = random_and_held_out(scores.table)
+    for part in by_axis(rows).values() if num_held_out else ():
         num_of_axis = part.loc[part["split_kind"] == HELD_OUT, "split"].nunique()
         points += _of_held_out(num_random, num_of_axis, splits := f"{HeldOut.of(part).split}s")
         unattainable = [note for note in columns_against_held_out(part)["note"] if note.startswith("no column can")]

@@ -13,7 +13,7 @@ from study.definition.point import Point
 from study.errors import StudyError
 from trainers.names import from_file_names, in_file_names, is_dotted_path
 
-_TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,39})-s([0-9]{1,16})-t([0-9]{2,6})")
+_TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,47})-s([0-9]{1,16})-t([0-9]{2,6})")
 
 
 @dataclass(frozen=True, order=True)

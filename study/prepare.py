@@ -14,11 +14,14 @@ from pathlib import Path
 
 import study
 import trainers
-from study.data_set import catalogue_of, fingerprint_of, source_of
+from study.data_set import data_set_of
 from study.definition import Definition
+from study.errors import StudyError
+from study.leaks import leak_notes, leak_problems, leaks_of
 from study.outside import Outside, find_parts, outside_of, try_parts
 from study.planning.figures import Figures
-from study.splits import make_splits
+from study.splits import make_splits, split_notes
+from trainers.data.problems import listed
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.data.table import Samples
@@ -56,6 +59,8 @@ class Prepared:
     provenance: Provenance
     outside: Outside = field(default_factory=Outside)
     """The code of networks and losses that is not ours."""
+    notes: tuple[str, ...] = ()
+    """What should be known of the splits before anything is trained, in sentences."""
 
     @property
     def inputs(self) -> Inputs:
@@ -65,11 +70,10 @@ class Prepared:
 def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. What can be checked without a look at the images is, before any is
     decoded. Raises StudyError with every problem found."""
-    outside, catalogue = _found_outside(definition), catalogue_of(definition)
-    if not catalogue.problems:  # else they are refused with those of the images, in one message
-        definition, splits = _tried(definition, catalogue.samples)
-    source = source_of(definition, catalogue)
-    return Prepared(definition, source, splits, fingerprint_of(catalogue), provenance(), outside)
+    outside, data = _found_outside(definition), data_set_of(definition)
+    tried = None if (samples := data.samples_by_names) is None else _tried(definition, samples)
+    source, fingerprint = data.load()
+    return _prepared(*(tried or _tried(definition, source.samples)), outside, source, fingerprint)
 
 
 def prepared(definition: Definition, source: Source, data_fingerprint: str) -> Prepared:
@@ -78,8 +82,17 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
     :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
     """
     outside = _found_outside(definition)
-    definition, splits = _tried(definition, source.samples)
-    return Prepared(definition, source, splits, data_fingerprint, provenance(), outside)
+    return _prepared(*_tried(definition, source.samples), outside, source, data_fingerprint)
+
+
+def _prepared(
+    definition: Definition, splits: dict[str, Split], outside: Outside, source: Source, data_fingerprint: str
+) -> Prepared:
+    leaks = leaks_of(definition, source, splits.values())
+    if problems := leak_problems(leaks, definition):
+        raise StudyError(listed(problems, " in the splits"))
+    notes = (*split_notes(splits.values(), definition, source.samples), *leak_notes(leaks, definition))
+    return Prepared(definition, source, splits, data_fingerprint, provenance(), outside, notes)
 
 
 def _found_outside(definition: Definition) -> Outside:

@@ -66,6 +66,7 @@ class Progress:
     trials_of: dict[str, tuple[int, int]] = field(default_factory=dict)  # configuration -> done, total
     state: str = "running"  # or finished, incomplete, interrupted, stopped
     reason: str = ""  # why it stopped
+    notes: tuple[str, ...] = ()  # what should be known of the splits
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
     started: Instant = field(default_factory=time.time)

@@ -1,4 +1,4 @@
-"""What a definition may say of a data set's splits: held-out splits are proposed from the values of its columns."""
+"""What a definition may say of a data set's splits, by the values of its columns: a unit, and held-out splits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from study.definition.sections import HELD_OUT_SPLIT
+from study.definition.splits import HELD_OUT_SPLIT
 from trainers.data.distribution import describe
 from trainers.data.table import ALL_SAMPLES, Samples, Value
 
 MOST_PROPOSED = 8
+MOST_OF_WORDS = 20
+"""The same of a column of words, such as the names of sites, each of which is a thing by itself."""
+FEWEST_UNITS, LEAST_IN_A_UNIT = 4, 1.5
+"""Values of a column that looks like units, and samples of each, on average."""
+NAMES_OF_UNITS = re.compile("patient|subject|person|animal|case|sequence|scene|video|slide|group", re.IGNORECASE)
 SHORT_NAMES = {"angle": "rot"}
 """What the splits of an axis are called: the paper's rotations; of any other axis, by its own name."""
 Tested = dict[str, dict[str, tuple[Value, ...]]]
@@ -20,20 +25,46 @@ Tested = dict[str, dict[str, tuple[Value, ...]]]
 
 
 def propose_held_out(samples: Samples, axis: str) -> Tested:
-    """As many splits along an axis as every class can take part in, up to eight: none, if some class has but one value.
+    """As many splits along an axis as every class can take part in, up to eight, of words up to twenty: none, if some
+    class has but one value.
 
     A split tests one value of each class, which it has, and leaves it at least two samples to train on and to validate
     with. Values that all classes have come first, so that a split tests the same value of all where that can be.
     """
     in_order = _candidates(samples, axis)
     rows = list(zip(*in_order.values(), strict=False))  # as many as the class with the fewest values has
-    spread = rows[:: math.ceil(len(rows) / MOST_PROPOSED) or 1]
+    most = MOST_OF_WORDS if all(isinstance(value, str) for value in samples.values(axis)) else MOST_PROPOSED
+    spread = rows[:: math.ceil(len(rows) / most) or 1]
     name = _split_name(axis)
     return {f"{name}_{number}": _tested(dict(zip(in_order, row, strict=True))) for number, row in enumerate(spread)}
 
 
+def proposed_unit(samples: Samples) -> str | None:
+    """The column that looks like samples that belong together, such as those of a patient; None if there is none.
+
+    It is called so, or else holds words; it has several values, and several samples of each. Of several such columns,
+    the one with the most values.
+    """
+    found = {}
+    for column in samples.columns:
+        values = [row.values[column] for row in samples.rows if column in row.values]
+        number, are_words = len(set(values)), all(isinstance(value, str) for value in values)
+        is_called_so = NAMES_OF_UNITS.search(column) is not None
+        is_whole = len(values) == len(samples.rows) and column not in samples.in_degrees
+        if is_whole and (are_words or is_called_so) and FEWEST_UNITS <= number <= len(values) / LEAST_IN_A_UNIT:
+            found[column] = (is_called_so, number)
+    return max(found, key=lambda column: found[column], default=None)
+
+
+def divides(axis: str, unit: str, samples: Samples) -> bool:
+    """Whether some unit has several values on the axis, so that no split can hold one of them out."""
+    values = {(row.values[unit], row.values.get(axis)) for row in samples.rows}
+    return len(values) > len(samples.values(unit))
+
+
 def _candidates(samples: Samples, axis: str) -> dict[str, list[Value]]:
-    """By class, or for all where samples show several classes, the values that a split can test."""
+    """By class, or for all where samples show several classes, the values that a split can test: of these a value with
+    samples of every class, which others show, too."""
     if any(axis not in row.values for row in samples.rows):
         return {}
     values = samples.values(axis)
@@ -41,6 +72,8 @@ def _candidates(samples: Samples, axis: str) -> dict[str, list[Value]]:
         counts: Mapping[str, Mapping[Value, int]] = describe(samples, axis)
     else:
         counts = {ALL_SAMPLES: Counter(row.values[axis] for row in samples.rows)}
+        by_class = describe(samples, axis).values()
+        values = [value for value in values if all(0 < of[value] < sum(of.values()) for of in by_class)]
     candidates = {
         name: [value for value in values if 0 < of_value.get(value, 0) <= sum(of_value.values()) - 2]
         for name, of_value in counts.items()
@@ -66,17 +99,29 @@ def proposed_toml(samples: Samples, *, shared_backgrounds: bool = False) -> str:
 
     :param shared_backgrounds: no backgrounds can be held out, as there are too few groups.
     """
-    lines = []
-    if shared_backgrounds:
-        lines += ["[splits]", "shared_backgrounds = true  # fewer than three groups: none can be held out", ""]
+    lines, unit = [], proposed_unit(samples)
+    if shared_backgrounds or unit:
+        lines += ["[splits]"]
+        lines += ["shared_backgrounds = true  # fewer than three groups: none can be held out"] * shared_backgrounds
+        lines += [f"unit = {json.dumps(unit)}  # its samples stay together, if they belong together"] * bool(unit)
+        lines += [""]
     for axis in samples.columns:
+        if unit and divides(axis, unit, samples):
+            lines.append(f"# No split holds out {axis}: a {unit} has several.")
+            continue
         proposed = propose_held_out(samples, axis)
         none = f"# No split holds out {axis}: a class has one value only, or too few samples."
-        lines.append(f"[splits.held_out.{_key(axis)}]" if proposed else none)
-        for split, tested in proposed.items():
-            pairs = ", ".join(f"{_key(name)} = {_list(values)}" for name, values in tested.items())
-            lines.append(f"{split} = {{ {pairs} }}")
+        lines += held_out_in_toml(axis, proposed) if proposed else [none]
     return "\n".join(lines)
+
+
+def held_out_in_toml(axis: str, splits: Tested) -> list[str]:
+    """The section of an axis, line by line."""
+    lines = [f"[splits.held_out.{_key(axis)}]"]
+    for split, tested in splits.items():
+        pairs = ", ".join(f"{_key(name)} = {_list(values)}" for name, values in tested.items())
+        lines.append(f"{split} = {{ {pairs} }}")
+    return lines
 
 
 def _key(name: str) -> str:

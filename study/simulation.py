@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from study.planning.figures import figures_of
 from study.results import tables
+from trainers.counting import counted_at_own_size
 from trainers.data.class_names import IGNORED
 from trainers.data.source import Source
 from trainers.data.split import Split
@@ -71,6 +72,9 @@ def _evaluation(run: tables.Run, partition: str, severity: float) -> Evaluation:
     first, num_labels = source.samples.first_object, len(source.samples.labels)
     predicted[predicted == IGNORED] = 0
     predicted = np.where(patch, draws.integers(first, num_labels, (n, 1, 1)), predicted).astype(np.uint8)
+    if run.recipe.training.counted_at == "original size":
+        ids = {"val": run.split.val, "test": run.split.test}[partition]
+        return Evaluation(predicted, counted_at_own_size(source, ids, predicted))
     return Evaluation(predicted, confusion(truth_NHW, predicted, num_labels))
 
 

@@ -1,4 +1,4 @@
-"""The scores of a study at a glance: per configuration, default and tuned, on random and on held-out splits."""
+"""The scores of a study at a glance: per configuration, default and tuned, over random splits, folds, and on others."""
 
 from __future__ import annotations
 
@@ -25,17 +25,24 @@ class Summary:
     configuration: str
     selection: str  # default (trial 0) or tuned (the best trial by validation)
     random: dict[str, float]
-    held_out: dict[str, float]
+    folds: dict[str, float]
+    by_name: dict[str, float]  # held-out, given and matched splits, each of which asks something else
     missing: int  # cells without such a score
 
     @property
     def mean(self) -> float | None:
-        return statistics.fmean(self.random.values()) if self.random else None
+        """Over the random splits."""
+        return mean_and_sd(self.random)[0]
 
     @property
     def sd(self) -> float | None:
-        """Standard deviation over the random splits (ddof 1); undefined below two."""
-        return statistics.stdev(self.random.values()) if len(self.random) > 1 else None
+        return mean_and_sd(self.random)[1]
+
+
+def mean_and_sd(scores: Mapping[str, float]) -> tuple[float | None, float | None]:
+    """Of scores by split: the mean, and the standard deviation (ddof 1), which is undefined below two."""
+    values = scores.values()
+    return statistics.fmean(values) if values else None, statistics.stdev(values) if len(values) > 1 else None
 
 
 def object_dice(dice: pa.Table) -> dict[str, float]:
@@ -88,6 +95,7 @@ def _summary(
         configuration,
         selection,
         random={split: mean for split, mean in means.items() if kinds[split] == "random"},
-        held_out={split: mean for split, mean in means.items() if kinds[split] == "held_out"},
+        folds={split: mean for split, mean in means.items() if kinds[split] == "fold"},
+        by_name={split: mean for split, mean in means.items() if kinds[split] not in ("random", "fold")},
         missing=len(chosen) - sum(map(len, found.values())),
     )

@@ -12,7 +12,7 @@ from small_study import ROOT, write_data
 from study.commands.plan import _ranges
 from study.terminal.cli import main
 
-COMMANDS = ("run", "plan", "status", "trial", "data", "keys")
+COMMANDS = ("run", "plan", "status", "trial", "data", "init", "keys")
 
 
 def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from test_splits import made_up
 
 from study.commands.data import describe_data
 from study.definition.file import parse
-from study.proposals import propose_held_out, proposed_toml
+from study.proposals import propose_held_out, proposed_toml, proposed_unit
 from study.splits import make_split, make_splits, split_problems
 from study.terminal.cli import main
 from trainers.data.cut_outs.catalogue import read_catalogue
@@ -97,6 +97,50 @@ def test_any_column_is_proposed_also_of_samples_that_show_several_classes() -> N
     assert split_problems(parse({**table, "training": {"batch_size": 2}}), samples) == []
 
 
+def of_patients(number: int, visits: int = 2) -> Samples:
+    rows = [
+        Sample(f"{patient}_{visit}", ("leaf", "stem"), {"Patient": patient, "visit": visit, "site": "AB"[patient % 2]})
+        for patient in range(number)
+        for visit in range(visits)
+    ]
+    return Samples(("leaf", "stem"), tuple(rows))
+
+
+def test_a_column_of_groups_is_proposed_as_the_unit() -> None:
+    samples = of_patients(6)
+    assert proposed_unit(samples) == "Patient"
+    proposed = proposed_toml(samples)
+    assert "# No split holds out visit: a Patient has several." in proposed
+    definition = parse({**tomllib.loads(proposed), "training": {"batch_size": 2}})
+    assert definition.splits.unit == "Patient"
+    assert definition.splits.held_out["site"] == {"site_0": {"*": ("A",)}, "site_1": {"*": ("B",)}}
+    assert [*definition.splits.held_out["Patient"]] == [f"patient_{i}" for i in range(6)]
+    assert split_problems(definition, samples) == []
+
+
+@pytest.mark.parametrize(
+    "samples", [of_patients(3), of_patients(8, visits=1), made_up({"mug": dict.fromkeys(range(9), 5)})]
+)
+def test_few_values_single_samples_and_angles_are_no_units(samples: Samples) -> None:
+    assert proposed_unit(samples) is None
+
+
+def test_of_words_up_to_twenty_are_held_out_one_by_one() -> None:
+    for number, proposed in ((20, 20), (21, 11)):
+        rows = [Sample(f"{site}_{i}", ("leaf",), {"site": f"s{site:02d}"}) for site in range(number) for i in range(2)]
+        assert len(propose_held_out(Samples(("leaf",), tuple(rows)), "site")) == proposed
+
+
+def test_a_value_without_samples_of_some_class_is_not_proposed() -> None:
+    rows = [
+        Sample(f"{s}{i}", ("leaf", "stem") if s != "A" else ("leaf",), {"site": s}) for s in "ABC" for i in range(3)
+    ]
+    assert propose_held_out(Samples(("leaf", "stem"), tuple(rows)), "site") == {
+        "site_0": {"*": ("B",)},
+        "site_1": {"*": ("C",)},
+    }
+
+
 def test_where_a_class_has_one_angle_none_is_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_data(tmp_path / "set")
     for angle in ("30", "60"):
@@ -159,3 +203,37 @@ def test_what_cannot_be_read_is_one_message(folder: Path, capsys: pytest.Capture
     assert "README" not in shown
     assert "Fingerprint" not in shown
     assert describe_data(str(folder)).to_json()["fingerprint"] is None
+
+
+def of_a_definition(folder: Path, text: str) -> str:
+    """A definition of a small set, written there."""
+    (folder / "my.toml").write_text(f'data.path = "{write_data(folder / "set")}"\ntraining.batch_size = 4\n{text}')
+    return str(folder / "my.toml")
+
+
+PEN_ALONE = """
+grid.splits = ["steep", "fold_0", "matched_steep"]
+[splits.held_out.angle]
+steep = { pen = [60] }
+"""
+
+
+def test_a_class_that_a_split_lacks_is_named_by_every_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = of_a_definition(tmp_path, PEN_ALONE)
+    for command in (["plan", file], ["data", "--definition", file], ["run", file, "--out", str(tmp_path / "out")]):
+        assert main(command) in (1, 2)
+        shown = capsys.readouterr()
+        assert "steep, class mug (its angle: 0, 30, 60): no sample to test on" in shown.out + shown.err
+
+
+def test_classes_that_may_be_absent_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = of_a_definition(tmp_path, f"splits.allow_absent_classes = true\n{PEN_ALONE}")
+    note = "steep, class mug, matched_steep, class mug: no test sample shows it, so it has no score"
+    assert main(["plan", file]) == 0
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert main(["plan", file, "--json"]) == 0
+    assert note in json.loads(capsys.readouterr().out)["notes"]
+    assert main(["data", "--definition", file]) == 0
+    assert note in " ".join(capsys.readouterr().out.split())

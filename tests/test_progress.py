@@ -146,13 +146,24 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
 
 def test_the_scores_table_shows_spread_held_out_splits_and_what_is_missing() -> None:
     scores = [
-        Summary("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {"rot_0": 0.25}, 0),
-        Summary("unet ce", "tuned", {"random_0": 0.5}, {}, 2),
+        Summary("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {}, {"rot_0": 0.25}, 0),
+        Summary("unet ce", "tuned", {"random_0": 0.5}, {}, {}, 2),
     ]
     text = shown(scores_table(scores))
     assert "0.600, 0.141 (2)" in text
     assert "0.500 (1)" in text
     assert "0.250" in text
+    assert "folds" not in text
+
+
+def test_folds_have_a_mean_and_a_spread_of_their_own() -> None:
+    text = shown(
+        scores_table([Summary("icnet ce", "default", {}, {"fold_0": 0.2, "fold_1": 0.4}, {"given_0": 0.9}, 0)])
+    )
+    assert "folds: mean, SD (n)" in text
+    assert "0.300, 0.141 (2)" in text
+    assert "given_0" in text
+    assert "random" not in text
 
 
 def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from study.definition import Definition
 from study.definition.file import load, parse
 from study.errors import StudyError
-from study.splits import combination, make_split, make_splits
+from study.splits import make_split, make_splits
+from study.splits.random_draws import combination
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.split import Split
 from trainers.data.table import Sample, Samples

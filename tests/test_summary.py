@@ -36,7 +36,7 @@ def test_tuned_is_the_best_by_validation_not_by_test() -> None:
     default, tuned = summarise(cells, committed, lambda trial_ids: table_of("dice", rows))
     assert (default.selection, default.mean, default.sd) == ("default", pytest.approx(0.9), pytest.approx(0.0))
     assert (tuned.selection, tuned.mean) == ("tuned", pytest.approx(0.1))
-    assert tuned.held_out == {"rot_0": pytest.approx(0.1)}
+    assert tuned.by_name == {"rot_0": pytest.approx(0.1)}
 
 
 def test_a_tie_goes_to_the_earlier_trial_and_a_missing_cell_is_counted() -> None:

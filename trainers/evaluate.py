@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from trainers.batches import EvaluationImages
+from trainers.counting import counted_at_own_size
 from trainers.data.size import Size
 from trainers.data.source import Source
 from trainers.data.split import Split
@@ -22,7 +23,7 @@ _TIMED_RUNS = 20
 
 
 def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequence[str]) -> Evaluation:
-    """Predict these samples of the split's val or test (argmax over the classes) and count."""
+    """Predict these samples of the split's val or test (argmax over the classes) and count, where the recipe says."""
     recipe, num_classes = job.recipe.training, len(source.samples.labels)
     trained.model.eval()
     validate = validation(trained.model, job.loss, recipe, trained.device, trained.precision)
@@ -31,7 +32,10 @@ def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequ
     for _, true_of_batch, of_batch in validated(validate, batches, trained.device):
         predicted.append(of_batch)
         counts.append(confusion(true_of_batch, of_batch, num_classes))
-    return Evaluation(np.concatenate(predicted), np.concatenate(counts))
+    predicted_NHW = np.concatenate(predicted)
+    if recipe.counted_at == "original size":
+        return Evaluation(predicted_NHW, counted_at_own_size(source, ids, predicted_NHW))
+    return Evaluation(predicted_NHW, np.concatenate(counts))
 
 
 @torch.no_grad()

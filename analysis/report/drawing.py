@@ -64,6 +64,8 @@ def style(axes: Axes) -> None:
 
 def legend_above(axes: Axes, columns: int = 4) -> None:
     """The legend over the axes, where it covers nothing."""
+    if not axes.get_legend_handles_labels()[1]:
+        return
     where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2}
     axes.legend(
         ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3, columnspacing=1.2, **where

@@ -34,7 +34,7 @@ from analysis.report.drawing import (
     style,
 )
 from analysis.report.svg import FAINT, INK
-from analysis.scores import RANDOM, of_configuration
+from analysis.scores import HELD_OUT, RANDOM, of_configuration
 from analysis.statistics.search import hyperparameters
 from study.definition.space import Choices, Range
 
@@ -226,7 +226,9 @@ def _line_of_kinds(rows: pd.DataFrame) -> dict[Kind, dict[str, Any]]:
     """Kind and axis -> the colour and the dashes of a line: random splits are drawn solid."""
     colours = colours_of(axes_of(rows))
     return {
-        (kind, axis): {"color": OF_RANDOM, "ls": "-"} if kind == RANDOM else {"color": colours[axis], "ls": "--"}
+        (kind, axis): {"color": OF_RANDOM, "ls": "-"}
+        if kind == RANDOM
+        else {"color": colours[axis] if kind == HELD_OUT else INK, "ls": "--"}
         for kind, axis in kinds_of(rows)
     }
 

@@ -19,7 +19,7 @@ from analysis.classes import class_order, in_class_order
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION
-from study.data_set import catalogue_of, fingerprint_of, source_of
+from study.data_set import data_set_of
 from study.errors import StudyError
 from study.splits import make_split
 from trainers.data.class_names import IGNORED, abbreviation
@@ -111,9 +111,9 @@ def _source(facts: Facts) -> Source:
     """The study's samples and their images. Raises AnalysisError if they are not at hand as they were."""
     definition, theirs = facts.definition, set(facts.trials["data_fingerprint"])
     try:
-        catalogue = catalogue_of(definition)
-        found = fingerprint_of(catalogue)
-        source = source_of(definition, catalogue, allow_copies=True) if theirs == {found} else None
+        data = data_set_of(definition)
+        found = data.fingerprint()
+        source = data.load(allow_copies=True).source if theirs == {found} else None
     except StudyError as error:
         raise AnalysisError(f"no pictures: the data set is not at hand ({error})") from None
     if source is None:

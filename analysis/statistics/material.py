@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.axes import HeldOut
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, Configuration, Scores, two_averagings
+from analysis.scores import CONFIGURATION, Configuration, Scores, random_and_held_out, two_averagings
 from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
 from study.definition.space import Choices, Range
@@ -29,6 +29,11 @@ class Material:
 
     @cached_property
     def table(self) -> pd.DataFrame:
+        """The scores under the paper's averagings, on random and held-out splits where there are any."""
+        return random_and_held_out(self.of_all_splits)
+
+    @cached_property
+    def of_all_splits(self) -> pd.DataFrame:
         """The scores under the paper's averagings."""
         return two_averagings(self.scores.table)
 
@@ -49,7 +54,7 @@ class Material:
     @cached_property
     def by_configuration(self) -> dict[Configuration, pd.DataFrame]:
         """The scores of each that is shown."""
-        groups = self.table.groupby(CONFIGURATION, sort=False, observed=True)
+        groups = self.of_all_splits.groupby(CONFIGURATION, sort=False, observed=True)
         return {(str(m), str(loss)): rows for (m, loss), rows in groups if (m, loss) in self.shown}
 
     @cached_property

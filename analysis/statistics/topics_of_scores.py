@@ -8,6 +8,7 @@ from analysis.axes import each_axis
 from analysis.shown import MOST_PAIRS, pairs_of
 from analysis.statistics import comparison, ranks
 from analysis.statistics.material import Material
+from analysis.statistics.other_splits import other_splits
 from analysis.statistics.spread import spread
 from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.variance import variance_shares
@@ -16,7 +17,7 @@ NUM_WORST = 20
 
 
 def _scores(material: Material) -> pd.DataFrame:
-    return material.table.assign(simulated=int(material.scores.simulated))
+    return material.of_all_splits.assign(simulated=int(material.scores.simulated))
 
 
 def _pairs(material: Material) -> pd.DataFrame:
@@ -60,6 +61,11 @@ OF_SCORES = (
         (
             Statistic(
                 "Scores over random splits, and on each held-out split", "spread", lambda m: each_axis(m.table, spread)
+            ),
+            Statistic(
+                "Scores over folds, and on each given and matched split",
+                "other_splits",
+                lambda m: other_splits(m.of_all_splits),
             ),
         ),
     ),

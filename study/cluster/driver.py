@@ -16,6 +16,7 @@ from ray.tune.search import Searcher
 from study.cells import Trial, parse_trial
 from study.cluster.private import private_folder
 from study.cluster.reporter import Reporter
+from study.cluster.transfer import remove_elsewhere, this_node
 from study.cluster.worker import train
 from study.definition import Definition
 from study.planning.capacity import GIB, Machine, request, trials_at_once
@@ -90,12 +91,12 @@ def run_schedule(
     :param memory_kills: how often Ray ended each trial for its memory: it then asks for twice as much, each time.
     :raises KilledForMemory: it has done so again. What is committed stays; a new schedule, on a new Ray, goes on.
     """
-    failures, attempts = Counter[Trial](), work.study.definition.resources.attempts
+    failures, attempts, home = Counter[Trial](), work.study.definition.resources.attempts, this_node()
     with private_folder() as scratch, stopping_between_steps() as stop_if_asked:
         reporter = Reporter(work, failures, stop_if_asked)
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(
-                ray.tune.with_parameters(train, study=work.study, out=work.results.place()),
+                ray.tune.with_parameters(train, study=work.study, out=work.results.place(), home=home),
                 _resources_of(work.study.definition, machines),
             ),
             tune_config=ray.tune.TuneConfig(
@@ -122,6 +123,8 @@ def run_schedule(
             if not isinstance(error.__cause__, ray.exceptions.OutOfMemoryError):
                 raise
             raise _killed_for_memory(str(error.__cause__), reporter) from None
+        finally:
+            remove_elsewhere(work.study.source, home)
 
 
 def _handed_out_at_once(definition: Definition, machines: Sequence[Machine]) -> int:

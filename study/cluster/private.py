@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import os
 import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +15,12 @@ import ray
 
 from study.errors import StudyError
 from trainers.printable import counted
+from trainers.temporary import PREFIX, locked_folder
 
 ROOM = 100 * 2**20
 """Bytes that must be free: of what a run keeps there, logs and Ray Tune's notes, a long one has some tens of MiB."""
 LONGEST_SOCKET = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 LONGEST_PATH_OF_A_SOCKET = 107  # bytes: of AF_UNIX, on Linux
-_PREFIX = "study-"
-_IN_USE = "in-use"
 
 
 def is_private(folder: str) -> bool:
@@ -66,19 +63,14 @@ def private_folder() -> Iterator[Path]:
     parent = _for_temporary_files()
     remedy = "Set RAY_TMPDIR to another folder, such as /tmp, for this run."
     _check_length_and_room(parent, remedy)
-    _remove_what_killed_runs_left(parent)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = _locked(folder)
-    except OSError as error:
-        raise StudyError(f"{parent}: no temporary files can be kept there ({error.strerror}). {remedy}") from None
-    try:
+    with contextlib.ExitStack() as until_the_end:
+        try:
+            folder = until_the_end.enter_context(locked_folder(parent))
+        except OSError as error:
+            raise StudyError(f"{parent}: no temporary files can be kept there ({error.strerror}). {remedy}") from None
         if not is_private(str(folder)):
             raise StudyError(f"{parent}: other users can exchange what is kept there. {remedy}")
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
 
 
 def _for_temporary_files() -> Path:
@@ -88,7 +80,7 @@ def _for_temporary_files() -> Path:
 
 
 def _check_length_and_room(parent: Path, remedy: str) -> None:
-    length = len(os.fsencode(parent)) + len(f"/{_PREFIX}12345678") + LONGEST_SOCKET
+    length = len(os.fsencode(parent)) + len(f"/{PREFIX}12345678") + LONGEST_SOCKET
     if length > LONGEST_PATH_OF_A_SOCKET:
         raise StudyError(
             f"{parent}: this folder for temporary files has too long a path for Ray's sockets, by "
@@ -103,23 +95,3 @@ def _check_length_and_room(parent: Path, remedy: str) -> None:
             f"{parent}: {free >> 20} MiB are free for temporary files, and a run needs {ROOM >> 20}. "
             f"Make room there, or: {remedy}"
         )
-
-
-def _locked(folder: Path) -> int:
-    """An open file of the folder, whose lock says that it is in use. It gets its name once it is locked."""
-    lock = os.open(folder / "new", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    (folder / "new").rename(folder / _IN_USE)
-    return lock
-
-
-def _remove_what_killed_runs_left(parent: Path) -> None:
-    for mark in parent.glob(f"{_PREFIX}*/{_IN_USE}"):
-        with contextlib.suppress(OSError):  # another user's, or locked: in use
-            lock = os.open(mark, os.O_RDWR | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if mark.parent.lstat().st_uid == os.geteuid():
-                    shutil.rmtree(mark.parent)
-            finally:
-                os.close(lock)

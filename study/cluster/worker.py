@@ -13,6 +13,7 @@ import ray.tune
 
 from study.cells import parse_trial
 from study.cluster.private import is_private
+from study.cluster.transfer import make_present
 from study.definition.point import Point
 from study.patience import LASTING, retry
 from study.prepare import Prepared, differing_versions
@@ -24,11 +25,13 @@ from trainers.outcome import Epoch, OutOfGpuMemory
 SECONDS_BETWEEN_REPORTS = 5.0
 
 
-def train(config: dict[str, Any], study: Prepared, out: str) -> None:
+def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
     """Run the trial that `config` names, unless OUT has it; commit it; tell the driver.
 
     Told, not raised, as another attempt of the same kind would not help: that a trial does not fit into its share of a
     GPU (the driver tries it again with a whole one), and that OUT takes no results (the driver ends the run).
+
+    :param home: the driver's node.
     """
     _check_node(study)
     study.outside.make_findable()
@@ -40,6 +43,7 @@ def train(config: dict[str, Any], study: Prepared, out: str) -> None:
         ray.tune.report({"cannot_commit": f"{trial.id} is there, of another recipe"})
         return
     if row is None:
+        make_present(study.source, home)
         point = Point.from_json(config["point"])
         checkpoints = Checkpoints(results, study, trial, point)
         try:

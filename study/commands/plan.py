@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from study.cells import Trial, cells, trials
-from study.data_set import catalogue_of, fingerprint_of, samples_of
+from study.data_set import data_set_of
 from study.definition import Definition
 from study.outside import outside_of
 from study.planning.capacity import Forecast, forecast, this_machine
@@ -18,7 +18,7 @@ from study.results import Results
 from study.results.committed import check_same_inputs, refuse_foreign_files
 from study.results.digests import Row
 from study.results.kept import missing, read_committed
-from study.splits import make_splits
+from study.splits import make_splits, split_notes
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Plan:
     trials: tuple[Trial, ...]
     committed: Mapping[Trial, Row]
     estimate: Estimate
+    notes: tuple[str, ...] = ()
+    """What should be known of the splits, in sentences."""
 
     @property
     def missing(self) -> list[Trial]:
@@ -47,7 +49,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Every trial with its state, and the estimate."""
         trials = [{"trial": t.id, "state": "done" if t in self.committed else "missing"} for t in self.trials]
-        counted = {"cells": len(cells(self.definition)), "trials": trials}
+        counted = {"cells": len(cells(self.definition)), "trials": trials, "notes": self.notes}
         return {**counted, **asdict(self.estimate), "seconds": self.estimate.seconds}
 
 
@@ -57,16 +59,18 @@ def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyTyp
 
     Raises StudyError where `run` would for what OUT holds, the data set, the splits, or a module that is not there.
     """
-    outside, catalogue = outside_of(definition), catalogue_of(definition)
-    splits = make_splits(definition, samples_of(definition, catalogue))
+    outside, data = outside_of(definition), data_set_of(definition)
+    samples = data.samples()
+    splits = make_splits(definition, samples)
     results = Results(out)
     refuse_foreign_files(results)
     committed = read_committed(results, definition).rows
     if committed:  # to read the whole data set takes a while
-        check_same_inputs(results, Inputs(definition, splits, fingerprint_of(catalogue), outside), committed)
+        check_same_inputs(results, Inputs(definition, splits, data.fingerprint(), outside), committed)
     planned = trials(definition)
     cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
-    return Plan(definition, planned, committed, cost)
+    notes = split_notes(splits.values(), definition, samples)
+    return Plan(definition, planned, committed, cost, tuple(notes))
 
 
 def plan_here(planned: Plan) -> Forecast:

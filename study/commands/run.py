@@ -30,6 +30,7 @@ class Finished:
     unfinished: Mapping[str, str]  # trial -> why the machinery could not finish it
     failed: Mapping[str, str]  # trial -> why it diverged; a result, too
     progress: Progress | None = None  # of the run, if it had something to do
+    notes: tuple[str, ...] = ()  # what should be known of the splits
 
 
 def run(
@@ -54,14 +55,18 @@ def run(
         check_same_inputs(results, study.inputs, committed.rows)
         todo = _todo(definition, results, committed, retry_failed)
         progress = Progress.of(definition, committed.rows, images_to_train_on(study.splits))
+        progress.notes = study.notes
+        for note in study.notes:
+            watch(progress, note)
         if not todo:
             results.write_text(DEFINITION_FILE, definition.to_toml())
-            return finished(definition, results, committed.rows)
+            return replace(finished(definition, results, committed.rows), notes=study.notes)
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
         cost = estimate(definition, todo, committed.rows, images_to_train_on(study.splits))
         run_all(Work(study, results, progress, watch), claim, committed.rows, todo, cost, address, ray_log=ray_log)
-        return replace(finished(definition, results, given_up=progress.given_up), progress=progress)
+        done = finished(definition, results, given_up=progress.given_up)
+        return replace(done, progress=progress, notes=study.notes)
 
 
 def _todo(definition: Definition, results: Results, committed: Committed, retry_failed: bool) -> list[Trial]:

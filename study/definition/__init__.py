@@ -12,8 +12,9 @@ import tomli_w
 from pydantic import ValidationError, field_validator, model_validator
 
 from study.definition.point import Point
-from study.definition.sections import EIGHT_RANDOM_SPLITS, RANDOM_SPLIT, Data, Grid, Resources, Search, Seed, Splits
+from study.definition.sections import Data, Grid, Resources, Search, Seed
 from study.definition.space import FIXED, Choices, Range
+from study.definition.splits import EIGHT_RANDOM_SPLITS, Splits
 from study.errors import brief, did_you_mean
 from trainers.names import is_dotted_path
 from trainers.printable import counted
@@ -92,14 +93,9 @@ class Definition(Section):
 
     @model_validator(mode="after")
     def _splits_are_defined(self) -> Self:
-        described = self.splits.held_out_names
         for split in self.grid.splits:
-            if not RANDOM_SPLIT.fullmatch(split) and split not in described:
-                raise ValueError(
-                    f"grid.splits: {brief(split)} is neither random_<number> (at most 9 digits) nor described in "
-                    f"splits.held_out ({', '.join(described) or 'which is empty'})"
-                    f"{did_you_mean(split, [*EIGHT_RANDOM_SPLITS, *described])}"
-                )
+            if self.splits.kind_of(split) is None:
+                raise ValueError(f"grid.splits: {self.splits.why_there_is_no(split)}")
         return self
 
     @model_validator(mode="after")

@@ -24,8 +24,8 @@ from trainers.printable import counted, is_text
 def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
     """The definition in `source` (a preset's name or a TOML file), with each `section.key=value` of `settings` put in.
 
-    A relative `data.path` starts at the folder of the file, one of the settings at the current folder; it is absolute
-    in what is returned. Raises StudyError with every problem found, one a line, each naming its key and the nearest
+    A relative path starts at the folder of the file, one of the settings at the current folder; it is absolute in what
+    is returned. Raises StudyError with every problem found, one a line, each naming its key and the nearest
     valid one.
     """
     table = _read_preset(source) if source in PRESETS else _read_file(source)
@@ -33,6 +33,13 @@ def load(source: str = "demo", settings: Iterable[str] = ()) -> Definition:
     _start_paths_at(Path(), table)
     _look_for_modules_in([Path()] if source in PRESETS else [Path(source).parent, Path()], table)
     return parse(table, source)
+
+
+def from_settings(settings: Iterable[str]) -> Definition:
+    """The definition that has nothing but these `section.key=value`. Raises StudyError as `load` does."""
+    table: dict[str, Any] = {}
+    _put_all(table, settings)
+    return parse(table, "--set")
 
 
 def parse(table: dict[str, Any], source: str = "definition") -> Definition:
@@ -103,6 +110,9 @@ def _start_paths_at(folder: Path, table: dict[str, Any]) -> None:
     match table:
         case {"data": {"path": str(path)} as data} if path not in ("", STANDIN):
             data["path"] = _absolute(path, folder)
+    match table:
+        case {"splits": {"given": {"file": str(path)} as given}} if path:
+            given["file"] = _absolute(path, folder)
     match table:
         case {"resources": {"modules": list(modules)} as section}:
             section["modules"] = [_absolute(each, folder) if isinstance(each, str) else each for each in modules]
@@ -202,7 +212,7 @@ def _flatten_space(table: dict[str, Any]) -> None:
                 raise StudyError(f"search.space: {error}") from None
 
 
-_TEXT_KEYS = ("name", "data.path")
+_TEXT_KEYS = ("name", "data.path", "splits.given.file")
 
 
 def _typed_value(text: str) -> Any:

@@ -29,7 +29,7 @@ class Key:
 
     @property
     def default_in_toml(self) -> str:
-        return "none" if self.default is None else _as_toml(self.default)
+        return "none" if self.default is None else as_toml(self.default)
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class SectionKeys:
 
 
 def keys(section: str | None = None) -> list[SectionKeys]:
-    """All sections, one, or one key of one. Raises StudyError if there is none of that name."""
+    """All sections, one with those within it, or one key of one. Raises StudyError if there is none of that name."""
     schema = Definition.model_json_schema()
     found = list(_sections(schema))
     names = [each.name for each in found if each.name]
     if section is None:
         return found
     if section in names:
-        return [each for each in found if each.name == section]
+        return [each for each in found if f"{each.name}.".startswith(f"{section}.")]
     single = [replace(each, keys=(key,)) for each in found for key in each.keys if key.name == section]
     if not single:
         known = [*names, *(key.name for each in found for key in each.keys)]
@@ -62,12 +62,30 @@ def keys(section: str | None = None) -> list[SectionKeys]:
 def _sections(schema: dict[str, Any]) -> Iterator[SectionKeys]:
     nested = {name: _resolved(each, schema) for name, each in schema["properties"].items() if "$ref" in each}
     plain = {name: each for name, each in schema["properties"].items() if name not in nested}
-    yield SectionKeys("", schema["description"], _keys("", plain, schema))
+    yield SectionKeys("", schema["description"], _keys("", plain))
     for name, section in nested.items():
-        yield SectionKeys(name, section["description"], _keys(f"{name}.", section["properties"], schema))
+        yield from _section(name, section, schema)
 
 
-def _keys(prefix: str, properties: dict[str, Any], schema: dict[str, Any]) -> tuple[Key, ...]:
+def _section(name: str, section: dict[str, Any], schema: dict[str, Any]) -> Iterator[SectionKeys]:
+    """A section, then those within it, which may be left out."""
+    inner = {key: found for key, each in section["properties"].items() if (found := _optional_section(each, schema))}
+    plain = {key: each for key, each in section["properties"].items() if key not in inner}
+    yield SectionKeys(name, section["description"], _keys(f"{name}.", plain))
+    for key, found in inner.items():
+        about = f"{section['properties'][key]['description']} {found['description']}"
+        yield from _section(f"{name}.{key}", {**found, "description": " ".join(about.split())}, schema)
+
+
+def _optional_section(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
+    """What a part of a JSON Schema holds that is a section or nothing."""
+    match node:
+        case {"anyOf": [{"$ref": str()} as section, {"type": "null"}]}:
+            return _resolved(section, schema)
+    return None
+
+
+def _keys(prefix: str, properties: dict[str, Any]) -> tuple[Key, ...]:
     return tuple(
         Key(f"{prefix}{name}", _allowed(each), each["default"], " ".join(each["description"].split()))
         for name, each in properties.items()
@@ -90,8 +108,10 @@ def _allowed(node: dict[str, Any]) -> str:
             return json.dumps(word)
         case {"anyOf": list(kinds)}:
             known = [kind for kind in kinds if kind["type"] != "null"]
-            text = " or text" if known[-1]["type"] == "string" else ""
-            return _allowed(known[0]) if len(known) == 1 else "a number" + _bounds(node) + text  # whole or not
+            types = {kind["type"] for kind in known}
+            if {"integer", "number"} <= types:  # whole or not
+                return "a number" + _bounds(node) + " or text" * ("string" in types)
+            return " or ".join(map(_allowed, known))
         case {"oneOf": list(kinds)}:
             return ", or ".join(map(_allowed, kinds))
         case {"type": "array", "prefixItems": list(items)}:
@@ -102,7 +122,7 @@ def _allowed(node: dict[str, Any]) -> str:
             names = f" of {_allowed(node['propertyNames'])}" if "propertyNames" in node else ""
             return f"a table: each{names} = {_allowed(value)}"
     named = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "text"}
-    return named[node["type"]] + _bounds(node)
+    return named[node.get("type", "string")] + _bounds(node)
 
 
 def _bounds(node: dict[str, Any]) -> str:
@@ -116,13 +136,13 @@ def _listed(words: Sequence[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
-def _as_toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
     """A value on one line of TOML."""
     if isinstance(value, dict):
-        pairs = ", ".join(f"{_as_toml_key(key)} = {_as_toml(each)}" for key, each in value.items())
+        pairs = ", ".join(f"{_as_toml_key(key)} = {as_toml(each)}" for key, each in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_as_toml, value))}]"
+        return f"[{', '.join(map(as_toml, value))}]"
     return tomli_w.dumps({"x": value}).partition("= ")[2].strip()
 
 

@@ -7,7 +7,7 @@ import re
 import types
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from study.definition import Definition
 from study.errors import LONGEST_SHOWN, brief, did_you_mean
@@ -126,10 +126,10 @@ def _key(place: Sequence[Any]) -> str:
 def _dotted_keys(section: type[Section], prefix: str = "") -> list[str]:
     keys = []
     for name, field in section.model_fields.items():
-        nested = field.annotation
         keys.append(prefix + name)
-        if isinstance(nested, type) and not isinstance(nested, types.GenericAlias) and issubclass(nested, Section):
-            keys += _dotted_keys(nested, f"{prefix}{name}.")
+        for nested in (field.annotation, *get_args(field.annotation)):  # the latter: of a section that may be left out
+            if isinstance(nested, type) and not isinstance(nested, types.GenericAlias) and issubclass(nested, Section):
+                keys += _dotted_keys(nested, f"{prefix}{name}.")
     return keys
 
 

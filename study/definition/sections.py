@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from study.definition.space import MOST_KEYS, Space, flat, in_order
+from study.definition.splits import EIGHT_RANDOM_SPLITS
 from study.errors import brief, did_you_mean, refuse_repeats
 from study.planning.figures import figures_of
 from trainers.data.cut_outs.catalogue import STANDIN
+from trainers.data.pairs.description import Pairs
 from trainers.names import LONGEST_NAME, LOSSES, NETWORKS, is_dotted_path
 from trainers.printable import is_text
 from trainers.recipe import Section
 
-AxisValue = (
-    Annotated[int, Field(ge=-(2**53), le=2**53)]
-    | Annotated[float, Field(ge=-(2**53), le=2**53)]
-    | Annotated[str, Field(min_length=1, max_length=200)]
-)
-
-RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
-HELD_OUT_SPLIT = re.compile(r"(?!(random|fold|matched|given)(_|$))[a-z][a-z0-9_]{0,39}")
-"""The names that begin with these words are for splits of other kinds."""
-EIGHT_RANDOM_SPLITS = tuple(f"random_{i}" for i in range(8))
-
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
-Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def _one_of(built_in: Mapping[str, str]) -> Callable[[str], str]:
@@ -60,8 +49,9 @@ class Data(Section):
     """What is trained on."""
 
     path: Annotated[str, Field(min_length=1, max_length=4096)] = STANDIN
-    """A folder in VISAPP's layout, or the word `standin` for the set that ships with the project. A relative path in a
-    TOML file starts at that file's folder; one given by --set, at the current folder."""
+    """A folder: of cut-outs in VISAPP's layout, or, where there is a section data.pairs, of images with label maps. Or
+    the word `standin` for the cut-outs that ship with the project. A relative path in a TOML file starts at that file's
+    folder; one given by --set, at the current folder."""
 
     @field_validator("path")
     @classmethod
@@ -72,6 +62,8 @@ class Data(Section):
 
     allow_copies: bool = False
     """True: one picture may have several names, though a split can then train on it and test on it."""
+    pairs: Pairs | None = None
+    """If there is such a section, the data set is photographs with label maps."""
 
 
 class Grid(Section):
@@ -84,8 +76,9 @@ class Grid(Section):
     """Cross-entropy, the sum of cross-entropy and Dice loss, and any function of logits and labels, by its dotted
     path."""
     splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = EIGHT_RANDOM_SPLITS
-    """random_<number>, and names of held-out splits. If not given: eight random splits, and every held-out split that
-    the definition describes."""
+    """random_<number>; names of held-out splits; fold_<number> (splits.folds); given_<number> or given (splits.given);
+    matched_<split>, a random split with as many samples of each class in train, val and test as that split. If not
+    given: eight random splits, and every held-out split that the definition describes."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=10_000)] = (0,)
     """Each trains everything anew, from other initial weights and in another order, on the same splits."""
 
@@ -101,58 +94,6 @@ class Grid(Section):
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         refuse_repeats(values)
         return values
-
-
-class Splits(Section):
-    """How the samples are divided. Splits are seeded by the study's `seed`."""
-
-    test_share: Share = 0.2
-    """Share of each class that a random split tests; share of the background groups held out for testing."""
-    validation_share: Share = 0.15
-    """Share of each class's training samples, and of the remaining background groups, kept for validation."""
-    shared_backgrounds: bool = False
-    """True: train, val and test draw from the same backgrounds, as the paper's authors did."""
-    held_out: dict[str, dict[str, dict[str, tuple[AxisValue, ...]]]] = {}
-    """Per axis (a column of the samples, such as angle), per split, per class (`*`: every class not named, and values
-    alone mean `*`), the values that the split tests; it trains on all others. `study data FOLDER` proposes some."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _values_alone_are_for_every_class(cls, table: Any) -> Any:
-        if not isinstance(table, dict) or not isinstance(table.get("held_out"), dict):
-            return table
-        axes = {axis: _each(_by_class, splits) for axis, splits in table["held_out"].items()}
-        return {**table, "held_out": axes}
-
-    @field_validator("held_out")
-    @classmethod
-    def _named_and_not_empty(cls, held_out: dict[str, dict[str, dict[str, Any]]]) -> Any:
-        axis_of: dict[str, str] = {}
-        for axis, splits in held_out.items():
-            if not axis.isprintable() or not 0 < len(axis) <= 100:
-                raise ValueError(f"{brief(axis)} is no name of a column: it has 1 to 100 characters, all printable")
-            for split, tested in splits.items():
-                _check_held_out(axis, split, tested)
-                if axis_of.setdefault(split, axis) != axis:
-                    raise ValueError(
-                        f"{split} holds out {axis_of[split]} and {axis}: give each split a name of its own"
-                    )
-        return {
-            axis: {
-                split: {name: tuple(dict.fromkeys(each)) for name, each in tested.items()}
-                for split, tested in splits.items()
-            }
-            for axis, splits in held_out.items()
-        }
-
-    @property
-    def held_out_names(self) -> tuple[str, ...]:
-        """The held-out splits that are described, in their order."""
-        return tuple(split for splits in self.held_out.values() for split in splits)
-
-    def axis_of(self, split: str) -> str | None:
-        """What a held-out split holds out; None for a split of any other kind."""
-        return next((axis for axis, splits in self.held_out.items() if split in splits), None)
 
 
 class Search(Section):
@@ -228,29 +169,3 @@ class Resources(Section):
     @classmethod
     def _models_not_named_keep_their_default(cls, given: dict[ModelName, float], info: Any) -> dict[ModelName, float]:
         return {**{"gpus": GPU_SHARES, "memory_gb": MEMORY_GB}[info.field_name], **given}
-
-
-def _check_held_out(axis: str, split: str, tested: dict[str, Any]) -> None:
-    """Raises ValueError for a name that no held-out split may have, and for one that tests nothing."""
-    if not HELD_OUT_SPLIT.fullmatch(split):
-        raise ValueError(
-            f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and _, begins "
-            "with a letter, not with random_, fold_, matched_ or given, and has at most 40 characters, such as rot_0"
-        )
-    if not any(tested.values()):
-        raise ValueError(f"{split} tests no {axis}; name some, such as {split} = [30]")
-
-
-def _each(change: Callable[[Any], Any], table: Any) -> Any:
-    """The table with every value changed; what is no table as it is."""
-    return {key: change(value) for key, value in table.items()} if isinstance(table, dict) else table
-
-
-def _by_class(tested: Any) -> Any:
-    """What a held-out split tests, class by class."""
-    return _each(_values, tested if isinstance(tested, dict) else {"*": tested})
-
-
-def _values(given: Any) -> Any:
-    """A list as a tuple, as strict reading has it; one value as a list of one."""
-    return tuple(given) if isinstance(given, list) else (given,) if isinstance(given, int | float | str) else given

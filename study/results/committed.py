@@ -51,10 +51,16 @@ def check_same_inputs(results: Results, study: Inputs, committed: Mapping[Trial,
             )
         split = study.splits.get(trial.cell.split)
         if split is not None and row["split_fingerprint"] != split.fingerprint:
-            changed = f"splits.held_out.{split.axis}.{split.name} or seed" if split.axis else "seed"
+            decides = {
+                "random": "",
+                "held_out": f"splits.held_out.{split.axis}.{split.name}, ",
+                "fold": "splits.folds, ",
+                "given": "what splits.given names, ",
+                "matched": "the split that it matches, ",
+            }[split.kind]
             raise StudyError(
-                f"{results.out} holds trials of another split called {split.name}: {changed} has changed. Use another "
-                "--out, or another name for the new split."
+                f"{results.out} holds trials of another split called {split.name}: {decides}splits.unit or seed has "
+                "changed. Use another --out, or another name for the new split."
             )
 
 

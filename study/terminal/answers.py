@@ -96,7 +96,7 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
         answer |= {"here": {**asdict(here), **unknown} if here else None}
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
-    console.say(*planned.in_lines())
+    console.say(*planned.in_lines(), *planned.notes)
     for speed in speeds:
         console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
     console.say(
@@ -232,6 +232,18 @@ def data(options: argparse.Namespace, console: PlainConsole) -> int:
     else:
         console.say(*report.text.split("\n"))
     return NEGATIVE if report.problems else DONE
+
+
+def init(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.init import init
+
+    look = init(options.path, options.to, force=options.force, format=options.format, settings=options.set)
+    if options.json:
+        print(json.dumps(look.to_json()))
+        return DONE
+    console.say(*look.text.split("\n"))
+    console.say(f"Written: {look.written}", f"Next:    study plan {shell_word(look.written)}, then study run")
+    return DONE
 
 
 def keys(options: argparse.Namespace, console: PlainConsole) -> int:

@@ -56,10 +56,22 @@ def _parser() -> Parser:
     )
     data.add_argument("--definition", help="a preset or a TOML file: check also that its splits can be made")
     data.add_argument("--sheet", metavar="FILE", help="draw a contact sheet there, as PNG")
+    init = _add(commands, "init", answers.init, "look at a data set, and write a definition for it that runs")
+    init.add_argument("path", metavar="PATH", help="the folder of a data set: photographs with label maps, or cut-outs")
+    init.add_argument("--to", metavar="FILE", help="the definition's file (default: the folder's name, .toml)")
+    init.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    init.add_argument("--format", metavar="FORMAT", help="cut-outs, folders, coco or parquet, where several fit")
+    init.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="say something of the data set, e.g. --set data.pairs.ignore=255 (study keys data.pairs lists the keys)",
+    )
     keys = _add(commands, "keys", answers.keys, "explain every key of a definition: what it may be, and its default")
     keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
     keys.add_argument("--markdown", action="store_true", help="as the page docs/definition.md")
-    for sub in (plan, status, trial, data, keys):
+    for sub in (plan, status, trial, data, init, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     return parser
 

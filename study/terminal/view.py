@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from study.planning.cost import readable
 from study.progress import Progress
-from study.summary import Summary
+from study.summary import Summary, mean_and_sd
 from study.terminal.printing import PlainConsole
 from trainers.printable import counted
 
@@ -107,29 +107,36 @@ def _counted(progress: Progress, line: str | None) -> str:
 
 
 def scores_table(scores: Iterable[Summary]) -> Table:
-    """Default and tuned scores, one row each: mean and SD over the random splits, and every held-out split."""
+    """Default and tuned scores, one row each: mean and SD over random splits and over folds, and every other split."""
     scores = list(scores)
-    held_out = sorted({split for row in scores for split in row.held_out})
+    by_name = sorted({split for row in scores for split in row.by_name})
+    groups: list[tuple[str, Callable[[Summary], dict[str, float]]]] = []
+    if any(row.random for row in scores) or not (by_name or any(row.folds for row in scores)):
+        groups.append(("random splits", lambda row: row.random))
+    if any(row.folds for row in scores):
+        groups.append(("folds", lambda row: row.folds))
     table = Table(box=None, pad_edge=False)
     table.add_column("configuration")
     table.add_column("selection")
-    table.add_column("random splits: mean, SD (n)", justify="right")
-    for split in held_out:
+    for what, _ in groups:
+        table.add_column(f"{what}: mean, SD (n)", justify="right")
+    for split in by_name:
         table.add_column(split, justify="right")
     table.add_column("missing", justify="right")
     for row in scores:
         table.add_row(
             row.configuration,
             row.selection,
-            _mean_and_sd(row),
-            *(f"{row.held_out[split]:.3f}" if split in row.held_out else "-" for split in held_out),
+            *(_mean_and_sd(of(row)) for _, of in groups),
+            *(f"{row.by_name[split]:.3f}" if split in row.by_name else "-" for split in by_name),
             str(row.missing) if row.missing else "",
         )
     return table
 
 
-def _mean_and_sd(row: Summary) -> str:
-    if row.mean is None:
+def _mean_and_sd(scores: dict[str, float]) -> str:
+    mean, sd = mean_and_sd(scores)
+    if mean is None:
         return "-"
-    spread = "" if row.sd is None else f", {row.sd:.3f}"
-    return f"{row.mean:.3f}{spread} ({len(row.random)})"
+    spread = "" if sd is None else f", {sd:.3f}"
+    return f"{mean:.3f}{spread} ({len(scores)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,3 +34,11 @@ class Source(Protocol):
 
     def __hash__(self) -> int:
         """By identity, as no source equals another one."""
+
+
+@runtime_checkable
+class OwnSizes(Protocol):
+    """A source whose images have sizes of their own, at which pixels can be counted."""
+
+    def at_own_size(self, sample: str, predicted_HW: Pixels) -> tuple[Pixels, Pixels]:
+        """A sample's labels, and what was predicted for it at the working size, at the size of its image."""

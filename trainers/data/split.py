@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SplitKind = Literal["random", "held_out"]
+SplitKind = Literal["random", "held_out", "fold", "given", "matched"]
+"""What is tested. random: a share of the samples, drawn by chance. held_out: samples with certain values in a column.
+fold: one of k parts of the samples. given: what a file or a column says. matched: as many as another split tests, drawn
+by chance."""
 
 
 @dataclass(frozen=True)

@@ -22,20 +22,17 @@ from pathlib import Path
 import trainers
 from trainers.data.class_names import class_problems
 from trainers.data.cut_outs.scenes import Background, SceneRules, scene_problems
-from trainers.data.cut_outs.walk import CANNOT_BE_LISTED, Walk, place_of, printable_name
-from trainers.data.layouts import looks_like
+from trainers.data.cut_outs.walk import CutOutWalk
+from trainers.data.pairs.recognise import labelled_otherwise, layouts_of
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Sample, Samples
+from trainers.data.walk import CANNOT_BE_LISTED, place_of, printable_name
 
 STANDIN = "standin"
 """The word that names the data set shipped with this package (a folder of that name is `./standin`)."""
 BACKGROUNDS = "backgrounds"
 ANGLE = "angle"
 """The column that the folders of a class give its samples."""
-READ_TODAY = (
-    "; what is read today are cut-outs with an alpha channel, <class>/<angle>/<name>.png, and photographs to paste "
-    f"them on, {BACKGROUNDS}/<name>.jpg"
-)
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
         raise DataError([Problem(printable_name(str(path)) or '""', f"no such folder: {remedy}")])
     if not os.access(root, os.R_OK | os.X_OK):
         raise DataError([Problem(printable_name(str(path)), CANNOT_BE_LISTED, "Permission denied")])
-    walk = Walk(root)
+    walk = CutOutWalk(root)
     images: list[ImageFile] = []
     backgrounds: list[BackgroundFile] = []
     classes = []
@@ -135,8 +132,8 @@ def read_catalogue(path: str | Path) -> Catalogue:
         else:
             classes.append(entry.name)
             images += _images_of_class(walk, entry)
-    if not images and (layout := looks_like(root)):
-        return Catalogue(root, (), (), (), (Problem(printable_name(str(path)), f"looks like {layout}{READ_TODAY}"),))
+    if not images and (what := _looks_like(root)):
+        return Catalogue(root, (), (), (), (Problem(printable_name(str(path)), what),))
     if not classes:
         walk.report(root, "no class folder: the images belong into <class>/<angle>/")
     if not backgrounds:
@@ -150,7 +147,19 @@ def read_catalogue(path: str | Path) -> Catalogue:
     )
 
 
-def _images_of_class(walk: Walk, class_folder: Path) -> list[ImageFile]:
+def _looks_like(root: Path) -> str | None:
+    """What to say of a folder that holds photographs with labels in place of cut-outs; None if it does not."""
+    if layouts := layouts_of(root):
+        return f"no cut-outs, but {layouts[0].why}: describe them in data.pairs, as `study init FOLDER` does"
+    if labels := labelled_otherwise(root):
+        return (
+            f"no cut-outs, but photographs with labels beside them ({labels}): export these as masks (PNG) or as "
+            "COCO's JSON; then `study init FOLDER` writes a definition"
+        )
+    return None
+
+
+def _images_of_class(walk: CutOutWalk, class_folder: Path) -> list[ImageFile]:
     return [
         ImageFile(name, class_folder.name, angle, path)
         for angle, folder in walk.angle_folders(class_folder)
@@ -158,7 +167,7 @@ def _images_of_class(walk: Walk, class_folder: Path) -> list[ImageFile]:
     ]
 
 
-def _backgrounds(walk: Walk, folder: Path) -> list[BackgroundFile]:
+def _backgrounds(walk: CutOutWalk, folder: Path) -> list[BackgroundFile]:
     """Single files first, then the groups."""
     entries = walk.entries(folder)
     loose = walk.image_files([entry for entry in entries if not entry.is_dir()])

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from trainers.data.copies import alike
 from trainers.data.cut_outs.catalogue import Catalogue, DataFile, ImageFile
 from trainers.data.cut_outs.compositing import MASK_THRESHOLD, object_mask
-from trainers.data.cut_outs.copies import alike, copy_problems
+from trainers.data.cut_outs.copies import copy_problems
 from trainers.data.decoding import UnusableImage, decode
 from trainers.data.pixels import Pixels
 from trainers.data.problems import Problem

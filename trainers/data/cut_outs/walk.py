@@ -7,50 +7,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from trainers.data.layouts import SUFFIXES
-from trainers.data.problems import Problem
 from trainers.data.table import within_a_turn
-
-CANNOT_BE_LISTED = "cannot be listed: let it be read by whoever runs this"
-LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
+from trainers.data.walk import SUFFIXES, Walk, is_left_behind
 
 
-class Walk:
-    """A walk through a data set's folders that gathers the problems on its way."""
+class CutOutWalk(Walk):
+    """A walk through folders of cut-outs and backgrounds."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.problems: list[Problem] = []
-
-    def report(self, path: Path, what: str, detail: str = "") -> None:
-        self.problems.append(Problem(place_of(path, self.root), what, detail))
-
-    def entries(self, folder: Path, if_empty: str = "") -> list[Path]:
-        """What a folder holds, by name, without what is passed over; reports what must not be followed.
-
-        :param if_empty: what to report of a folder that holds nothing.
-        """
-        try:
-            entries = [entry for entry in sorted(folder.iterdir()) if not _passed_over(entry)]
-            kept = [entry for entry in entries if self._may_be_followed(entry)]
-        except OSError as error:
-            self.report(folder, CANNOT_BE_LISTED, str(error.strerror))
-            return []
-        if not entries and if_empty:
-            self.report(folder, if_empty)
-        return kept
-
-    def _may_be_followed(self, entry: Path) -> bool:
-        if entry.is_symlink() and not entry.exists():
-            what = "a link to nothing: restore what it points to, or remove it"
-        elif entry.is_symlink() and not entry.resolve().is_relative_to(self.root.resolve()):
-            what = "a link that leaves the data set: replace it by what it points to"
-        elif not entry.name.isprintable():
-            what = "the name holds characters that cannot be printed: rename it"
-        else:
-            return True
-        self.report(entry, what)
-        return False
+        super().__init__(root, _passed_over)
 
     def image_files(self, entries: list[Path]) -> dict[str, Path]:
         """The images among a folder's entries by id, without generated masks; reports every other entry."""
@@ -86,18 +51,9 @@ class Walk:
                 yield angle, folder
 
 
-def place_of(path: Path, root: Path) -> str:
-    """A path relative to the data set, printable on one line whatever bytes it holds."""
-    return printable_name(path.relative_to(root).as_posix())
-
-
-def printable_name(name: str) -> str:
-    return name if name.isprintable() else ascii(name)[1:-1]
-
-
 def _passed_over(entry: Path) -> bool:
     """Whether an entry is no data and may lie there without a complaint."""
-    if entry.name in LEFT_BEHIND:
+    if is_left_behind(entry):
         return True
     if not entry.is_dir():
         document = entry.name.upper().startswith(("README", "LICENSE")) and entry.suffix.lower() not in SUFFIXES

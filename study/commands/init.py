@@ -1,0 +1,220 @@
+"""`study init`: a data set of anybody's, recognised, counted and checked; and a definition for it, ready to run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from study.commands.data import describe_data
+from study.definition import Definition
+from study.definition.file import from_settings
+from study.errors import StudyError
+from study.first_look.pairs import PairsSeen, look_at_pairs
+from study.first_look.splits import ProposedSplits, propose_splits
+from study.first_look.text import cut_outs_in_toml, pairs_in_toml
+from trainers.data.cut_outs.catalogue import STANDIN, locate, read_catalogue
+from trainers.data.pairs.description import Pairs
+from trainers.data.pairs.listing import refuse_no_folder
+from trainers.data.pairs.recognise import Layout, layouts_of, settled
+from trainers.data.problems import DataError, Problem
+from trainers.data.table import Samples, in_words
+from trainers.printable import is_text, printable
+
+CUT_OUTS = "cut-outs"
+FORMATS = (CUT_OUTS, "folders", "coco", "parquet")
+_CUT_OUTS_WHY = "cut-outs in class folders and angle folders, and backgrounds"
+_VALUES_TOLD = 8
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What a data set was taken for, what it holds, and the definition that was written."""
+
+    written: str
+    """The definition's file."""
+    layout: str
+    num_images: int
+    sizes: dict[str, int]
+    """Height x width -> images."""
+    classes: list[dict[str, Any]]
+    """name, pixels, images; the ignored pixels as one of them."""
+    columns: dict[str, list[Any]]
+    """Column -> its values."""
+    notes: list[str]
+    """What was decided, in sentences."""
+    definition: str
+    """As TOML."""
+    tables: str = ""
+    """Of cut-outs, samples by class and axis."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "tables"}
+
+    @property
+    def text(self) -> str:
+        """For a terminal."""
+        counted = [self.tables] if self.tables else [_sizes_in_words(self.num_images, self.sizes), *self._class_lines()]
+        columns = [f"Column {name}: {_values_in_words(values)}" for name, values in self.columns.items()]
+        return "\n".join([f"Taken for {self.layout}.", *counted, *columns * (not self.tables), *self.notes])
+
+    def _class_lines(self) -> list[str]:
+        total = sum(each["pixels"] for each in self.classes) or 1
+        width = max([len("class"), *(len(each["name"]) for each in self.classes)])
+        rows = [f"{each['name']:{width}}  {each['pixels'] / total:8.2%}  {each['images']:6}" for each in self.classes]
+        return [f"{'class':{width}}  {'pixels':>8}  {'images':>6}", *rows]
+
+
+def init(
+    path: str,
+    to: str | None = None,
+    *,
+    force: bool = False,
+    format: str | None = None,
+    settings: Iterable[str] = (),
+) -> FirstLook:
+    """Look at a data set, and write a definition for it.
+
+    :param path: a folder, or the word `standin`.
+    :param to: the definition's file; None: the folder's name with the ending .toml, in the current folder.
+    :param force: whether a file that is there may be overwritten.
+    :param format: one of FORMATS, where more than one layout fits.
+    :param settings: `section.key=value` of the section data, such as `data.pairs.ignore=11`.
+    :raises StudyError: every problem of the data set, or why nothing can be written. Nothing is written then.
+    """
+    root = locate(path)
+    file = Path(to if to is not None else f"{_name_of(root)}.toml")
+    if not force and os.path.lexists(file):
+        raise StudyError(f"{file}: exists already; add --force to overwrite it, or --to FILE to write another")
+    given = _given(settings, format)
+    layout = ""
+    try:
+        refuse_no_folder(root)
+        described = _layout(root, path, format, given.data.pairs or Pairs())
+        layout = _CUT_OUTS_WHY if described is None else described.why
+        look = _cut_outs(root, path, file) if described is None else _pairs(root, path, file, described, given)
+    except DataError as error:
+        taken_for = f"{printable(path)}: taken for {layout}, " if layout else f"{printable(path)}: "
+        raise StudyError(f"{taken_for}nothing was written: {error}") from None
+    try:
+        with file.open("w" if force else "x", encoding="utf-8") as opened:
+            opened.write(look.definition)
+    except OSError as error:
+        raise StudyError(f"{file}: cannot be written: {error.strerror}") from None
+    return look
+
+
+def _name_of(root: Path) -> str:
+    """What a study of this data set is called."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", root.resolve().name).strip("-._")[:64].rstrip("-._")
+    return name or "study"
+
+
+def _given(settings: Iterable[str], format: str | None) -> Definition:
+    """Raises StudyError for settings of other sections than data, and for impossible ones."""
+    settings = list(settings)
+    for setting in settings:
+        if not setting.startswith("data.") or setting.startswith("data.path"):
+            raise StudyError(f"--set {setting[:80]}: only keys of data.pairs, and data.allow_copies, can be set here")
+    if format not in (None, *FORMATS):
+        raise StudyError(f"--format {format}: is none of {', '.join(FORMATS)}")
+    chosen = [f"data.pairs.format={format}"] if format not in (None, CUT_OUTS) else []
+    return from_settings([*settings, *chosen])
+
+
+def _layout(root: Path, path: str, format: str | None, described: Pairs) -> Layout | None:
+    """The layout of photographs with label maps; None for cut-outs. Raises DataError if none fits, or several."""
+    is_cut_outs = format in (None, CUT_OUTS) and described == Pairs() and bool(read_catalogue(path).images)
+    if format == CUT_OUTS:
+        return None
+    layouts = layouts_of(root, described)
+    if is_cut_outs and layouts:
+        names = f"{_CUT_OUTS_WHY} (--format {CUT_OUTS}); or {layouts[0].why} (--format {layouts[0].described.format})"
+        raise DataError([Problem(".", f"more than one layout fits, say which: {names}")])
+    if is_cut_outs:
+        return None
+    taken = settled(root, described)
+    return layouts[0] if layouts else Layout(taken, "photographs and masks in the places given")
+
+
+def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition) -> FirstLook:
+    seen = look_at_pairs(root, layout.described, allow_copies=given.data.allow_copies)
+    splits = propose_splits(seen.samples)
+    notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes]
+    text = pairs_in_toml(
+        _name_of(root), _from_file(path, file), layout.why, seen, splits, allow_copies=given.data.allow_copies
+    )
+    return FirstLook(
+        written=str(file),
+        layout=layout.why,
+        num_images=len(seen.samples.rows),
+        sizes={str(size): count for size, count in seen.sizes.most_common()},
+        classes=[asdict(each) for each in seen.counts],
+        columns=_columns(seen.samples),
+        notes=notes,
+        definition=text,
+    )
+
+
+def _column_notes(seen: PairsSeen) -> list[str]:
+    if not seen.pattern_why:
+        return []
+    return [
+        f'Columns by the pattern "{seen.described.columns}", as {seen.pattern_why}. Name them in data.pairs.columns as '
+        "they are called."
+    ]
+
+
+def _unit_notes(splits: ProposedSplits) -> list[str]:
+    if not splits.unit:
+        return []
+    if splits.unit_is_set:
+        return [f"{splits.unit} looks like groups that belong together: splits.unit = {splits.unit!r}."]
+    return [f"{splits.unit} looks like groups, but there are too few of them for splits.unit."]
+
+
+def _cut_outs(root: Path, path: str, file: Path) -> FirstLook:
+    report = describe_data(path)
+    if report.problems:
+        raise DataError(report.problems)
+    samples = read_catalogue(path).samples
+    return FirstLook(
+        written=str(file),
+        layout=_CUT_OUTS_WHY,
+        num_images=report.num_samples,
+        sizes={},
+        classes=[{"name": name, "pixels": None, "images": len(rows)} for name, rows in samples.strata().items()],
+        columns=_columns(samples),
+        notes=[],
+        definition=cut_outs_in_toml(_name_of(root), _from_file(path, file), report.proposal or ""),
+        tables=report.tables,
+    )
+
+
+def _columns(samples: Samples) -> dict[str, list[Any]]:
+    return {column: list(samples.values(column)) for column in samples.columns}
+
+
+def _from_file(path: str, file: Path) -> str:
+    """The path as the definition's file says it: from that file's folder, unless it is absolute."""
+    if path == STANDIN or Path(path).is_absolute() or path.startswith("~"):
+        return path
+    shown = Path(os.path.relpath(path, file.parent)).as_posix()
+    if not is_text(shown):
+        raise StudyError(f"{printable(path)}: cannot be kept in a TOML file: rename the folder")
+    return f"./{shown}" if shown == STANDIN else shown
+
+
+def _sizes_in_words(num_images: int, sizes: dict[str, int]) -> str:
+    if len(sizes) == 1:
+        return f"{num_images} images of {next(iter(sizes))} pixels (height x width)."
+    first, count = next(iter(sizes.items()))
+    return f"{num_images} images of {len(sizes)} sizes; the commonest is {first} pixels (height x width), of {count}."
+
+
+def _values_in_words(values: list[Any]) -> str:
+    told = ", ".join(in_words(value) for value in values[:_VALUES_TOLD])
+    return f"{len(values)} values: {told}{', ...' * (len(values) > _VALUES_TOLD)}"

@@ -1,0 +1,73 @@
+"""Columns that a data set's places may hold, and which of its columns have several samples of each value."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainers.data.table import Samples
+
+_MARK = re.compile(r"([_ .-]+)")
+
+
+@dataclass(frozen=True)
+class ProposedPattern:
+    """A pattern over places, and what it was seen by."""
+
+    text: str
+    why: str
+
+
+def propose_pattern(ids: Sequence[str]) -> ProposedPattern | None:
+    """Where all places are divided alike, by folders and marks, and some part of them is shared: a pattern.
+
+    What is the same in all places is text; of the rest, each is a column: `group` where several images share a value,
+    else `number` (or `name`).
+    """
+    parted = [[_MARK.split(level) for level in id.split("/")] for id in ids]
+    form = [_marks(levels) for levels in parted]
+    if len(ids) < 4 or any(each != form[0] for each in form):
+        return None
+    levels, names, told = [], Counter[str](), []
+    for level in zip(*parted, strict=True):
+        words = []
+        for place, column in enumerate(zip(*level, strict=True)):
+            if place % 2 or len(set(column)) == 1:
+                words.append(column[0])
+                continue
+            kind = "group" if _is_grouped(column) else "number" if all(each.isdigit() for each in column) else "name"
+            names[kind] += 1
+            name = kind if names[kind] == 1 else f"{kind}_{names[kind]}"
+            words.append(f"{{{name}}}")
+            told.append(f"{name} ({len(set(column))} values, such as {min(column)})")
+        levels.append("".join(words))
+    text = "/".join(levels)
+    if not names["group"] or "{" in "".join(_literals(text)):
+        return None
+    return ProposedPattern(text, f"all names of images are divided alike: {', '.join(told)}")
+
+
+def _marks(levels: list[list[str]]) -> list[list[str]]:
+    return [words[1::2] for words in levels]
+
+
+def _literals(pattern: str) -> list[str]:
+    return re.split(r"\{[^{}]*\}", pattern)
+
+
+def _is_grouped(values: Sequence[object]) -> bool:
+    """Whether few values have several images each."""
+    times = sorted(Counter(values).values())
+    return 2 <= len(times) <= len(values) / 2 and times[len(times) // 2] >= 2
+
+
+def grouped_columns(samples: Samples) -> list[str]:
+    """The columns whose values several samples each share, all of them having one."""
+    return [
+        column
+        for column in samples.columns
+        if all(column in row.values for row in samples.rows)
+        and _is_grouped([row.values[column] for row in samples.rows])
+    ]

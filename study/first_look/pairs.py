@@ -1,0 +1,119 @@
+"""Photographs with label maps, looked at for the first time: what they hold, and every problem."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from study.first_look.classes import NamedClasses, name_classes
+from study.first_look.columns import propose_pattern
+from study.first_look.sizes import WorkingSize, propose_size
+from trainers.data.class_names import IGNORED
+from trainers.data.pairs.columns import table_file, with_columns
+from trainers.data.pairs.description import Pairs
+from trainers.data.pairs.fitting import Fitting
+from trainers.data.pairs.label_table import LabelTable
+from trainers.data.pairs.listing import list_pairs
+from trainers.data.pairs.mask_values import Seen, see_all, values_in
+from trainers.data.pairs.pair import Listing
+from trainers.data.pairs.survey import Survey
+from trainers.data.problems import DataError, Problem
+from trainers.data.size import Size
+from trainers.data.table import Samples
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """How much a class occurs, at the images' own size."""
+
+    name: str
+    pixels: int
+    images: int
+
+
+@dataclass(frozen=True)
+class PairsSeen:
+    """A data set without problems."""
+
+    described: Pairs
+    """Everything settled."""
+    named: NamedClasses
+    samples: Samples
+    sizes: Counter[Size]
+    """Of the images, upright."""
+    counts: tuple[ClassCount, ...]
+    """The background first, if there is one; the ignored pixels last."""
+    working: WorkingSize
+    notes: tuple[str, ...]
+    pattern_why: str
+    """What a pattern that nobody gave was seen by; nothing where there is none."""
+
+
+def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsSeen:
+    """Read everything once or twice.
+
+    :param described: with a layout; what else it leaves open is proposed.
+    :raises DataError: every problem.
+    """
+    listing = list_pairs(root, described)
+    pattern = propose_pattern([pair.id for pair in listing.pairs]) if _may_have_a_pattern(listing, described) else None
+    if pattern:
+        described = described.model_copy(update={"columns": pattern.text})
+        listing = with_columns(listing, root, described)
+        listing = replace(listing, problems=tuple(dict.fromkeys(listing.problems)))  # those of a table come again
+    if table := table_file(root, described):
+        described = described.model_copy(update={"metadata": table.relative_to(root).as_posix()})
+    seen = see_all(listing)
+    problems = list(listing.problems) + [each.problem for each in seen if each.problem]
+    if not any(each.size for each in seen):
+        raise DataError(problems or [Problem(".", "no image")])
+    named, labels = _named(described, listing, seen, problems)
+    sizes = Counter(each.size for each in seen if each.size)
+    working = propose_size(list(sizes.elements()))
+    survey = Survey(listing, labels, Fitting(working.size, working.resize))
+    survey.look(with_images=True)
+    survey.refuse_problems(allow_copies=allow_copies)
+    return PairsSeen(
+        described=named.put_into(described),
+        named=named,
+        samples=survey.samples,
+        sizes=sizes,
+        counts=tuple(_counts(labels, seen)),
+        working=working,
+        notes=(*listing.notes, *named.notes, *survey.notes),
+        pattern_why=pattern.why if pattern else "",
+    )
+
+
+def _may_have_a_pattern(listing: Listing, described: Pairs) -> bool:
+    """Whether nobody has said what the columns are."""
+    return described.columns is None and not any(pair.values for pair in listing.pairs)
+
+
+def _named(
+    described: Pairs, listing: Listing, seen: Sequence[Seen], problems: Iterable[Problem]
+) -> tuple[NamedClasses, LabelTable]:
+    """The classes, without those of the format that no image shows, and their labels.
+
+    Raises DataError with the problems that there are already, and more.
+    """
+    try:
+        named = name_classes(described, listing, values_in(seen))
+        table = LabelTable.of(named.put_into(described), listing)
+        labels: Counter[int] = sum((each.labels(table) for each in seen), Counter())
+        absent = [name for label, name in enumerate(table.names, int(table.has_background)) if not labels[label]]
+        if absent and described.classes is None and len(absent) < len(table.names):
+            named.leave_out(absent)
+            table = LabelTable.of(named.put_into(described), listing)
+    except DataError as error:
+        raise DataError([*problems, *error.problems]) from None
+    return named, table
+
+
+def _counts(table: LabelTable, seen: Sequence[Seen]) -> Iterable[ClassCount]:
+    of_images = [each.labels(table) for each in seen]
+    names = dict(enumerate(("background",) * table.has_background + table.names))
+    for label, name in (names | ({IGNORED: "ignored"} if table.has_ignored else {})).items():
+        yield ClassCount(name, sum(each[label] for each in of_images), sum(each[label] > 0 for each in of_images))

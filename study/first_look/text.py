@@ -1,0 +1,164 @@
+"""A first definition as commented TOML."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from study.definition.keys import as_toml
+from study.first_look.pairs import PairsSeen
+from study.first_look.splits import ProposedSplits
+from study.proposals import held_out_in_toml
+from trainers.printable import printable
+
+_SETTLED = ("format", "images", "masks", "image_suffix", "mask_suffix", "metadata", "columns")
+_SEARCH = """\
+[search]
+trials = 1  # of every cell; more need a search.space, such as the two lines below
+# [search.space]
+# "model.width" = { low = 0.25, high = 1.5, log = true }
+# "augmentation.strength" = { low = 0.0, high = 1.5 }"""
+
+
+def pairs_in_toml(
+    name: str, path: str, layout: str, seen: PairsSeen, splits: ProposedSplits, *, allow_copies: bool
+) -> str:
+    """The definition of a study of photographs with label maps.
+
+    :param path: of the data set, as it is to stand there.
+    """
+    lines = [
+        comment(f"Written by study init: {layout}."),
+        comment(f"{len(seen.samples.rows)} images. Every key is explained by `study keys`."),
+        f"name = {as_toml(name)}",
+        "seed = 0",
+        "",
+        "[data]",
+        f"path = {as_toml(path)}",
+        *["allow_copies = true"] * allow_copies,
+        "",
+        *_data(seen),
+        "",
+        *_grid(splits),
+        "",
+        *_splits(splits),
+        "",
+        *_training(seen, splits),
+        "",
+        _SEARCH,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def comment(text: str) -> str:
+    """Lines of comment, whatever names are in the text."""
+    return textwrap.fill(printable(text), 118, initial_indent="# ", subsequent_indent="# ")
+
+
+def _data(seen: PairsSeen) -> Iterator[str]:
+    yield "[data.pairs]"
+    for key in _SETTLED:
+        if (value := getattr(seen.described, key)) not in (None, ""):
+            if key == "columns" and seen.pattern_why:
+                yield comment(f"Proposed, as {seen.pattern_why}. Give the columns names that say what they are.")
+            yield f"{key} = {as_toml(value)}"
+    if seen.described.columns is None:
+        yield '# columns = "{group}_{number}"  # columns that stand in the names of images'
+    yield from map(comment, seen.named.notes)
+    if seen.described.ignore:
+        yield f"ignore = {as_toml(list(seen.described.ignore))}"
+    else:
+        yield "# ignore = [255]  # values of pixels that enter neither loss nor counts"
+    if seen.described.background:
+        yield f"background = {as_toml(seen.described.background)}"
+    yield ""
+    yield "[data.pairs.classes]"
+    pixels = sum(each.pixels for each in seen.counts)
+    counts = {each.name: each for each in seen.counts}
+    for name, value in seen.named.classes.items():
+        found = counts.get(name, seen.counts[0])
+        share = f"{found.pixels / pixels:.2%} of the pixels, in {found.images} images"
+        yield f"{as_toml_key(name)} = {as_toml(value)}  # {share}"
+
+
+def as_toml_key(name: str) -> str:
+    return as_toml({name: 0})[2:].rpartition(" = ")[0]
+
+
+def _grid(splits: ProposedSplits) -> list[str]:
+    return [
+        "[grid]",
+        'models = ["icnet", "unet"]',
+        'losses = ["ce"]  # or both: ["ce", "ce_dice"]',
+        comment(f"{splits.num_random} random splits show how far scores move by chance; more show it better."),
+        f"splits = {as_toml(splits.names)}",
+        "seeds = [0]",
+    ]
+
+
+def _splits(splits: ProposedSplits) -> Iterator[str]:
+    yield "[splits]"
+    yield "test_share = 0.2"
+    yield "validation_share = 0.15"
+    if splits.unit and splits.unit_is_set:
+        yield comment(
+            f"Few values of {splits.unit} have several images each, so these are taken for groups that belong "
+            "together: no split divides one."
+        )
+        yield f"unit = {as_toml(splits.unit)}"
+    elif splits.unit:
+        yield comment(f"{splits.unit} looks like groups, but with too few for all splits.")
+        yield f"# unit = {as_toml(splits.unit)}"
+    else:
+        yield '# unit = "patient"  # a column: images that share a value are never divided by a split'
+    if splits.allow_absent:
+        yield "# Some splits lack a class, whose scores are then undefined there:"
+        yield from map(comment, splits.notes)
+        yield "allow_absent_classes = true"
+    for axis, tested in splits.held_out.items():
+        yield ""
+        yield comment(f"Each tests the images that have these values of {axis}, and trains on all others.")
+        yield from held_out_in_toml(axis, tested)
+
+
+def _training(seen: PairsSeen, splits: ProposedSplits) -> Iterable[str]:
+    resize = {"stretch": "all images have nearly this aspect", "pad": "the aspect of images differs, so it is kept"}
+    working = seen.working
+    return [
+        "[training]",
+        comment(f"Height and width (one number: a square): {working.why}."),
+        f"image_size = {working.in_toml}",
+        f'resize = "{working.resize}"  # {resize[working.resize]}',
+        "epochs = 32",
+        comment(
+            "Fits the number of training images: at least four steps an epoch in every split, if there are enough."
+        ),
+        f"batch_size = {splits.batch_size}",
+        "learning_rate = 1e-3",
+    ]
+
+
+def cut_outs_in_toml(name: str, path: str, proposal: str) -> str:
+    """The definition of a study of cut-outs.
+
+    :param proposal: sections of splits.
+    """
+    lines = [
+        comment("Written by study init: cut-outs in class folders and angle folders, and backgrounds."),
+        f"name = {as_toml(name)}",
+        "seed = 0",
+        "",
+        "[data]",
+        f"path = {as_toml(path)}",
+        "",
+        "[training]",
+        "image_size = 128",
+        "epochs = 32",
+        "batch_size = 16",
+        "learning_rate = 1e-3",
+        "",
+        _SEARCH,
+        "",
+        proposal,
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,86 @@
+"""Images on both sides of a split: what is tested was trained on, or nearly so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from study.definition import Definition
+from trainers.data.likeness import Likeness, likeness, partners
+from trainers.data.problems import Problem
+from trainers.data.source import Source
+from trainers.data.split import Split
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Test images of a split with a counterpart among its training or validation images."""
+
+    split: str
+    is_identical: bool
+    pairs: tuple[tuple[str, str], ...]
+    """Ids: a test image, and the first of its counterparts."""
+    num_test: int
+
+    @property
+    def in_words(self) -> str:
+        one, other = self.pairs[0]
+        like = "an identical" if self.is_identical else "a near-identical"
+        verb = "has" if len(self.pairs) == 1 else "have"
+        return (
+            f"{len(self.pairs)} of {self.num_test} test images {verb} {like} image among those trained on or validated "
+            f"with, e.g. {one} and {other}"
+        )
+
+
+def likeness_of(source: Source, split: Split) -> Likeness:
+    """Of all images of photographs with label maps, which look the same in every split."""
+    ids = [row.id for row in source.samples.rows]
+    images = (image_HWC for image_HWC, _ in source.for_evaluation(split, ids))
+    return likeness(zip(ids, images, strict=True))
+
+
+def leaks(found: Likeness, splits: Iterable[Split]) -> Iterator[Leak]:
+    """Of every split that has any, the identical images, and the near-identical ones of other test images."""
+    same, near = partners(found)
+    for split in splits:
+        seen = frozenset((*split.train, *split.val))
+        copied = _pairs(split.test, same, seen)
+        others = [id_ for id_ in split.test if id_ not in dict(copied)]
+        for is_identical, pairs in ((True, copied), (False, _pairs(others, near, seen))):
+            if pairs:
+                yield Leak(split.name, is_identical, tuple(pairs), len(split.test))
+
+
+def _pairs(ids: Iterable[str], partners: Mapping[str, Sequence[str]], seen: frozenset[str]) -> list[tuple[str, str]]:
+    """Each of the ids that has a partner that was seen, with the first of these."""
+    found = ((id_, next((other for other in partners.get(id_, ()) if other in seen), None)) for id_ in ids)
+    return [(id_, other) for id_, other in found if other is not None]
+
+
+def leaks_of(definition: Definition, source: Source, splits: Collection[Split]) -> list[Leak]:
+    """What lies on both sides of these splits. Cut-outs are not looked at: they are put before backgrounds that the
+    splits do not share, and copies are looked for in their files."""
+    if definition.data.pairs is None or not splits:
+        return []
+    return list(leaks(likeness_of(source, next(iter(splits))), splits))
+
+
+def leak_problems(found: Iterable[Leak], definition: Definition) -> list[Problem]:
+    """The identical images, unless data.allow_copies lets them pass."""
+    if definition.data.allow_copies:
+        return []
+    what = "keep one of them, set splits.unit to a column that they share, or set data.allow_copies = true"
+    return [Problem(f"split {leak.split}", f"{leak.in_words}: {what}") for leak in found if leak.is_identical]
+
+
+def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
+    """The near-identical images, and the identical ones that are allowed, as warnings."""
+    unit = definition.splits.unit
+    what = (
+        "set splits.unit to a column that they share"
+        if unit is None
+        else f"splits.unit, {unit}, does not keep them together"
+    )
+    shown = [leak for leak in found if not leak.is_identical or definition.data.allow_copies]
+    return [f"split {leak.split}: {leak.in_words}: {what}" for leak in shown]

@@ -1,0 +1,247 @@
+"""`study init`: what it takes a data set for, what it says of it, and the definition that it writes."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pair_formats import CLASSES, FORMATS, coloured, palette, plain, save, scenes
+from PIL import Image
+
+from study.commands.init import init
+from study.data_set import samples_of
+from study.definition.file import load
+from study.errors import StudyError
+from study.first_look.columns import propose_pattern
+from study.first_look.sizes import propose_batch_size, propose_size
+from study.splits import make_splits
+from study.terminal.cli import main
+from trainers.data.size import Size
+
+
+def masks(root: Path, *values: int, count: int = 16, size: tuple[int, int] = (48, 64)) -> Path:
+    """Images and masks in which each value has a stripe; two digits name the image, and a letter four of them."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        name = f"{'abcdefgh'[number // 4]}_{number:02d}.png"
+        save(root / f"images/{name}", rng.integers(0, 256, (*size, 3)).astype(np.uint8))
+        labels = np.repeat(np.array(values, np.uint8), -(-size[1] // len(values)))[: size[1]]
+        save(root / f"masks/{name}", np.tile(labels, (size[0], 1)))
+    return root
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_of_every_format_a_definition_is_written_that_runs(tmp_path: Path, format: str) -> None:
+    (tmp_path / "set").mkdir()
+    FORMATS[format](tmp_path / "set", scenes())
+    look = init(str(tmp_path / "set"), str(tmp_path / "set.toml"))
+    assert look.num_images == 6
+    assert [each["name"] for each in look.classes if each["name"] != "ignored"] == ["background", *CLASSES]
+    definition = load(str(tmp_path / "set.toml"))
+    assert definition.data.pairs is not None
+    samples = samples_of(definition)
+    assert samples.classes == CLASSES
+    assert make_splits(definition, samples).keys() == set(definition.grid.splits)
+
+
+def test_what_it_says_is_what_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    masks(tmp_path / "my set", 0, 1, 2, 255)
+    monkeypatch.chdir(tmp_path)
+    look = init("my set")
+    assert look.written == "my-set.toml"
+    written = tomllib.loads(Path("my-set.toml").read_text())
+    assert written["name"] == "my-set"
+    assert written["data"]["path"] == "my set"
+    assert written["data"]["pairs"] == {
+        "format": "folders",
+        "images": "images",
+        "masks": "masks",
+        "columns": "{group}_{number}",
+        "ignore": [255],
+        "classes": {"class_0": 0, "class_1": 1, "class_2": 2},
+    }
+    assert written["training"]["image_size"] == [48, 64]
+    assert written["training"]["resize"] == "stretch"
+    assert written["splits"]["held_out"] == {"group": {f"group_{n}": {"*": ["abcd"[n]]} for n in range(4)}}
+    assert written["splits"]["unit"] == "group"
+    assert look.sizes == {"48 x 64": 16}
+    assert look.columns["group"] == ["a", "b", "c", "d"]
+    assert look.classes[0] == {"name": "class_0", "pixels": 16 * 48 * 16, "images": 16}
+    assert look.classes[-1] == {"name": "ignored", "pixels": 16 * 48 * 16, "images": 16}
+    said = " ".join(look.notes)
+    assert "Rename them." in said
+    assert "The value 255 stands beside small ones" in said
+    assert "looks like groups" in said
+    assert max(map(len, Path("my-set.toml").read_text().splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("folder", "values", "classes"),
+    [
+        ("masks", (0, 255), {"background": 0, "object": 255}),
+        ("masks", (0, 1), {"background": 0, "object": 1}),
+        ("masks", (1, 2), {"class_1": 1, "class_2": 2}),
+        ("masks", (0, 85, 170, 255), {"class_0": 0, "class_85": 85, "class_170": 170, "class_255": 255}),
+        ("nuclei", (0, 255), {"background": 0, "nuclei": 255}),
+    ],
+)
+def test_classes_that_nobody_names_are_called_by_their_values(
+    tmp_path: Path, folder: str, values: tuple[int, ...], classes: dict[str, int]
+) -> None:
+    masks(tmp_path / "set", *values)
+    (tmp_path / "set/masks").rename(tmp_path / "set" / folder)
+    settings = [f"data.pairs.masks={folder}", "data.pairs.images=images"]
+    init(str(tmp_path / "set"), str(tmp_path / "set.toml"), settings=settings)
+    pairs = load(str(tmp_path / "set.toml")).data.pairs
+    assert pairs is not None
+    assert pairs.classes == classes
+    assert pairs.ignore == ()
+
+
+def test_masks_of_colours_are_named_by_them(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, 2)
+    for mask in (root / "masks").iterdir():
+        save(mask, coloured(np.array(Image.open(mask))))
+    save(root / "masks/a_00.png", np.zeros((48, 64, 3), np.uint8))
+    init(str(root), str(tmp_path / "set.toml"))
+    definition = load(str(tmp_path / "set.toml"))
+    assert definition.data.pairs is not None
+    assert definition.data.pairs.classes == {
+        "class_000000": "#000000",
+        "class_00ff00": "#00ff00",
+        "class_ff0000": "#ff0000",
+    }
+    assert samples_of(definition).rows[0].classes == ("class_000000",)
+
+
+def test_names_that_no_class_may_have_are_changed_and_said(tmp_path: Path) -> None:
+    masks(tmp_path / "set", 0, 1, 2, 3)
+    (tmp_path / "set/classes.txt").write_text("background\ntraffic light\ntraffic_light\nall\nnever seen\n")
+    look = init(str(tmp_path / "set"), str(tmp_path / "set.toml"))
+    assert [each["name"] for each in look.classes] == ["background", "traffic_light", "traffic_light_2", "all_"]
+    assert "The class 'traffic light' is written traffic_light." in look.notes
+    assert "No image shows never_seen: left out of the classes." in look.notes
+
+
+def test_what_is_set_is_kept(tmp_path: Path) -> None:
+    masks(tmp_path / "set", 0, 1, 11)
+    settings = ["data.pairs.ignore=11", "data.pairs.classes=sky,road", "data.pairs.columns={drive}_{frame}"]
+    assert (
+        main(["init", str(tmp_path / "set"), "--to", str(tmp_path / "a.toml"), *[f"--set={each}" for each in settings]])
+        == 0
+    )
+    definition = load(str(tmp_path / "a.toml"))
+    assert definition.data.pairs is not None
+    assert definition.data.pairs.classes == {"sky": 0, "road": 1}
+    assert definition.data.pairs.ignore == (11,)
+    assert definition.splits.unit == "drive"
+    assert samples_of(definition).rows[0].values == {"drive": "a", "frame": "00"}
+
+
+def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, count=24)
+    names = sorted(path.name for path in (root / "images").iterdir())
+    rows = [f"{name},p{number // 4},{'mf'[number // 12]},{'lr'[number % 2]}" for number, name in enumerate(names)]
+    (root / "metadata.csv").write_text("\n".join(["file_name,patient,sex,side", *rows]))
+    look = init(str(root), str(tmp_path / "set.toml"))
+    definition = load(str(tmp_path / "set.toml"))
+    assert definition.data.pairs is not None
+    assert definition.data.pairs.metadata == "metadata.csv"
+    assert definition.splits.unit == "patient"
+    assert definition.splits.held_out["patient"]["patient_0"] == {"*": ("p0",)}
+    assert set(definition.splits.held_out) == {"patient", "sex"}  # both sides are of one patient
+    assert "No split holds out side." in look.notes
+    assert look.columns["patient"] == [f"p{number}" for number in range(6)]
+
+
+def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masks(tmp_path / "set", 0, 1)
+    target = tmp_path / "mine.toml"
+    target.write_text("mine")
+    assert main(["init", str(tmp_path / "set"), "--to", str(target)]) == 2
+    assert target.read_text() == "mine"
+    assert "exists already; add --force" in capsys.readouterr().err
+    assert main(["init", str(tmp_path / "set"), "--to", str(target), "--force", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["definition"] == target.read_text()
+    assert answer["written"] == str(target)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--set", "training.epochs=3"], "only keys of data.pairs"),
+        (["--set", "data.pairs.mask=labels"], "unknown key; did you mean data.pairs.masks?"),
+        (["--format", "voc"], "is none of cut-outs, folders, coco, parquet"),
+        (["--format", "coco"], "no layout that is known has these"),
+        (["--to", "nowhere/a.toml"], "cannot be written"),
+        (["--set", "data.pairs.ignore=1"], "a value is named here and in data.pairs.classes"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    expected: str,
+) -> None:
+    plain(tmp_path / "set", scenes())
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "set", *arguments]) == 2
+    assert expected in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
+
+
+def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "gone"), "--to", str(tmp_path / "a.toml")]) == 2
+    assert "no such folder: give the folder that holds the data set" in capsys.readouterr().err
+
+
+def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
+    look = init("standin", str(tmp_path / "standin.toml"))
+    assert look.layout.startswith("cut-outs")
+    assert look.columns == {"angle": [0, 30, 60, 90]}
+    definition = load(str(tmp_path / "standin.toml"))
+    assert definition.data.path == "standin"
+    assert set(definition.splits.held_out) == {"angle"}
+    make_splits(definition, samples_of(definition))
+    save(folder / "images/0/x.png", np.zeros((9, 9, 4), np.uint8))
+    save(folder / "masks/0/x.png", np.zeros((9, 9, 4), np.uint8))
+    with pytest.raises(StudyError, match=r"more than one layout fits.*--format cut-outs.*--format folders"):
+        init(str(folder), str(tmp_path / "b.toml"))
+
+
+def test_images_of_several_shapes_keep_their_aspect(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, size=(600, 800))
+    save(root / "images/z_99.png", np.zeros((800, 600, 3), np.uint8))
+    save(root / "masks/z_99.png", palette(np.ones((800, 600), np.uint8)))
+    init(str(root), str(tmp_path / "a.toml"))
+    training = load(str(tmp_path / "a.toml")).training
+    assert (training.size, training.resize) == (Size(256, 336), "pad")
+
+
+def test_the_working_size_is_near_the_images_and_small() -> None:
+    assert propose_size([Size(240, 320)]).size == Size(240, 320)
+    assert propose_size([Size(1024, 2048)]).size == Size(256, 512)
+    assert propose_size([Size(10, 4000)]).size == Size(16, 1024)
+    assert propose_size([Size(100, 100), Size(100, 104)]).resize == "stretch"
+
+
+def test_batches_fit_the_number_of_images() -> None:
+    assert [propose_batch_size([count, 10_000]) for count in (2, 8, 16, 63, 64, 9_000)] == [2, 2, 4, 8, 16, 16]
+
+
+def test_a_pattern_is_proposed_where_names_are_divided_alike() -> None:
+    def pattern(*ids: str) -> str | None:
+        found = propose_pattern(ids)
+        return found.text if found else None
+
+    assert pattern("a_1", "a_2", "b_1", "b_2") == "{group}_{group_2}"
+    assert pattern("a_1", "a_2", "b_1", "b_3") == "{group}_{number}"
+    assert pattern("p1/x-01", "p1/x-02", "p2/x-03", "p2/x-04") == "{group}/x-{number}"
+    assert pattern("a_1", "a_2", "b_1", "b") is None
+    assert pattern("1", "2", "3", "4") is None
+    assert pattern("a_1", "a_2") is None

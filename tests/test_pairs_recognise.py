@@ -1,0 +1,182 @@
+"""Which layout a folder has is known by its names, and one that several fit is asked about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from odd_data import cut_out_image
+from pair_formats import hugging_face, scenes
+
+from study.terminal.cli import main
+from trainers.data.cut_outs.catalogue import read_catalogue
+from trainers.data.pairs import tree
+from trainers.data.pairs.description import Pairs
+from trainers.data.pairs.recognise import layouts_of, settled
+from trainers.data.pairs.suffixes import suffixes_of
+from trainers.data.problems import DataError
+
+COCO = {"info": {}, "licenses": [], "images": [{"file_name": "0.jpg"}], "annotations": [], "categories": []}
+LAYOUTS = {
+    "plain": (["images/{}.jpg", "masks/{}.png"], ("images", "masks", "", "")),
+    "mmsegmentation": (["img_dir/train/{}.jpg", "ann_dir/train/{}.png"], ("img_dir", "ann_dir", "", "")),
+    "nnU-Net": (
+        ["imagesTr/c_{:03d}_0000.png", "labelsTr/c_{:03d}.png", "dataset.json"],
+        ("imagesTr", "labelsTr", "_0000", ""),
+    ),
+    "PASCAL VOC": (
+        ["VOCdevkit/VOC2012/JPEGImages/{}.jpg", "VOCdevkit/VOC2012/SegmentationClass/{}.png"],
+        ("VOCdevkit/VOC2012/JPEGImages", "VOCdevkit/VOC2012/SegmentationClass", "", ""),
+    ),
+    "labelme's VOC": (
+        ["JPEGImages/{}.jpg", "SegmentationClass/{}.npy", "SegmentationClassPNG/{}.png"],
+        ("JPEGImages", "SegmentationClassPNG", "", ""),
+    ),
+    "a folder a part": (
+        ["train/images/{}.jpg", "train/masks/{}.png", "val/images/{}.jpg", "val/masks/{}.png"],
+        ("{part}/images", "{part}/masks", "", ""),
+    ),
+    "CamVid of SegNet": (
+        ["train/{}.png", "trainannot/{}.png", "val/{}.png", "valannot/{}.png"],
+        ("{part}", "{part}annot", "", ""),
+    ),
+    "one part of it": (["train/{}.png", "train_labels/{}.png"], ("train", "train_labels", "", "")),
+    "Cityscapes": (
+        [
+            "leftImg8bit/train/ulm/ulm_{:06d}_leftImg8bit.png",
+            "gtFine/train/ulm/ulm_{:06d}_gtFine_labelIds.png",
+        ],
+        ("leftImg8bit", "gtFine", "_leftImg8bit", "_gtFine_labelIds"),
+    ),
+    "capitals": (["Images/{}.jpg", "Masks/{}.png"], ("Images", "Masks", "", "")),
+    "YOLO's labels beside masks": (["images/{}.jpg", "labels/{}.txt", "masks/{}.png"], ("images", "masks", "", "")),
+    "COCO": (
+        ["train2017/{}.jpg", "annotations/instances_train2017.json"],
+        ("train2017", "annotations/instances_train2017.json", "", ""),
+    ),
+    "COCO in two parts": (
+        [
+            *("train2017/{}.jpg", "annotations/instances_train2017.json"),
+            *("val2017/{}.jpg", "annotations/instances_val2017.json"),
+        ],
+        ("{part}", "annotations/instances_{part}.json", "", ""),
+    ),
+    "COCO of Roboflow": (
+        ["train/{}.jpg", "train/_annotations.coco.json", "valid/{}.jpg", "valid/_annotations.coco.json"],
+        ("{part}", "{part}/_annotations.coco.json", "", ""),
+    ),
+    "COCO beside images": (["images/{}.jpg", "coco.json"], ("images", "coco.json", "", "")),
+    "masks beside": (["scans/{}.png", "scans/{}_mask.png"], ("scans", "scans", "", "_mask")),
+    "masks beside, in folders": (["a/{}.png", "a/{}_gt.png", "b/{}.png", "b/{}_gt.png"], (".", ".", "", "_gt")),
+    "other ending": (["{}.jpg", "{}.png"], (".", ".", "", "")),
+    "CamVid": (["frames/{}.png", "frames/{}_L.png"], ("frames", "frames", "", "_L")),
+    "hidden files": (
+        ["images/{}.png", "images/._{}.png", "masks/{}.png", "masks/Thumbs.db"],
+        ("images", "masks", "", ""),
+    ),
+}
+
+
+def write(root: Path, patterns: list[str], count: int = 40) -> None:
+    for name in (pattern.format(number) for pattern in patterns for number in range(count)):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".json"):
+            is_coco = "annotations" in name or "coco" in name
+            (root / name).write_text(json.dumps(COCO if is_coco else {"labels": {"background": 0}}))
+        else:
+            (root / name).write_bytes(b"never opened")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_usual_layout_is_known_by_its_names(tmp_path: Path, layout: str) -> None:
+    patterns, (images, masks, image_suffix, mask_suffix) = LAYOUTS[layout]
+    write(tmp_path, patterns)
+    found = settled(tmp_path, Pairs())
+    assert found.format == ("coco" if "COCO" in layout else "folders")
+    assert (found.images, found.masks) == (images, masks)
+    assert (found.image_suffix, found.mask_suffix) == (image_suffix, mask_suffix)
+
+
+def test_a_table_is_known_by_its_columns(tmp_path: Path) -> None:
+    hugging_face(tmp_path, scenes())
+    found = settled(tmp_path, Pairs())
+    assert (found.format, found.images, found.masks) == ("parquet", "image", "annotation")
+
+
+def test_what_is_described_decides_between_layouts(tmp_path: Path) -> None:
+    write(tmp_path, ["images/{}.jpg", "masks/{}.png", "labels/{}.png"])
+    with pytest.raises(DataError, match=r'more than one layout fits.*masks = "labels".*masks = "masks"'):
+        settled(tmp_path, Pairs())
+    assert settled(tmp_path, Pairs(masks="labels", ignore=(7,))) == Pairs(
+        format="folders", images="images", masks="labels", ignore=(7,)
+    )
+    with pytest.raises(DataError, match="no layout that is known has these"):
+        settled(tmp_path, Pairs(masks="elsewhere"))
+
+
+def test_folders_of_any_name_can_be_described(tmp_path: Path) -> None:
+    write(tmp_path, ["photos of may/{}.jpg", "drawn/{}.png"])
+    with pytest.raises(DataError, match="no layout of photographs and masks is known by its names"):
+        settled(tmp_path, Pairs())
+    assert settled(tmp_path, Pairs(images="photos of may", masks="drawn")).format == "folders"
+
+
+def test_suffixes_are_those_under_which_most_belong_together() -> None:
+    assert suffixes_of(["a_1", "b_2"], ["a_1", "b_2"]) == ("", "")
+    assert suffixes_of(["a_1_rgb", "b_2_rgb"], ["b_2-seg", "a_1-seg"]) == ("_rgb", "-seg")
+    assert suffixes_of([], ["a"]) == ("", "")
+
+
+@pytest.mark.parametrize("layout", ["plain", "COCO", "masks beside"])
+def test_of_photographs_where_cut_outs_are_expected_one_sentence_says_what_to_do(
+    tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, LAYOUTS[layout][0])
+    assert main(["data", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"1 problem: {tmp_path}: no cut-outs, but photographs ")
+    assert line.endswith("describe them in data.pairs, as `study init FOLDER` does")
+    for command in ("plan", "run"):
+        assert main([command, "demo", "--set", f"data.path={tmp_path}", "--out", str(tmp_path / "out")]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_of_other_kinds_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, ["{}.jpg", "{}.json"])
+    assert main(["data", str(tmp_path)]) == 1
+    assert "photographs with labels beside them (0.jpg, 0.json): export these as masks" in capsys.readouterr().out
+    with pytest.raises(DataError, match="outlines of this kind are not read"):
+        settled(tmp_path, Pairs())
+
+
+def test_cut_outs_may_lie_in_classes_of_any_name(folder: Path) -> None:
+    (folder / "mug").rename(folder / "images")
+    (folder / "pen").rename(folder / "masks")
+    assert read_catalogue(folder).problems == ()
+    assert read_catalogue(folder).classes == ("images", "masks")
+
+
+def test_cut_outs_without_angles_are_one_line_a_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("mug", "pen"):
+        (tmp_path / name).mkdir()
+        for number in range(30):
+            cut_out_image(number).save(tmp_path / name / f"{number:02d}.png")
+    assert main(["data", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "61 problems:"
+    assert shown[1].startswith("  mug/00.png, mug/01.png, mug/02.png and 57 more: a file where only angle folders are")
+    assert len(shown) == 3
+
+
+def test_a_huge_or_deep_folder_is_looked_at_with_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / "/".join(["d"] * 200) / "masks"
+    deep.mkdir(parents=True)
+    write(tmp_path, ["f{}/x.bin"], 600)
+    write(tmp_path, ["{}.json"], 50)
+    opened: list[Path] = []
+    look = tree.is_coco
+    monkeypatch.setattr(tree, "is_coco", lambda file: opened.append(file) or look(file))
+    assert layouts_of(tmp_path) == []
+    assert len(opened) == 10

@@ -1,0 +1,78 @@
+"""What a definition tells of a data set of pairs: its section data.pairs. Imports nothing that is heavy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from trainers.data.pairs.pattern import Pattern
+from trainers.printable import is_text
+from trainers.recipe import Section
+
+Format = Literal["folders", "coco", "parquet"]
+BACKGROUNDS = frozenset({"background", "_background_", "bg"})
+"""What a class is called, in any case, that is the background unless something else is said."""
+
+
+def _is_colour(text: str) -> str:
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        return text.lower()
+    raise ValueError(f"{text[:40]!r} is no colour: one looks like #ff8000 (red, green and blue)")
+
+
+Colour = Annotated[str, AfterValidator(_is_colour)]
+MaskValue = Annotated[int, Field(ge=0, le=65535)] | Colour
+"""What a pixel of a mask is: a number (of a palette image its index), or a colour."""
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _lies_within(place: str) -> str:
+    path = PurePosixPath(place.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or "\0" in place or not is_text(place):
+        raise ValueError(f"{place[:80]!r} does not lie within data.path: give a place that starts there, without ..")
+    return path.as_posix()
+
+
+Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_lies_within)]
+
+
+class Pairs(Section):
+    """Images with label maps. What is not given is recognised; `study init FOLDER` writes down what it took. In the
+    places of images and masks {part} stands for each of several folders, such as train and val, and is a column."""
+
+    format: Format | None = None
+    """folders: images and masks as files; coco: outlines in one JSON file; parquet: Hugging Face's columns."""
+    images: Place | None = None
+    """The folder of the images (of parquet: their column), within data.path."""
+    masks: Place | None = None
+    """The folder of the masks (of coco: the JSON file; of parquet: their column), within data.path."""
+    image_suffix: Annotated[str, Field(max_length=100)] = ""
+    """What stands in an image's name between what it shares with its mask and its ending, such as _0000 of nnU-Net."""
+    mask_suffix: Annotated[str, Field(max_length=100)] = ""
+    """The same of a mask's name, such as _mask."""
+    classes: tuple[Name, ...] | dict[Name, MaskValue] | None = None
+    """Class -> its value in the masks: a number, or a colour such as "#ff8000". A list of names has the values 0, 1,
+    and so on. If not given: as the format has them."""
+    background: Name | None = None
+    """The class that is the background. If not given: one called background, _background_ or bg, if there is one."""
+    ignore: tuple[MaskValue, ...] = ()
+    """Values of pixels that enter neither loss nor counts, such as 255."""
+    metadata: Place | None = None
+    """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one."""
+    columns: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    """Columns that stand in the images' places, such as "{patient}/{visit}_{number}"."""
+
+    @field_validator("columns")
+    @classmethod
+    def _is_a_pattern(cls, columns: str | None) -> str | None:
+        if columns is not None:
+            Pattern(columns)
+        return columns
+
+    @field_validator("ignore", mode="before")
+    @classmethod
+    def _one_value_is_a_list(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, int | str) else given

@@ -1,0 +1,253 @@
+"""Which layout a folder of photographs and masks has, by the names in it: the usual ones are known by sight."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from trainers.data.pairs.description import Pairs
+from trainers.data.pairs.parts import IN_BRACES
+from trainers.data.pairs.suffixes import suffixes_of
+from trainers.data.pairs.tree import Folder, Tree, coco_files, first_images_of, look_at
+from trainers.data.problems import DataError, Problem
+
+# Names of folders, without regard to case.
+_IMAGE_FOLDERS = frozenset(
+    {"image", "images", "img", "imgs", "img_dir", "imagestr", "jpegimages", "photos", "rgb", "leftimg8bit", "frames"}
+)
+_MASK_FOLDERS = frozenset(
+    {"annotation", "annotations", "segmentation", "segmentations", "segmentationclass", "segmentationclasspng"}
+    | {"ann_dir", "annot", "gt", "gtfine", "groundtruth", "ground_truth"}
+    | {"mask", "masks", "label", "labels", "labelstr"}
+)
+_MASKS_BESIDE = ("annot", *(f"{mark}{word}" for mark in "_-" for word in ("annot", "labels", "label", "masks", "mask")))
+"""What the name of a folder of masks has more than that of its images: train and trainannot, as SegNet has CamVid."""
+_MASK_ENDING = re.compile(r"[_.-](mask|masks|label|labels|labelids|gt|seg|annotation|l)$", re.IGNORECASE)
+_PART_WORD = re.compile(r"(train|valid(ation)?|val|test|dev)[0-9]*")
+_LABEL_TEXTS = (".json", ".xml", ".txt")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout that fits a folder."""
+
+    described: Pairs
+    """With format, images, masks and suffixes."""
+    why: str
+    """What it was known by: completes `photographs and masks: ...`."""
+
+
+def settled(root: Path, described: Pairs) -> Pairs:
+    """The description with the layout that it leaves open. Raises DataError if none fits, or more than one."""
+    if described.images and described.masks and described.format:
+        return described
+    layouts = layouts_of(root, described)
+    if len(layouts) == 1:
+        return layouts[0].described
+    if not layouts and described.images and described.masks:
+        return described.model_copy(update={"format": "folders"})
+    raise DataError([_none_fits(root, described) if not layouts else several_fit(layouts)])
+
+
+def several_fit(layouts: Iterable[Layout]) -> Problem:
+    """That one of these layouts must be chosen."""
+    found = "; or ".join(f"{layout.why} ({_in_keys(layout.described)})" for layout in layouts)
+    return Problem(".", f"more than one layout fits, say which by these keys of data.pairs: {found}")
+
+
+def _in_keys(described: Pairs) -> str:
+    return f'format = "{described.format}", images = "{described.images}", masks = "{described.masks}"'
+
+
+def _none_fits(root: Path, described: Pairs) -> Problem:
+    given = [f"{key} = {value!r}" for key in ("format", "images", "masks") if (value := getattr(described, key))]
+    if given:
+        what = "no layout that is known has these; name images and masks both, or correct them"
+        return Problem("data.pairs", what, ", ".join(given))
+    if labelled := labelled_otherwise(root):
+        return Problem(labelled, "outlines of this kind are not read: export them as masks (PNG), or as COCO's JSON")
+    what = (
+        "no layout of photographs and masks is known by its names: name the folders in data.pairs.images and "
+        "data.pairs.masks"
+    )
+    return Problem(".", what)
+
+
+def layouts_of(root: Path, described: Pairs | None = None) -> list[Layout]:
+    """All layouts that fit a folder, and what is described of it already."""
+    described = described or Pairs()
+    tree = look_at(root)
+    found = [*_tables(tree), *_outlines(tree), *_folders(tree), *_folders_beside(tree), *_files_beside(tree)]
+    merged = [Layout(_laid_over(layout.described, described), layout.why) for layout in found]
+    return [each for each, layout in zip(merged, found, strict=True) if _agree(layout.described, described)]
+
+
+def _agree(found: Pairs, described: Pairs) -> bool:
+    keys = ("format", "images", "masks")
+    return all(getattr(described, key) in (None, getattr(found, key)) for key in keys)
+
+
+def _laid_over(found: Pairs, described: Pairs) -> Pairs:
+    """What is described, over what was found."""
+    given = {key: getattr(described, key) for key in described.model_fields_set if getattr(described, key) is not None}
+    return found.model_copy(update=given)
+
+
+def _tables(tree: Tree) -> Iterator[Layout]:
+    """Parquet with columns of encoded images."""
+    tables = [folder / name for folder, name in tree.files_ending(".parquet")]
+    if not tables:
+        return
+    from trainers.data.pairs.parquet import image_columns  # pyarrow takes time to import: only where there are tables
+
+    images, masks = image_columns(tree.root / tables[0])
+    for column in masks:
+        for image in images[:1]:
+            yield Layout(
+                Pairs(format="parquet", images=image, masks=column),
+                f"a Parquet table with images in its column {image} and masks in {column} ({tables[0]})",
+            )
+
+
+def _outlines(tree: Tree) -> Iterator[Layout]:
+    """COCO's JSON files; those of several parts as one."""
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for file in coco_files(tree):
+        images = _images_of(file, tree)
+        for template in _with_part(images, file):
+            places[template].append(f"{images} {file}")
+    shared = {template: of for template, of in places.items() if IN_BRACES in "".join(template) and len(of) > 1}
+    taken = {each for of in shared.values() for each in of}
+    alone = {
+        template: of for template, of in places.items() if IN_BRACES not in "".join(template) and of[0] not in taken
+    }
+    for images, masks in [*shared, *alone]:
+        yield Layout(
+            Pairs(format="coco", images=images, masks=masks),
+            f"photographs in {images}/ with outlines in COCO's JSON ({masks})",
+        )
+
+
+def _with_part(images: str, file: PurePosixPath) -> Iterator[tuple[str, str]]:
+    """The places as they are, and with `{part}` for a word that may name a part of the data set."""
+    yield images, file.as_posix()
+    folder = PurePosixPath(images)
+    if folder.name and folder.name in file.as_posix():
+        yield folder.with_name(IN_BRACES).as_posix(), file.as_posix().replace(folder.name, IN_BRACES)
+    elif _PART_WORD.search(file.stem):
+        yield images, file.with_name(_PART_WORD.sub(IN_BRACES, file.name, count=1)).as_posix()
+
+
+def _images_of(file: PurePosixPath, tree: Tree) -> str:
+    """The folder in which a file's images lie: of those with most of its first ones the likeliest."""
+    names = [name for name in first_images_of(tree.root / file) if ".." not in PurePosixPath(name).parts]
+    places = sorted(tree.folders, key=lambda place: (PurePosixPath(place).name not in file.stem, place))
+    likely = [file.parent.as_posix(), (file.parent / "images").as_posix(), ".", *places]
+    likely = [place for place in dict.fromkeys(likely) if place in tree.folders]
+
+    def found(place: str) -> tuple[int, bool]:
+        return sum((tree.root / place / name.lstrip("/")).is_file() for name in names), tree.holds_images(place)
+
+    return max(likely, key=found)
+
+
+def _folders(tree: Tree) -> Iterator[Layout]:
+    """Images and masks in folders of usual names that lie beside each other; in several parts as one."""
+    beside: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for place, folder in tree.folders.items():
+        images = [name for name in folder.folders if name.casefold() in _IMAGE_FOLDERS and tree.below(place, name)]
+        masks = [name for name in folder.folders if name.casefold() in _MASK_FOLDERS and tree.below(place, name)]
+        if "segmentationclasspng" in map(str.casefold, masks):  # labelme puts arrays into the other
+            masks = [name for name in masks if name.casefold() != "segmentationclass"]
+        for pair in itertools.product(images, masks):
+            beside[pair].append(place)
+    for (image, mask), parents in beside.items():
+        for parent in _one_place(parents):
+            yield _of_folders(tree, _join(parent, image), _join(parent, mask))
+
+
+def _folders_beside(tree: Tree) -> Iterator[Layout]:
+    """Folders such as train and trainannot."""
+    beside: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for place, folder in tree.folders.items():
+        names = {name for name in folder.folders if tree.below(place, name)}
+        for name in sorted(names):
+            for more in _MASKS_BESIDE:
+                if name + more in names:
+                    beside[place, more].append(name)
+    for (place, more), of_images in beside.items():
+        name = of_images[0] if len(of_images) == 1 else IN_BRACES
+        yield _of_folders(tree, _join(place, name), _join(place, name + more))
+
+
+def _files_beside(tree: Tree) -> Iterator[Layout]:
+    """An image and its mask in one folder: x.png and x_mask.png, or x.jpg and x.png."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for place, folder in tree.folders.items():
+        for suffix in _suffixes_beside(folder):
+            found[suffix].append(place)
+    for suffix, places in found.items():
+        common = places[0] if len(places) == 1 else _common(places)
+        yield Layout(
+            Pairs(format="folders", images=common, masks=common, mask_suffix=suffix),
+            f"photographs with masks beside them ({f'x and x{suffix}' if suffix else 'x.jpg and x.png'})"
+            + f" in {common}/" * (common != "."),
+        )
+
+
+def _suffixes_beside(folder: Folder) -> list[str]:
+    stems = {PurePosixPath(name).stem for name in folder.images}
+    endings = {ending[0] for stem in stems if (ending := _MASK_ENDING.search(stem)) and stem[: ending.start()] in stems}
+    if endings:
+        return sorted(endings)
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for name in folder.images:
+        kinds[PurePosixPath(name).stem].add(PurePosixPath(name).suffix.lower())
+    twofold = sum(".png" in kind and len(kind) == 2 for kind in kinds.values())
+    return [""] if twofold > len(kinds) / 2 else []
+
+
+def _of_folders(tree: Tree, images: str, masks: str) -> Layout:
+    image_suffix, mask_suffix = suffixes_of(tree.names(images), tree.names(masks))
+    return Layout(
+        Pairs(format="folders", images=images, masks=masks, image_suffix=image_suffix, mask_suffix=mask_suffix),
+        f"photographs and masks in folders of their own ({images}/, {masks}/)",
+    )
+
+
+def _one_place(parents: list[str]) -> list[str]:
+    """Folders beside each other as one place, with `{part}`."""
+    above = {PurePosixPath(parent).parent.as_posix() for parent in parents}
+    if len(parents) > 1 and len(above) == 1 and "." not in parents:
+        return [_join(above.pop(), IN_BRACES)]
+    return parents
+
+
+def _common(places: list[str]) -> str:
+    """The folder that holds all these."""
+    parts = [PurePosixPath(place).parts for place in places]
+    common: list[str] = []
+    for level in zip(*parts, strict=False):
+        if len(set(level)) > 1:
+            break
+        common.append(level[0])
+    return "/".join(common) or "."
+
+
+def _join(folder: str, name: str) -> str:
+    return name if folder == "." else f"{folder}/{name}"
+
+
+def labelled_otherwise(root: Path) -> str | None:
+    """An image and a text of the same name, such as labelme's JSON, if a folder holds such; else None."""
+    for place, folder in look_at(root).folders.items():
+        images = {PurePosixPath(name).stem: name for name in folder.images}
+        for name in folder.others:
+            path = PurePosixPath(name)
+            if path.suffix.lower() in _LABEL_TEXTS and path.stem in images:
+                return f"{_join(place, images[path.stem])}, {_join(place, name)}"
+    return None

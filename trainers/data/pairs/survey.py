@@ -1,0 +1,184 @@
+"""What a data set of pairs turns out to hold once every pair has been opened: samples, problems, fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from trainers.data.class_names import IGNORED
+from trainers.data.copies import alike, copy_problem
+from trainers.data.pairs.fitting import Fitting
+from trainers.data.pairs.label_table import CLASSES, LabelTable
+from trainers.data.pairs.pair import Listing, Pair
+from trainers.data.pairs.reading import Contents, UnusablePair, digests_of, read_pair
+from trainers.data.pixels import Pixels
+from trainers.data.problems import DataError, Problem
+from trainers.data.table import Sample, Samples
+
+MOST_THREADS = 8
+"""That decode at once: each has an image in memory."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is remembered of a pair, or what is wrong with it."""
+
+    pair: Pair
+    problem: Problem | None = None
+    shown: frozenset[int] = frozenset()
+    """Labels at the working size."""
+    shown_at_own_size: frozenset[int] = frozenset()
+    depth: int | None = None
+    is_grey: bool | None = None
+    picture: bytes = b""
+    """Names what the image shows."""
+    digests: tuple[bytes, bytes] = (b"", b"")
+    """Of the contents of image and mask."""
+
+
+class Survey:
+    """A listing whose pairs are opened one after the other."""
+
+    def __init__(self, listing: Listing, table: LabelTable, fitting: Fitting) -> None:
+        self.listing, self.table, self.fitting = listing, table, fitting
+        self._found: list[Found] = []
+
+    def look(self, *, with_images: bool = False) -> None:
+        """Open every pair, and decode the masks; of images, if they are not to be decoded, the header alone."""
+
+        def look_at(pair: Pair) -> Found:
+            try:
+                contents = read_pair(pair, self.table, with_image=with_images)
+            except UnusablePair as error:
+                return Found(pair, error.problem)
+            return found_in(pair, contents, self.fitting.labels(contents.labels_HW))
+
+        for found in in_turn(look_at, self.listing.pairs):
+            self.add(found)
+
+    def add(self, found: Found) -> None:
+        self._found.append(found)
+
+    @property
+    def samples(self) -> Samples:
+        """The table of samples, by id: the classes of which a pixel is left at the working size, and the columns."""
+        names, first = self.table.names, int(self.table.has_background)
+        rows = (
+            Sample(
+                each.pair.id,
+                tuple(name for label, name in enumerate(names, first) if label in each.shown),
+                each.pair.values,
+            )
+            for each in self._found
+        )
+        has_ignored = self.table.has_ignored or self.fitting.resize == "pad"
+        return Samples(names, tuple(rows), has_background=self.table.has_background, has_ignored=has_ignored)
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.table, [(each.pair, each.digests) for each in self._found])
+
+    @property
+    def num_shown(self) -> dict[str, int]:
+        """Of each class, the background included, how many images show it."""
+        labels = self.samples.labels
+        return {name: sum(label in each.shown for each in self._found) for label, name in enumerate(labels)}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader decided, and what was done to images that are neither of 8 bits nor coloured."""
+        deep, grey = sum(each.depth == 16 for each in self._found), sum(bool(each.is_grey) for each in self._found)
+        of_all = f"of {len(self._found)} images"
+        return (
+            *self.listing.notes,
+            *[f"{deep} {of_all} have 16 bits a channel, of which 65535 becomes 255."][: deep > 0],
+            *[f"{grey} {of_all} are grey: their three colours are equal."][: grey > 0],
+        )
+
+    def problems(self, *, allow_copies: bool) -> list[Problem]:
+        """What was found until now: of files, of classes that no image shows, and copies at the end."""
+        of_files = [each.problem for each in self._found if each.problem]
+        classes = [] if of_files else self._classes_not_shown()
+        sound = [each for each in self._found if not each.problem]
+        groups = [] if allow_copies else alike(sound, lambda each: each.picture)
+        copies = [copy_problem([each.pair.image_place for each in group]) for group in groups]
+        return [*self.listing.problems, *of_files, *classes, *copies]
+
+    def refuse_problems(self, *, allow_copies: bool) -> None:
+        """Raises DataError with all of them, if there are any."""
+        if problems := self.problems(allow_copies=allow_copies):
+            raise DataError(problems)
+
+    def _classes_not_shown(self) -> list[Problem]:
+        shown = frozenset().union(*(each.shown for each in self._found))
+        at_own_size = frozenset().union(*(each.shown_at_own_size for each in self._found))
+        problems = []
+        for label, name in enumerate(self.table.names, int(self.table.has_background)):
+            if label in shown or not self._found:
+                continue
+            if label in at_own_size:
+                what = f"its pixels vanish in every image at {self.fitting.size}: raise training.image_size"
+            else:
+                what = f"a class that no image shows: take it out of {CLASSES}"
+            problems.append(Problem(name, what))
+        return problems
+
+
+def found_in(pair: Pair, contents: Contents, labels_HW: Pixels) -> Found:
+    """:param labels_HW: at the working size."""
+    own, shown = _labels_in(contents.labels_HW), _labels_in(labels_HW)
+    image_HWC, picture = contents.image_HWC, contents.image_digest
+    if image_HWC is not None:
+        picture = hashlib.sha256(str(image_HWC.shape).encode() + image_HWC.tobytes()).digest()
+    problem = None
+    if not shown:
+        problem = Problem(pair.mask_place, "every pixel is ignored: leave the image out")
+    digests = contents.image_digest, contents.mask_digest
+    return Found(pair, problem, shown, own, contents.depth, contents.is_grey, picture, digests)
+
+
+def _labels_in(labels_HW: Pixels) -> frozenset[int]:
+    counts = np.bincount(labels_HW.ravel(), minlength=IGNORED + 1)
+    return frozenset(np.flatnonzero(counts[:IGNORED]).tolist())
+
+
+def fingerprint_of(table: LabelTable, contents: Sequence[tuple[Pair, tuple[bytes, bytes]]]) -> str:
+    """SHA-256 (hexadecimal) of what the masks' values mean, and of all ids and contents, in the order of ids: the same
+    wherever the data set lies. The columns are not in it: splits that they decide are named by their samples."""
+    digest = hashlib.sha256(table.meaning.encode())
+    for pair, (image, mask) in sorted(contents, key=lambda each: each[0].id):
+        digest.update(f"\0{pair.id}\0".encode() + image + b"\0" + mask)
+    return digest.hexdigest()
+
+
+def fingerprint(listing: Listing, table: LabelTable) -> str:
+    """The same of files that are not decoded. Raises DataError if one cannot be read."""
+    try:
+        digests = list(in_turn(digests_of, listing.pairs))
+    except UnusablePair as error:
+        raise DataError([error.problem]) from error
+    return fingerprint_of(table, list(zip(listing.pairs, digests, strict=True)))
+
+
+def in_turn(look: Callable[[Pair], Result], pairs: Iterable[Pair]) -> Iterator[Result]:
+    """look(pair) of each, in order: some are looked at at once, and few are in memory."""
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    waiting: deque[Future[Result]] = deque()
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:  # of warnings: threads leave them as they like
+        warnings.simplefilter("ignore")
+        for pair in pairs:
+            waiting.append(pool.submit(look, pair))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
