@@ -40,8 +40,9 @@ Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_lie
 
 
 class Pairs(Section):
-    """Photographs with label maps. What is not given is recognised; `study init FOLDER` writes down what it took. In the
-    places of images and masks {part} stands for each of several folders, such as train and val, and is a column."""
+    """Photographs with label maps. What is not given is recognised; `study init FOLDER` writes down what it took.
+    In the places of images and masks {part} stands for each of several folders, such as train and val, and is a
+    column."""
 
     format: Format | None = None
     """folders: images and masks as files; coco: outlines in one JSON file; parquet: Hugging Face's columns."""
