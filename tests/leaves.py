@@ -26,6 +26,9 @@ name = "leaves"
 grid = { models = ["icnet"], losses = ["ce"], splits = ["random_0", "clinic_a", "even_days"] }
 training = { image_size = 16, epochs = 2, batch_size = 4 }
 
+[splits]
+allow_absent_classes = true
+
 [splits.held_out]
 site.clinic_a = ["clinic A"]
 day.even_days = { "*" = [0] }

@@ -20,7 +20,7 @@ def refusal(samples: Samples, *splits: str, **section: object) -> str:
 
 def test_a_class_without_a_test_sample_is_refused_with_the_remedy() -> None:
     message = refusal(RARE, *(f"fold_{i}" for i in range(5)))
-    assert "class root (one sample shows it) and 1 more: no sample to test on shows the class: take another" in message
+    assert "class root (1 sample shows it) and 1 more: no sample to test on shows the class: take another" in message
     assert "splits.allow_absent_classes = true" in message
     assert "leaf" not in message
     assert "no sample to train on shows the class" in message, "the fold with the only one"
@@ -28,7 +28,7 @@ def test_a_class_without_a_test_sample_is_refused_with_the_remedy() -> None:
 
 def test_held_out_values_are_the_remedy_of_a_held_out_split() -> None:
     message = refusal(RARE, "first", held_out={"patient": {"first": ["p0"]}})
-    assert "first, class root (one sample shows it): no sample to test on" in message
+    assert "first, class root (1 sample shows it): no sample to test on" in message
     assert "take other values in splits.held_out" in message
 
 

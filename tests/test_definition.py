@@ -85,7 +85,7 @@ RANGE = {"low": 0.5, "high": 1.0}
         ({"model": {"widht": 0.5}}, ["model.widht: unknown key", "did you mean width?"]),
         (
             {"model": {"depth": [3]}, "grid": {"models": ["pkg:Net"]}},
-            ["1 problem:", "model.depth: must be true or false, a number or text, not (3,)"],
+            ["1 problem:", "model.depth: must be true or false, a number or text, not [3]"],
         ),
         (
             {"grid": {"models": ["pkg:Net"]}} | searched("model.depth", low=1, high=3),

@@ -23,7 +23,7 @@ from analysis.errors import AnalysisError
 from analysis.load import load as load_scores
 from study.cells import parse_trial, trials
 from study.commands.plan import plan, plan_here
-from study.data_set import catalogue_of
+from study.data_set import CutOutsOfFolder, data_set_of
 from study.definition.file import load, parse, read_toml
 from study.errors import StudyError
 from study.planning.cost import readable
@@ -219,6 +219,8 @@ def test_hostile_names_in_a_data_set(folder: Path, place: str, name: str) -> Non
     path.write_bytes(picture("PNG"))
     definition = load("demo", [f"data.path={tomli_w.dumps({'p': str(folder)}).partition('= ')[2].strip()}"])
     with answered():
-        catalogue = catalogue_of(definition)
+        data = data_set_of(definition)
+        assert isinstance(data, CutOutsOfFolder)
+        catalogue = data.catalogue
         load_images(catalogue, square(16))
         assert all(folder.resolve() in file.path.resolve().parents for file in catalogue.files)

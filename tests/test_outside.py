@@ -270,10 +270,8 @@ def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.Mo
 def test_a_plan_compares_code_as_a_run_does_and_imports_none_of_it(folder: Path, tmp_path: Path) -> None:
     """And data, splits and versions: by the same rule."""
     definition, out = load(str(folder / "mine.toml"), ["simulate=true"]), tmp_path / "out"
-    catalogue = data_set.catalogue_of(definition)
-    splits = make_splits(definition, data_set.samples_of(definition, catalogue))
-    source = data_set.source_of(definition, catalogue)
-    fingerprint, outside = data_set.fingerprint_of(catalogue), outside_of(definition)
+    source, fingerprint = data_set.data_set_of(definition).load()
+    splits, outside = make_splits(definition, source.samples), outside_of(definition)
     study = Prepared(definition, source, splits, fingerprint, provenance(), outside)
     trial = parse_trial("icnet-parts~focal-random_0-s0-t00")
     tables = simulate(Run(study, trial, definition.default_point))

@@ -12,7 +12,7 @@ from pair_formats import CLASSES, FORMATS, coloured, palette, plain, save, scene
 from PIL import Image
 
 from study.commands.init import init
-from study.data_set import samples_of
+from study.data_set import data_set_of
 from study.definition.file import load
 from study.errors import StudyError
 from study.first_look.columns import propose_pattern
@@ -42,7 +42,7 @@ def test_of_every_format_a_definition_is_written_that_runs(tmp_path: Path, forma
     assert [each["name"] for each in look.classes if each["name"] != "ignored"] == ["background", *CLASSES]
     definition = load(str(tmp_path / "set.toml"))
     assert definition.data.pairs is not None
-    samples = samples_of(definition)
+    samples = data_set_of(definition).samples()
     assert samples.classes == CLASSES
     assert make_splits(definition, samples).keys() == set(definition.grid.splits)
 
@@ -114,7 +114,7 @@ def test_masks_of_colours_are_named_by_them(tmp_path: Path) -> None:
         "class_00ff00": "#00ff00",
         "class_ff0000": "#ff0000",
     }
-    assert samples_of(definition).rows[0].classes == ("class_000000",)
+    assert data_set_of(definition).samples().rows[0].classes == ("class_000000",)
 
 
 def test_names_that_no_class_may_have_are_changed_and_said(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_is_set_is_kept(tmp_path: Path) -> None:
     assert definition.data.pairs.classes == {"sky": 0, "road": 1}
     assert definition.data.pairs.ignore == (11,)
     assert definition.splits.unit == "drive"
-    assert samples_of(definition).rows[0].values == {"drive": "a", "frame": "00"}
+    assert data_set_of(definition).samples().rows[0].values == {"drive": "a", "frame": "00"}
 
 
 def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
     definition = load(str(tmp_path / "standin.toml"))
     assert definition.data.path == "standin"
     assert set(definition.splits.held_out) == {"angle"}
-    make_splits(definition, samples_of(definition))
+    make_splits(definition, data_set_of(definition).samples())
     save(folder / "images/0/x.png", np.zeros((9, 9, 4), np.uint8))
     save(folder / "masks/0/x.png", np.zeros((9, 9, 4), np.uint8))
     with pytest.raises(StudyError, match=r"more than one layout fits.*--format cut-outs.*--format folders"):

@@ -14,8 +14,7 @@ import pytest
 from small_pairs import encoded, listing, pair, scenes, write_definition
 
 from study.commands.data import describe_data
-from study.data_set import fingerprint_of, samples_of, source_of
-from study.data_set import load as load_definition
+from study.data_set import PairsOfFolder, data_set_of
 from study.definition.file import load as definition_from
 from study.errors import StudyError
 from trainers.counting import counted_at_own_size
@@ -161,9 +160,9 @@ def test_without_labels_at_their_own_size_nothing_is_counted_there() -> None:
 
 def test_a_definition_of_pairs(tmp_path: Path) -> None:
     definition = definition_from(str(write_definition(tmp_path)))
-    source, fingerprint = load_definition(definition)
-    assert fingerprint == fingerprint_of(definition)
-    assert source.samples == samples_of(definition) == source_of(definition).samples
+    source, fingerprint = data_set_of(definition).load()
+    assert fingerprint == data_set_of(definition).fingerprint()
+    assert source.samples == data_set_of(definition).samples()
     assert [row.id for row in source.samples.rows] == sorted(scenes())
     assert source.samples.labels == ("background", "mug", "pen")
     assert source.samples.has_ignored, "what is put around images"
@@ -174,7 +173,7 @@ def test_planning_decodes_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     definition = definition_from(str(write_definition(tmp_path)))
     monkeypatch.delattr(reading, "decode_image")
-    assert len(samples_of(definition).rows) == len(scenes())
+    assert len(data_set_of(definition).samples().rows) == len(scenes())
 
 
 def test_running_lists_the_folder_once_and_decodes_each_file_once(
@@ -207,13 +206,13 @@ def test_plan_and_run_refuse_the_same(tmp_path: Path, problem: str) -> None:
     else:
         mask.write_bytes(encoded(scenes()["scene_00"][1] + np.uint8(9)))
     messages = []
-    for open_ in (samples_of, source_of):
+    for open_ in (PairsOfFolder.samples, PairsOfFolder.load):
         with pytest.raises(StudyError) as error:
-            open_(definition_from(str(path)))
+            open_(data_set_of(definition_from(str(path))))
         messages.append(str(error.value))
     assert messages[0] == messages[1]
     if problem == "copy":
-        assert len(source_of(definition_from(str(path), ["data.allow_copies=true"])).samples.rows) == 19
+        assert len(data_set_of(definition_from(str(path), ["data.allow_copies=true"])).samples().rows) == 19
 
 
 @pytest.mark.parametrize(
@@ -224,15 +223,14 @@ def test_plan_and_run_refuse_the_same(tmp_path: Path, problem: str) -> None:
     ],
 )
 def test_keys_of_pairs_are_refused_for_cut_outs(setting: str, message: str) -> None:
-    for open_ in (samples_of, source_of):
-        with pytest.raises(StudyError, match=message):
-            open_(definition_from("demo", [setting]))
+    with pytest.raises(StudyError, match=message):
+        data_set_of(definition_from("demo", [setting]))
 
 
 def test_a_set_of_pairs_is_described(tmp_path: Path) -> None:
     definition = definition_from(str(write_definition(tmp_path)))
     report = describe_data(definition=definition)
-    assert report.fingerprint == fingerprint_of(definition)
+    assert report.fingerprint == data_set_of(definition).fingerprint()
     assert "18 images, of which show:\nbackground  18\nmug  18\npen  18" in report.text
     assert "No problems." in report.text
     (tmp_path / "data/images/scene_00.png").write_bytes(b"words")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_study import write_data
 
-from study.data_set import catalogue_of, samples_of, scene_rules
+from study.data_set import data_set_of, scene_rules
 from study.definition.file import load, parse
 from study.errors import StudyError
 from study.prepare import prepare
@@ -69,7 +69,7 @@ def test_too_few_scenes_are_named_with_the_remedy(tmp_path: Path) -> None:
         (data / f"backgrounds/{number}.png").unlink()
     table = {"data": {"path": str(data)}, "grid": {"splits": ["random_0"]}, "training": {"batch_size": 4}}
     refused, shared = parse(table), parse(table | {"splits": {"shared_backgrounds": True}})
-    for check in (lambda definition: samples_of(definition, catalogue_of(definition)), prepare):
+    for check in (lambda definition: data_set_of(definition).samples(), prepare):
         with pytest.raises(StudyError, match=r"2 background groups .*splits.shared_backgrounds=true"):
             check(refused)
         check(shared)

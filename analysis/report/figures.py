@@ -203,11 +203,11 @@ def _class_rows(
     axes: Axes, names: Sequence[str], wide: pd.DataFrame, intervals: pd.DataFrame, table: pd.DataFrame
 ) -> None:
     """A row for each class: a dot for every random split, its interval (low, middle, high) where it has one, and every
-    held-out split of the table as a number in the colour of its axis.
+    other split of the table as a number, held-out ones in the colour of their axis.
 
     :param wide: class x (kind, split).
     """
-    random, held_out = of_kind(wide, RANDOM), of_kind(wide, HELD_OUT)
+    random, numbered = of_kind(wide, RANDOM), wide.drop(columns=RANDOM, level="split_kind", errors="ignore")
     colours = colours_of(axes_of(table))
     axis_of = table.drop_duplicates("split").set_index("split")["axis"]
     for y, name in enumerate(names):
@@ -217,8 +217,8 @@ def _class_rows(
             low, middle, high = intervals.loc[name]
             axes.plot([low, high], [y, y], "-", color=INK, lw=1.4)
             axes.plot([middle], [y], "|", color=INK, ms=9, mew=1.6)
-        for split, score in held_out.loc[name].items():
-            _number(axes, score, y + 0.34, split, colours[axis_of[split]])
+        for (_, split), score in numbered.loc[name].items():
+            _number(axes, score, y + 0.34, split, colours.get(axis_of[split], INK))
     objects = sum(name not in NOT_OBJECTS for name in names)
     axes.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)))
     axes.set_yticklabels(_plain(names))
@@ -226,7 +226,7 @@ def _class_rows(
         axes.axhline(objects - 0.5, color=FAINT, lw=0.6)
     axes.grid(visible=False, axis="y")
     for kind, axis in kinds_of(table):
-        colour, marker, how = (OF_RANDOM, "o", "") if kind == RANDOM else (colours[axis], "$0$", ", by number")
+        colour, marker, how = (OF_RANDOM, "o", "") if kind == RANDOM else (colours.get(axis, INK), "$0$", ", by number")
         label = f"{in_words(kind, plain_text(axis))}{how}"
         axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
     legend_above(axes, columns=2 if len(kinds_of(table)) < 3 else 1)

@@ -123,7 +123,7 @@ def _describe_pairs(definition: Definition, described: Pairs) -> DataReport:
         path=definition.data.path,
         num_samples=len(samples.rows),
         counts={axis: describe(samples, axis) for axis in samples.columns},
-        tables="\n".join([f"{len(samples.rows)} images, of which show:\n{shown}", *tables, *survey.notes]),
+        tables="\n".join([f"{counted(len(samples.rows), 'image')}, of which show:\n{shown}", *tables, *survey.notes]),
         num_backgrounds=0,
         num_groups=0,
         fingerprint=None if problems else survey.fingerprint,

@@ -22,7 +22,7 @@ from trainers.data.pairs.listing import refuse_no_folder
 from trainers.data.pairs.recognise import Layout, layouts_of, settled
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Samples, in_words
-from trainers.printable import is_text, printable
+from trainers.printable import counted, is_text, printable
 
 CUT_OUTS = "cut-outs"
 FORMATS = (CUT_OUTS, "folders", "coco", "parquet")
@@ -210,11 +210,11 @@ def _from_file(path: str, file: Path) -> str:
 
 def _sizes_in_words(num_images: int, sizes: dict[str, int]) -> str:
     if len(sizes) == 1:
-        return f"{num_images} images of {next(iter(sizes))} pixels (height x width)."
+        return f"{counted(num_images, 'image')} of {next(iter(sizes))} pixels (height x width)."
     first, count = next(iter(sizes.items()))
-    return f"{num_images} images of {len(sizes)} sizes; the commonest is {first} pixels (height x width), of {count}."
+    return f"{counted(num_images, 'image')} of {counted(len(sizes), 'size')}; the commonest is {first} pixels (height x width), of {count}."
 
 
 def _values_in_words(values: list[Any]) -> str:
     told = ", ".join(in_words(value) for value in values[:_VALUES_TOLD])
-    return f"{len(values)} values: {told}{', ...' * (len(values) > _VALUES_TOLD)}"
+    return f"{counted(len(values), 'value')}: {told}{', ...' * (len(values) > _VALUES_TOLD)}"

@@ -12,6 +12,7 @@ from trainers.data.class_names import MAX_CLASSES, RESERVED_NAMES
 from trainers.data.pairs.description import BACKGROUNDS, MaskValue, Pairs
 from trainers.data.pairs.pair import Listing
 from trainers.data.problems import DataError, Problem
+from trainers.printable import counted
 
 VOID = 255
 _SMALL = 128
@@ -53,9 +54,7 @@ def name_classes(described: Pairs, listing: Listing, found: list[MaskValue]) -> 
     if described.classes is not None or listing.classes is not None:
         named = _given(described, listing)
     elif len(found) > MAX_CLASSES + 1:
-        what = (
-            f"{len(found)} values in the masks, and at most {MAX_CLASSES} classes can be told apart: are these masks?"
-        )
+        what = f"{counted(len(found), 'value')} in the masks, at most {MAX_CLASSES} can be told apart: are these masks?"
         raise DataError([Problem(".", what)])
     else:
         ignored = described.ignore or listing.ignore

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainers.data.table import Samples
+from trainers.printable import counted
 
 _MARK = re.compile(r"([_ .-]+)")
 
@@ -41,7 +42,7 @@ def propose_pattern(ids: Sequence[str]) -> ProposedPattern | None:
             names[kind] += 1
             name = kind if names[kind] == 1 else f"{kind}_{names[kind]}"
             words.append(f"{{{name}}}")
-            told.append(f"{name} ({len(set(column))} values, such as {min(column)})")
+            told.append(f"{name} ({counted(len(set(column)), 'value')}, such as {min(column)})")
         levels.append("".join(words))
     text = "/".join(levels)
     if not names["group"] or "{" in "".join(_literals(text)):

@@ -9,7 +9,7 @@ from study.definition.keys import as_toml
 from study.first_look.pairs import PairsSeen
 from study.first_look.splits import ProposedSplits
 from study.proposals import held_out_in_toml
-from trainers.printable import printable
+from trainers.printable import counted, printable
 
 _SETTLED = ("format", "images", "masks", "image_suffix", "mask_suffix", "metadata", "columns")
 _SEARCH = """\
@@ -29,7 +29,7 @@ def pairs_in_toml(
     """
     lines = [
         comment(f"Written by study init: {layout}."),
-        comment(f"{len(seen.samples.rows)} images. Every key is explained by `study keys`."),
+        comment(f"{counted(len(seen.samples.rows), 'image')}. Every key is explained by `study keys`."),
         f"name = {as_toml(name)}",
         "seed = 0",
         "",

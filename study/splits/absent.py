@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from trainers.data.problems import Problem, in_lines
 from trainers.data.split import Split
 from trainers.data.table import Samples
+from trainers.printable import counted
 
 REMEDIES = {
     "random": "another seed",
@@ -55,5 +56,5 @@ def _problem(split: Split, part: str, name: str, count: int) -> Problem:
         "that show it, or set splits.allow_absent_classes = true (its scores are then undefined there)"
     )
     return Problem(
-        f"{split.name}, class {name}", what, "one sample shows it" if count == 1 else f"{count} samples show it"
+        f"{split.name}, class {name}", what, f"{counted(count, 'sample')} {'shows' if count == 1 else 'show'} it"
     )

@@ -13,6 +13,7 @@ from study.errors import LONGEST_SHOWN, brief
 from study.splits.parts import Division, SplitError, as_written
 from trainers.data.problems import Problem
 from trainers.data.table import Samples
+from trainers.printable import counted
 
 Entry = Mapping[str, list[str]]
 """train, val or test -> what is in it."""
@@ -29,7 +30,8 @@ def given(name: str, definition: Definition, samples: Samples) -> Division:
     assert described.file is not None
     number, entries = int(name.removeprefix("given_")), read_entries(described.file)
     if number >= len(entries):
-        what = f"splits.given.file has {len(entries)} splits, given_0 to given_{len(entries) - 1}: {described.file}"
+        last = f"given_{len(entries) - 1}"
+        what = f"splits.given.file has {counted(len(entries), 'split')}, given_0 to {last}: {described.file}"
         raise SplitError([Problem(name, what)])
     return _division(_found(name, entries[number], samples))
 

@@ -15,6 +15,7 @@ from trainers.data.pairs.pattern import Pattern, as_values
 from trainers.data.problems import Problem
 from trainers.data.table import Value
 from trainers.data.walk import place_of
+from trainers.printable import counted
 
 FILE_NAME = "file_name"
 METADATA = "metadata.csv"
@@ -136,7 +137,9 @@ def read_table(file: Path) -> dict[int, dict[str, str]]:
         raise ValueError(f"{bad[0][:40]!r} is no name of a column: it has 1 to 100 characters, all printable")
     uneven = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
     if uneven:
-        raise ValueError(f"row {uneven[0]} has {len(rows[uneven[0] - 2])} cells and the header {len(header)}")
+        raise ValueError(
+            f"row {uneven[0]} has {counted(len(rows[uneven[0] - 2]), 'cell')} and the header {len(header)}"
+        )
     cells = [[cell.strip() for cell in row] for row in rows]
     return {number: dict(zip(header, row, strict=True)) for number, row in enumerate(cells, 2)}
 

@@ -22,6 +22,7 @@ from trainers.data.pairs.reading import Contents, UnusablePair, digests_of, read
 from trainers.data.pixels import Pixels
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Sample, Samples
+from trainers.printable import counted
 
 MOST_THREADS = 8
 """That decode at once: each has an image in memory."""
@@ -98,7 +99,7 @@ class Survey:
     def notes(self) -> tuple[str, ...]:
         """What the reader decided, and what was done to images that are neither of 8 bits nor coloured."""
         deep, grey = sum(each.depth == 16 for each in self._found), sum(bool(each.is_grey) for each in self._found)
-        of_all = f"of {len(self._found)} images"
+        of_all = f"of {counted(len(self._found), 'image')}"
         return (
             *self.listing.notes,
             *[f"{deep} {of_all} have 16 bits a channel, of which 65535 becomes 255."][: deep > 0],
