@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from study.definition.splits import HELD_OUT_SPLIT
 from trainers.data.distribution import describe
@@ -35,8 +35,8 @@ def propose_held_out(samples: Samples, axis: str) -> Tested:
     rows = list(zip(*in_order.values(), strict=False))  # as many as the class with the fewest values has
     most = MOST_OF_WORDS if all(isinstance(value, str) for value in samples.values(axis)) else MOST_PROPOSED
     spread = rows[:: math.ceil(len(rows) / most) or 1]
-    name = _split_name(axis)
-    return {f"{name}_{number}": _tested(dict(zip(in_order, row, strict=True))) for number, row in enumerate(spread)}
+    tested = [_tested(dict(zip(in_order, row, strict=True))) for row in spread]
+    return dict(zip(_split_names(axis, tested), tested, strict=True))
 
 
 def proposed_unit(samples: Samples) -> str | None:
@@ -82,9 +82,20 @@ def _candidates(samples: Samples, axis: str) -> dict[str, list[Value]]:
     return {name: sorted(found, key=lambda value: value not in shared) for name, found in candidates.items()}
 
 
-def _split_name(axis: str) -> str:
-    name = SHORT_NAMES.get(axis) or re.sub(r"[^a-z0-9]+", "_", axis.lower()).strip("_")[:30]
-    return name if HELD_OUT_SPLIT.fullmatch(f"{name}_0") else f"by_{name or 'value'}"
+def _split_names(axis: str, tested: Sequence[Mapping[str, tuple[Value, ...]]]) -> list[str]:
+    """Of the axis and the word that a split tests; numbers stand where there is no such word, or it makes no name."""
+    name = SHORT_NAMES.get(axis) or _in_a_name(axis)[:30]
+    name = name if HELD_OUT_SPLIT.fullmatch(f"{name}_0") else f"by_{name or 'value'}"
+    words = [next(iter(each.values()))[0] if len(each) == 1 else 0 for each in tested]
+    slugs = [_in_a_name(word) for word in words if isinstance(word, str)]
+    by_word = [slug if slug.startswith(name) else f"{name}_{slug}" for slug in slugs]
+    if len(set(by_word)) == len(tested) and all(map(HELD_OUT_SPLIT.fullmatch, by_word)):
+        return by_word
+    return [f"{name}_{number}" for number in range(len(tested))]
+
+
+def _in_a_name(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def _tested(values: dict[str, Value]) -> dict[str, tuple[Value, ...]]:

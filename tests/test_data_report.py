@@ -22,7 +22,7 @@ from study.splits import make_split, make_splits, split_problems
 from study.terminal.cli import main
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.distribution import describe
-from trainers.data.table import Sample, Samples
+from trainers.data.table import Sample, Samples, Value
 
 ROTATIONS = ("rot_0", "rot_1", "rot_2")
 
@@ -113,8 +113,8 @@ def test_a_column_of_groups_is_proposed_as_the_unit() -> None:
     assert "# No split holds out visit: a Patient has several." in proposed
     definition = parse({**tomllib.loads(proposed), "training": {"batch_size": 2}})
     assert definition.splits.unit == "Patient"
-    assert definition.splits.held_out["site"] == {"site_0": {"*": ("A",)}, "site_1": {"*": ("B",)}}
-    assert [*definition.splits.held_out["Patient"]] == [f"patient_{i}" for i in range(6)]
+    assert definition.splits.held_out["site"] == {"site_a": {"*": ("A",)}, "site_b": {"*": ("B",)}}
+    assert [*definition.splits.held_out["Patient"]] == [f"patient_p{i}" for i in range(6)]
     assert split_problems(definition, samples) == []
 
 
@@ -131,13 +131,24 @@ def test_of_words_up_to_twenty_are_held_out_one_by_one() -> None:
         assert len(propose_held_out(Samples(("leaf",), tuple(rows)), "site")) == proposed
 
 
+def test_splits_are_called_by_the_words_that_they_test_or_numbered() -> None:
+    def names(axis: str, *values: Value) -> list[str]:
+        rows = [Sample(f"{value}/{i}", ("leaf",), {axis: value}) for value in values for i in range(2)]
+        return list(propose_held_out(Samples(("leaf",), tuple(rows)), axis))
+
+    assert names("clinic", "A (north)", "clinic B") == ["clinic_a_north", "clinic_b"]
+    assert names("clinic", "A+", "A-") == ["clinic_0", "clinic_1"]
+    assert names("clinic", "x" * 60, "y") == ["clinic_0", "clinic_1"]
+    assert names("day", 3, 4) == ["day_0", "day_1"]
+
+
 def test_a_value_without_samples_of_some_class_is_not_proposed() -> None:
     rows = [
         Sample(f"{s}{i}", ("leaf", "stem") if s != "A" else ("leaf",), {"site": s}) for s in "ABC" for i in range(3)
     ]
     assert propose_held_out(Samples(("leaf", "stem"), tuple(rows)), "site") == {
-        "site_0": {"*": ("B",)},
-        "site_1": {"*": ("C",)},
+        "site_b": {"*": ("B",)},
+        "site_c": {"*": ("C",)},
     }
 
 

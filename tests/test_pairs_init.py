@@ -65,7 +65,7 @@ def test_what_it_says_is_what_it_writes(tmp_path: Path, monkeypatch: pytest.Monk
     }
     assert written["training"]["image_size"] == [48, 64]
     assert written["training"]["resize"] == "stretch"
-    assert written["splits"]["held_out"] == {"group": {f"group_{n}": {"*": ["abcd"[n]]} for n in range(4)}}
+    assert written["splits"]["held_out"] == {"group": {f"group_{letter}": {"*": [letter]} for letter in "abcd"}}
     assert written["splits"]["unit"] == "group"
     assert look.sizes == {"48 x 64": 16}
     assert look.columns["group"] == ["a", "b", "c", "d"]
@@ -151,7 +151,7 @@ def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None
     assert definition.data.pairs is not None
     assert definition.data.pairs.metadata == "metadata.csv"
     assert definition.splits.unit == "patient"
-    assert definition.splits.held_out["patient"]["patient_0"] == {"*": ("p0",)}
+    assert definition.splits.held_out["patient"]["patient_p0"] == {"*": ("p0",)}
     assert set(definition.splits.held_out) == {"patient", "sex"}  # both sides are of one patient
     assert "No split holds out side." in look.notes
     assert look.columns["patient"] == [f"p{number}" for number in range(6)]
