@@ -93,7 +93,7 @@ def test_any_column_is_proposed_also_of_samples_that_show_several_classes() -> N
     samples = Samples(("leaf", "stem"), tuple(rows))
     assert propose_held_out(samples, "day") == {f"day_{day}": {"*": (day,)} for day in range(4)}
     table = tomllib.loads(proposed_toml(samples))
-    assert table["splits"]["held_out"]["Site ID"] == {"site_id_0": {"*": ["A"]}, "site_id_1": {"*": ["B"]}}
+    assert table["splits"]["held_out"]["Site ID"] == {"site_id_a": {"*": ["A"]}, "site_id_b": {"*": ["B"]}}
     assert split_problems(parse({**table, "training": {"batch_size": 2}}), samples) == []
 
 
@@ -114,7 +114,7 @@ def test_a_column_of_groups_is_proposed_as_the_unit() -> None:
     definition = parse({**tomllib.loads(proposed), "training": {"batch_size": 2}})
     assert definition.splits.unit == "Patient"
     assert definition.splits.held_out["site"] == {"site_a": {"*": ("A",)}, "site_b": {"*": ("B",)}}
-    assert [*definition.splits.held_out["Patient"]] == [f"patient_p{i}" for i in range(6)]
+    assert [*definition.splits.held_out["Patient"]] == [f"patient_{i}" for i in range(6)]
     assert split_problems(definition, samples) == []
 
 
