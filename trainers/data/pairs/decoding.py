@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -92,6 +91,8 @@ def _depth_of(image: Image.Image) -> int:
 
 def _sixteen_bits(content: bytes, image: Image.Image) -> NDArray[Any]:
     """(H, W), or (H, W, 3) in RGB, of a file that Pillow has decoded without complaint: it drops the low bytes."""
+    import cv2  # takes time to import: few files have 16 bits
+
     pixels = cv2.imdecode(np.frombuffer(pixels_alone(content), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != (image.height, image.width):
         raise damaged("its 16 bits cannot be read")

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
+from PIL import Image
 
 from trainers.data.class_names import IGNORED
 from trainers.data.copies import alike, copy_problem
@@ -149,8 +149,8 @@ def found_in(pair: Pair, contents: Contents, labels_HW: Pixels) -> Found:
 
 
 def _labels_in(labels_HW: Pixels) -> frozenset[int]:
-    counts = np.bincount(labels_HW.ravel(), minlength=IGNORED + 1)
-    return frozenset(np.flatnonzero(counts[:IGNORED]).tolist())
+    counts = Image.fromarray(labels_HW).histogram()  # several times as fast as numpy on so small numbers
+    return frozenset(label for label, count in enumerate(counts[:IGNORED]) if count)
 
 
 def fingerprint_of(table: LabelTable, contents: Sequence[tuple[Pair, tuple[bytes, bytes]]]) -> str:
