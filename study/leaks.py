@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from study.definition import Definition
 from trainers.data.likeness import Likeness, likeness, partners
-from trainers.data.problems import Problem
+from trainers.data.problems import Problem, in_lines
 from trainers.data.source import Source
 from trainers.data.split import Split
 
@@ -22,15 +22,12 @@ class Leak:
     """Ids: a test image, and the first of its counterparts."""
     num_test: int
 
-    @property
-    def in_words(self) -> str:
+    def as_problem(self, remedy: str) -> Problem:
+        """What is to be known of it, in words that are the same for all splits that have such images."""
         one, other = self.pairs[0]
         like = "an identical" if self.is_identical else "a near-identical"
-        verb = "has" if len(self.pairs) == 1 else "have"
-        return (
-            f"{len(self.pairs)} of {self.num_test} test images {verb} {like} image among those trained on or validated "
-            f"with, e.g. {one} and {other}"
-        )
+        what = f"test images with {like} image among those trained on or validated with: {remedy}"
+        return Problem(f"split {self.split}", what, f"{len(self.pairs)} of {self.num_test}, e.g. {one} and {other}")
 
 
 def likeness_of(source: Source, split: Split) -> Likeness:
@@ -71,11 +68,11 @@ def leak_problems(found: Iterable[Leak], definition: Definition) -> list[Problem
     if definition.data.allow_copies:
         return []
     what = "keep one of them, set splits.unit to a column that they share, or set data.allow_copies = true"
-    return [Problem(f"split {leak.split}", f"{leak.in_words}: {what}") for leak in found if leak.is_identical]
+    return [leak.as_problem(what) for leak in found if leak.is_identical]
 
 
 def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
-    """The near-identical images, and the identical ones that are allowed, as warnings."""
+    """The near-identical images, and the identical ones that are allowed, as warnings: a line for each kind."""
     unit = definition.splits.unit
     what = (
         "set splits.unit to a column that they share"
@@ -83,4 +80,4 @@ def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
         else f"splits.unit, {unit}, does not keep them together"
     )
     shown = [leak for leak in found if not leak.is_identical or definition.data.allow_copies]
-    return [f"split {leak.split}: {leak.in_words}: {what}" for leak in shown]
+    return in_lines(leak.as_problem(what) for leak in shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -122,14 +122,18 @@ def test_the_words_for_it() -> None:
     found = list(leaks(FOUND, [DIVIDED]))
     (problem,) = leak_problems(found, parse({}))
     assert str(problem).startswith(
-        "split divided: 1 of 4 test images has an identical image among those trained on or validated with, "
-        "e.g. b and a"
+        "split divided (1 of 4, e.g. b and a): test images with an identical image among those trained on or validated "
+        "with: keep one of them"
     )
     assert "data.allow_copies = true" in str(problem)
     assert leak_notes(found, parse({})) == [
-        "split divided: 3 of 4 test images have a near-identical image among those trained on or validated with, e.g. "
-        "c and a: set splits.unit to a column that they share"
+        "split divided (3 of 4, e.g. c and a): test images with a near-identical image among those trained on or "
+        "validated with: set splits.unit to a column that they share"
     ]
+    several = leaks(FOUND, [replace(DIVIDED, name=f"random_{i}") for i in range(5)])
+    identical, near = leak_notes(several, parse({"data": {"allow_copies": True}}))
+    assert "split random_2 (1 of 4, e.g. b and a) and 2 more: test images with an identical" in identical
+    assert "split random_2 (3 of 4, e.g. c and a) and 2 more: test images with a near-identical" in near
     allowed = parse({"data": {"allow_copies": True}, "splits": {"unit": "patient"}})
     assert leak_problems(found, allowed) == []
     assert len(leak_notes(found, allowed)) == 2
