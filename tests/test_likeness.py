@@ -169,10 +169,11 @@ def of_pairs(**splits: object) -> Definition:
 
 def test_a_study_of_photographs_notes_near_identical_ones_and_refuses_identical_ones() -> None:
     (note,) = prepared(of_pairs(), Photographs(), "f").notes
-    assert note.startswith("split random_0: ")
-    assert "of 5 test images have a near-identical image among those trained on" in note
+    assert note.startswith("split random_0 (")
+    assert " of 5, e.g. " in note
+    assert "test images with a near-identical image among those trained on" in note
     with pytest.raises(
-        StudyError, match=r"problems? in the splits: split random_0: . of 5 test images ha.* an identical"
+        StudyError, match=r"problems? in the splits: split random_0 \(. of 5, e.*: test images with an identical"
     ):
         prepared(of_pairs(), Photographs(copied=True), "f")
 
