@@ -2,7 +2,7 @@
 
 A set is drawn in a temporary folder, surveyed as `study plan` does, and opened as `study run` does: every image is
 decoded once into a file. Then batches are drawn from that file, without augmentation. Each step runs in a process of
-its own, whose peak of memory is its own. Linux only. Of 20,000 pairs of 512 x 512 the set takes 7 GiB, its file 20.
+its own, whose peak of memory is its own. Linux only. Of 20,000 pairs of 512 x 512 the set takes 1.3 GiB, its file 20.
 """
 
 from __future__ import annotations
