@@ -1,14 +1,22 @@
 """What a run says of itself: counts, the time left, the heartbeat file, and how it looks on a screen."""
 
 import io
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
 
+import pyte
 import pytest
+from rich.live import Live
+from rich.table import Table
 
 from study.cells import parse_trial, trials
 from study.definition.file import load
 from study.planning.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, trial_seconds
 from study.progress import Progress, Work
 from study.summary import Summary
+from study.terminal import view as view_module
 from study.terminal.printing import PlainConsole
 from study.terminal.view import RunView, live_picture, scores_table
 
@@ -208,3 +216,64 @@ def test_a_run_says_how_good_its_estimate_was() -> None:
 )
 def test_readable_times(seconds: float, text: str) -> None:
     assert readable(seconds) == text
+
+
+class Picture:
+    """Has another number of rows every time."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._rows = progress.done
+
+    def __rich_console__(self, console: object, options: object) -> Iterator[str]:
+        yield from (f"bar {row}" for row in range(self._rows + 1))
+
+
+def test_no_finished_trial_is_lost_and_no_bar_stays_whoever_draws_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread reports that trials end while another draws the picture, larger and smaller in turn; the first is held
+    up, as by a busy machine, when rich has counted the rows to erase and erased none yet."""
+
+    def counted_then_held_up(live: Live, renderables: list[Any]) -> list[Any]:
+        found = process_renderables(live, renderables)
+        time.sleep(0.02 * (threading.current_thread() is threading.main_thread()))
+        return found
+
+    process_renderables = Live.process_renderables
+    monkeypatch.setattr(Live, "process_renderables", counted_then_held_up)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(view_module, "live_picture", Picture)
+    monkeypatch.setattr(view_module, "_SECONDS_BETWEEN_PICTURES", 0.0, raising=False)
+    file, ended, progress = io.StringIO(newline="\r\n"), threading.Event(), a_run()
+    lines = [f"trial {number} has ended" for number in range(40)]
+    with RunView(PlainConsole(file=file, width=110, height=60, force_terminal=True)) as view:
+
+        def draw() -> None:
+            while not ended.wait(0.005):
+                progress.done = (progress.done + 3) % 8
+                view(progress, None)
+
+        drawing = threading.Thread(target=draw)
+        drawing.start()
+        for line in lines:
+            view(progress, line)
+            time.sleep(0.01)
+        ended.set()
+        drawing.join()
+    screen = pyte.Screen(110, 60)
+    pyte.Stream(screen).feed(file.getvalue())
+    assert [row.rstrip() for row in screen.display if row.strip()] == lines
+
+
+def test_lines_break_between_words_on_a_terminal_and_nowhere_else() -> None:
+    line = "icnet-ce-random_0-s0-t01  validation Dice 0.412 at epoch 4 of /a/long/path/that/has/no/blank/in/it at all"
+    table = Table("a", "b", box=None)
+    table.add_row("word " * 30, "x")
+    for is_terminal, num_lines in ((True, 5), (False, 1)):
+        file = io.StringIO()
+        console = PlainConsole(file=file, force_terminal=is_terminal, **({"width": 30} if is_terminal else {}))
+        console.say(line)
+        printed = file.getvalue()
+        assert len(printed.splitlines()) == num_lines
+        assert printed.split() == line.split(), "no word is divided"
+        if not is_terminal:
+            console.print(table)
+            assert len(file.getvalue().splitlines()) == 1 + 2, "neither is a table's cell"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import textwrap
+import threading
 from typing import Any
 
 from rich.console import Console
@@ -12,20 +14,43 @@ from rich.text import Text
 from trainers.printable import printable
 
 
+_WIDE = 10_000  # columns: more than any table has
+
+
 class PlainConsole(Console):
-    """Prints every string as it stands: no markup, no emoji codes, and nothing in it that steers the terminal."""
+    """Prints every string as it stands: no markup, no emoji codes, and nothing in it that steers the terminal.
+
+    On a terminal text breaks between words; in a file or a pipe nothing is broken.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+        self.one_at_a_time = threading.RLock()
+        """Held while anything is printed: what is drawn in place is erased by the rows that it had when printed."""
+        if not self.is_terminal and "width" not in options:
+            self.width = _WIDE
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich's, but one print after the other, from whatever threads."""
+        with self.one_at_a_time:
+            super().print(*objects, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Every string comes here: a line by itself, or a table's cell."""
         return super().render_str(printable(text), **options)
 
     def say(self, *lines: str) -> None:
-        """Print lines, whatever their length: never broken into more."""
+        """Print lines; on a terminal they break between words, and a word that is longer than a row stays whole."""
         for line in lines:
-            self.print(line, soft_wrap=True)
+            for row in self._rows_of(line) if self.is_terminal else [line]:
+                self.print(row, soft_wrap=True)
+
+    def _rows_of(self, line: str) -> list[str]:
+        text, indent = printable(line), line[: len(line) - len(line.lstrip(" "))]
+        rows = textwrap.TextWrapper(
+            self.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        ).wrap(text)
+        return rows or [text]
 
 
 def shell_word(name: str) -> str:

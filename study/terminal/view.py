@@ -19,37 +19,51 @@ from study.terminal.printing import PlainConsole
 from trainers.printable import counted
 
 _SECONDS_BETWEEN_PLAIN_LINES = 60.0
+_SECONDS_BETWEEN_PICTURES = 0.25
 _RUNNING_SHOWN = 8
 
 
 class RunView:
-    """Shows a run as it goes: one live picture on a terminal, a line for every event elsewhere."""
+    """Shows a run as it goes: one live picture on a terminal, a line for every event elsewhere.
+
+    The picture is drawn when the driver reports, by no thread of its own, and never while something else is printed:
+    rich would then erase as many rows as another picture has.
+    """
 
     def __init__(self, console: PlainConsole) -> None:
         self._console = console
         self._progress: Progress | None = None
-        self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
-        self._last_line = time.monotonic()
+        self._live = Live(console=console, get_renderable=self._picture, auto_refresh=False, transient=True)
+        self._last_line = self._last_picture = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._live.start()
+            with self._console.one_at_a_time:
+                self._live.start(refresh=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._console.is_terminal:
-            self._live.stop()
+            with self._console.one_at_a_time:
+                self._live.stop()
 
     def __call__(self, progress: Progress, line: str | None) -> None:
         self._progress = progress
         if self._console.is_terminal:
             if line:
                 self._console.say(line)  # above the live picture
+            self._draw_now_and_then()
         elif line or time.monotonic() - self._last_line > _SECONDS_BETWEEN_PLAIN_LINES:
             self._last_line = time.monotonic()
             self._console.say(_counted(progress, line))
+
+    def _draw_now_and_then(self) -> None:
+        with self._console.one_at_a_time:
+            if time.monotonic() - self._last_picture >= _SECONDS_BETWEEN_PICTURES:
+                self._last_picture = time.monotonic()
+                self._live.refresh()
 
     def _picture(self) -> RenderableType:
         return live_picture(self._progress) if self._progress else "Starting Ray ..."
