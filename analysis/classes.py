@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from trainers import dice
+from trainers.data.class_names import in_papers_order
 from trainers.dice import ALL, BACKGROUND
 
 MACRO = "mean of objects"
 """In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
-CLASSES = (BACKGROUND, "bx", "cl", "dr", "du", "ad", "bo", ALL)  # the paper's order
 NOT_OBJECTS = (*dice.NOT_OBJECTS, MACRO)
 
 
@@ -21,12 +22,14 @@ def is_object(classes: pd.Series[Any]) -> pd.Series[Any]:
 
 def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
     """The rows by class, in the order of `class_order`; else as they were."""
-    places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
+    places = {name: place for place, name in enumerate(class_order(table["class"].unique()))}
     return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
 
 
-def class_order(name: str) -> tuple[int, str]:
-    """The paper's classes in the paper's order, then others by name, and "all" last."""
-    if name == ALL:
-        return len(CLASSES) + 1, name
-    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name
+def class_order(names: Iterable[str]) -> list[str]:
+    """The background first and "all" last; between them the paper's classes in the paper's order, others as they come:
+    in a study's tables they are in the order of their labels."""
+    names = list(names)
+    objects = in_papers_order(name for name in names if name not in dice.NOT_OBJECTS)
+    first, last = ([name for name in names if name == each] for each in (BACKGROUND, ALL))
+    return [*first, *objects, *last]

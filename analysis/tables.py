@@ -43,8 +43,9 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simu
     kinds = {str(split): (kind, axis) for split, kind, axis in places.itertuples(name=None)}
     rows = pd.Index(sorted(kinds, key=lambda split: _split_order(kinds[split], split)), name="split")
     pairs = set(zip(chosen["averaging"], chosen["class"], strict=True))
+    classes = class_order(chosen["class"].unique())
     columns = pd.MultiIndex.from_tuples(
-        sorted(pairs, key=lambda pair: (order.index(pair[0]), class_order(pair[1]))), names=["averaging", "class"]
+        sorted(pairs, key=lambda pair: (order.index(pair[0]), classes.index(pair[1]))), names=["averaging", "class"]
     )
     frames = {}
     for (model, loss), part in chosen.groupby(["model", "loss"], observed=True):

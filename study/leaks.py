@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from study.definition import Definition
 from trainers.data.likeness import Likeness, likeness, partners
-from trainers.data.problems import Problem, in_lines
+from trainers.data.problems import PLACES_TOLD, Problem, in_lines
 from trainers.data.source import Source
 from trainers.data.split import Split
+from trainers.printable import counted
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ class Leak:
         return Problem(f"split {self.split}", what, f"{len(self.pairs)} of {self.num_test}, e.g. {one} and {other}")
 
 
-def likeness_of(source: Source, split: Split) -> Likeness:
+def likeness_of(source: Source) -> Likeness:
     """Of all images of photographs with label maps, which look the same in every split."""
-    ids = [row.id for row in source.samples.rows]
-    images = (image_HWC for image_HWC, _ in source.for_evaluation(split, ids))
+    ids = tuple(row.id for row in source.samples.rows)
+    everything = Split("all", "given", None, train=(), val=(), test=ids, fingerprint="")
+    images = (image_HWC for image_HWC, _ in source.for_evaluation(everything, ids))
     return likeness(zip(ids, images, strict=True))
 
 
@@ -60,7 +62,7 @@ def leaks_of(definition: Definition, source: Source, splits: Collection[Split]) 
     splits do not share, and copies are looked for in their files."""
     if definition.data.pairs is None or not splits:
         return []
-    return list(leaks(likeness_of(source, next(iter(splits))), splits))
+    return list(leaks(likeness_of(source), splits))
 
 
 def leak_problems(found: Iterable[Leak], definition: Definition) -> list[Problem]:
@@ -81,3 +83,13 @@ def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
     )
     shown = [leak for leak in found if not leak.is_identical or definition.data.allow_copies]
     return in_lines(leak.as_problem(what) for leak in shown)
+
+
+def near_notes(near: Sequence[tuple[str, str]]) -> list[str]:
+    """What near-identical images mean for splits that are still to be made."""
+    if not near:
+        return []
+    told = ", ".join(f"{one} and {other}" for one, other in near[:PLACES_TOLD])
+    more = f" and {len(near) - PLACES_TOLD} more" if len(near) > PLACES_TOLD else ""
+    found = f"{counted(len(near), 'pair')} of images {'is' if len(near) == 1 else 'are'} near-identical: {told}{more}."
+    return [f"{found} A split that divides them tests what it trained on: set splits.unit to a column that they share."]

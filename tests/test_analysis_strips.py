@@ -14,11 +14,12 @@ from simulated_study import write_study
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.load import load
-from analysis.report.strips import GAP, colours, examples, label_colours, strips
+from analysis.report.strips import GAP, examples, strips
 from analysis.statistics.false_classes import image_scores
 from study.definition import file as definition_file
 from study.errors import StudyError
 from trainers.data.class_names import IGNORED
+from trainers.data.palette import colours, label_colours
 from trainers.data.table import Samples
 
 SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
@@ -31,10 +32,11 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     return load(out).study_facts("a test")
 
 
-def test_a_class_has_one_colour_in_whatever_order_the_classes_come() -> None:
-    names = ["dr", "ad", "bx", "zebra"]
-    assert colours(names) == colours(names[::-1])
-    assert list(colours(names)) == ["bx", "dr", "ad", "zebra"]
+def test_every_class_has_a_colour_of_its_own() -> None:
+    papers = ["dr", "ad", "bx"]
+    assert colours(papers) == colours(papers[::-1])
+    assert list(colours(papers)) == ["bx", "dr", "ad"]
+    assert list(colours(["organ_2", "organ_10", "bottle"])) == ["organ_2", "organ_10", "bottle"], "as they come"
     many = colours([f"class {i}" for i in range(30)])
     assert len(set(many.values())) == 30
     assert (0, 0, 0) not in many.values()
@@ -67,7 +69,8 @@ def test_worst_median_and_best_of_every_class(facts: Facts) -> None:
 def test_truth_and_prediction_are_in_the_colours_of_the_key(facts: Facts) -> None:
     """Dice and the falsely predicted classes, counted again in the colours of the picture."""
     by_class = colours(["ad", "bo", "bx", "cl", "dr", "du"])
-    drawn = strips(facts, examples(image_scores(facts)))
+    key, drawn = strips(facts, examples(image_scores(facts)))
+    assert key == {"bg": (0, 0, 0), **by_class}
     assert len(drawn) == 18
     for strip in drawn:
         pixels = np.asarray(Image.open(io.BytesIO(strip.png)).convert("RGB"))

@@ -15,10 +15,11 @@ from odd_data import cut_out_image, problems_of
 from PIL import Image
 
 from trainers.data.cut_outs.catalogue import read_catalogue
-from trainers.data.cut_outs.contact_sheet import MAX_BYTES, contact_sheet
+from trainers.data.cut_outs.contact_sheet import contact_sheet
 from trainers.data.cut_outs.reading import check, fingerprint, read_background, read_object
 from trainers.data.cut_outs.source import load
 from trainers.data.problems import DataError, Problem
+from trainers.data.sheet import MAX_BYTES
 from trainers.data.size import square
 
 

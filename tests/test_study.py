@@ -37,7 +37,7 @@ from small_study import (
 
 from study.results import Results
 from study.results.schemas import SCHEMAS
-from trainers.data.class_names import abbreviation
+from trainers.data.class_names import names_in_tables
 from trainers.dice import dice
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def test_the_tables_are_as_documented(undisturbed: Path) -> None:
 
 def test_dice_is_recomputed_from_the_confusions(undisturbed: Path) -> None:
     counts, scores = pd.read_parquet(undisturbed / "confusion"), pd.read_parquet(undisturbed / "dice")
-    names = [abbreviation(name) for name in ("background", "mug", "pen")]
+    names = names_in_tables(("background", "mug", "pen"))
     compared = 0
     for (trial, partition), rows in counts.groupby(["trial", "partition"]):
         images = {image: row for row, image in enumerate(rows["image"].unique())}

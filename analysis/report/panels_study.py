@@ -9,10 +9,9 @@ from collections.abc import Collection
 import pandas as pd
 
 from analysis.axes import in_words
-from analysis.classes import is_object
 from analysis.report import figures_search
 from analysis.report.page import Drawn, Picture, Pictures, panel
-from analysis.report.strips import Strip, colours, examples, strips
+from analysis.report.strips import Strip, examples, strips
 from analysis.scores import CONFIGURATION, main_averaging, tuned_trials
 from analysis.shown import MOST_CLASSES, class_rule
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
@@ -120,13 +119,12 @@ def _most_confused(matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def _strips(material: Material) -> Drawn:
-    classes = list(dict.fromkeys(material.table.loc[is_object(material.table["class"]), "class"]))
-    key = [(name, "#" + bytes(colour).hex()) for name, colour in colours(classes).items()]
     try:
         shown = _shown(examples(material.images), material)
-        found = strips(material.facts, shown[shown["class"].isin(material.classes)])
+        key_of, found = strips(material.facts, shown[shown["class"].isin(material.classes)])
     except StudyError as error:
-        return Drawn(notes=[f"{error}."], key=key)
+        return Drawn(notes=[f"{error}."])
+    key = [(name, "#" + bytes(colour).hex()) for name, colour in key_of.items()]
     groups = [
         Pictures(f"{model} {loss}", [_picture(strip) for strip in found if (strip.model, strip.loss) == (model, loss)])
         for model, loss in material.shown

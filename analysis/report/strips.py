@@ -5,36 +5,29 @@ The images are composited again from the data set, as every test image was; so i
 
 from __future__ import annotations
 
-import colorsys
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image
 
-from analysis.classes import class_order, in_class_order
+from analysis.classes import in_class_order
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION
 from study.data_set import data_set_of
 from study.errors import StudyError
 from study.splits import make_split
-from trainers.data.class_names import IGNORED, abbreviation
+from trainers.data.class_names import names_in_tables
+from trainers.data.palette import Colour, colour_key, label_colours
+from trainers.data.pixels import Pixels
 from trainers.data.source import Source
 from trainers.data.split import Split
-from trainers.data.table import Samples
 
 RANKS = ("worst", "median", "best")
-Colour = tuple[int, int, int]
-BACKGROUND_COLOUR, IGNORED_COLOUR = (0, 0, 0), (128, 128, 128)
-# Okabe & Ito's, told apart by the colour-blind.
-COLOURS = ((213, 94, 0), (0, 158, 115), (0, 114, 178), (240, 228, 66), (204, 121, 167), (86, 180, 233))
 GAP = 2  # pixels between the three parts of a strip
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,13 @@ def examples(image_scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*image_scores.columns, "rank"])
 
 
-def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
+class Strips(NamedTuple):
+    key: dict[str, Colour]
+    """What each colour of truth and prediction stands for, as tables call it."""
+    strips: list[Strip]
+
+
+def strips(facts: Facts, shown: pd.DataFrame) -> Strips:
     """A strip for every row of `examples`, in their order.
 
     Raises AnalysisError, with the remedy: the data set is not at hand, is another one, or a mask is missing.
@@ -81,30 +80,16 @@ def strips(facts: Facts, shown: pd.DataFrame) -> list[Strip]:
             if mask.max() >= len(source.samples.labels):
                 raise AnalysisError(f"{trial}: its predicted mask of {image} has label {mask.max()}, which is no class")
             pictures[trial, image] = _picture(source, splits[split], image, mask, by_label)
-    return [
+    key = colour_key(source.samples)
+    in_tables = dict(zip(source.samples.labels, names_in_tables(source.samples.labels), strict=True))
+    drawn = [
         Strip(
             *(row.model, row.loss, row.class_, row.rank, row.split, row.image),
             *(float(row.dice), row.false_classes, pictures[row.trial, row.image]),
         )
         for row in shown.rename(columns={"class": "class_"}).itertuples()
     ]
-
-
-def colours(classes: Sequence[str]) -> dict[str, Colour]:
-    """Class -> its colour in label maps, in whatever order the classes come; beyond six, more hues are made up."""
-    hues = (colorsys.hsv_to_rgb(0.07 + 0.618 * i, 0.55, 0.95) for i in range(len(classes) - len(COLOURS)))
-    more = [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues]
-    return dict(zip(sorted(classes, key=class_order), [*COLOURS, *more], strict=False))
-
-
-def label_colours(samples: Samples) -> Pixels:
-    """The colour of every label that a map may hold, IGNORED among them, shape (256, 3)."""
-    names = [abbreviation(name) for name in samples.classes]
-    of_class = colours(names)
-    by_label = np.full((IGNORED + 1, 3), IGNORED_COLOUR, np.uint8)
-    by_label[: samples.first_object] = BACKGROUND_COLOUR
-    by_label[samples.first_object : len(samples.labels)] = [of_class[name] for name in names]
-    return by_label
+    return Strips({in_tables.get(name, name): colour for name, colour in key.items()}, drawn)
 
 
 def _source(facts: Facts) -> Source:

@@ -70,7 +70,7 @@ def false_class_matrices(facts: Facts) -> dict[OfSplits, pd.DataFrame]:
             np.divide(false, possible, out=np.full(false.shape, np.nan), where=possible > 0),
             index=pd.Index(classes, name="true"),
             columns=pd.Index(classes, name="falsely predicted"),
-        ).loc[sorted(classes, key=class_order), sorted(classes, key=class_order)]
+        ).loc[class_order(classes), class_order(classes)]
         for key, (classes, false, possible) in sums.items()
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,23 @@ from typing import Any
 from study.data_set import PairsOfFolder, list_of, scene_rules
 from study.definition import Definition
 from study.errors import StudyError
-from study.proposals import proposed_toml
+from study.first_look.columns import grouped_columns
+from study.first_look.layout import given_of_data, layout_of
+from study.first_look.pairs import describe_pairs
+from study.leaks import leak_notes, leak_problems, leaks_of, likeness_of, near_notes
+from study.proposals import proposed_toml, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
-from trainers.data.cut_outs.catalogue import STANDIN, Catalogue, read_catalogue
-from trainers.data.cut_outs.contact_sheet import contact_sheet
+from trainers.data.cut_outs.catalogue import STANDIN, Catalogue, locate, read_catalogue
+from trainers.data.cut_outs.contact_sheet import contact_sheet as sheet_of_cut_outs
 from trainers.data.cut_outs.reading import check, fingerprint
 from trainers.data.cut_outs.scenes import FEWEST_GROUPS, scene_problems
 from trainers.data.distribution import Counts, describe, distribution_table
+from trainers.data.pairs.contact_sheet import contact_sheet as sheet_of_pairs
 from trainers.data.pairs.description import Pairs
+from trainers.data.pairs.listing import refuse_no_folder
+from trainers.data.pairs.source import LabelledImages
+from trainers.data.pairs.source import load as load_pairs
+from trainers.data.pairs.survey import Survey
 from trainers.data.problems import DataError, Problem, listed
 from trainers.data.table import Samples
 from trainers.printable import counted
@@ -40,6 +50,8 @@ class DataReport:
     proposal: str | None
     """Held-out splits that the data set allows, as TOML; None where a definition was given or there are problems."""
     sheet: str | None
+    near_identical: Sequence[tuple[str, str]] = ()
+    """Pairs of images by id, where no definition says on which sides of splits they are."""
 
     def to_json(self) -> dict[str, Any]:
         plain = {key: value for key, value in vars(self).items() if key != "tables"}
@@ -60,25 +72,53 @@ class DataReport:
 
 
 def describe_data(
-    path: str | None = None, definition: Definition | None = None, sheet: str | Path | None = None
+    path: str | None = None,
+    definition: Definition | None = None,
+    sheet: str | Path | None = None,
+    *,
+    format: str | None = None,
+    settings: Iterable[str] = (),
 ) -> DataReport:
-    """Describe and check a data set, and, where a definition is given, that its splits can be made.
+    """Describe and check a data set, and, where a definition is given, that its splits can be made and share no image.
 
     :param path: a folder or the word `standin`; None: the definition's data set, or the shipped one without it.
     :param sheet: where to draw a contact sheet, if anywhere.
-    :raises StudyError: there is no such folder, or the sheet cannot be written.
+    :param format: as of `study init`, where there is no definition and more than one layout fits.
+    :param settings: as of `study init`, where there is no definition.
+    :raises StudyError: there is no such folder, no layout fits, or several do, or the sheet cannot be written.
     """
+    if definition and (format or [*settings]):
+        raise StudyError("--format and --set say what a data set is, and a definition says it already: leave them out")
     if path is None:
         path = definition.data.path if definition else STANDIN
-    if definition and definition.data.pairs is not None:
-        if sheet:
-            raise StudyError("--sheet: a contact sheet shows cut-outs, and these are pairs; leave it out")
-        data = definition.data.model_copy(update={"path": path})
-        return _describe_pairs(definition.model_copy(update={"data": data}), definition.data.pairs)
     try:
-        catalogue = read_catalogue(path)
+        if definition is None:
+            return _without_definition(path, given_of_data(settings, format), format, sheet)
+        data = definition.data.model_copy(update={"path": path})
+        definition = definition.model_copy(update={"data": data})
+        if data.pairs is None:
+            return _describe_cut_outs(path, definition, sheet)
+        survey = PairsOfFolder(definition, *list_of(definition, data.pairs)).survey()
+        return _describe_pairs(path, survey, definition, sheet)
     except DataError as error:
         raise StudyError(str(error)) from None
+    except OSError as error:
+        raise StudyError(f"--sheet {sheet}: cannot be written: {error}") from None
+
+
+def _without_definition(path: str, given: Definition, format: str | None, sheet: str | Path | None) -> DataReport:
+    root = locate(path)
+    refuse_no_folder(root)
+    layout = layout_of(root, format, given.data.pairs or Pairs())
+    if layout is None:
+        return _describe_cut_outs(path, None, sheet)
+    found = describe_pairs(root, layout.described)
+    what = f"Taken for {layout.why}. Without a definition classes and columns are proposed; study init writes them down"
+    return _describe_pairs(path, found.survey, None, sheet, notes=[f"{what}.", *found.named.notes])
+
+
+def _describe_cut_outs(path: str, definition: Definition | None, sheet: str | Path | None) -> DataReport:
+    catalogue = read_catalogue(path)
     problems = check(catalogue, allow_copies=definition is not None and definition.data.allow_copies)
     samples = catalogue.samples
     notes: list[str] = []
@@ -88,10 +128,7 @@ def describe_data(
         notes = [] if of_splits else split_notes(make_splits(definition, samples).values(), definition, samples)
     else:
         problems += _too_few(samples)
-    try:
-        drawn = str(contact_sheet(catalogue, Path(sheet))) if sheet and samples.rows else None
-    except OSError as error:
-        raise StudyError(f"--sheet {sheet}: cannot be written: {error}") from None
+    drawn = str(sheet_of_cut_outs(catalogue, Path(sheet))) if sheet and samples.rows else None
     return DataReport(
         path=path,
         num_samples=len(samples.rows),
@@ -107,31 +144,66 @@ def describe_data(
     )
 
 
-def _describe_pairs(definition: Definition, described: Pairs) -> DataReport:
-    """Of images with label maps, at the definition's working size. Raises StudyError if they cannot be listed."""
-    try:
-        survey = PairsOfFolder(definition, *list_of(definition, described)).survey()
-    except DataError as error:
-        raise StudyError(str(error)) from None
-    survey.look(with_images=True)
-    samples, problems = survey.samples, survey.problems(allow_copies=definition.data.allow_copies)
-    shown = "\n".join(f"{name}  {count}" for name, count in survey.num_shown.items())
-    tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
-    problems += [] if problems else split_problems(definition, samples)
-    splits = [] if problems else make_splits(definition, samples).values()
+def _describe_pairs(
+    path: str, survey: Survey, definition: Definition | None, sheet: str | Path | None, notes: Iterable[str] = ()
+) -> DataReport:
+    """Of images with label maps, none of which has been opened. Raises DataError if they cannot be decoded anywhere,
+    and OSError if the sheet cannot be written."""
+    source = _loaded(survey)
+    samples = survey.samples
+    problems = survey.problems(allow_copies=definition is not None and definition.data.allow_copies)
+    notes = [*notes, *survey.notes]
+    near: list[tuple[str, str]] = []
+    if definition is None and source:
+        near = [*likeness_of(source).near]
+        notes += near_notes(near)
+    if definition and source and not problems:
+        problems += split_problems(definition, samples)
+        splits = [] if problems else [*make_splits(definition, samples).values()]
+        leaks = leaks_of(definition, source, splits)
+        problems += leak_problems(leaks, definition)
+        notes += [*split_notes(splits, definition, samples), *leak_notes(leaks, definition)]
+    drawn = str(sheet_of_pairs(survey, Path(sheet), _column_of_sheet(samples, definition))) if sheet else None
     return DataReport(
-        path=definition.data.path,
+        path=path,
         num_samples=len(samples.rows),
         counts={axis: describe(samples, axis) for axis in samples.columns},
-        tables="\n".join([f"{counted(len(samples.rows), 'image')}, of which show:\n{shown}", *tables, *survey.notes]),
+        tables=_tables_of_pairs(survey),
         num_backgrounds=0,
         num_groups=0,
         fingerprint=None if problems else survey.fingerprint,
         problems=problems,
-        notes=split_notes(splits, definition, samples),
+        notes=notes,
+        near_identical=near,
         proposal=None,
-        sheet=None,
+        sheet=drawn,
     )
+
+
+def _loaded(survey: Survey) -> LabelledImages | None:
+    """The images, of which the survey is then full; None where it has found problems."""
+    try:
+        return load_pairs(survey, allow_copies=True)
+    except DataError:
+        if survey.problems(allow_copies=True):
+            return None
+        raise
+
+
+def _column_of_sheet(samples: Samples, definition: Definition | None) -> str | None:
+    """The unit, else the first axis of held-out splits, else the first column that looks like groups."""
+    splits = definition.splits if definition else None
+    wanted = [splits.unit, *splits.held_out] if splits else []
+    columns = [*wanted, proposed_unit(samples), *grouped_columns(samples)]
+    return next((column for column in columns if column in samples.columns), None)
+
+
+def _tables_of_pairs(survey: Survey) -> str:
+    samples = survey.samples
+    width = max(map(len, survey.num_shown), default=0)
+    shown = "\n".join(f"{name:{width}}  {count}" for name, count in survey.num_shown.items())
+    tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
+    return "\n".join([f"{counted(len(samples.rows), 'image')}, of which show:\n{shown}", *tables])
 
 
 def _tables(catalogue: Catalogue) -> str:

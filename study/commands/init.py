@@ -11,22 +11,19 @@ from typing import Any
 
 from study.commands.data import describe_data
 from study.definition import Definition
-from study.definition.file import from_settings
 from study.errors import StudyError
+from study.first_look.layout import CUT_OUTS_WHY, given_of_data, layout_of
 from study.first_look.pairs import PairsSeen, look_at_pairs
 from study.first_look.splits import ProposedSplits, propose_splits
 from study.first_look.text import cut_outs_in_toml, pairs_in_toml
 from trainers.data.cut_outs.catalogue import STANDIN, locate, read_catalogue
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import refuse_no_folder
-from trainers.data.pairs.recognise import Layout, layouts_of, settled
-from trainers.data.problems import DataError, Problem
+from trainers.data.pairs.recognise import Layout
+from trainers.data.problems import DataError
 from trainers.data.table import Samples, in_words
 from trainers.printable import counted, is_text, printable
 
-CUT_OUTS = "cut-outs"
-FORMATS = (CUT_OUTS, "folders", "coco", "parquet")
-_CUT_OUTS_WHY = "cut-outs in class folders and angle folders, and backgrounds"
 _VALUES_TOLD = 8
 
 
@@ -89,12 +86,12 @@ def init(
     file = Path(to if to is not None else f"{_name_of(root)}.toml")
     if not force and os.path.lexists(file):
         raise StudyError(f"{file}: exists already; add --force to overwrite it, or --to FILE to write another")
-    given = _given(settings, format)
+    given = given_of_data(settings, format)
     layout = ""
     try:
         refuse_no_folder(root)
-        described = _layout(root, path, format, given.data.pairs or Pairs())
-        layout = _CUT_OUTS_WHY if described is None else described.why
+        described = layout_of(root, format, given.data.pairs or Pairs())
+        layout = CUT_OUTS_WHY if described is None else described.why
         look = _cut_outs(root, path, file) if described is None else _pairs(root, path, file, described, given)
     except DataError as error:
         taken_for = f"{printable(path)}: taken for {layout}, " if layout else f"{printable(path)}: "
@@ -111,33 +108,6 @@ def _name_of(root: Path) -> str:
     """What a study of this data set is called."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", root.resolve().name).strip("-._")[:64].rstrip("-._")
     return name or "study"
-
-
-def _given(settings: Iterable[str], format: str | None) -> Definition:
-    """Raises StudyError for settings of other sections than data, and for impossible ones."""
-    settings = list(settings)
-    for setting in settings:
-        if not setting.startswith("data.") or setting.startswith("data.path"):
-            raise StudyError(f"--set {setting[:80]}: only keys of data.pairs, and data.allow_copies, can be set here")
-    if format not in (None, *FORMATS):
-        raise StudyError(f"--format {format}: is none of {', '.join(FORMATS)}")
-    chosen = [f"data.pairs.format={format}"] if format not in (None, CUT_OUTS) else []
-    return from_settings([*settings, *chosen])
-
-
-def _layout(root: Path, path: str, format: str | None, described: Pairs) -> Layout | None:
-    """The layout of photographs with label maps; None for cut-outs. Raises DataError if none fits, or several."""
-    is_cut_outs = format in (None, CUT_OUTS) and described == Pairs() and bool(read_catalogue(path).images)
-    if format == CUT_OUTS:
-        return None
-    layouts = layouts_of(root, described)
-    if is_cut_outs and layouts:
-        names = f"{_CUT_OUTS_WHY} (--format {CUT_OUTS}); or {layouts[0].why} (--format {layouts[0].described.format})"
-        raise DataError([Problem(".", f"more than one layout fits, say which: {names}")])
-    if is_cut_outs:
-        return None
-    taken = settled(root, described)
-    return layouts[0] if layouts else Layout(taken, "photographs and masks in the places given")
 
 
 def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition) -> FirstLook:
@@ -183,7 +153,7 @@ def _cut_outs(root: Path, path: str, file: Path) -> FirstLook:
     samples = read_catalogue(path).samples
     return FirstLook(
         written=str(file),
-        layout=_CUT_OUTS_WHY,
+        layout=CUT_OUTS_WHY,
         num_images=report.num_samples,
         sizes={},
         classes=[{"name": name, "pixels": None, "images": len(rows)} for name, rows in samples.strata().items()],

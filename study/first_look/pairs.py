@@ -51,12 +51,53 @@ class PairsSeen:
     """What a pattern that nobody gave was seen by; nothing where there is none."""
 
 
+@dataclass(frozen=True)
+class Described:
+    """A data set of which everything is settled that a definition may leave open; only its masks were read."""
+
+    pairs: Pairs
+    named: NamedClasses
+    listing: Listing
+    labels: LabelTable
+    seen: Sequence[Seen]
+    sizes: Counter[Size]
+    """Of the images, upright."""
+    pattern_why: str
+
+    @property
+    def working(self) -> WorkingSize:
+        return propose_size(list(self.sizes.elements()))
+
+    @property
+    def survey(self) -> Survey:
+        """A new one, of the images at the size that is proposed."""
+        return Survey(self.listing, self.labels, Fitting(self.working.size, self.working.resize))
+
+
 def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsSeen:
     """Read everything once or twice.
 
     :param described: with a layout; what else it leaves open is proposed.
     :raises DataError: every problem.
     """
+    found = describe_pairs(root, described)
+    survey = found.survey
+    survey.look(with_images=True)
+    survey.refuse_problems(allow_copies=allow_copies)
+    return PairsSeen(
+        described=found.pairs,
+        named=found.named,
+        samples=survey.samples,
+        sizes=found.sizes,
+        counts=tuple(_counts(found.labels, found.seen)),
+        working=found.working,
+        notes=(*found.named.notes, *survey.notes),
+        pattern_why=found.pattern_why,
+    )
+
+
+def describe_pairs(root: Path, described: Pairs) -> Described:
+    """Propose what is left open. Raises DataError, with the problems of files too, where that cannot be done."""
     listing = list_pairs(root, described)
     pattern = propose_pattern([pair.id for pair in listing.pairs]) if _may_have_a_pattern(listing, described) else None
     if pattern:
@@ -71,20 +112,8 @@ def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsS
         raise DataError(problems or [Problem(".", "no image")])
     named, labels = _named(described, listing, seen, problems)
     sizes = Counter(each.size for each in seen if each.size)
-    working = propose_size(list(sizes.elements()))
-    survey = Survey(listing, labels, Fitting(working.size, working.resize))
-    survey.look(with_images=True)
-    survey.refuse_problems(allow_copies=allow_copies)
-    return PairsSeen(
-        described=named.put_into(described),
-        named=named,
-        samples=survey.samples,
-        sizes=sizes,
-        counts=tuple(_counts(labels, seen)),
-        working=working,
-        notes=(*listing.notes, *named.notes, *survey.notes),
-        pattern_why=pattern.why if pattern else "",
-    )
+    why = pattern.why if pattern else ""
+    return Described(named.put_into(described), named, listing, labels, seen, sizes, why)
 
 
 def _may_have_a_pattern(listing: Listing, described: Pairs) -> bool:

@@ -18,7 +18,7 @@ from study.cells import Trial
 from study.definition.point import Point
 from study.prepare import Prepared
 from study.results.schemas import table_of
-from trainers.data.class_names import abbreviation
+from trainers.data.class_names import names_in_tables
 from trainers.data.split import Split
 from trainers.dice import DiceScores, dice
 from trainers.names import NETWORKS
@@ -121,7 +121,7 @@ def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
 
 
 def _class_names(study: Prepared) -> list[str]:
-    return [abbreviation(name) for name in study.source.samples.labels]
+    return names_in_tables(study.source.samples.labels)
 
 
 def _dice_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table:

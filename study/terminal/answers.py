@@ -226,7 +226,7 @@ def data(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.commands.data import describe_data
 
     definition = load(options.definition) if options.definition else None
-    report = describe_data(options.path, definition, options.sheet)
+    report = describe_data(options.path, definition, options.sheet, format=options.format, settings=options.set)
     if options.json:
         print(json.dumps(report.to_json()))
     else:

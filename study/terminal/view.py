@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -120,32 +121,49 @@ def _counted(progress: Progress, line: str | None) -> str:
     return f"[{progress.done}/{progress.total}{remaining}] {line or f'{len(progress.running)} running'}"
 
 
+MOST_COLUMNS = 4
+"""Of scores: of more splits than that a terminal has a row for each."""
+
+
 def scores_table(scores: Iterable[Summary]) -> Table:
-    """Default and tuned scores, one row each: mean and SD over random splits and over folds, and every other split."""
+    """Default and tuned scores: mean and SD over random splits and over folds, and the score on every other split."""
     scores = list(scores)
     by_name = sorted({split for row in scores for split in row.by_name})
-    groups: list[tuple[str, Callable[[Summary], dict[str, float]]]] = []
+    columns: dict[str, Callable[[Summary], str]] = {}
     if any(row.random for row in scores) or not (by_name or any(row.folds for row in scores)):
-        groups.append(("random splits", lambda row: row.random))
+        columns["random splits: mean, SD (n)"] = lambda row: _mean_and_sd(row.random)
     if any(row.folds for row in scores):
-        groups.append(("folds", lambda row: row.folds))
+        columns["folds: mean, SD (n)"] = lambda row: _mean_and_sd(row.folds)
+    columns |= {split: partial(_score_on, split) for split in by_name}
+    named = [(row.configuration, row.selection) for row in scores]
+    missing = [str(row.missing) if row.missing else "" for row in scores]
+    if len(columns) <= MOST_COLUMNS:
+        rows = [
+            (*name, *(score(row) for score in columns.values()), lacking)
+            for name, row, lacking in zip(named, scores, missing, strict=True)
+        ]
+        return _table(("configuration", "selection"), (*columns, "missing"), rows)
+    rows = [
+        (*name, what.removesuffix(": mean, SD (n)"), score(row), lacking if place == 0 else "")
+        for name, row, lacking in zip(named, scores, missing, strict=True)
+        for place, (what, score) in enumerate(columns.items())
+    ]
+    return _table(("configuration", "selection", "split"), ("Dice: mean, SD (n) of several", "missing"), rows)
+
+
+def _table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("configuration")
-    table.add_column("selection")
-    for what, _ in groups:
-        table.add_column(f"{what}: mean, SD (n)", justify="right")
-    for split in by_name:
-        table.add_column(split, justify="right")
-    table.add_column("missing", justify="right")
-    for row in scores:
-        table.add_row(
-            row.configuration,
-            row.selection,
-            *(_mean_and_sd(of(row)) for _, of in groups),
-            *(f"{row.by_name[split]:.3f}" if split in row.by_name else "-" for split in by_name),
-            str(row.missing) if row.missing else "",
-        )
+    for name in left:
+        table.add_column(name)
+    for name in right:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _score_on(split: str, row: Summary) -> str:
+    return f"{row.by_name[split]:.3f}" if split in row.by_name else "-"
 
 
 def _mean_and_sd(scores: dict[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from trainers.data.problems import Problem
 
@@ -24,9 +24,20 @@ ABBREVIATIONS = {
 """The paper's abbreviations (section 3.4)."""
 
 
-def abbreviation(class_name: str) -> str:
-    """The paper's abbreviation of a class (section 3.4); a class that the paper lacks keeps its name."""
-    return ABBREVIATIONS.get(class_name, class_name)
+def names_in_tables(labels: Iterable[str]) -> list[str]:
+    """What tables call these labels: the background `bg`, and the paper's six classes as the paper abbreviates them
+    where all of them are there and no other; anybody else's classes keep their names."""
+    names = list(labels)
+    is_papers = {*names, "background"} == {*ABBREVIATIONS}
+    return [ABBREVIATIONS[name] if is_papers or name == "background" else name for name in names]
+
+
+def in_papers_order(names: Iterable[str]) -> list[str]:
+    """Classes that are the paper's, by name or abbreviation, in the paper's order; where there are others, all as they
+    come: in the order of their labels."""
+    names = list(names)
+    places = {name: place for place, pair in enumerate(ABBREVIATIONS.items()) for name in pair}
+    return sorted(names, key=places.__getitem__) if {*names} <= places.keys() else names
 
 
 def class_problems(classes: Sequence[str]) -> list[Problem]:
@@ -38,12 +49,9 @@ def class_problems(classes: Sequence[str]) -> list[Problem]:
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
             what = "a class name holds only A-Z, a-z, 0-9, _, - and ., and does not begin with .: rename it"
             problems.append(Problem(name, what))
-    for relation, key in (("differs only by case from", str.casefold), ("is abbreviated like", abbreviation)):
-        seen: dict[str, str] = {}
-        for name in classes:
-            twin = seen.setdefault(key(name), name)
-            if twin != name:
-                problems.append(Problem(name, f"{relation} another class: rename one", twin))
+    seen: dict[str, str] = {}
+    twins = [(name, twin) for name in classes if (twin := seen.setdefault(name.casefold(), name)) != name]
+    problems += [Problem(name, "differs only by case from another class: rename one", twin) for name, twin in twins]
     if len(classes) > MAX_CLASSES:
         problems.append(Problem(".", f"{len(classes)} classes: at most {MAX_CLASSES} can be told apart"))
     return problems

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 
 from trainers.data.cut_outs.catalogue import Catalogue, ImageFile
 from trainers.data.cut_outs.compositing import object_mask, whole_background
 from trainers.data.cut_outs.reading import read_background, read_object
 from trainers.data.decoding import UnusableImage
+from trainers.data.sheet import (
+    FAINT,
+    GAP,
+    INK,
+    LINE,
+    MARGIN,
+    MAX_BYTES,
+    PAPER,
+    below_each_other,
+    contained,
+    crossed_out,
+    evenly,
+    fitted,
+    font,
+    title,
+    write_sheet,
+)
 from trainers.data.size import square
 from trainers.printable import counted
 
-MAX_BYTES = 3_000_000
 LAYOUTS = ((8, 104), (6, 80), (4, 64), (3, 40), (2, 28))
 """Images a row and the side of each in pixels, tried in this order until the file is small enough."""
 MAX_ROWS = 400
 MAX_GROUPS = 60
 
-PAPER, INK, FAINT, RULE = (255, 255, 255), (28, 30, 34), (110, 114, 122), (208, 211, 217)
 CHECKS = (234, 208)
 """The two greys of the ground, so that transparency is not taken for white."""
 OUTLINE = (255, 0, 150)
-FAULT = (200, 30, 30)
-MARGIN, GAP, LINE = 24, 6, 20
 LABEL_WIDTH, VALUE_WIDTH, MIN_WIDTH = 138, 48, 640
-
-Item = TypeVar("Item")
-Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 def contact_sheet(catalogue: Catalogue, path: str | Path) -> Path:
@@ -45,13 +53,7 @@ def contact_sheet(catalogue: Catalogue, path: str | Path) -> Path:
     num_rows = min(MAX_ROWS, len({(image.class_name, image.angle) for image in catalogue.images}))
     # A pixel costs about a byte: what is sure to be too large need not be drawn.
     promising = [(columns, side) for columns, side in LAYOUTS if num_rows * columns * side**2 <= MAX_BYTES]
-    for columns, side in promising or LAYOUTS[-1:]:
-        encoded = io.BytesIO()
-        _sheet(catalogue, columns, side).save(encoded, format="PNG", optimize=True)
-        if encoded.tell() <= MAX_BYTES:
-            break
-    Path(path).write_bytes(encoded.getvalue())
-    return Path(path)
+    return write_sheet((_sheet(catalogue, *layout) for layout in promising or LAYOUTS[-1:]), Path(path))
 
 
 def _sheet(catalogue: Catalogue, columns: int, side: int) -> Image.Image:
@@ -64,37 +66,32 @@ def _sheet(catalogue: Catalogue, columns: int, side: int) -> Image.Image:
     previous = ""
     for (class_name, angle), images in shown:
         if class_name != previous:
-            strips.append(_title(class_name, width))
+            strips.append(title(class_name, width))
         strips.append(_image_row(angle, images, columns, side, width))
         previous = class_name
     if len(rows) > len(shown):
-        strips.append(_title(f"and {counted(len(rows) - len(shown), 'more row')}", width))
+        strips.append(title(f"and {counted(len(rows) - len(shown), 'more row')}", width))
     strips += _background_strips(catalogue, side, width)
-    sheet = Image.new("RGB", (width, sum(strip.height for strip in strips) + MARGIN), PAPER)
-    top = 0
-    for strip in strips:
-        sheet.paste(strip, (0, top))
-        top += strip.height
-    return sheet
+    return below_each_other(strips, width)
 
 
 def _heading(catalogue: Catalogue, width: int) -> Image.Image:
     angles = {image.angle for image in catalogue.images}
     strip = Image.new("RGB", (width, MARGIN + 3 * LINE + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
-    title = ", ".join(
+    what = ", ".join(
         [
             counted(len(catalogue.images), "image"),
             counted(len(catalogue.classes), "class", "classes"),
             counted(len(angles), "angle"),
         ]
     )
-    draw.text((MARGIN, MARGIN - 4), title, INK, _font(22))
+    draw.text((MARGIN, MARGIN - 4), what, INK, font(22))
     second = f"{counted(len(catalogue.backgrounds), 'background')} in {counted(catalogue.num_groups, 'group')}"
-    draw.text((MARGIN, MARGIN + LINE + 6), second, FAINT, _font(14))
-    left = MARGIN + draw.textlength(second, _font(14)) + 40
+    draw.text((MARGIN, MARGIN + LINE + 6), second, FAINT, font(14))
+    left = MARGIN + draw.textlength(second, font(14)) + 40
     draw.line((left - 22, MARGIN + LINE + 15, left - 6, MARGIN + LINE + 15), OUTLINE, 2)
-    draw.text((left, MARGIN + LINE + 6), "the mask's outline", FAINT, _font(14))
+    draw.text((left, MARGIN + LINE + 6), "the mask's outline", FAINT, font(14))
     return strip
 
 
@@ -103,10 +100,10 @@ def _image_row(angle: float, images: Sequence[ImageFile], columns: int, side: in
     strip = Image.new("RGB", (width, side + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
     middle = (side - LINE) // 2
-    draw.text((MARGIN, middle), f"{angle:g}°", INK, _font(15))
+    draw.text((MARGIN, middle), f"{angle:g}°", INK, font(15))
     count = counted(len(images), "image")
-    draw.text((MARGIN + VALUE_WIDTH, middle), count, FAINT, _font(14))
-    for column, image in enumerate(_evenly(images, columns)):
+    draw.text((MARGIN + VALUE_WIDTH, middle), count, FAINT, font(14))
+    for column, image in enumerate(evenly(images, columns)):
         strip.paste(_object_tile(image.path, side), (MARGIN + LABEL_WIDTH + column * (side + GAP), 0))
     return strip
 
@@ -116,10 +113,10 @@ def _background_strips(catalogue: Catalogue, side: int, width: int) -> list[Imag
     groups: dict[str, list[Path]] = defaultdict(list)
     for background in catalogue.backgrounds:
         groups[background.group].append(background.path)
-    shown = _evenly(sorted(groups.items()), MAX_GROUPS)
+    shown = evenly(sorted(groups.items()), MAX_GROUPS)
     side = max(side, 72)
     per_strip = max(1, (width - 2 * MARGIN + GAP) // (side + GAP))
-    strips = [_title("backgrounds", width)] if shown else []
+    strips = [title("backgrounds", width)] if shown else []
     for first in range(0, len(shown), per_strip):
         strip = Image.new("RGB", (width, side + LINE + 2 * GAP), PAPER)
         draw = ImageDraw.Draw(strip)
@@ -127,19 +124,11 @@ def _background_strips(catalogue: Catalogue, side: int, width: int) -> list[Imag
             left = MARGIN + column * (side + GAP)
             strip.paste(_group_tile(paths, side), (left, 0))
             name = group if len(paths) == 1 else f"{group} ({len(paths)})"
-            draw.text((left, side + 1), _fitted(draw, name, _font(12), side), FAINT, _font(12))
+            draw.text((left, side + 1), fitted(draw, name, font(12), side), FAINT, font(12))
         strips.append(strip)
     if len(groups) > len(shown):
-        strips.append(_title(f"{len(shown)} of {counted(len(groups), 'group')} shown", width))
+        strips.append(title(f"{len(shown)} of {counted(len(groups), 'group')} shown", width))
     return strips
-
-
-def _title(text: str, width: int) -> Image.Image:
-    strip = Image.new("RGB", (width, 2 * LINE), PAPER)
-    draw = ImageDraw.Draw(strip)
-    draw.line((MARGIN, GAP, width - MARGIN, GAP), RULE)
-    draw.text((MARGIN, 2 * GAP), _fitted(draw, text, _font(17), width - 2 * MARGIN), INK, _font(17))
-    return strip
 
 
 def _object_tile(path: Path, side: int) -> Image.Image:
@@ -147,11 +136,11 @@ def _object_tile(path: Path, side: int) -> Image.Image:
     try:
         rgba_HWC = read_object(path)
     except UnusableImage:
-        return _crossed_out(side)
+        return crossed_out(side, side)
     tile = _chequered(side)
     mask_HW = object_mask(rgba_HWC)
     cut = Image.fromarray(np.dstack([rgba_HWC[..., :3], mask_HW * np.uint8(255)]))
-    cut = _contained(cut, side)
+    cut = contained(cut, side)
     corner = (side - cut.width) // 2, (side - cut.height) // 2
     tile.paste(cut, corner, cut)
     mask = Image.new("L", (side, side))
@@ -167,7 +156,7 @@ def _group_tile(paths: Sequence[Path], side: int) -> Image.Image:
         return _background_tile(paths[0], side)
     tile = Image.new("RGB", (side, side), PAPER)
     half = side // 2
-    for position, path in enumerate(_evenly(paths, 4)):
+    for position, path in enumerate(evenly(paths, 4)):
         tile.paste(_background_tile(path, half - 1), (position % 2 * (half + 1), position // 2 * (half + 1)))
     return tile
 
@@ -177,46 +166,10 @@ def _background_tile(path: Path, side: int) -> Image.Image:
     try:
         return Image.fromarray(whole_background(read_background(path), square(side)))
     except UnusableImage:
-        return _crossed_out(side)
-
-
-def _contained(image: Image.Image, side: int) -> Image.Image:
-    """The image, larger or smaller, with a longer side of `side` pixels."""
-    scale = side / max(image.size)
-    width, height = (max(1, round(length * scale)) for length in image.size)
-    return image.resize((width, height), Image.Resampling.BILINEAR)
-
-
-def _crossed_out(side: int) -> Image.Image:
-    tile = Image.new("RGB", (side, side), PAPER)
-    draw = ImageDraw.Draw(tile)
-    draw.rectangle((0, 0, side - 1, side - 1), outline=FAULT)
-    draw.line((0, 0, side, side), FAULT, 2)
-    draw.line((0, side, side, 0), FAULT, 2)
-    return tile
+        return crossed_out(side, side)
 
 
 def _chequered(side: int, check: int = 8) -> Image.Image:
     rows, columns = np.indices((side, side)) // check
     greys = np.where((rows + columns) % 2 == 0, *CHECKS).astype(np.uint8)
     return Image.fromarray(greys).convert("RGB")
-
-
-def _evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """At most `count` of the items, the first and the last among them, at even distances."""
-    if len(items) <= count:
-        return list(items)
-    return [items[round(position)] for position in np.linspace(0, len(items) - 1, count)]
-
-
-def _fitted(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float) -> str:
-    """The text, cut short with an ellipsis where it is wider than `width` pixels."""
-    if draw.textlength(text, font) <= width:
-        return text
-    while text and draw.textlength(text + "…", font) > width:
-        text = text[:-1]
-    return text + "…"
-
-
-def _font(height: int) -> Font:
-    return ImageFont.load_default(height)

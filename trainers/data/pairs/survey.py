@@ -71,6 +71,11 @@ class Survey:
         self._found.append(found)
 
     @property
+    def found(self) -> Sequence[Found]:
+        """Of every pair that was looked at, in their order."""
+        return self._found
+
+    @property
     def samples(self) -> Samples:
         """The table of samples, by id: the classes of which a pixel is left at the working size, and the columns."""
         names, first = self.table.names, int(self.table.has_background)
