@@ -152,6 +152,15 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     assert lines[0].startswith("[2/8] icnet-ce-random_0-s0-t01  done")
 
 
+def test_scores_on_many_splits_have_a_row_each_so_that_they_fit() -> None:
+    by_name = {f"clinic_{i}": i / 10 for i in range(5)}
+    lines = shown(scores_table([Summary("icnet ce", "default", {"random_0": 0.2, "random_1": 0.4}, {}, by_name, 3)]))
+    rows = [line.split() for line in lines.splitlines()]
+    assert rows[1] == ["icnet", "ce", "default", "random", "splits", "0.300,", "0.141", "(2)", "3"]
+    assert rows[2:] == [["icnet", "ce", "default", f"clinic_{i}", f"{i / 10:.3f}"] for i in range(5)]
+    assert max(map(len, lines.splitlines())) < 80
+
+
 def test_the_scores_table_shows_spread_held_out_splits_and_what_is_missing() -> None:
     scores = [
         Summary("icnet ce", "default", {"random_0": 0.5, "random_1": 0.7}, {}, {"rot_0": 0.25}, 0),

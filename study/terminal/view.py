@@ -148,7 +148,7 @@ def scores_table(scores: Iterable[Summary]) -> Table:
         for name, row, lacking in zip(named, scores, missing, strict=True)
         for place, (what, score) in enumerate(columns.items())
     ]
-    return _table(("configuration", "selection", "split"), ("Dice: mean, SD (n) of several", "missing"), rows)
+    return _table(("configuration", "selection", "split"), ("mean, SD (n)", "missing"), rows)
 
 
 def _table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
