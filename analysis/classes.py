@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from trainers import dice
+from trainers.data.class_names import class_order as class_order
 from trainers.dice import ALL, BACKGROUND
 
 MACRO = "mean of objects"
@@ -23,10 +24,3 @@ def in_class_order(table: pd.DataFrame) -> pd.DataFrame:
     """The rows by class, in the order of `class_order`; else as they were."""
     places = {name: place for place, name in enumerate(sorted(table["class"].unique(), key=class_order))}
     return table.sort_values("class", key=lambda names: names.map(places), kind="stable")
-
-
-def class_order(name: str) -> tuple[int, str]:
-    """The paper's classes in the paper's order, then others by name, and "all" last."""
-    if name == ALL:
-        return len(CLASSES) + 1, name
-    return (CLASSES.index(name) if name in CLASSES else len(CLASSES)), name

@@ -80,7 +80,7 @@ def commit(
         "dice": table_of("dice", [*val, *(factors | test | scored for scored in per_class)]),
         "confusion": table_of("confusion", [pixel | {"partition": p} for p in ("val", "test") for pixel in pixels]),
         "history": table_of("history", [{"trial": trial_id} | epoch for epoch in history]),
-        "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe_keys()),
+        "trials": table_of("trials", [row | changes], recipe=DEFINITION.keys_that_decide_a_trial()),
     }
     Results(out).commit({name: table for name, table in tables.items() if name in kept})
 

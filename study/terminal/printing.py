@@ -13,7 +13,6 @@ from rich.text import Text
 
 from trainers.printable import printable
 
-
 _WIDE = 10_000  # columns: more than any table has
 
 

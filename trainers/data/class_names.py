@@ -24,6 +24,14 @@ ABBREVIATIONS = {
 """The paper's abbreviations (section 3.4)."""
 
 
+def class_order(abbreviated: str) -> tuple[int, str]:
+    """A key to sort classes by: the paper's in the paper's order, then others by name, and `all` last."""
+    papers = [*ABBREVIATIONS.values()]
+    if abbreviated == "all":
+        return len(papers) + 1, abbreviated
+    return (papers.index(abbreviated) if abbreviated in papers else len(papers)), abbreviated
+
+
 def abbreviation(class_name: str) -> str:
     """The paper's abbreviation of a class (section 3.4); a class that the paper lacks keeps its name."""
     return ABBREVIATIONS.get(class_name, class_name)
