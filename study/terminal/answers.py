@@ -70,10 +70,14 @@ def run(options: argparse.Namespace, console: PlainConsole) -> int:
         console.say(f"not run: {trial}: {reason}")
     if done.progress and done.progress.verdict_on_the_estimate:
         console.say(done.progress.verdict_on_the_estimate)
-    console.say(f"Results: {_shown(out)}", f"Next:    analysis tables {shell_word(_as_results(out))}")
+    console.say(f"Results: {_shown(out)}", f"Next:    {_next(out, definition)}")
     if done.unfinished:
         console.say("Run the same command again, or with --retry-failed, to try what could not be run.")
     return NEGATIVE if done.unfinished else DONE
+
+
+def _next(out: str, definition: Definition) -> str:
+    return f"analysis report {shell_word(_as_results(out))} --out {shell_word(f'{definition.name}.html')}"
 
 
 def plan(options: argparse.Namespace, console: PlainConsole) -> int:
