@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
-
 import dataclasses
+import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
