@@ -24,6 +24,7 @@ from analysis.statistics.material import ROPE
 from analysis.tables import audit, audit_summary
 from analysis.verdict import lacking
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
+from trainers.names import from_file_names
 from trainers.printable import printable
 
 _MEAN = "; macro: the mean of the object classes"
@@ -204,10 +205,12 @@ def _warning_about_name(results: str) -> list[str]:
 
 
 def _configuration(text: str, scores: Scores) -> tuple[str, str]:
-    """The (model, loss) that MODEL-LOSS names; both may have hyphens of their own."""
+    """The (model, loss) that MODEL-LOSS names; both may have hyphens of their own, and ~ for a colon, as files have."""
     known: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for model, loss in scores.table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None):
         known[f"{model}-{loss}"].append((model, loss))
+    if text not in known:
+        text = from_file_names(text)
     if text not in known:
         raise AnalysisError(f"{scores.source} has no configuration {text!r}; it has {', '.join(known)}")
     if len(known[text]) > 1:

@@ -24,6 +24,7 @@ from analysis.scores import RANDOM, Scores, random_and_held_out
 from analysis.statistics import comparison
 from analysis.statistics.catalogue import topics
 from analysis.statistics.material import ROPE, Material
+from analysis.statistics.training import too_short, training
 from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
 
@@ -38,8 +39,26 @@ class SplitTables(dict[tuple[str, str], pd.DataFrame]):
 
 
 def tables(scores: Scores, averagings: Sequence[str] | None = None) -> SplitTables:
-    """The paper's Tables 2-5: one frame per (model, loss), values Dice. Raises ValueError for an unknown averaging."""
-    return SplitTables(split_tables(scores.table, averagings, simulated=scores.simulated))
+    """The paper's Tables 2-5: one frame per (model, loss), values Dice. Raises ValueError for an unknown averaging.
+
+    In the `attrs` of each: which selection and noise tolerance the scores are of, and `remarks`, the sentences that
+    must stand beside them.
+    """
+    frames = split_tables(scores.table, averagings, simulated=scores.simulated)
+    for frame in frames.values():
+        frame.attrs |= {"selection": scores.selection, "epsilon": scores.epsilon, "remarks": remarks(scores)}
+    return SplitTables(frames)
+
+
+def remarks(scores: Scores) -> list[str]:
+    """What must stand beside any table of scores: another selection or tolerance than usual, trainings too short."""
+    found = []
+    if scores.selection == "tuned":
+        found.append("Scores of the best trial of every cell by validation (--select tuned).")
+    if scores.facts and scores.facts.epsilon is not None:
+        found.append(f"Scores computed anew under a noise tolerance of {scores.facts.epsilon:g} (--epsilon).")
+    trained = training(scores.facts) if scores.facts else pd.DataFrame()
+    return [*found, *filter(None, [too_short(trained) if len(trained) else ""])]
 
 
 def stability(scores: Scores, seed: int = 0) -> Answer:

@@ -35,6 +35,9 @@ CSV_COLUMNS = [
     "worst",
     "state",
     "simulated",
+    "selection",
+    "epsilon",
+    "remarks",
 ]
 MARKDOWN_SPECIAL = re.compile(r"""[&<>"'|\\`*\[\]~#:@$^{}!]|(?<![^\W_])_|_(?![^\W_])""")  # _ is plain inside a word
 LATEX_SPECIAL = {character: f"\\{character}" for character in "{}%$#&_"} | {
@@ -97,6 +100,7 @@ def to_json(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
 def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, Any]]:
     """One row per cell: the values of `CSV_COLUMNS`."""
     for (model, loss), frame in frames.items():
+        about = (frame.attrs.get("selection"), frame.attrs.get("epsilon"), " ".join(frame.attrs.get("remarks", [])))
         marks = worst(frame, None if exact else decimals)
         missing, simulated = set(frame.attrs.get("missing", ())), frame.attrs.get("simulated", False)
         for split in frame.index:
@@ -106,7 +110,7 @@ def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, An
                 dice = float(frame.loc[split, column])
                 state = "defined" if pd.notna(dice) else "missing" if (split, *column) in missing else "undefined"
                 values = (model, loss, split, kind, axis, *column, dice if pd.notna(dice) else None, seeds)
-                state_of = (bool(marks.loc[split, column]), state, simulated)
+                state_of = (bool(marks.loc[split, column]), state, simulated, *about)
                 yield dict(zip(CSV_COLUMNS, (*values, *state_of), strict=True))
 
 

@@ -75,6 +75,13 @@ class Scores:
             return None
         return sum(self.num_test[split] for split in random) / sum(self.num_train[split] for split in random)
 
+    @property
+    def epsilon(self) -> float | None:
+        """The noise tolerance that the scores were computed under; None where unknown."""
+        if self.facts is None:
+            return None
+        return self.facts.definition.training.epsilon if self.facts.epsilon is None else self.facts.epsilon
+
     def study_facts(self, question: str) -> Facts:
         """Raises AnalysisError, naming the question, where there is no study to answer it."""
         if self.facts is None:

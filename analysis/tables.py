@@ -14,8 +14,8 @@ from itertools import groupby
 import pandas as pd
 
 from analysis.axes import HeldOut
-from analysis.classes import class_order
 from analysis.scores import HELD_OUT, PAPERS, RANDOM
+from trainers.dice import class_order
 from trainers.printable import printable
 
 NAMES = ["model", "loss", "split", "averaging", "class"]
@@ -157,7 +157,7 @@ def _print(value: float, decimals: int, missing: bool) -> str:
 def _notes(frame: pd.DataFrame) -> list[str]:
     """What a reader must know beside the numbers: seeds, undefined and missing cells."""
     seeds, missing = frame.attrs.get("seeds", {}), frame.attrs.get("missing", [])
-    notes = []
+    notes = [*map(printable, frame.attrs.get("remarks", []))]
     if max(seeds.values(), default=1) > 1:
         each = ", ".join(f"{printable(split)} {number}" for split, number in seeds.items())
         notes.append(f"Values are means over seeds; number of seeds by split: {each}.")

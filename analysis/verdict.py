@@ -172,7 +172,7 @@ def _spread(macro: pd.DataFrame) -> Finding | None:
     """The mean, its spread, and where a training on a new random split is to be expected."""
     if not macro["num_splits"].any() and not macro["num_held_out"].any() and not macro["num_undefined"].any():
         return None
-    points = []
+    points, refusals = [], list[str]()
     for row in macro.itertuples():
         refusal = sd_refusal(row.num_splits, "random splits")
         if np.isnan(row.mean):
@@ -180,7 +180,8 @@ def _spread(macro: pd.DataFrame) -> Finding | None:
                 f"{configuration_name(row)}: no mean over the object classes, as not all have a score; see its table."
             )
         elif refusal:
-            points.append(f"{configuration_name(row)}: {row.mean:.3f}; {refusal.reason}.")
+            points.append(f"{configuration_name(row)}: {row.mean:.3f}.")
+            refusals.append(f"No spread is given: {refusal.reason}.")
         else:
             half = expected_half_width(row.sd, row.num_splits)
             points.append(
@@ -188,7 +189,7 @@ def _spread(macro: pd.DataFrame) -> Finding | None:
                 f"{row.sd_high:.3f}]; expect {max(0.0, row.mean - half):.2f} to {min(1.0, row.mean + half):.2f} "
                 "on one more random split (95 %)."
             )
-    return Finding("How good is it, and how far would another split move it?", tuple(points))
+    return Finding("How good is it, and how far would another split move it?", (*points, *dict.fromkeys(refusals)))
 
 
 def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
@@ -285,7 +286,7 @@ def cannot_say(scores: Scores) -> Finding:
     num_random, num_held_out = (of_kind(wide, kind).shape[1] for kind in KINDS)
     points = []
     if refusal := sd_refusal(num_random, "random splits"):
-        points.append(f"How steady scores are over random splits: {refusal.reason}.")
+        points.append(f"How steady scores are over random splits: {refusal.in_full}.")
     if not num_held_out:
         points.append("How the scores change on samples unlike those of training: there are no held-out splits.")
     rows = random_and_held_out(scores.table)
@@ -311,7 +312,7 @@ def _of_held_out(num_random: int, num_held_out: int, splits: str) -> list[str]:
         f"Whether one configuration beats another on {splits}": sign_flip_refusal(num_held_out, splits),
         f"Whether {splits} are harder at all": relabelling_refusal(num_random, num_held_out),
     }
-    return [f"{question}: {refusal.reason}." for question, refusal in reasons.items() if refusal]
+    return [f"{question}: {refusal.in_full}." for question, refusal in reasons.items() if refusal]
 
 
 def _range(values: pd.Series[float] | Floats, sign: str = "") -> str:

@@ -74,6 +74,8 @@ def parse_trial(trial_id: str) -> Trial:
         is_canonical = trial.id == trial_id  # else it has a zero too many
         if is_canonical and _is_name(trial.cell.model) and _is_name(trial.cell.loss):
             return trial
+    if ":" in trial_id and _TRIAL_ID.fullmatch(in_file_names(trial_id)):
+        raise StudyError(f"{trial_id!r} is no trial's id; ~ stands for the colon in it: {in_file_names(trial_id)}")
     raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
 
 

@@ -106,13 +106,23 @@ class Progress:
         self.first_trial_started = self.first_trial_started or self.updated
         self.at_once = max(self.at_once, len(self.running))
 
-    def epoch(self, trial: Trial, epoch: int, images_per_second: float, host: str, seconds: float = 0.0) -> None:
-        """:param seconds: that the epoch took; 0 if it was not trained."""
+    def epoch(
+        self,
+        trial: Trial,
+        epoch: int,
+        images_per_second: float,
+        host: str,
+        seconds: float = 0.0,
+        *,
+        first_of_worker: bool = False,
+    ) -> None:
+        """:param seconds: that the epoch took; 0 if it was not trained.
+        :param first_of_worker: in it a worker also takes memory and makes things ready: it tells nothing of others."""
         running, work = self.running[trial.id], self._work_of(trial)
         running.host = host
         work_done = running.work * epoch / running.epochs
         work.done += work_done - running.work_done  # less, where a trial that is tried again starts over
-        if epoch > 1 or running.epochs == 1:  # in its first epoch a worker also takes memory and makes things ready
+        if not first_of_worker:
             work.took = KEPT * work.took + seconds
             work.for_work = KEPT * work.for_work + (
                 (running.work - SECONDS_PER_TRIAL) / running.epochs if seconds else 0

@@ -1,7 +1,8 @@
-"""The search inside one cell: suggestion k is a function of (study seed, cell, k, results of the cell's trials 0..k-1).
+"""The search inside one cell: a trial's point is a function of (study seed, cell, index, results of the cell's trials
+0..index-1).
 
-No sampler outlives a suggestion: for every k a new Optuna study is given the cell's earlier results and a sampler
-seeded for that k is asked once. So nothing has to be pickled, and a resumed search goes on as if never interrupted.
+No sampler outlives a suggestion: for every index a new Optuna study is given the cell's earlier results and a sampler
+seeded for that index is asked once. So nothing has to be pickled, and a resumed search goes on as if never interrupted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _LIKELY_POINTS = 128
 
 
 def needs_results(search: Search, index: int) -> bool:
-    """Whether suggestion `index` of a cell waits for the results of all its earlier trials."""
+    """Whether the point of a cell's trial `index` waits for the results of all its earlier trials."""
     return index >= search.startup
 
 
@@ -39,7 +40,7 @@ def suggest(definition: Definition, cell: Cell, index: int, earlier: Sequence[Ou
     """
     if not needs_results(definition.search, index):
         return _start_up_point(definition, index)
-    assert len(earlier) == index, f"{cell.id}: suggestion {index} is given {counted(len(earlier), 'outcome')}"
+    assert len(earlier) == index, f"{cell.id}: the point of trial {index} is given {counted(len(earlier), 'outcome')}"
     return _ask_tpe(definition, seed_of(definition.seed, cell.id, "suggestion", index), earlier)
 
 
@@ -47,7 +48,7 @@ def likely_points(definition: Definition, index: int) -> list[Point]:
     """The point of a cell's trial `index`; where TPE will choose it, points all over the space. For planning only."""
     if not needs_results(definition.search, index):
         return [_start_up_point(definition, index)]
-    return [_start_up_point(definition, number) for number in range(1, _LIKELY_POINTS + 1)]
+    return [_start_up_point(definition, each) for each in range(1, _LIKELY_POINTS + 1)]
 
 
 def middle_point(definition: Definition) -> Point:

@@ -21,6 +21,7 @@ from study.results.committed import outcomes
 from study.results.digests import Row
 from study.results.kept import read_committed
 from study.results.unfinished import Unfinished, forget_finished
+from study.terminal.interrupts import with_last_words
 from study.work import Watch, Work
 
 
@@ -43,6 +44,14 @@ def run_all(
     work = replace(work, watch=_with_heartbeat(work, claim))
     definition, results, progress = work.study.definition, work.results, work.progress
     memory_kills, checked = Counter[Trial](), False
+
+    def note_interruption() -> None:
+        progress.state = "interrupted"
+        if checked:
+            _write_heartbeat(results, replace(progress, running={}))
+
+    last_words = contextlib.ExitStack()
+    last_words.enter_context(with_last_words(note_interruption))
     try:
         while True:
             schedule = Schedule(definition, outcomes(committed), todo)
@@ -75,6 +84,7 @@ def run_all(
     else:
         progress.state = "incomplete" if progress.resting else "finished"
     finally:
+        last_words.close()
         progress.running.clear()
         if checked:
             _write_heartbeat(results, progress)

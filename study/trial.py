@@ -25,7 +25,8 @@ def run_trial(
 ) -> dict[str, pa.Table]:
     """Train and evaluate one trial; its tables, to be committed. A trial that diverges is a result, too.
 
-    With `checkpoints` it goes on from the last epoch that another worker kept, and ends as if there had been no other.
+    With `checkpoints` it goes on from the last epoch that another worker kept, and its tables are those of a trial that
+    one worker has run from start to end.
     A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory.
     """
     if study.definition.simulate:

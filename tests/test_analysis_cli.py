@@ -106,6 +106,15 @@ def test_a_comparison_needs_the_sizes_of_the_splits(capsys: pytest.CaptureFixtur
     )
 
 
+def test_a_tilde_stands_for_a_colon_as_in_trials_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = [("mynets:Net", loss, f"random_{i}", "ew", "bx", 0.1 * i) for loss in ("ce", "ce_dice") for i in range(3)]
+    pd.DataFrame(rows, columns=["model", "loss", "split", "averaging", "class", "dice"]).to_csv(tmp_path / "t.csv")
+    table = str(tmp_path / "t.csv")
+    assert "does not say how many images" in said(
+        capsys, "compare", table, "mynets~Net-ce", "mynets:Net-ce_dice", status=2
+    )
+
+
 def test_a_workbook_holds_scores_and_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a spreadsheet takes it: no time has a zone, and no name is run as a formula."""
     from test_analysis_load import CELLS, DEFINITION, commit

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.axes import HeldOut
-from analysis.classes import class_order
 from analysis.errors import AnalysisError
 from analysis.load import load, reference_marks
 from analysis.scores import Scores
@@ -20,7 +19,7 @@ from study.cells import parse_trial
 from study.definition import file as definition_file
 from study.results import Results
 from study.results.schemas import table_of
-from trainers.dice import dice
+from trainers.dice import class_order, dice
 
 CLASSES = ["bg", "bx", "cl"]
 ROOT = Path(__file__).parent.parent
@@ -80,7 +79,7 @@ def commit(
         "dice": table_of("dice", [*val, *(factors | test | scored for scored in per_class)]),
         "confusion": table_of("confusion", [pixel | {"partition": p} for p in ("val", "test") for pixel in pixels]),
         "history": table_of("history", [{"trial": trial_id} | epoch for epoch in history]),
-        "trials": table_of("trials", [row | changes], recipe=DEFINITION.recipe_keys()),
+        "trials": table_of("trials", [row | changes], recipe=DEFINITION.keys_that_decide_a_trial()),
     }
     Results(out).commit({name: table for name, table in tables.items() if name in kept})
 

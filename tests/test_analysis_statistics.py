@@ -39,7 +39,7 @@ from analysis.statistics.ranks import (
     mean_tau,
     worst_of_columns,
 )
-from analysis.statistics.spread import Refusal, mean_interval, sd_interval, sd_refusal, spread
+from analysis.statistics.spread import Refusal, interval_of_mean_dice, mean_interval, sd_interval, sd_refusal, spread
 from analysis.statistics.variance import variance_shares
 
 PAPER = Path(__file__).parent.parent / "analysis" / "reference" / "paper_tables.csv"
@@ -306,8 +306,8 @@ def test_three_rotation_splits_get_sentences(paper: pd.DataFrame) -> None:
         "no p-value: with 2 random and 3 held-out splits the smallest possible one is 0.1"
     )
     assert sd_refusal(3, "random splits") == Refusal(
-        "3 random splits are too few for a standard deviation: the true one could be 0.52 to 6.28 times the observed "
-        "one"
+        "3 random splits are too few for a standard deviation",
+        "the true one could be 0.52 to 6.28 times the observed one",
     )
     assert "3 held-out splits are too few for a standard deviation" in spread(paper).loc[0, "note"]
 
@@ -322,7 +322,7 @@ def test_few_random_splits_get_no_deviation_and_no_p() -> None:
     table = small_table(3, 2)
     row = spread(table).iloc[0]
     assert np.isnan([row["sd"], row["sd_low"], row["sd_high"], row["sd_logit"]]).all()
-    assert row["mean_low"] < row["mean"] < row["mean_high"]
+    assert np.isnan([row["mean_low"], row["mean_high"]]).all(), "one rule for every interval over splits"
     compared = compare(table, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01).iloc[0]
     assert np.isnan([compared["naive_p"], compared["nb_p"], compared["sign_flip_p"], compared["p_better"]]).all()
     assert compared["low"] < compared["difference"] < compared["high"]
@@ -544,6 +544,12 @@ def test_holm_can_reject_when_the_smallest_p_can() -> None:
     assert holm_refusal(8, 1 / 165) is None
     assert holm_refusal(9, 1 / 165) is not None
     assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_no_interval_of_a_dice_leaves_what_a_dice_can_be() -> None:
+    low, high = interval_of_mean_dice([0.1, 0.9, 0.1], [0.5, 0.5, 0.5], [4, 4, 3])
+    assert (low[0], high[1]) == (0, 1)
+    assert np.isnan([low[2], high[2]]).all()
 
 
 def test_intervals_agree_with_scipy() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,20 @@ from simulated_study import write_study
 from small_study import write_definition
 from test_analysis_load import CELLS, DEFINITION, commit
 
+from analysis.commands import tables
+from analysis.formats import FORMATS, to_text
 from analysis.load import load
 from analysis.scores import Scores
-from analysis.statistics.training import BLANK, NOTHING, ONE_CLASS, TOO_SHORT, num_late, training
+from analysis.statistics.training import (
+    BLANK,
+    NOTHING,
+    ONE_CLASS,
+    TOO_SHORT,
+    long_enough,
+    num_late,
+    too_short,
+    training,
+)
 from analysis.verdict import verdict
 from study.definition import file as definition_file
 from study.results import Results
@@ -51,6 +63,29 @@ def test_trainings_that_were_best_at_their_end_are_counted_and_head_the_verdict(
     assert "training.epochs = 40" in answer
     assert said(scores, "In short").startswith("Training was too short: in 3 of 4 trials")
     assert "validation Dice was 0.59 on average" in said(scores, "In short")
+
+
+def test_of_one_epoch_nothing_is_counted_and_twice_as_many_are_not_advised(tmp_path: Path) -> None:
+    found = training(study(tmp_path, [SETTLED] * 4).study_facts("a test")).assign(epochs=1, remark=TOO_SHORT)
+    assert too_short(found).startswith(
+        "Training was too short: one epoch a trial, after which the validation Dice was "
+    )
+    (point,) = long_enough(load(tmp_path), found).points  # type: ignore[union-attr]
+    assert point.startswith("Every trial was trained for one epoch, which cannot show whether the loss had settled.")
+    assert point.endswith("say training.epochs = 16.")
+
+
+def test_tables_say_in_every_format_what_they_are_of_and_that_trainings_were_too_short(tmp_path: Path) -> None:
+    study(tmp_path, [LATE, 20, SETTLED, 20])
+    scores = load(tmp_path, "tuned", 0.01)
+    assert (scores.selection, scores.epsilon, load(tmp_path).epsilon) == ("tuned", 0.01, 0.0015)
+    words = ("best trial of every cell by validation", "noise tolerance of 0.01", "Training was too short: in 3 of 4")
+    for name, show in FORMATS.items():
+        text = " ".join(html.unescape(show(tables(scores), 2, False)).split())
+        assert all(each in text for each in words), name
+    plain = to_text(tables(load(tmp_path)))
+    assert "Training was too short" in plain
+    assert "noise tolerance" not in plain
 
 
 def test_where_most_had_settled_the_few_are_counted_and_no_more(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from analysis.answer import Answer, Finding, frame_html, merged, records
+from analysis.commands import stability
 from analysis.load import load
 from analysis.scores import Scores, main_averaging
 from analysis.verdict import cannot_say, expected_half_width, verdict
@@ -86,6 +87,12 @@ def test_too_few_splits_are_said_not_glossed_over(num_random: int, num_held_out:
     if not num_held_out:
         assert "there are no held-out splits" in unsaid
         assert "Does it hold on samples whose angle was not trained on?" not in words
+
+
+def test_how_wide_a_deviation_of_few_splits_would_be_is_said_once() -> None:
+    answer = stability(few(2, 1)).text()
+    assert " ".join(answer.split()).count("0.45 to 31.91 times") == 1
+    assert answer.count("No spread is given") == 1
 
 
 def test_what_the_paper_cannot_say() -> None:

@@ -194,6 +194,20 @@ def test_a_problem_of_names(folder: Path, cause: Callable[[Path], object], expec
         load(read_catalogue(folder), square(16))
 
 
+def test_without_angles_one_folder_will_do(folder: Path) -> None:
+    shutil.move(folder / "mug/0/a.png", folder / "mug/b.png")
+    problem = str(read_catalogue(folder).problems[-1])
+    assert "one folder such as 0/ will do where there are no angles" in problem
+
+
+@pytest.mark.parametrize("given", [".", "set/mug", "set/mug/0"])
+def test_one_folder_too_high_or_too_low(folder: Path, tmp_path: Path, given: str) -> None:
+    (tmp_path / "others").mkdir()
+    meant = shutil.move(folder, tmp_path / "others/set")
+    (problem,) = read_catalogue(tmp_path / "others" / given).problems
+    assert f"{meant} looks like the data set; give that folder" in str(problem)
+
+
 def test_names_that_are_no_text_are_reported(folder: Path) -> None:
     shutil.copy(folder / "mug/0/a.png", folder / "mug/0" / os.fsdecode(b"a\xff.png"))
     assert [str(problem)[:20] for problem in read_catalogue(folder).problems] == ["mug/0/a\\udcff.png: t"]

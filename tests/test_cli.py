@@ -85,6 +85,7 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkey
         (["trial", "icnt-ce-random_0-s0-t00"], ["icnt-ce-random_0-s0-t00", "did you mean icnet?"]),
         (["trial", "icnet-ce-rot_7-s0-t00"], ["'rot_7'", "splits.held_out"]),
         (["trial", "icnet"], ["'icnet' is no trial's id"]),
+        (["keys", "nonsense"], ["'nonsense' is neither a section (data", "training", ") nor a key\n"]),
         (["data", "/no/such/folder"], ["/no/such/folder", "no such folder"]),
     ],
 )

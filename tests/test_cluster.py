@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from study.cells import Trial, cells, parse_trial
 from study.definition.file import load
 from study.planning.capacity import Machine
+from study.progress import Progress
 from study.schedule import Schedule
 from trainers.environment import MEMORY
 
@@ -71,6 +73,24 @@ def test_a_trial_that_failed_is_handed_out_again_until_its_attempts_are_used_up(
         assert search.suggest(f"tune_{attempt}") == first
     search.on_trial_complete("tune_2", None, error=True)
     assert search.suggest("tune_3")["trial"] != first["trial"]
+
+
+def test_the_first_estimate_is_by_an_epoch_that_is_not_the_first_of_its_worker() -> None:
+    """A trial of one epoch has no other; a worker's second trial tells."""
+    from study.cluster.reporter import Reporter
+
+    progress, said = Progress.of(DEFINITION, {}, {"random_0": 100, "rot_0": 100}), list[str | None]()
+    study = SimpleNamespace(splits={FIRST.cell.split: SimpleNamespace(train=range(100))})
+    work: Any = SimpleNamespace(study=study, results=None, progress=progress, watch=lambda now, line: said.append(line))
+    reporter = Reporter(work, {}, lambda: None)
+    for worker, seconds, expected in ((b"a", 51.0, 0), (b"b", 49.0, 0), (b"a", 9.0, 1)):
+        progress.start(FIRST, 1, 10.0)
+        state = SimpleNamespace(ray_actor=SimpleNamespace(_actor_id=worker))
+        trial: Any = SimpleNamespace(trial_id="tune", config={"trial": FIRST.id}, temporary_state=state)
+        reporter.on_trial_result(0, [], trial, {"epoch": 1, "seconds": seconds, "hostname": "here"})
+        assert len(said) == expected
+    assert str(said[0]).startswith("By the first epochs here this run takes about")
+    assert progress.work["icnet"].took == 9.0
 
 
 MESSAGE = """2 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 127.0.0.1) was 2.85GB

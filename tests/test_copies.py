@@ -112,4 +112,4 @@ def test_every_command_names_copies_before_training(tmp_path: Path, capsys: pyte
     assert main(["plan", "demo", "--out", str(tmp_path / "out"), *arguments, "--set", "data.allow_copies=true"]) == 0
     allowed = load("demo", [*settings, "data.allow_copies=true"])
     assert len(prepare(allowed).source.samples.rows) == 37
-    assert allowed.recipe_keys() == load("demo", settings).recipe_keys()
+    assert allowed.keys_that_decide_a_trial() == load("demo", settings).keys_that_decide_a_trial()

@@ -294,7 +294,9 @@ def test_settings_that_are_none(setting: str) -> None:
 def test_sources_that_are_none(tmp_path) -> None:
     with pytest.raises(StudyError, match="did you mean paper"):
         load("papr")
-    with pytest.raises(StudyError, match="cannot be read"):
+    with pytest.raises(
+        StudyError, match=r"absent\.toml: there is no such file; give a TOML file .* preset \(demo, paper"
+    ):
         load(str(tmp_path / "absent.toml"))
     (tmp_path / "torn.toml").write_text("[grid")
     with pytest.raises(StudyError, match="not valid TOML"):
@@ -303,7 +305,7 @@ def test_sources_that_are_none(tmp_path) -> None:
         (tmp_path / "binary.toml").write_bytes(content)
         with pytest.raises(StudyError, match="cannot be read, as it is not text"):
             load(str(tmp_path / "binary.toml"))
-    with pytest.raises(StudyError, match="cannot be read"):
+    with pytest.raises(StudyError, match="cannot be read: Is a directory"):
         load(str(tmp_path))
     with pytest.raises(StudyError, match="larger than 1,000,000 bytes"):
         load("/dev/zero")

@@ -58,7 +58,7 @@ def test_a_network_added_in_one_place_is_planned_scheduled_and_simulated(tmp_pat
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 cells, 32 trials: 0 done, 32 missing" in done.stdout
-    assert "32 of 32 trials done, 0 of them failed" in done.stdout
+    assert "32 of 32 trials done: 32 completed, 0 failed." in done.stdout
 
 
 def test_what_is_not_known_is_taken_for_the_costliest() -> None:

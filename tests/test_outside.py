@@ -303,8 +303,10 @@ def test_what_is_no_trials_id(name: str) -> None:
     if name == "a~b-ce":
         assert parse_trial(full).cell.model == "a:b"
         return
-    with pytest.raises(StudyError, match="no trial's id"):
+    with pytest.raises(StudyError, match="no trial's id") as refused:
         parse_trial(full)
+    if name == "icnet-a:b":
+        assert "~ stands for the colon in it: icnet-a~b-random_0-s0-t00" in str(refused.value)
 
 
 def test_weights_are_drawn_by_the_seed_alone(importable: Path) -> None:
@@ -425,7 +427,7 @@ def test_what_fails_is_named_before_anything_is_trained(folder: Path, monkeypatc
         "models": {
             "TooMany": "must be B x 3",
             "Nothing": "no weights",
-            "NeedsMore": "depth",
+            "NeedsMore": "it needs depth: put depth = ... under [model]",
             "leaves": "SystemExit: 3",
         },
         "losses": {"number": "gives a float", "constant": "does not depend", "per_pixel": "a scalar"},

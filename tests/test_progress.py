@@ -80,7 +80,7 @@ def test_time_left_is_by_what_epochs_take_here() -> None:
     progress.work = {"icnet": Work(total=100.0), "unet": Work(total=50.0)}
     for trial in (TRIAL, parse_trial("icnet-ce-rot_0-s0-t01")):
         progress.start(trial, epochs=20, work=40.0 + SECONDS_PER_TRIAL)  # 2 s an epoch, estimated
-        progress.epoch(trial, 1, 300.0, "here", seconds=60.0)
+        progress.epoch(trial, 1, 300.0, "here", seconds=60.0, first_of_worker=True)
         assert progress.seconds_by_epochs is None
     progress.epoch(TRIAL, 2, 300.0, "here", seconds=6.0)  # three times that
     done = progress.work["icnet"].done
@@ -92,6 +92,17 @@ def test_time_left_is_by_what_epochs_take_here() -> None:
     progress.epoch(of_unet, 1, 300.0, "here", seconds=50.0)
     left = {name: work.total - work.done for name, work in progress.work.items()}
     assert progress.seconds_left == pytest.approx((3 * left["icnet"] + 5 * left["unet"]) / 3)
+
+
+def test_a_workers_first_epoch_tells_nothing_even_if_it_is_a_trials_only_one() -> None:
+    progress = a_run()
+    progress.start(TRIAL, epochs=1, work=10.0)
+    progress.epoch(TRIAL, 1, 300.0, "here", seconds=51.0, first_of_worker=True)
+    assert progress.seconds_by_epochs is None
+    progress.finish(TRIAL, 0.4)
+    progress.start(TRIAL, epochs=1, work=10.0)
+    progress.epoch(TRIAL, 1, 300.0, "here", seconds=9.0)
+    assert progress.work["icnet"].took == 9.0
 
 
 def test_epochs_repeated_by_another_attempt_count_once() -> None:
@@ -140,6 +151,13 @@ def test_the_live_picture_names_what_matters() -> None:
         "0.310",
     ):
         assert word in text, text
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    progress = a_run()
+    assert "images/s" not in shown(live_picture(progress)).splitlines()[0]
+    progress.done = progress.total
+    assert " left" not in shown(live_picture(progress))
 
 
 def test_plain_lines_where_there_is_no_terminal() -> None:

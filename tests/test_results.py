@@ -49,7 +49,7 @@ def trial_row(trial_id: str, **changes: object) -> dict[str, object]:
 
 def tables(trial_id: str, **changes: object) -> dict[str, pa.Table]:
     return {
-        "trials": table_of("trials", [trial_row(trial_id, **changes)], recipe=DEFINITION.recipe_keys()),
+        "trials": table_of("trials", [trial_row(trial_id, **changes)], recipe=DEFINITION.keys_that_decide_a_trial()),
         "history": table_of("history", [{"trial": trial_id, "epoch": 1, "train_loss": 0.1}]),
         "dice": table_of(
             "dice", [{"trial": trial_id, "class": "bg", "dice_ew": None}, {"trial": trial_id, "class": "bx"}]
@@ -65,7 +65,7 @@ def test_what_is_committed_is_read_back(tmp_path: Path) -> None:
     assert list(audit.rows) == ["icnet-ce-random_0-s0-t00", "icnet-ce-random_0-s0-t01"]
     assert audit.damaged == {}
     assert audit.rows["icnet-ce-random_0-s0-t00"]["started"] == datetime(2026, 1, 1, tzinfo=UTC)
-    assert results.recipe_of("icnet-ce-random_0-s0-t01") == DEFINITION.recipe_keys()
+    assert results.recipe_of("icnet-ce-random_0-s0-t01") == DEFINITION.keys_that_decide_a_trial()
     frame = pd.read_parquet(tmp_path / "out" / "dice")
     assert list(frame.columns) == SCHEMAS["dice"].names
     assert len(frame) == 4

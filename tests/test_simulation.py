@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from small_study import assert_same_facts, write_definition
+from small_study import assert_same_facts, environment, write_definition
 
 from study.cells import cells, parse_trial, trials
+from study.commands.trial import TrialRun, trial
 from study.definition.file import load
 from study.definition.point import Point
+from study.definition.sections import Search
 from study.errors import StudyError
 from study.prepare import Prepared, prepare
+from study.progress import Progress
 from study.results import Results
 from study.results.kept import read_committed
 from study.results.schemas import SCHEMAS
+from study.terminal.cli import main
 from study.trial import run_trial
+from trainers.dice import class_order
 
 SIMULATED = "simulate=true"
 POINT = Point({"model.width": 0.25, "augmentation.strength": 1.0})
@@ -30,9 +38,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 def simulated(study: Prepared, out: Path, points: dict[int, Point]) -> Path:
     results = Results(out)
     results.write_text("study.toml", study.definition.to_toml())
-    for trial in trials(study.definition):
-        if trial.index in points:
-            results.commit(run_trial(study, trial, points[trial.index]))
+    for each in trials(study.definition):
+        if each.index in points:
+            results.commit(run_trial(study, each, points[each.index]))
     return out
 
 
@@ -67,6 +75,85 @@ def test_real_and_simulated_trials_do_not_mix(study: Prepared, tmp_path: Path) -
     out = simulated(study, tmp_path / "out", {0: POINT})
     real = study.definition.model_copy(update={"simulate": False})
     assert real.recipe_digest() != study.definition.recipe_digest()
-    assert "simulate" not in real.recipe_keys(), "the digests of real recipes stay as they are"
+    assert "simulate" not in real.keys_that_decide_a_trial(), "the digests of real recipes stay as they are"
     with pytest.raises(StudyError, match="holds simulated trials, and this definition trains"):
         read_committed(Results(out), real)
+
+
+ONE = "icnet-ce-random_0-s0-t00"
+
+
+def test_a_trial_that_the_definition_lacks_is_committed_nowhere(study: Prepared, tmp_path: Path) -> None:
+    """It would be kept, and counted by nobody; what OUT holds already may still be compared."""
+    of_one, out = study.definition.model_copy(update={"search": Search()}), str(tmp_path / "out")
+    assert trial(ONE, of_one, out).outcome == "committed"
+    other = "icnet-ce-random_0-s0-t01"
+    with pytest.raises(
+        StudyError, match=rf"no {other}, as its search.trials is 1: add --set search.trials=2, or leave"
+    ):
+        trial(other, of_one, out)
+    with pytest.raises(StudyError, match="its grid has no cell icnet-ce-random_5-s0: add it to the grid"):
+        trial("icnet-ce-random_5-s0-t00", of_one, out)
+    assert set(Results(out).audit().rows) == {ONE}
+    without = trial("icnet-ce-random_5-s0-t00", of_one, None)
+    assert (without.outcome, without.in_definition) == ("not kept", False)
+
+
+def test_a_trials_scores_have_the_order_of_the_analysis(study: Prepared) -> None:
+    """The paper's classes in the paper's order, then others, whatever the labels."""
+    names = ["bg", "ad", "bo", "bx", "mug", "all"]
+    table = pa.Table.from_pylist([{"partition": "test", "class": name} for name in names])
+    shown = [score["class"] for score in TrialRun({"dice": table}, "not kept", []).test_scores]
+    assert shown == class_order(names)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("interrupted", "was interrupted"),
+        ("running", "was killed"),
+        ("finished", "1, finished ("),
+        ("incomplete", "not"),
+    ],
+)
+def test_status_says_how_the_last_run_ended_and_what_came_of_it(
+    study: Prepared, tmp_path: Path, state: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulated(study, tmp_path, {0: POINT})
+    progress = Progress.of(study.definition, {}, dict.fromkeys(study.splits, 1))
+    progress.state, progress.host = state, "host1"
+    Results(tmp_path).write_text("run.json", progress.to_json())
+    main(["status", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "4 of 16 trials done: 4 completed, 0 failed." in said
+    assert words in said
+
+
+def test_a_plan_of_which_nothing_is_missing_is_not_calibrated(
+    study: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = simulated(study, tmp_path / "out", dict.fromkeys(range(4), POINT))
+    monkeypatch.setattr("study.planning.calibration.calibrate", lambda definition: pytest.fail("it trained"))
+    assert main(["plan", str(out / "study.toml"), "--out", str(out), "--calibrate"]) == 0
+    assert "Nothing is missing, so nothing was trained to estimate it (--calibrate)." in capsys.readouterr().out
+
+
+def test_a_run_that_a_signal_ends_at_once_says_so(tmp_path: Path) -> None:
+    """Also outside of training, when Ray starts or ends and no step asks."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_AT_ONCE, str(tmp_path / "said")], capture_output=True, text=True, env=environment()
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+    assert (tmp_path / "said").read_text() == "interrupted"
+
+
+ENDED_AT_ONCE = """
+import os, pathlib, signal, sys, time
+from study.terminal.interrupts import hear_interrupts, with_last_words
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+hear_interrupts()
+with with_last_words(lambda: pathlib.Path(sys.argv[1]).write_text("interrupted")):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+"""

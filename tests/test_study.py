@@ -297,6 +297,7 @@ def test_a_finished_study_is_not_run_again(definition: Path, undisturbed: Path) 
     done = study("run", definition, "--out", undisturbed)
     assert done.returncode == 0
     assert "tuned" in done.stdout
+    assert f"Next:    analysis report {undisturbed} --out small.html" in done.stdout
     assert time.monotonic() - began < 60
     assert facts(undisturbed) == before
     assert len(Results(undisturbed).audit().rows) == NUM_TRIALS

@@ -7,6 +7,7 @@ Shapes: N images, H and W pixels, K classes, the background first where there is
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.class_names import IGNORED
+from trainers.data.class_names import IGNORED, in_papers_order
 
 EPSILON = 0.0015
 """The paper's noise tolerance: 24 pixels of 128 x 128."""
@@ -135,3 +136,12 @@ def _ratio(numerator: Any, weight: Any) -> Floats:
     numerator, weight = np.asarray(numerator, np.float64), np.asarray(weight, np.float64)
     ratio: Floats = np.divide(numerator, weight, out=np.full(numerator.shape, np.nan), where=weight > 0)
     return ratio
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Classes as tables show them: the background first and "all" last; between them the paper's classes in the paper's
+    order, others as they come: in a study's tables they are in the order of their labels."""
+    names = list(names)
+    objects = in_papers_order(name for name in names if name not in NOT_OBJECTS)
+    first, last = ([name for name in names if name == each] for each in NOT_OBJECTS)
+    return [*first, *objects, *last]

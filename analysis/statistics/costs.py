@@ -10,7 +10,7 @@ from analysis.axes import by_axis
 from analysis.classes import MACRO
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, with_macro
-from analysis.statistics.spread import MIN_SPLITS_FOR_SD, mean_interval
+from analysis.statistics.spread import interval_of_mean_dice
 from study.definition.point import Point
 
 COSTS = {
@@ -72,7 +72,7 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     macro = rows[rows["class"] == MACRO]
     random = macro[macro["split_kind"] == RANDOM].groupby("split")["dice"].mean()
     n = random.count()
-    low, high = mean_interval(random.mean(), random.std(), n) if n >= MIN_SPLITS_FOR_SD else (np.nan, np.nan)
+    low, high = interval_of_mean_dice(random.mean(), random.std(), n)
     row = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
     row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n}
     row |= {"mean": random.mean(), "low": float(low), "high": float(high)} | _held_out_means(runs, macro)

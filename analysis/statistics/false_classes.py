@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.classes import class_order
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION
+from trainers.dice import class_order
 
 IMAGE = ["image", "class"]
 _SPLITS = [*CONFIGURATION, "split_kind", "axis"]

@@ -100,5 +100,5 @@ def unanswerable(limit: str, random: Floats, held_out: Floats, lacking: str) -> 
         return "no held-out splits"
     if limit == MAX_SD:
         refusal = sd_refusal(random.size, "random splits")
-        return refusal.reason if refusal else ""
+        return refusal.in_full if refusal else ""
     return "" if random.size >= 2 else f"no interval: {count_of(random.size, 'random splits')}"

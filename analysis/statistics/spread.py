@@ -28,6 +28,12 @@ class Refusal:
     """Why a number is not given."""
 
     reason: str
+    detail: str = ""
+    """What stands behind it; said once in an answer."""
+
+    @property
+    def in_full(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 def mean_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
@@ -36,6 +42,13 @@ def mean_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats,
     with np.errstate(invalid="ignore", divide="ignore"):
         half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * sd / np.sqrt(n)
     return mean - half, mean + half
+
+
+def interval_of_mean_dice(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+    """`mean_interval` as it is shown: cut off at 0 and 1, and NaN below MIN_SPLITS_FOR_SD splits, as the SD is."""
+    low, high = (np.clip(end, 0.0, 1.0) for end in mean_interval(mean, sd, n))
+    shown = np.asarray(n) >= MIN_SPLITS_FOR_SD
+    return np.where(shown, low, np.nan), np.where(shown, high, np.nan)
 
 
 def sd_interval(sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
@@ -58,7 +71,7 @@ def sd_refusal(n: int, what: str) -> Refusal | None:
         return Refusal(f"no standard deviation: {count_of(n, what)}")
     low, high = sd_interval(1, n)
     found = f"the true one could be {low:.2f} to {high:.2f} times the observed one"
-    return Refusal(f"{n} {what} are too few for a standard deviation: {found}")
+    return Refusal(f"{n} {what} are too few for a standard deviation", found)
 
 
 def spread(table: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +79,8 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
 
     num_splits      random splits with a score; num_held_out likewise; num_seeds: fewest trials behind a split's value
     num_undefined   splits without a score (for macro: over all its classes); the note names them
-    mean, sd        over random splits, seeds averaged first, with the intervals of `mean_interval`, `sd_interval`
+    mean, sd        over random splits, seeds averaged first, with the intervals of
+                    `interval_of_mean_dice`, `sd_interval`
     sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
     minimum         over random splits; then one column per held-out split, and their mean `held_out_mean`
     gap             mean - held_out_mean; retained_share: held_out_mean / mean
@@ -75,7 +89,7 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     wide = by_split(table)
     random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
     n, mean, sd = random.count(axis=1), random.mean(axis=1), random.std(axis=1)
-    mean_low, mean_high = mean_interval(mean, sd, n)
+    mean_low, mean_high = interval_of_mean_dice(mean, sd, n)
     sd_low, sd_high = sd_interval(sd, n)
     shown, held_out_mean = n >= MIN_SPLITS_FOR_SD, held_out.mean(axis=1)
     result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)

@@ -14,6 +14,8 @@ from trainers.dice import BACKGROUND
 
 LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""
+FEWEST_EPOCHS = 16
+"""That are worth a try where a training was too short."""
 NOTHING_LEARNED = 0.01
 """A validation Dice that never rises above it."""
 TOO_SHORT, NOTHING = "best at the end", "nothing learned"
@@ -65,6 +67,11 @@ def too_short(found: pd.DataFrame) -> str:
     late = found[_has(found, TOO_SHORT)]
     if 2 * len(late) <= len(found):
         return ""
+    if found["epochs"].max() == 1:
+        return (
+            f"Training was too short: one epoch a trial, after which the validation Dice was "
+            f"{late['validation_dice'].mean():.2f} on average. Train for more before you read anything else here."
+        )
     return (
         f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very "
         f"end, where the validation Dice was {late['validation_dice'].mean():.2f} on average. Train for more epochs "
@@ -94,14 +101,15 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
 
 def _lateness(found: pd.DataFrame, late: pd.DataFrame) -> str:
     epochs, falling = int(found["epochs"].max()), int((late["loss_change"] < 0).sum())
+    advice = f"Train for longer, say training.epochs = {max(2 * epochs, FEWEST_EPOCHS)}."
+    if epochs == 1:
+        return f"Every trial was trained for one epoch, which cannot show whether the loss had settled. {advice}"
     end = "the last" if num_late(epochs) == 1 else f"one of the last {num_late(epochs)}"
     sentence = f"In {len(late)} of {len(found)} trials the validation loss was lowest in {end} of {epochs} epochs"
     if 2 * len(late) <= len(found):
         return f"{sentence}: most had settled."
-    return (
-        f"{sentence}, and in {falling} of these the training loss was still falling: the scores, and their spread, are "
-        f"those of trainings that were cut short. Train for longer, say training.epochs = {2 * epochs}."
-    )
+    still = f", and in {falling} of these the training loss was still falling" * (falling > 0)
+    return f"{sentence}{still}: the scores, and their spread, are those of trainings that were cut short. {advice}"
 
 
 def _has(found: pd.DataFrame, remark: str) -> pd.Series[bool]:

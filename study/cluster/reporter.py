@@ -39,6 +39,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._hung: set[str] = set()
         self._finished: set[Trial] = set()
         self._trial_of_actor: dict[str, Trial] = {}
+        self._trained: set[str] = set()  # actors that have reported an epoch
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks to restore an experiment, which we never do; and a screen cannot be pickled."""
@@ -82,7 +83,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         ours = parse_trial(trial.config["trial"])
         self._heard[trial.trial_id] = time.monotonic()
-        self._trial_of_actor[trial.temporary_state.ray_actor._actor_id.hex()] = ours
+        self._trial_of_actor[_actor_of(trial)] = ours
         definition = self._study.definition
         recipe = definition.recipe.at(Point.from_json(trial.config["point"]))
         work = seconds_at(ours.cell.model, recipe, self._num_train(ours))
@@ -100,9 +101,15 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         elif result.get("out_of_memory"):
             self._out_of_gpu_memory(ours, trial, str(result["out_of_memory"]))
         else:
-            speed = self._num_train(ours) / max(result["seconds"], 1e-9)
-            self._progress.epoch(ours, result["epoch"], speed, result["hostname"], result["seconds"])
+            self._epoch(ours, _actor_of(trial), result)
             self._estimate_by_the_first_epochs()
+
+    def _epoch(self, ours: Trial, actor: str, result: dict[str, Any]) -> None:
+        speed, is_first = self._num_train(ours) / max(result["seconds"], 1e-9), actor not in self._trained
+        self._trained.add(actor)
+        self._progress.epoch(
+            ours, result["epoch"], speed, result["hostname"], result["seconds"], first_of_worker=is_first
+        )
 
     def _estimate_by_the_first_epochs(self) -> None:
         """Where there was no estimate that was of these machines."""
@@ -160,6 +167,11 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
 
     def _num_train(self, trial: Trial) -> int:
         return len(self._study.splits[trial.cell.split].train)
+
+
+def _actor_of(trial: TuneTrial) -> str:
+    """What names a trial's worker, which may have had others before it."""
+    return str(trial.temporary_state.ray_actor._actor_id.hex())
 
 
 def _last_line(trial: TuneTrial) -> str:

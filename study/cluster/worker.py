@@ -80,8 +80,8 @@ def _check_node(study: Prepared) -> None:
 
 
 def _reporter() -> Callable[[Epoch], None]:
-    """Tells the driver of epochs: of the first two, by which it knows how long they take here (the first is longer, as
-    memory is taken), then not more often than it can take from thousands of workers."""
+    """Tells the driver of epochs: of the first two, by which it knows how long they take here (a worker's first is
+    longer, as memory is taken), then not more often than it can take from thousands of workers."""
     reported, count = -math.inf, 0
 
     def report(epoch: Epoch) -> None:

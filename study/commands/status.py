@@ -39,6 +39,15 @@ class Status:
     def failed(self) -> dict[Trial, str]:
         return {trial: row["error"] for trial, row in self.committed.items() if row["status"] == "failed"}
 
+    @property
+    def num_failed(self) -> int:
+        """Of the definition's own trials."""
+        return sum(self.committed[trial]["status"] == "failed" for trial in self.trials if trial in self.committed)
+
+    @property
+    def num_completed(self) -> int:
+        return len(self.trials) - len(self.missing) - self.num_failed
+
     def to_json(self) -> dict[str, Any]:
         return {
             "done": len(self.trials) - len(self.missing),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from study.cells import Cell, Outcome, Trial, parse_trial
+from study.cells import Cell, Outcome, Trial, parse_trial, trials
 from study.definition import Definition
 from study.definition.file import parse
 from study.definition.point import Point
@@ -19,6 +19,7 @@ from study.results.committed import check_same_inputs, outcomes, refuse_foreign_
 from study.results.digests import Row
 from study.results.kept import Committed, kept_definition, read_committed
 from study.results.schemas import CIRCUMSTANCES
+from trainers.dice import class_order
 
 if TYPE_CHECKING:
     from trainers.outcome import Epoch
@@ -31,6 +32,7 @@ class TrialRun:
     tables: dict[str, pa.Table]
     outcome: str  # committed, not kept, reproduced, differs
     differing: list[str]  # columns, `table.column`, in which OUT's committed trial differs from this run of it
+    in_definition: bool = True
 
     @property
     def row(self) -> Row:
@@ -42,10 +44,13 @@ class TrialRun:
     def test_scores(self) -> list[dict[str, Any]]:
         """The rows of the table `dice` for the test samples; none of a trial that diverged."""
         scores = self.tables["dice"].to_pylist() if "dice" in self.tables else []
-        return [score for score in scores if score["partition"] == "test"]
+        of_test = [score for score in scores if score["partition"] == "test"]
+        by_class = {score["class"]: score for score in of_test}
+        return [by_class[name] for name in class_order(by_class)]
 
     def to_json(self) -> dict[str, Any]:
-        return {"outcome": self.outcome, "differing": self.differing, "trial": self.row, "test": self.test_scores}
+        what = {"outcome": self.outcome, "differing": self.differing, "in_definition": self.in_definition}
+        return {**what, "trial": self.row, "test": self.test_scores}
 
 
 def trial(
@@ -53,9 +58,11 @@ def trial(
 ) -> TrialRun:
     """Run one trial here, without Ray. With OUT it is committed, or, if OUT holds it already, compared bit for bit.
 
-    Raises StudyError if the search needs earlier trials of its cell and OUT does not have them.
+    Raises StudyError if the search needs earlier trials of its cell and OUT does not have them, or if the trial is new
+    to OUT and the definition has none of that name: it would be kept, and counted by nobody.
     """
     wanted = parse_trial(trial_id)
+    in_definition = wanted in trials(definition)
     study = prepare(_definition_of_one(wanted.cell, definition, trial_id))
     results = None if out is None else Results(out)
     committed = Committed({}, {})
@@ -64,23 +71,34 @@ def trial(
         committed = read_committed(results, definition)
         check_same_inputs(results, study.inputs, committed.rows)
         _refuse_another_definition(results, definition)
+        if not in_definition and wanted not in committed.rows.keys() | committed.damaged.keys():
+            raise StudyError(_not_in(definition, wanted))
     point = _point_of(wanted, definition, outcomes(committed.rows))
 
     from study.trial import run_trial
 
     tables = run_trial(study, wanted, point, on_epoch)
     if results is None:
-        return TrialRun(tables, "not kept", [])
+        return TrialRun(tables, "not kept", [], in_definition)
     if wanted in committed.damaged:
-        return TrialRun(tables, "differs", _differing_columns(tables, results, trial_id) or [committed.damaged[wanted]])
+        differing = _differing_columns(tables, results, trial_id) or [committed.damaged[wanted]]
+        return TrialRun(tables, "differs", differing, in_definition)
     if wanted in committed.rows:
         differing = _differing_columns(tables, results, trial_id)
-        return TrialRun(tables, "differs" if differing else "reproduced", differing)
+        return TrialRun(tables, "differs" if differing else "reproduced", differing, in_definition)
     _refuse_another_definition(results, definition)  # again: a training may take hours, and others write there, too
     if results.read_text(DEFINITION_FILE) is None:
         results.write_text(DEFINITION_FILE, definition.to_toml())
     results.commit(tables)
     return TrialRun(tables, "committed", [])
+
+
+def _not_in(definition: Definition, wanted: Trial) -> str:
+    """Why OUT does not take a trial that the definition lacks, and what to do."""
+    number, of_cell = definition.search.trials, Trial(wanted.cell, 0) in trials(definition)
+    why = f"its search.trials is {number}" if of_cell else f"its grid has no cell {wanted.cell.id}"
+    remedy = f"add --set search.trials={wanted.index + 1}" if of_cell else "add it to the grid"
+    return f"the definition has no {wanted.id}, as {why}: {remedy}, or leave --out away to run it and keep nothing"
 
 
 def _refuse_another_definition(results: Results, definition: Definition) -> None:

@@ -142,7 +142,7 @@ class Definition(Section):
         searched = self.search.space.get("training.batch_size")
         return max([self.training.batch_size, *map(int, searched.ends if searched else ())])
 
-    def recipe_keys(self) -> dict[str, Any]:
+    def keys_that_decide_a_trial(self) -> dict[str, Any]:
         """All that decides a trial's numbers, as flat `section.key: value`; the data and the split apart, which have
         fingerprints of their own. (`search.trials` and the grid may grow; they decide no single trial.)"""
         keep = {
@@ -158,7 +158,7 @@ class Definition(Section):
 
     def recipe_digest(self) -> str:
         """Twelve hexadecimal digits that name the recipe."""
-        return hashlib.sha256(json.dumps(self.recipe_keys(), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.keys_that_decide_a_trial(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_toml(self) -> str:
         """The whole definition, every default written out; `load` of it gives an equal definition."""

@@ -98,8 +98,12 @@ def _read_file(source: str) -> dict[str, Any]:
             )
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise StudyError(
+            f"{source}: there is no such file; give a TOML file that is there, or a preset ({', '.join(PRESETS)})"
+        ) from None
     except (OSError, ValueError) as error:
-        raise StudyError(f"{source}: cannot be read ({error})") from None
+        raise StudyError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     table = read_toml(content, source)
     _start_paths_at(path.parent, table)
     return table

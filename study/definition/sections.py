@@ -49,9 +49,9 @@ class Data(Section):
     """What is trained on."""
 
     path: Annotated[str, Field(min_length=1, max_length=4096)] = STANDIN
-    """A folder: of cut-outs in VISAPP's layout, or, where there is a section data.pairs, of images with label maps. Or
-    the word `standin` for the cut-outs that ship with the project. A relative path in a TOML file starts at that file's
-    folder; one given by --set, at the current folder."""
+    """A folder: of cut-outs, as CLASS/ANGLE/NAME.png, or, where there is a section data.pairs, of images with label
+    maps. Or the word `standin` for the cut-outs that ship with the project. A relative path in a TOML file starts at
+    that file's folder; one given by --set, at the current folder."""
 
     @field_validator("path")
     @classmethod

@@ -53,7 +53,7 @@ def missing(trials: Iterable[Trial], committed: Mapping[Trial, Row]) -> list[Tri
 
 
 def _other_recipe(results: Results, trial_id: str, definition: Definition) -> str:
-    theirs, ours = results.recipe_of(trial_id), definition.recipe_keys()
+    theirs, ours = results.recipe_of(trial_id), definition.keys_that_decide_a_trial()
     if bool(theirs.get("simulate")) != definition.simulate:
         there, here = ("trained", "simulates") if definition.simulate else ("simulated", "trains")
         return (

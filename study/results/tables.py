@@ -117,7 +117,7 @@ def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
         "git_commit": study.provenance.git_commit,
         "versions": study.provenance.versions,
     }
-    return table_of("trials", [run.factors | common | row], recipe=study.definition.recipe_keys())
+    return table_of("trials", [run.factors | common | row], recipe=study.definition.keys_that_decide_a_trial())
 
 
 def _class_names(study: Prepared) -> list[str]:

@@ -70,10 +70,14 @@ def run(options: argparse.Namespace, console: PlainConsole) -> int:
         console.say(f"not run: {trial}: {reason}")
     if done.progress and done.progress.verdict_on_the_estimate:
         console.say(done.progress.verdict_on_the_estimate)
-    console.say(f"Results: {_shown(out)}", f"Next:    analysis tables {shell_word(_as_results(out))}")
+    console.say(f"Results: {_shown(out)}", f"Next:    {_next(out, definition)}")
     if done.unfinished:
         console.say("Run the same command again, or with --retry-failed, to try what could not be run.")
     return NEGATIVE if done.unfinished else DONE
+
+
+def _next(out: str, definition: Definition) -> str:
+    return f"analysis report {shell_word(_as_results(out))} --out {shell_word(f'{definition.name}.html')}"
 
 
 def plan(options: argparse.Namespace, console: PlainConsole) -> int:
@@ -82,8 +86,10 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
 
     definition = _definition(options)
     out = _out(options, definition)
-    speeds = calibrate(definition) if options.calibrate else []
-    planned = plan(definition, out, factors_of(speeds))
+    planned, speeds = plan(definition, out), []
+    if options.calibrate and planned.missing:
+        speeds = calibrate(definition)
+        planned = plan(definition, out, factors_of(speeds))
     on_cluster = plan_cluster(planned, options.cluster) if options.cluster else None
     try:
         here, why_not_here = plan_here(planned), ""
@@ -97,6 +103,8 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
         print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
         return DONE
     console.say(*planned.in_lines(), *planned.notes)
+    if options.calibrate and not planned.missing:
+        console.say("Nothing is missing, so nothing was trained to estimate it (--calibrate).")
     for speed in speeds:
         console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
     console.say(
@@ -142,7 +150,7 @@ def status(options: argparse.Namespace, console: PlainConsole) -> int:
         return DONE if not now.missing else NEGATIVE
     console.say(*[SIMULATED] * now.definition.simulate)
     done_of_all = f"{done:,} of {counted(len(now.trials), 'trial')} done"
-    console.say(f"{_shown(options.out)}: {done_of_all}, {len(now.failed):,} of them failed.")
+    console.say(f"{_shown(options.out)}: {done_of_all}: {now.num_completed:,} completed, {now.num_failed:,} failed.")
     for trial, reason in now.failed.items():
         console.say(f"failed: {trial.id}: {reason}")
     for name, unfinished in now.unfinished.items():
@@ -170,7 +178,11 @@ def status(options: argparse.Namespace, console: PlainConsole) -> int:
 def _how_it_ended(progress: Progress) -> str:
     if progress.state == "stopped":
         return f"was stopped: {progress.reason}"
-    return "was killed" if progress.state == "running" else f"ended {progress.state}"
+    return {
+        "running": "was killed",
+        "interrupted": "was interrupted",
+        "incomplete": "ended, and could not run all trials",
+    }.get(progress.state, progress.state)
 
 
 def trial(options: argparse.Namespace, console: PlainConsole) -> int:
@@ -193,6 +205,7 @@ def trial(options: argparse.Namespace, console: PlainConsole) -> int:
         console.say(*[SIMULATED] * definition.simulate)
         _print_trial(console, row, done.test_scores)
         out = "" if options.out is None else _shown(options.out)
+        console.say(*["The definition has no such trial: no run of it makes this one."] * (not done.in_definition))
         console.say(
             {
                 "committed": f"Committed to {out}.",

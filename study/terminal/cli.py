@@ -54,7 +54,9 @@ def _parser() -> Parser:
     data.add_argument(
         "path", metavar="PATH", nargs="?", help="a folder (default: the definition's, or the set that ships with this)"
     )
-    data.add_argument("--definition", help="a preset or a TOML file: check also that its splits can be made")
+    data.add_argument(
+        "--definition", help="a preset or a TOML file: check also that its splits can be made (of PATH, if given)"
+    )
     data.add_argument("--sheet", metavar="FILE", help="draw a contact sheet there, as PNG")
     init = _add(commands, "init", answers.init, "look at a data set, and write a definition for it that runs")
     init.add_argument("path", metavar="PATH", help="the folder of a data set: photographs with label maps, or cut-outs")

@@ -16,6 +16,8 @@ _SHOW_CURSOR = b"\x1b[?25h"
 _noted = threading.Event()
 _asks = threading.Event()
 """Set while somebody asks, between two steps, whether to stop."""
+_last_words: list[Callable[[], None]] = []
+_SECONDS_OF_LAST_WORDS = 2.0
 
 
 def hear_interrupts() -> None:
@@ -38,10 +40,30 @@ def _listen(heard: Collection[signal.Signals]) -> None:
 
 
 def _end_at_once() -> None:
+    speaking = threading.Thread(target=_say_last_words, daemon=True)
+    speaking.start()
+    speaking.join(_SECONDS_OF_LAST_WORDS)  # no longer: a server may not answer
     if sys.stdout.isatty():
         os.write(1, _SHOW_CURSOR + b"\n")
     os.write(2, b"Interrupted.\n")
     os._exit(INTERRUPTED)
+
+
+def _say_last_words() -> None:
+    with contextlib.suppress(Exception):  # what is said is worth no traceback
+        for say in _last_words:
+            say()
+
+
+@contextlib.contextmanager
+def with_last_words(say: Callable[[], None]) -> Iterator[None]:
+    """If a signal ends the process within the block, `say` is called before, by another thread, and not waited for
+    longer than a moment."""
+    _last_words.append(say)
+    try:
+        yield
+    finally:
+        _last_words.remove(say)
 
 
 @contextlib.contextmanager

@@ -86,9 +86,11 @@ def _head(progress: Progress) -> str:
         parts.append(f"{progress.failed} failed")
     if progress.resting:
         parts.append(f"{counted(len(progress.resting), 'cell')} at rest")
-    parts.append(f"{progress.images_per_second:.0f} images/s")
+    if progress.images_per_second:  # unknown between two trials
+        parts.append(f"{progress.images_per_second:.0f} images/s")
     left = progress.seconds_left
-    parts.append("time left unknown yet" if left is None else f"about {readable(left)} left")
+    if progress.done < progress.total:
+        parts.append("time left unknown yet" if left is None else f"about {readable(left)} left")
     return "  ".join(parts)
 
 

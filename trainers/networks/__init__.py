@@ -37,6 +37,8 @@ class Network:
     """(num_classes, **arguments) -> nn.Module."""
     takes: frozenset[str] | None
     """The arguments that it takes beside the number of classes; None: any."""
+    needs: frozenset[str] = frozenset()
+    """Of these, the ones without which it cannot be made."""
 
     @property
     def is_built_in(self) -> bool:
@@ -115,6 +117,8 @@ class Network:
 
     def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:
         arguments = self.arguments(given)
+        if lacking := sorted(self.needs - arguments.keys()):
+            raise ValueError(f"it needs {', '.join(lacking)}: put {lacking[0]} = ... under [model] in the definition")
         named = [word for word in _WORDS_FOR_CLASSES if word in inspect.signature(self.make).parameters]
         made = self.make(**{named[0]: num_classes}, **arguments) if named else self.make(num_classes, **arguments)
         if not isinstance(made, nn.Module):
@@ -143,11 +147,13 @@ def network(name: str) -> Network:
         parameters = list(inspect.signature(make).parameters.values())
     except ValueError as error:
         raise NotFound(f"{name}: its arguments cannot be found out: {error}") from error
+    with_names = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    named = {each.name for each in with_names}
+    for_classes = named & set(_WORDS_FOR_CLASSES) or {each.name for each in parameters[:1]}
+    needs = {each.name for each in with_names if each.default is each.empty} - for_classes
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
-        return Network(name, make, None)
-    named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
-    first = {parameters[0].name} if parameters and not named & set(_WORDS_FOR_CLASSES) else set()
-    return Network(name, make, frozenset(named - set(_WORDS_FOR_CLASSES) - first))
+        return Network(name, make, None, frozenset(needs))
+    return Network(name, make, frozenset(named - set(_WORDS_FOR_CLASSES) - for_classes), frozenset(needs))
 
 
 def _bytes_kept(model: nn.Module, size: Size) -> float:

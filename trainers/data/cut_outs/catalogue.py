@@ -22,7 +22,7 @@ from pathlib import Path
 import trainers
 from trainers.data.class_names import class_problems
 from trainers.data.cut_outs.scenes import Background, SceneRules, scene_problems
-from trainers.data.cut_outs.walk import CutOutWalk
+from trainers.data.cut_outs.walk import CutOutWalk, angle_of
 from trainers.data.pairs.recognise import labelled_otherwise, layouts_of
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Sample, Samples
@@ -148,7 +148,11 @@ def read_catalogue(path: str | Path) -> Catalogue:
 
 
 def _looks_like(root: Path) -> str | None:
-    """What to say of a folder that holds photographs with labels in place of cut-outs; None if it does not."""
+    """What to say of a folder without cut-outs: a data set lies near, or there are photographs with labels."""
+    if near := _data_set_near(root):
+        return (
+            f"no cut-outs where they should be: {printable_name(str(near))} looks like the data set; give that folder"
+        )
     if layouts := layouts_of(root):
         return f"no cut-outs, but {layouts[0].why}: describe them in data.pairs, as `study init FOLDER` does"
     if labels := labelled_otherwise(root):
@@ -157,6 +161,23 @@ def _looks_like(root: Path) -> str | None:
             "COCO's JSON; then `study init FOLDER` writes a definition"
         )
     return None
+
+
+def _data_set_near(root: Path) -> Path | None:
+    """The folder that was meant where one too high, or one or two too low, is given."""
+    try:
+        within = sorted(child for child in root.iterdir() if child.is_dir())
+        here = root.resolve()
+        return next(filter(_is_laid_out, [*within, here.parent, here.parent.parent]), None)
+    except OSError:
+        return None
+
+
+def _is_laid_out(folder: Path) -> bool:
+    """Whether it has backgrounds, and a class with an angle."""
+    if not (folder / BACKGROUNDS).is_dir():
+        return False
+    return any(angle_of(angle.name) is not None and angle.is_dir() for angle in folder.glob("*/*"))
 
 
 def _images_of_class(walk: CutOutWalk, class_folder: Path) -> list[ImageFile]:

@@ -44,7 +44,8 @@ class CutOutWalk(Walk):
         for folder in self.entries(class_folder, "no angle folder in this class folder: add some, or remove it"):
             angle = angle_of(folder.name)
             if not folder.is_dir():
-                self.report(folder, "a file where only angle folders are expected: move it into that of its angle")
+                what = "move it into that of its angle (one folder such as 0/ will do where there are no angles)"
+                self.report(folder, f"a file where only angle folders are expected: {what}")
             elif angle is None:
                 self.report(folder, "the angle is no number of degrees: name the folder 0, 30 or 22.5, up to 360")
             else:
