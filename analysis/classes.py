@@ -11,8 +11,8 @@ from trainers import dice
 from trainers.data.class_names import in_papers_order
 from trainers.dice import ALL, BACKGROUND
 
-MACRO = "mean of objects"
-"""In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
+MACRO = "mean of classes"
+"""In place of a class: the mean over all classes. No data set's class and no tidy table's can be called so."""
 NOT_OBJECTS = (*dice.NOT_OBJECTS, MACRO)
 
 

@@ -26,7 +26,7 @@ from analysis.verdict import lacking
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
 from trainers.printable import printable
 
-_MEAN = "; macro: the mean of the object classes"
+_MEAN = "; macro: the mean of the classes"
 
 Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
 """What to print, and the exit status."""

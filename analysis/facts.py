@@ -31,7 +31,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrialImages:
-    """A trial's N test images: which of the K object classes each shows, and which are falsely predicted in it."""
+    """A trial's N test images: which of the K classes each shows, and which are falsely predicted in it."""
 
     factors: dict[str, object]
     images: list[str]

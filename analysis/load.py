@@ -42,7 +42,7 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
     :param epsilon: recompute a study's scores from its pixel counts under this noise tolerance (section 3.4: the share
         of an image's pixels below which a predicted, absent class is not counted); None takes the stored scores.
     :raises AnalysisError: they cannot be read, contradict themselves, cannot answer `select` or `epsilon`, or there is
-        not a single score of an object class.
+        not a single score of an class.
     """
     source = os.fspath(results)
     if select not in SELECTIONS:
@@ -64,7 +64,7 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
 def _of_table(path: str) -> Scores:
     table, simulated = read_tidy(path)
     if not _any_object(table):
-        raise AnalysisError(f"{path}: no object class has a score (bg and all are no objects): nothing to analyse")
+        raise AnalysisError(f"{path}: no class has a score (bg and all are none): nothing to analyse")
     return Scores(table, path, "as given", simulated=simulated)
 
 
@@ -136,7 +136,7 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
     """Why a study has nothing to be analysed, in one sentence."""
     if num_completed:
         done = f"{num_completed} of {num_wanted} trials are done"
-        return f"{out}: {done}, but no object class has a test score; there is nothing to analyse"
+        return f"{out}: {done}, but no class has a test score; there is nothing to analyse"
     if failed:
         trial, reason = next(iter(failed.items()))
         return f"{out}: no trial has scores: {len(failed)} of {num_wanted} failed ({trial}, for one: {reason})"

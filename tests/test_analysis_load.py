@@ -192,7 +192,7 @@ def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"no trial has scores: 1 of 4 failed .*: the loss became nan"):
         load(tmp_path)
     commit(tmp_path, f"{CELLS[1]}-t00", ["trials"])
-    with pytest.raises(AnalysisError, match="1 of 4 trials are done, but no object class has a test score"):
+    with pytest.raises(AnalysisError, match="1 of 4 trials are done, but no class has a test score"):
         load(tmp_path)
 
 

@@ -83,7 +83,7 @@ def test_a_network_that_predicts_background_alone_is_named(tmp_path: Path, monke
     assert found["remark"].tolist() == [BLANK, f"{TOO_SHORT}, {BLANK}", BLANK, BLANK]
     assert found["object_share"].tolist() == [0, 0, 0, 0]
     answer = said(load(tmp_path), "Was training long enough?")
-    assert "found no object: all test pixels are predicted as background" in answer
+    assert "found nothing: all test pixels are predicted as background" in answer
 
 
 def test_a_network_that_predicts_one_class_alone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

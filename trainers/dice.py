@@ -113,7 +113,7 @@ def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
 
 
 def mean_of_objects(scores: Floats) -> Floats:
-    """The plain mean over object classes, the last axis; NaN where one of them is undefined, or there is none.
+    """The plain mean over classes, the last axis; NaN where one of them is undefined, or there is none.
 
     Means over different classes could not be compared.
     """
@@ -123,7 +123,7 @@ def mean_of_objects(scores: Floats) -> Floats:
 
 
 def macro(scores_of_objects: Floats) -> tuple[float, int]:
-    """The mean over the object classes that are defined, and how many those are.
+    """The mean over the classes that are defined, and how many those are.
 
     For validation samples, which are the same in all trials of a cell: there a class may be absent.
     """

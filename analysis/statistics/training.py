@@ -84,7 +84,7 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
             "their images with `study data`, then try a lower learning rate or more epochs."
         )
     if len(blank):
-        points.append(f"{_of(blank, found)} found no object: all test pixels are predicted as background.")
+        points.append(f"{_of(blank, found)} found nothing: all test pixels are predicted as background.")
     if len(one_class):
         points.append(f"{_of(one_class, found)} told no classes apart: all test pixels are predicted as one of them.")
     if scores.failed:
