@@ -7,7 +7,7 @@ Shapes: N images, H and W pixels, K classes, the background first where there is
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -110,6 +110,17 @@ def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
     together = {f"all_{name}": float(_ratio(n.sum(), w.sum())) for name, (n, w) in sums.items()}
     counts = {"num_images": counted.sum(0), "false_images": images.false.sum(0)}
     return DiceScores(**per_class, **together, **counts)  # type: ignore[arg-type]
+
+
+def dice_of_shown(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
+    """The scores of a partition: those of `dice`, but a class that none of its N images shows is undefined.
+
+    There `dice` gives 0 to a network that predicts the class by mistake, and nothing to one that does not: two numbers
+    that could not be compared. `false_images` has how often it was.
+    """
+    scores, is_shown = dice(confusion_NKK, epsilon), confusion_NKK.any((0, 2))
+    ew, pw, pooled = (np.where(is_shown, of_classes, np.nan) for of_classes in (scores.ew, scores.pw, scores.pooled))
+    return replace(scores, ew=ew, pw=pw, pooled=pooled)
 
 
 def mean_of_objects(scores: Floats) -> Floats:
