@@ -431,3 +431,8 @@ def test_words_for_held_out_splits_name_every_axis() -> None:
     assert HeldOut.of(table.assign(axis="")).samples == "held-out samples"
     mixed = table.assign(axis=["", "angle", ""])
     assert HeldOut.of(mixed).samples == "held-out samples", "an unknown axis is not spoken of by another's name"
+
+
+def test_classes_keep_the_order_in_which_they_come_and_the_papers_have_the_papers() -> None:
+    assert class_order(["all", "organ_2", "organ_10", "bo", "bg"]) == ["bg", "organ_2", "organ_10", "bo", "all"]
+    assert class_order(["all", "bo", "du", "bg"]) == ["bg", "du", "bo", "all"]

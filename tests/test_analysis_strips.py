@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from simulated_study import write_study
@@ -104,3 +105,11 @@ def test_a_mask_that_is_gone_is_named(facts: Facts, tmp_path: Path) -> None:
             strips(facts, shown)
     finally:
         moved.rename(masks)
+
+
+def test_examples_are_in_the_order_of_the_classes() -> None:
+    """Also where the first images do not show the first class."""
+    row = {"model": "net", "loss": "ce", "trial": "t", "split": "random_0"}
+    scores = [("pen", "a", 0.1), ("pen", "b", 0.2), ("mug", "b", 0.3)]
+    table = pd.DataFrame([row | {"class": name, "image": image, "dice": dice} for name, image, dice in scores])
+    assert examples(table, ["mug", "pen", "cup"])["class"].tolist() == ["mug"] * 3 + ["pen"] * 3
