@@ -133,6 +133,17 @@ def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
     return f"On {held_out.samples}, {sentence}."
 
 
+def _undefined(rows: pd.DataFrame) -> list[str]:
+    """A sentence, if a class has no score: no test image of the split shows it."""
+    undefined = rows[is_object(rows["class"]) & rows["dice"].isna()]
+    found = {str(name): part["split"].unique() for name, part in undefined.groupby("class", sort=False)}
+    if not found:
+        return []
+    told = "; ".join(f"{name} on {', '.join(splits)}" for name, splits in list(found.items())[:MOST_NAMED])
+    more = f"; and {len(found) - MOST_NAMED} more classes" if len(found) > MOST_NAMED else ""
+    return [f"Without a score: {told}{more}. There the mean of classes is undefined too, and left out of what follows."]
+
+
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
     configurations = len(table[CONFIGURATION].drop_duplicates())
@@ -142,6 +153,7 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     selection = {"default": "the default point of every cell", "tuned": "the best trial of every cell by validation"}
     lacking = [f"{len(scores.missing)} missing"] * bool(scores.missing)
     lacking += [f"{len(scores.failed)} failed"] * bool(scores.failed)
+    undefined = _undefined(table[table["averaging"] == averaging])
     return Finding(
         "What was measured?",
         (
@@ -149,7 +161,8 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
             f"{selection.get(scores.selection, 'scores as given')}.",
             f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
             if lacking
-            else "Nothing is missing.",
+            else f"{'No trial' if undefined else 'Nothing'} is missing.",
+            *undefined,
             f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the "
             "classes; the tables have every class and averaging.",
             *[rule] * bool(rule),
