@@ -107,6 +107,11 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     without = sorted(set(facts.chosen) - set(scored["trial"]))
     facts = replace(facts, chosen=tuple(trial for trial in facts.chosen if trial not in without))
     failed = {t.id: row["error"] or "no reason was kept" for t, row in rows.items() if t not in completed}
+    if completed and not chosen:
+        raise AnalysisError(
+            f"{results.out}: no trial has a validation score, as no validation sample shows a class; so none can be "
+            "chosen as the tuned one: read the default ones (--select default)"
+        )
     if not _any_object(scored):
         raise AnalysisError(_nothing_scored(results.out, len(wanted), len(completed), failed))
     undecided = {trial.cell for trial in completed} - {trial.cell for trial in chosen}

@@ -183,6 +183,14 @@ def test_trials_without_scores_or_objective_are_missing(out: Path) -> None:
     assert set(load(out, "tuned").table["split"]) == {"random_0", "rot_0"}
 
 
+def test_where_no_trial_has_an_objective_none_is_tuned(out: Path) -> None:
+    for cell in CELLS:
+        for index in range(3):
+            commit(out, f"{cell}-t0{index}", objective=None)
+    with pytest.raises(AnalysisError, match="no trial has a validation score.*--select default"):
+        load(out, "tuned")
+
+
 def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
     Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
     for epsilon in (None, 0.01):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from simulated_study import write_study
 from small_study import write_definition
@@ -15,7 +16,7 @@ from test_analysis_load import CELLS, DEFINITION, commit
 
 from analysis.load import load
 from analysis.scores import Scores
-from analysis.statistics.training import BLANK, NOTHING, ONE_CLASS, TOO_SHORT, num_late, training
+from analysis.statistics.training import BLANK, NOTHING, ONE_CLASS, TOO_SHORT, num_late, too_short, training
 from analysis.verdict import verdict
 from study.definition import file as definition_file
 from study.results import Results
@@ -122,3 +123,8 @@ def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
     scores = load(write_study(tmp_path / "out", made))
     assert len(training(scores.study_facts("a test"))) == 0
     assert said(scores, "Was training long enough?") == ""
+
+
+def test_a_validation_dice_that_nobody_has_is_not_told() -> None:
+    found = pd.DataFrame({"remark": [TOO_SHORT], "validation_dice": [np.nan]})
+    assert "lowest at the very end. Train for more" in too_short(found)

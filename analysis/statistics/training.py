@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.answer import Finding
@@ -65,10 +66,11 @@ def too_short(found: pd.DataFrame) -> str:
     late = found[_has(found, TOO_SHORT)]
     if 2 * len(late) <= len(found):
         return ""
+    mean = late["validation_dice"].mean()
+    where = "" if np.isnan(mean) else f", where the validation Dice was {mean:.2f} on average"
     return (
         f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very "
-        f"end, where the validation Dice was {late['validation_dice'].mean():.2f} on average. Train for more epochs "
-        "before you read anything else here."
+        f"end{where}. Train for more epochs before you read anything else here."
     )
 
 
