@@ -9,8 +9,8 @@ import pandas as pd
 from trainers import dice
 from trainers.dice import class_order
 
-MACRO = "mean of objects"
-"""In place of a class: the mean over all object classes. No data set's class and no tidy table's can be called so."""
+MACRO = "mean of classes"
+"""In place of a class: the mean over all classes. No data set's class and no tidy table's can be called so."""
 NOT_OBJECTS = (*dice.NOT_OBJECTS, MACRO)
 
 

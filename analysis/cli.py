@@ -27,7 +27,7 @@ from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, c
 from trainers.names import from_file_names
 from trainers.printable import printable
 
-_MEAN = "; macro: the mean of the object classes"
+_MEAN = "; macro: the mean of the classes"
 
 Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
 """What to print, and the exit status."""

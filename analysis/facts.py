@@ -19,7 +19,7 @@ from analysis.errors import AnalysisError
 from study.definition import Definition
 from study.results import Results
 from trainers.data.size import Size
-from trainers.dice import ALL, AVERAGINGS, BACKGROUND, DiceScores, dice, image_scores
+from trainers.dice import ALL, AVERAGINGS, BACKGROUND, DiceScores, dice_of_shown, image_scores
 
 DICE_COLUMNS = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]
@@ -31,7 +31,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrialImages:
-    """A trial's N test images: which of the K object classes each shows, and which are falsely predicted in it."""
+    """A trial's N test images: which of the K classes each shows, and which are falsely predicted in it."""
 
     factors: dict[str, object]
     images: list[str]
@@ -143,7 +143,9 @@ class Facts:
     def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
         """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
         counts = self.counts(list(dict.fromkeys(stored["trial"])))
-        frames = [_scores_of(trial, dice(kept, epsilon), classes) for trial, (_, classes, kept) in counts.items()]
+        frames = [
+            _scores_of(trial, dice_of_shown(kept, epsilon), classes) for trial, (_, classes, kept) in counts.items()
+        ]
         return pd.concat(frames, ignore_index=True) if frames else stored
 
 

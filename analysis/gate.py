@@ -83,13 +83,13 @@ def check(
     averaging: str | None = None,
     simulated: bool = False,
 ) -> GateAnswer:
-    """Whether scores keep within limits, for every configuration, averaging (pw and ew), object class, and their mean.
+    """Whether scores keep within limits, for every configuration, averaging (pw and ew), class, and their mean.
 
     :param max_gap: of the mean over random splits less the mean over held-out splits; of several axes, each by itself.
     :param max_sd: of the standard deviation over random splits.
     :param min_dice: of the mean over random splits.
     :param model, loss, class_, averaging: check these only; `all`, `bg` and `pooled` are checked only if named. The
-        class `macro` is the mean over the object classes, unless a class is called so.
+        class `macro` is the mean over the classes, unless a class is called so.
     :param simulated: judge simulated scores, too; else they are refused.
     :raises AnalysisError: no limit, an impossible one, a name that the scores do not have, or simulated scores.
     """
@@ -181,7 +181,7 @@ def _rows_to_check(scores: Scores, wide: pd.DataFrame, asked: Mapping[str, str |
         usual &= (levels[name] == value) | (value is None)
     if not usual.any():
         raise AnalysisError(
-            f"{scores.source} has no scores to check of object classes under pw or ew; name another --averaging"
+            f"{scores.source} has no scores to check of classes under pw or ew; name another --averaging"
         )
     return np.asarray(usual, bool)
 

@@ -42,7 +42,7 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
     :param epsilon: recompute a study's scores from its pixel counts under this noise tolerance (section 3.4: the share
         of an image's pixels below which a predicted, absent class is not counted); None takes the stored scores.
     :raises AnalysisError: they cannot be read, contradict themselves, cannot answer `select` or `epsilon`, or there is
-        not a single score of an object class.
+        not a single score of an class.
     """
     source = os.fspath(results)
     if select not in SELECTIONS:
@@ -64,7 +64,7 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
 def _of_table(path: str) -> Scores:
     table, simulated = read_tidy(path)
     if not _any_object(table):
-        raise AnalysisError(f"{path}: no object class has a score (bg and all are no objects): nothing to analyse")
+        raise AnalysisError(f"{path}: no class has a score (bg and all are none): nothing to analyse")
     return Scores(table, path, "as given", simulated=simulated)
 
 
@@ -107,6 +107,11 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     without = sorted(set(facts.chosen) - set(scored["trial"]))
     facts = replace(facts, chosen=tuple(trial for trial in facts.chosen if trial not in without))
     failed = {t.id: row["error"] or "no reason was kept" for t, row in rows.items() if t not in completed}
+    if completed and not chosen:
+        raise AnalysisError(
+            f"{results.out}: no trial has a validation score, as no validation sample shows a class; so none can be "
+            "chosen as the tuned one: read the default ones (--select default)"
+        )
     if not _any_object(scored):
         raise AnalysisError(_nothing_scored(results.out, len(wanted), len(completed), failed))
     undecided = {trial.cell for trial in completed} - {trial.cell for trial in chosen}
@@ -136,7 +141,7 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
     """Why a study has nothing to be analysed, in one sentence."""
     if num_completed:
         done = f"{num_completed} of {num_wanted} trials are done"
-        return f"{out}: {done}, but no object class has a test score; there is nothing to analyse"
+        return f"{out}: {done}, but no class has a test score; there is nothing to analyse"
     if failed:
         trial, reason = next(iter(failed.items()))
         return f"{out}: no trial has scores: {len(failed)} of {num_wanted} failed ({trial}, for one: {reason})"

@@ -1,7 +1,7 @@
-"""The tidy table of scores and its words: columns, averagings, classes, kinds of splits, the mean of objects.
+"""The tidy table of scores and its words: columns, averagings, classes, kinds of splits, the mean of classes.
 
 A table has one row per (model, loss, split, seed, averaging, class). Two forms are made of it: `with_macro` adds the
-mean of objects as a class of its own, and `by_split` has one column per split.
+mean of classes as a class of its own, and `by_split` has one column per split.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def tidy(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def with_macro(table: pd.DataFrame) -> pd.DataFrame:
-    """The table and, per trial and averaging, the class MACRO: the mean over all object classes of the table.
+    """The table and, per trial and averaging, the class MACRO: the mean over all classes of the table.
 
     It is undefined where one of them has no score: means over other classes could not be compared.
     Raises ValueError where a trial scores the same class twice: the table then mixes selections or partitions.
@@ -148,7 +148,7 @@ def random_and_held_out(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def objects_of(wide: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `by_split` that are object classes."""
+    """The rows of `by_split` that are classes."""
     return wide[~wide.index.get_level_values("class").isin(NOT_OBJECTS)]
 
 

@@ -86,7 +86,7 @@ def expected_half_width(sd: float, num_splits: int) -> float:
 
 
 def _in_short(table: pd.DataFrame, parts: list[pd.DataFrame], macros: list[pd.DataFrame], too_short: str) -> Finding:
-    """`parts` are those of `by_axis`, `macros` the rows of each for the mean of objects."""
+    """`parts` are those of `by_axis`, `macros` the rows of each for the mean of classes."""
     points = [too_short] if too_short else []
     macro = macros[0]
     known = macro.dropna(subset="sd")
@@ -105,7 +105,7 @@ def _in_short(table: pd.DataFrame, parts: list[pd.DataFrame], macros: list[pd.Da
         if len(gaps):
             points.append(_in_short_of_held_out(gaps, held_out))
         elif set(KINDS) <= set(part["split_kind"]):
-            points.append(f"What is lost on {held_out.samples} is not known for all object classes: {_unscored(part)}.")
+            points.append(f"What is lost on {held_out.samples} is not known for all classes: {_unscored(part)}.")
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if len(objects):
         low = objects.loc[objects["dice"].idxmin()]
@@ -133,6 +133,17 @@ def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
     return f"On {held_out.samples}, {sentence}."
 
 
+def _undefined(rows: pd.DataFrame) -> list[str]:
+    """A sentence, if a class has no score: no test image of the split shows it."""
+    undefined = rows[is_object(rows["class"]) & rows["dice"].isna()]
+    found = {str(name): part["split"].unique() for name, part in undefined.groupby("class", sort=False)}
+    if not found:
+        return []
+    told = "; ".join(f"{name} on {', '.join(splits)}" for name, splits in list(found.items())[:MOST_NAMED])
+    more = f"; and {len(found) - MOST_NAMED} more classes" if len(found) > MOST_NAMED else ""
+    return [f"Without a score: {told}{more}. There the mean of classes is undefined too, and left out of what follows."]
+
+
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
     configurations = len(table[CONFIGURATION].drop_duplicates())
@@ -142,6 +153,7 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     selection = {"default": "the default point of every cell", "tuned": "the best trial of every cell by validation"}
     lacking = [f"{len(scores.missing)} missing"] * bool(scores.missing)
     lacking += [f"{len(scores.failed)} failed"] * bool(scores.failed)
+    undefined = _undefined(table[table["averaging"] == averaging])
     return Finding(
         "What was measured?",
         (
@@ -149,8 +161,9 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
             f"{selection.get(scores.selection, 'scores as given')}.",
             f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
             if lacking
-            else "Nothing is missing.",
-            f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the object "
+            else f"{'No trial' if undefined else 'Nothing'} is missing.",
+            *undefined,
+            f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the "
             "classes; the tables have every class and averaging.",
             *[rule] * bool(rule),
         ),
@@ -177,7 +190,7 @@ def _spread(macro: pd.DataFrame) -> Finding | None:
         refusal = sd_refusal(row.num_splits, "random splits")
         if np.isnan(row.mean):
             points.append(
-                f"{configuration_name(row)}: no mean over the object classes, as not all have a score; see its table."
+                f"{configuration_name(row)}: no mean over the classes, as not all have a score; see its table."
             )
         elif refusal:
             points.append(f"{configuration_name(row)}: {row.mean:.3f}.")
@@ -203,7 +216,7 @@ def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
     ]
     tests = random_against_held_out(table)
     overall = tests[tests["model"] == ""].iloc[0]
-    over = "over all configurations and object classes"
+    over = "over all configurations and classes"
     if overall["num_left_out"]:
         over += f" that have a score on every split; {count_of(int(overall['num_left_out']), 'columns')} left out"
     difference = [] if np.isnan(overall["difference"]) else [f"{overall['difference']:+.3f}"]

@@ -22,7 +22,7 @@ from trainers.counting import counted_at_own_size
 from trainers.data.class_names import IGNORED
 from trainers.data.source import Source
 from trainers.data.split import Split
-from trainers.dice import confusion, dice, macro
+from trainers.dice import confusion, dice_of_shown, macro
 from trainers.outcome import Epoch, Evaluation
 from trainers.seeds import generator_for
 
@@ -35,7 +35,7 @@ def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: 
     """The tables of a trial as if it had been trained: its truths, shifted, missed and strewn with false patches."""
     severity = _severity(run)
     evaluations = {name: _evaluation(run, name, severity) for name in ("val", "test")}
-    scores = dice(evaluations["val"].confusion_NKK, run.recipe.training.epsilon)
+    scores = dice_of_shown(evaluations["val"].confusion_NKK, run.recipe.training.epsilon)
     objective, _ = macro(scores.ew[run.study.source.samples.first_object :])
     history = _history(run, objective)
     for epoch in history:

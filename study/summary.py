@@ -20,7 +20,7 @@ from trainers.dice import NOT_OBJECTS, mean_of_objects
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean example-wise test Dice over the object classes, by split; several seeds of a split are averaged."""
+    """Mean example-wise test Dice over the classes, by split; several seeds of a split are averaged."""
 
     configuration: str
     selection: str  # default (trial 0) or tuned (the best trial by validation)
@@ -46,7 +46,7 @@ def mean_and_sd(scores: Mapping[str, float]) -> tuple[float | None, float | None
 
 
 def object_dice(dice: pa.Table) -> dict[str, float]:
-    """Per trial, the mean of the example-wise test Dice over the object classes; none where one is undefined."""
+    """Per trial, the mean of the example-wise test Dice over the classes; none where one is undefined."""
     test = dice.filter((pc.field("partition") == "test") & ~pc.field("class").isin(NOT_OBJECTS))
     scores: dict[str, list[float | None]] = defaultdict(list)
     for trial, score in zip(test["trial"].to_pylist(), test["dice_ew"].to_pylist(), strict=True):

@@ -68,7 +68,7 @@ def test_with_one_axis_a_statistic_is_what_it_was(statistic: type) -> None:
 
 def test_spread_has_rows_for_each_axis() -> None:
     found = each_axis(two_axes().table, spread).query(
-        "`class` == 'mean of objects' and averaging == 'ew' and model == 'icnet'"
+        "`class` == 'mean of classes' and averaging == 'ew' and model == 'icnet'"
     )
     assert list(found["axis"]) == ["angle", "patient"]
     assert list(found["num_held_out"]) == [3, 2]
@@ -120,7 +120,7 @@ def test_an_axis_that_lacks_scores_leaves_the_other_decided() -> None:
     table = scores.table.assign(dice=scores.table["dice"].mask(scores.table["split"] == "clinic_1"))
     gated = check(Scores(table, "made", "as given"), max_gap=0.3, class_="macro", averaging="ew", model="icnet")
     assert dict(zip(gated.checks["axis"], gated.checks["decision"], strict=True)) == {"angle": "met", "patient": "open"}
-    assert "open: max-gap 0.3, icnet ce ew mean of objects, patient: mug has no score on clinic_1" in gated.text()
+    assert "open: max-gap 0.3, icnet ce ew mean of classes, patient: mug has no score on clinic_1" in gated.text()
 
 
 def test_figures_tell_axes_apart() -> None:

@@ -215,7 +215,7 @@ def test_a_table_without_objects_has_nothing_to_analyse(
 ) -> None:
     rows = [("net", "ce", f"random_{i}", "ew", name, 0.5) for i in range(4) for name in classes]
     pd.DataFrame(rows, columns=["model", "loss", "split", "averaging", "class", "dice"]).to_csv(tmp_path / "t.csv")
-    assert "no object class has a score" in said(capsys, "stability", str(tmp_path / "t.csv"), status=2)
+    assert "no class has a score" in said(capsys, "stability", str(tmp_path / "t.csv"), status=2)
 
 
 @pytest.mark.slow

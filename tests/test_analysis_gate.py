@@ -186,7 +186,7 @@ def test_a_mean_over_other_classes_is_no_mean() -> None:
     verdict = check(two_classes(lambda split: split.startswith("rot_")), max_gap=0.05, class_="macro")
     assert verdict.status == CANNOT_TELL
     assert only(verdict)["note"] == "pen has no score on rot_0, rot_1, rot_2"
-    assert "open: max-gap 0.05, net ce ew mean of objects: pen has no score on rot_0" in verdict.text()
+    assert "open: max-gap 0.05, net ce ew mean of classes: pen has no score on rot_0" in verdict.text()
     assert check(two_classes(lambda _: False), max_gap=0.05, class_="macro").status == UNSTABLE
 
 

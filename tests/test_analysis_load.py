@@ -182,6 +182,14 @@ def test_trials_without_scores_or_objective_are_missing(out: Path) -> None:
     assert set(load(out, "tuned").table["split"]) == {"random_0", "rot_0"}
 
 
+def test_where_no_trial_has_an_objective_none_is_tuned(out: Path) -> None:
+    for cell in CELLS:
+        for index in range(3):
+            commit(out, f"{cell}-t0{index}", objective=None)
+    with pytest.raises(AnalysisError, match=r"no trial has a validation score.*--select default"):
+        load(out, "tuned")
+
+
 def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
     Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
     for epsilon in (None, 0.01):
@@ -191,7 +199,7 @@ def test_a_study_without_scores_has_nothing_to_analyse(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"no trial has scores: 1 of 4 failed .*: the loss became nan"):
         load(tmp_path)
     commit(tmp_path, f"{CELLS[1]}-t00", ["trials"])
-    with pytest.raises(AnalysisError, match="1 of 4 trials are done, but no object class has a test score"):
+    with pytest.raises(AnalysisError, match="1 of 4 trials are done, but no class has a test score"):
         load(tmp_path)
 
 
@@ -430,3 +438,8 @@ def test_words_for_held_out_splits_name_every_axis() -> None:
     assert HeldOut.of(table.assign(axis="")).samples == "held-out samples"
     mixed = table.assign(axis=["", "angle", ""])
     assert HeldOut.of(mixed).samples == "held-out samples", "an unknown axis is not spoken of by another's name"
+
+
+def test_classes_keep_the_order_in_which_they_come_and_the_papers_have_the_papers() -> None:
+    assert class_order(["all", "organ_2", "organ_10", "bo", "bg"]) == ["bg", "organ_2", "organ_10", "bo", "all"]
+    assert class_order(["all", "bo", "du", "bg"]) == ["bg", "du", "bo", "all"]

@@ -108,8 +108,8 @@ def test_classes_called_like_columns(
     assert main(["stability", str(out), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["tables"]
     (matrix,) = (rows for title, rows in found.items() if title.startswith("Object in the image (row)"))
-    assert {row["true object"] for row in matrix} == set(names)
-    assert set(matrix[0]) == {"model", "loss", "split_kind", "axis", "true object", *(f"{name} seen" for name in names)}
+    assert {row["true class"] for row in matrix} == set(names)
+    assert set(matrix[0]) == {"model", "loss", "split_kind", "axis", "true class", *(f"{name} seen" for name in names)}
     assert main(["stability", str(out)]) == 0
     assert "x_low seen" in capsys.readouterr().out, "an interval's end is hidden, a class is not"
     assert main(["report", str(out), "--out", str(tmp_path / "page.html")]) == 0

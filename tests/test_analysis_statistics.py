@@ -84,7 +84,7 @@ def at(table: pd.DataFrame, **where: str) -> Any:
 def small_table(
     num_random: int, num_held_out: int, num_seeds: int = 1, num_configurations: int = 2, draw: int = 0
 ) -> pd.DataFrame:
-    """Uniform scores of two object classes."""
+    """Uniform scores of two classes."""
     rng = np.random.default_rng(draw)
     splits = [f"random_{i}" for i in range(num_random)] + [f"rot_{i}" for i in range(num_held_out)]
     models = [f"model_{i}" for i in range(num_configurations)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from simulated_study import write_study
@@ -23,6 +24,7 @@ from trainers.data.palette import colours, label_colours
 from trainers.data.table import Samples
 
 SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
+CLASSES = ("bx", "cl", "dr", "du", "ad", "bo")
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +58,9 @@ def test_the_background_is_black_where_there_is_one_and_what_is_ignored_is_grey(
 @pytest.mark.slow
 def test_worst_median_and_best_of_every_class(facts: Facts) -> None:
     scores = image_scores(facts)
-    shown = examples(scores)
+    shown = examples(scores, CLASSES)
     assert shown[["class", "rank"]].to_numpy().tolist() == [
-        [name, rank] for name in ("bx", "cl", "dr", "du", "ad", "bo") for rank in ("worst", "median", "best")
+        [name, rank] for name in CLASSES for rank in ("worst", "median", "best")
     ]
     for name, rows in shown.groupby("class"):
         dice = np.sort(scores.loc[scores["class"] == name, "dice"])
@@ -69,7 +71,7 @@ def test_worst_median_and_best_of_every_class(facts: Facts) -> None:
 def test_truth_and_prediction_are_in_the_colours_of_the_key(facts: Facts) -> None:
     """Dice and the falsely predicted classes, counted again in the colours of the picture."""
     by_class = colours(["ad", "bo", "bx", "cl", "dr", "du"])
-    key, drawn = strips(facts, examples(image_scores(facts)))
+    key, drawn = strips(facts, examples(image_scores(facts), CLASSES))
     assert key == {"bg": (0, 0, 0), **by_class}
     assert len(drawn) == 18
     for strip in drawn:
@@ -86,7 +88,7 @@ def test_truth_and_prediction_are_in_the_colours_of_the_key(facts: Facts) -> Non
 
 @pytest.mark.slow
 def test_a_label_that_is_no_class_is_named(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown, size = examples(image_scores(facts)), facts.definition.training.image_size
+    shown, size = examples(image_scores(facts), CLASSES), facts.definition.training.image_size
     foreign = lambda self, trial, images: {name: np.full((size, size), 9, np.uint8) for name in images}  # noqa: E731
     monkeypatch.setattr(Facts, "masks", foreign)
     with pytest.raises(AnalysisError, match="has label 9, which is no class"):
@@ -95,7 +97,7 @@ def test_a_label_that_is_no_class_is_named(facts: Facts, monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 def test_a_mask_that_is_gone_is_named(facts: Facts, tmp_path: Path) -> None:
-    shown = examples(image_scores(facts))
+    shown = examples(image_scores(facts), CLASSES)
     masks = Path(str(facts.results.out)) / "masks"
     moved = masks.rename(tmp_path / "masks")
     try:
@@ -103,3 +105,11 @@ def test_a_mask_that_is_gone_is_named(facts: Facts, tmp_path: Path) -> None:
             strips(facts, shown)
     finally:
         moved.rename(masks)
+
+
+def test_examples_are_in_the_order_of_the_classes() -> None:
+    """Also where the first images do not show the first class."""
+    row = {"model": "net", "loss": "ce", "trial": "t", "split": "random_0"}
+    scores = [("pen", "a", 0.1), ("pen", "b", 0.2), ("mug", "b", 0.3)]
+    table = pd.DataFrame([row | {"class": name, "image": image, "dice": dice} for name, image, dice in scores])
+    assert examples(table, ["mug", "pen", "cup"])["class"].tolist() == ["mug"] * 3 + ["pen"] * 3

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from simulated_study import write_study
 from small_study import write_definition
@@ -118,7 +119,7 @@ def test_a_network_that_predicts_background_alone_is_named(tmp_path: Path, monke
     assert found["remark"].tolist() == [BLANK, f"{TOO_SHORT}, {BLANK}", BLANK, BLANK]
     assert found["object_share"].tolist() == [0, 0, 0, 0]
     answer = said(load(tmp_path), "Was training long enough?")
-    assert "found no object: all test pixels are predicted as background" in answer
+    assert "found nothing: all test pixels are predicted as background" in answer
 
 
 def test_a_network_that_predicts_one_class_alone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,3 +158,8 @@ def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
     scores = load(write_study(tmp_path / "out", made))
     assert len(training(scores.study_facts("a test"))) == 0
     assert said(scores, "Was training long enough?") == ""
+
+
+def test_a_validation_dice_that_nobody_has_is_not_told() -> None:
+    found = pd.DataFrame({"remark": [TOO_SHORT], "validation_dice": [np.nan]})
+    assert "lowest at the very end. Train for more" in too_short(found)

@@ -168,3 +168,11 @@ def test_a_worst_value_on_both_kinds_of_split_is_said_as_a_tie_not_as_a_fraction
     sentence = findings["Does it hold on samples whose angle was not trained on?"]
     assert "and 1 more has it on a held-out and a random split alike, which counts in part" in sentence
     assert not any("." in word for word in sentence.partition(" columns (")[0].split()[-3:])
+
+
+def test_a_class_without_a_score_is_named_with_its_splits() -> None:
+    table = PAPER.table.copy()
+    table.loc[(table["class"] == "bo") & table["split"].isin(["random_1", "rot_0"]), "dice"] = np.nan
+    told = said(dataclasses.replace(PAPER, table=table))["What was measured?"]
+    assert "No trial is missing. Without a score: bo on random_1, rot_0. There the mean of classes is undefined" in told
+    assert "Nothing is missing." in said(PAPER)["What was measured?"]

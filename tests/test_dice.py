@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trainers.data.class_names import IGNORED
-from trainers.dice import confusion, dice, macro, mean_of_objects, tolerance
+from trainers.dice import confusion, dice, dice_of_shown, macro, mean_of_objects, tolerance
 
 SIDE = 128
 
@@ -76,6 +76,15 @@ def test_24_pixels_are_forgiven_and_25_counted() -> None:
         scores = dice(one_class((0, pixels, 0)))
         assert scores.num_images[1] == scores.false_images[1] == counted
         assert math.isnan(scores.ew[1]) == (not counted)
+
+
+def test_of_a_partition_a_class_that_no_image_shows_is_undefined_however_often_it_is_predicted() -> None:
+    never, once = one_class((0, 50, 0), (0, 60, 0)), one_class((0, 50, 0), (60, 0, 0))
+    scores = dice_of_shown(never)
+    assert np.isnan([scores.ew[1], scores.pw[1], scores.pooled[1]]).all()
+    assert (scores.num_images[1], scores.false_images[1]) == (2, 2)
+    assert (scores.ew[0], scores.all_ew) == (dice(never).ew[0], dice(never).all_ew), "all else is as before"
+    np.testing.assert_array_equal(dice_of_shown(once).ew, dice(once).ew)
 
 
 def test_a_class_in_the_truth_always_counts() -> None:

@@ -309,7 +309,7 @@ def test_plain_output_has_a_line_a_trial_and_nothing_of_rays(definition: Path, t
     assert len(lines) == 4
     assert re.match(r"\[1/4(, about [\w ]+ left)?\] icnet-ce\S*-t00 ", lines[0])
     other = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("[")]
-    assert other[0] == "Mean example-wise Dice over the object classes, test images:"
+    assert other[0] == "Mean example-wise Dice over the classes, test images:"
     assert not re.search(r"ray|warning", "\n".join(other[1:-2]), re.IGNORECASE)
 
 

@@ -64,5 +64,5 @@ def test_the_summary_and_the_analysis_have_one_mean_of_objects() -> None:
     rows = [{"trial": "a", "partition": "test", "class": name, "dice_ew": value} for name, value in scores.items()]
     place = {"model": "net", "loss": "ce", "split": "random_0", "split_kind": "random", "axis": "", "seed": 0}
     table = pd.DataFrame([place | {"averaging": "ew", "class": n, "dice": v} for n, v in scores.items()])
-    macro = with_macro(table).query("`class` == 'mean of objects'")["dice"]
+    macro = with_macro(table).query("`class` == 'mean of classes'")["dice"]
     assert object_dice(table_of("dice", rows))["a"] == macro.item()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -113,8 +113,19 @@ def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
     return DiceScores(**per_class, **together, **counts)  # type: ignore[arg-type]
 
 
+def dice_of_shown(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
+    """The scores of a partition: those of `dice`, but a class that none of its N images shows is undefined.
+
+    There `dice` gives 0 to a network that predicts the class by mistake, and nothing to one that does not: two numbers
+    that could not be compared. `false_images` has how often it was.
+    """
+    scores, is_shown = dice(confusion_NKK, epsilon), confusion_NKK.any((0, 2))
+    ew, pw, pooled = (np.where(is_shown, of_classes, np.nan) for of_classes in (scores.ew, scores.pw, scores.pooled))
+    return replace(scores, ew=ew, pw=pw, pooled=pooled)
+
+
 def mean_of_objects(scores: Floats) -> Floats:
-    """The plain mean over object classes, the last axis; NaN where one of them is undefined, or there is none.
+    """The plain mean over classes, the last axis; NaN where one of them is undefined, or there is none.
 
     Means over different classes could not be compared.
     """
@@ -124,7 +135,7 @@ def mean_of_objects(scores: Floats) -> Floats:
 
 
 def macro(scores_of_objects: Floats) -> tuple[float, int]:
-    """The mean over the object classes that are defined, and how many those are.
+    """The mean over the classes that are defined, and how many those are.
 
     For validation samples, which are the same in all trials of a cell: there a class may be absent.
     """

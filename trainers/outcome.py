@@ -19,7 +19,7 @@ class Epoch:
     epoch: int  # from 1
     train_loss: float
     val_loss: float
-    objective: float | None  # what the search maximises: mean example-wise Dice over the object classes on validation
+    objective: float | None  # what the search maximises: mean example-wise Dice over the classes on validation
     learning_rate: float
     seconds: float
 

@@ -19,7 +19,7 @@ from torch import nn
 from trainers.batches import EvaluationImages, TrainingImages, training_batches
 from trainers.data.source import Source
 from trainers.data.split import Split
-from trainers.dice import confusion, dice, macro
+from trainers.dice import confusion, dice_of_shown, macro
 from trainers.gpu.cuda_graphs import recorded
 from trainers.networks import network
 from trainers.networks.start import draws_seeded_by
@@ -137,7 +137,7 @@ def train(
             raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
         if val_loss < best_loss:
             best_loss, best_weights, selected_epoch = val_loss, copy.deepcopy(model.state_dict()), epoch
-        val_scores = dice(np.concatenate(val_counts), recipe.epsilon)
+        val_scores = dice_of_shown(np.concatenate(val_counts), recipe.epsilon)
         objective, _ = macro(val_scores.ew[source.samples.first_object :])
         history.append(
             Epoch(

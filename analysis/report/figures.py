@@ -73,7 +73,7 @@ def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
 def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Collection[str] | None = None) -> Figure:
     """Every random split a dot, every held-out split its number; the mean of the random ones with its 95 % interval.
 
-    :param classes: the object classes to be drawn; None draws all.
+    :param classes: the classes to be drawn; None draws all.
     """
     ours = _of(table, model, loss, averaging)
     found = spread(ours).set_index("class")
@@ -88,10 +88,10 @@ def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Co
 def slopes(
     table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Collection[str] | None = None
 ) -> Figure:
-    """A line per object class from its mean over random splits to each held-out split; a bar spans the random ones.
+    """A line per class from its mean over random splits to each held-out split; a bar spans the random ones.
 
     :param table: with held-out splits of one axis.
-    :param classes: the object classes to be drawn; None draws all.
+    :param classes: the classes to be drawn; None draws all.
     """
     wide = by_split(_of(table, model, loss, averaging)).droplevel([0, 1, 2])
     wide = wide.loc[[name for name in _drawn(wide.index, classes) if name not in NOT_OBJECTS]]
@@ -113,7 +113,7 @@ def slopes(
 
 
 def profiles(table: pd.DataFrame, averaging: str) -> Figure:
-    """Share of the (split, object class) scores above each Dice: a step line per configuration, thin ones per split.
+    """Share of the (split, class) scores above each Dice: a step line per configuration, thin ones per split.
 
     :param table: the scores on splits of one kind and axis.
     """
@@ -144,7 +144,7 @@ def paired(
     """Differences a - b by class: a dot per random split, the mean with its Nadeau-Bengio interval, held-out splits by
     number, the region of practical equivalence as a band. Without `test_to_train` there is no interval.
 
-    :param classes: the object classes to be drawn; None draws all.
+    :param classes: the classes to be drawn; None draws all.
     """
     ours = table[table["averaging"] == averaging]
     found = compare(ours, a, b, test_to_train=test_to_train or 0.0, rope=rope).set_index("class")
@@ -163,7 +163,7 @@ def paired(
 
 
 def ranks(table: pd.DataFrame, averaging: str) -> Figure:
-    """Rank of every configuration on every split, by its mean Dice over the object classes; 1 is the best."""
+    """Rank of every configuration on every split, by its mean Dice over the classes; 1 is the best."""
     found = configuration_ranks(table[table["averaging"] == averaging])
     found = found[found["class"] == MACRO].set_index(["model", "loss"])
     splits = {
@@ -226,17 +226,26 @@ def _class_rows(
         axes.axhline(objects - 0.5, color=FAINT, lw=0.6)
     axes.grid(visible=False, axis="y")
     for kind, axis in kinds_of(table):
-        colour, marker, how = (OF_RANDOM, "o", "") if kind == RANDOM else (colours.get(axis, INK), "$0$", ", by number")
+        colour, marker, how = OF_RANDOM, "o", ""
+        if kind != RANDOM:
+            ends = [_end(split) for split in of_kind_and_axis(table, kind, axis)["split"].unique()]
+            are_numbers = all(end.isdigit() for end in ends)
+            colour, marker = colours.get(axis, INK), "$0$" if are_numbers else "$a$"
+            how = ", by number" if are_numbers else ", by the end of its name"
         label = f"{in_words(kind, plain_text(axis))}{how}"
         axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
     legend_above(axes, columns=2 if len(kinds_of(table)) < 3 else 1)
 
 
 def _number(axes: Axes, x: float, y: float, split: object, colour: str) -> None:
-    """A held-out split's number, or what its name ends in, as a marker."""
+    """A split's number, or what its name ends in, as a marker."""
     if not np.isnan(x):
-        shown = plain_text(str(split).rpartition("_")[2][:MOST_CHARACTERS_OF_MARKER])
+        shown = plain_text(_end(split))
         axes.text(x, y, shown, color=colour, size=SMALL - 0.5, weight="bold", ha="center", va="center", clip_on=True)
+
+
+def _end(split: object) -> str:
+    return str(split).rpartition("_")[2][:MOST_CHARACTERS_OF_MARKER]
 
 
 def _end_labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], spread: float = 0.052) -> None:
@@ -272,7 +281,7 @@ def _of(table: pd.DataFrame, model: str, loss: str, averaging: str) -> pd.DataFr
 
 
 def _drawn(names: pd.Index[Any], classes: Collection[str] | None) -> list[str]:
-    """Object classes in their order, all or these; then macro, all and background."""
+    """Classes in their order, all or these; then macro, all and background."""
     objects = [name for name in names if name not in NOT_OBJECTS and (classes is None or name in classes)]
     return [*objects, *(name for name in (MACRO, ALL, BACKGROUND) if name in names)]
 

@@ -186,7 +186,7 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
 
 
 def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
-    """True object (rows) x falsely predicted class (columns), per cent of the object's test images.
+    """True class (rows) x falsely predicted class (columns), per cent of the class's test images.
 
     :param matrix: one of `analysis.statistics.false_classes.false_class_matrices`.
     :param top: the share at the upper end of the colour scale, the same for panels that are to be compared.
@@ -202,7 +202,7 @@ def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
     axes.set_yticks(range(len(matrix)), [plain_text(name) for name in matrix.index])
     names_above(axes, columns)
     axes.xaxis.set_label_position("top")
-    axes.set(xlabel="falsely predicted (% of images)", ylabel="object in the image")
+    axes.set(xlabel="falsely predicted (% of images)", ylabel="true class")
     bare(axes)
     return figure
 

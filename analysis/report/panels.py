@@ -100,7 +100,7 @@ def _profiles(material: Material) -> Drawn:
         panel(
             f"{in_words(*kind)}s, {long_name(averaging)}",
             figures.profiles(of_kind_and_axis(material.shown_table, *kind), averaging),
-            "Share of scores (split and object class) above each Dice, a step line per configuration.",
+            "Share of scores (split and class) above each Dice, a step line per configuration.",
         )
         for averaging in _averagings(material)
         for kind in kinds_of(material.table)
@@ -132,9 +132,9 @@ def _ranks(material: Material) -> Drawn:
         return Drawn()
     panels = [
         panel(
-            f"mean of objects, {long_name(averaging)}",
+            f"mean of classes, {long_name(averaging)}",
             figures.ranks(material.shown_table, averaging),
-            "Rank on every split by the mean Dice over object classes, among the configurations shown.",
+            "Rank on every split by the mean Dice over classes, among the configurations shown.",
         )
         for averaging in _averagings(material)
     ]

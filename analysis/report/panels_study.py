@@ -24,7 +24,7 @@ def _trade_off(material: Material) -> Drawn:
     points = trade_off(material.facts, main_averaging(material.table))
     panels = [
         panel(
-            f"mean Dice of objects against {what}",
+            f"mean Dice of the classes against {what}",
             figures_search.trade_off(_shown(_front(points, cost), material), cost, what),
             f"Mean Dice of each candidate against {what}; those that no other beats in both are joined.",
         )
@@ -100,7 +100,7 @@ def _false_classes(material: Material) -> Drawn:
         panel(
             f"{model} {loss}, {in_words(kind, axis)}s",
             figures_search.false_class_matrix(_most_confused(matrix), top),
-            "Share of the test images of each object (row) in which each other class (column) is falsely predicted.",
+            "Share of the test images of each class (row) in which each other class (column) is falsely predicted.",
         )
         for (model, loss, kind, axis), matrix in matrices.items()
         if (model, loss) in material.shown
@@ -111,7 +111,7 @@ def _false_classes(material: Material) -> Drawn:
 
 
 def _most_confused(matrix: pd.DataFrame) -> pd.DataFrame:
-    """The matrix, or the MOST_CLASSES classes of a larger one with the highest rates, as object or as prediction."""
+    """The matrix, or the MOST_CLASSES classes of a larger one with the highest rates, as truth or as prediction."""
     rates = matrix.sum(axis=0) + matrix.sum(axis=1)
     chosen = set(rates.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES])
     names = [name for name in matrix.index if name in chosen]
@@ -120,8 +120,8 @@ def _most_confused(matrix: pd.DataFrame) -> pd.DataFrame:
 
 def _strips(material: Material) -> Drawn:
     try:
-        shown = _shown(examples(material.images), material)
-        key_of, found = strips(material.facts, shown[shown["class"].isin(material.classes)])
+        shown = _shown(examples(material.images, material.classes), material)
+        key_of, found = strips(material.facts, shown)
     except StudyError as error:
         return Drawn(notes=[f"{error}."])
     key = [(name, "#" + bytes(colour).hex()) for name, colour in key_of.items()]

@@ -6,6 +6,7 @@ The images are composited again from the data set, as every test image was; so i
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.classes import in_class_order
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION
@@ -46,14 +46,16 @@ class Strip:
     png: bytes
 
 
-def examples(image_scores: pd.DataFrame) -> pd.DataFrame:
+def examples(image_scores: pd.DataFrame, classes: Iterable[str]) -> pd.DataFrame:
     """The rows of `false_classes.image_scores` that are the worst, the median (the lower of two) and the best of their
-    configuration and class, with a column `rank`. Of equals, the first by trial and image."""
+    configuration and class, with a column `rank`, in the order of the classes. Of equals, the first by trial and image.
+    """
     rows = []
-    for _, part in in_class_order(image_scores).groupby([*CONFIGURATION, "class"], sort=False):
-        ordered = part.sort_values(["dice", "trial", "image"])
-        places = (0, (len(ordered) - 1) // 2, len(ordered) - 1)
-        rows += [ordered.iloc[place].to_dict() | {"rank": rank} for place, rank in zip(places, RANKS, strict=True)]
+    for name in classes:
+        for _, part in image_scores[image_scores["class"] == name].groupby(CONFIGURATION, sort=False):
+            ordered = part.sort_values(["dice", "trial", "image"])
+            places = (0, (len(ordered) - 1) // 2, len(ordered) - 1)
+            rows += [ordered.iloc[place].to_dict() | {"rank": rank} for place, rank in zip(places, RANKS, strict=True)]
     return pd.DataFrame(rows, columns=[*image_scores.columns, "rank"])
 
 

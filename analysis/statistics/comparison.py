@@ -129,7 +129,7 @@ def holm_refusal(num_tests: int, smallest_p: float) -> Refusal | None:
 def random_against_held_out(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Are held-out splits harder? One row per averaging (all configurations), then per configuration (all averagings).
 
-    The statistic is global: per split, the mean over configurations and object classes. Columns without a score on
+    The statistic is global: per split, the mean over configurations and classes. Columns without a score on
     some of the row's splits would make these incomparable: they are left out, and counted in num_left_out.
     """
     wide = objects_of(by_split(table))
@@ -167,7 +167,7 @@ def _sizes(is_held_out: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def columns_against_held_out(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """The same test for every object class on its own: exploratory, with Holm over all columns where it can reject."""
+    """The same test for every class on its own: exploratory, with Holm over all columns where it can reject."""
     wide = objects_of(by_split(table))
     is_held_out = wide.columns.get_level_values("split_kind") == HELD_OUT
     num_random, num_held_out = _sizes(is_held_out)

@@ -21,7 +21,7 @@ OfSplits = tuple[str, str, str, str]
 
 
 def false_classes(facts: Facts) -> pd.DataFrame:
-    """How often each object class is predicted where it is not. One row per configuration, kind of split, axis, class.
+    """How often each class is predicted where it is not. One row per configuration, kind of split, axis, class.
 
     rate                the share of the images without the class in which it is falsely predicted: mean over trials
     rate_low, rate_high its extremes over the trials
@@ -50,10 +50,10 @@ def false_classes(facts: Facts) -> pd.DataFrame:
 
 
 def false_class_matrices(facts: Facts) -> dict[OfSplits, pd.DataFrame]:
-    """For each configuration, kind and axis of split: true object x falsely predicted class.
+    """For each configuration, kind and axis of split: true class x falsely predicted class.
 
-    A value is the share of the true object's test images, over all trials of that kind and axis, in which the class is
-    falsely predicted; NaN where the image shows the class itself (the diagonal), and in the row of an object in no test
+    A value is the share of the true class's test images, over all trials of that kind and axis, in which the class is
+    falsely predicted; NaN where the image shows the class itself (the diagonal), and in the row of a class in no test
     image.
     """
     sums: dict[OfSplits, tuple[list[str], NDArray[np.float64], NDArray[np.float64]]] = {}
@@ -79,14 +79,14 @@ def as_rows(matrices: dict[OfSplits, pd.DataFrame]) -> pd.DataFrame:
     """The matrices below each other; a class `mug` that is falsely predicted has the column `mug seen`."""
     frames = []
     for (model, loss, kind, axis), matrix in matrices.items():
-        rows = matrix.add_suffix(" seen").rename_axis(index="true object", columns=None).reset_index()
+        rows = matrix.add_suffix(" seen").rename_axis(index="true class", columns=None).reset_index()
         place = pd.DataFrame({"model": model, "loss": loss, "split_kind": kind, "axis": axis}, index=rows.index)
         frames.append(place.join(rows))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def image_scores(facts: Facts) -> pd.DataFrame:
-    """Dice of every object in every test image that shows it: trial, its factors, image, class, dice, false_classes.
+    """Dice of every class in every test image that shows it: trial, its factors, image, class, dice, false_classes.
 
     false_classes are the names of the classes falsely predicted in the image, a word each. The lowest scores first.
     """

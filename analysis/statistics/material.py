@@ -48,7 +48,7 @@ class Material:
 
     @cached_property
     def classes(self) -> list[str]:
-        """The object classes that are drawn one by one."""
+        """The classes that are drawn one by one."""
         return classes_shown(self.table)
 
     @cached_property

@@ -41,7 +41,7 @@ def other_splits(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def other_splits_in_words(table: pd.DataFrame) -> Iterator[str]:
-    """Of the mean of objects under each averaging of the table: a sentence for every configuration and kind."""
+    """Of the mean of classes under each averaging of the table: a sentence for every configuration and kind."""
     found = other_splits(table)
     if found.empty:
         return

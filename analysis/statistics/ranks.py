@@ -116,7 +116,7 @@ def mean_tau(scores: ArrayLike) -> float:
 
 
 def class_agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """Do the splits of a kind agree on the order of the object classes? One row per configuration, averaging and kind.
+    """Do the splits of a kind agree on the order of the classes? One row per configuration, averaging and kind.
 
     w (`kendall_w`) is read against w_by_chance = 1 / num_splits; mean_tau over pairs of splits; tau_of_means compares
     the mean scores of random and held-out splits. Classes undefined on some split of the kind are left out: num_classes
@@ -143,7 +143,7 @@ def _agreement(raters: Floats) -> dict[str, Any]:
 
 
 def class_ranks(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank of every object class within its configuration and averaging: one column per split, then the mean ranks.
+    """Rank of every class within its configuration and averaging: one column per split, then the mean ranks.
 
     A split on which some class has no score has no ranks: with fewer items they would mean something else.
     """
@@ -174,7 +174,7 @@ def _ranks(wide: pd.DataFrame, within: list[str]) -> pd.DataFrame:
 
 
 def extreme_classes(table: pd.DataFrame) -> pd.DataFrame:
-    """Per averaging and object class, the share of runs (configuration x split) where it is hardest and easiest.
+    """Per averaging and class, the share of runs (configuration x split) where it is hardest and easiest.
 
     Classes that tie share the run. Runs in which a class has no score are left out: num_runs counts the rest.
     """
@@ -196,6 +196,6 @@ def _share_of_rows(scores: Floats) -> Floats:
 
 
 def worst_cells(table: pd.DataFrame, number: int = 10) -> pd.DataFrame:
-    """The lowest scores of object classes, under any averaging: their rows, the lowest first; equals in their order."""
+    """The lowest scores of classes, under any averaging: their rows, the lowest first; equals in their order."""
     objects = table[is_object(table["class"])].dropna(subset="dice")
     return objects.sort_values("dice", kind="stable").head(number).reset_index(drop=True)

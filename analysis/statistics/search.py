@@ -4,7 +4,7 @@ Every function takes `runs`: one row per trial, averaging and class, with the co
 `split`, `split_kind` (one of KINDS), `seed`, `index`, `point` (JSON: searched key -> value), `objective` (macro Dice on
 the validation images; NaN if there is none), `averaging`, `class` and `dice` (on the test images). A cell is a (model,
 loss, split, seed); trial 0 of a cell has the default hyperparameters. Trials with an index below `startup` have the
-same hyperparameters in every cell: the common points. Macro is the mean over all object classes; a trial without a
+same hyperparameters in every cell: the common points. Macro is the mean over all classes; a trial without a
 score for one of them has none, and is counted, not compared.
 """
 
@@ -28,7 +28,7 @@ SCORE = ["averaging", "class"]
 
 
 def tuning_gain(runs: pd.DataFrame, test_to_train: float | None) -> pd.DataFrame:
-    """Was tuning worth it? One row per configuration, averaging and object class or macro.
+    """Was tuning worth it? One row per configuration, averaging and class or macro.
 
     The gain of a cell is the test Dice of its tuned trial, the best by validation objective (the first of equals), less
     that of trial 0. It is the mean over a split's seeds, then over splits.
@@ -60,7 +60,7 @@ def hyperparameters(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scores(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per trial, averaging and object class or macro: `dice`."""
+    """One row per trial, averaging and class or macro: `dice`."""
     # A trial takes the place of a seed, which it has of its own.
     rows = with_macro(runs.assign(seed=runs["trial"])).rename(columns={"seed": "trial"})
     return rows.loc[is_object(rows["class"]) | (rows["class"] == MACRO), ["trial", *SCORE, "dice"]]

@@ -93,8 +93,8 @@ OF_A_STUDY = (
         "false",
         "Classes that are not there",
         "What is seen that is not there, and in images of what?",
-        "Each number is a percentage of the object's test images.",
-        "A row is the object in the image, a column a class that is not in it. An image counts where more pixels than "
+        "Each number is a percentage of the class's test images.",
+        "A row is the class in the image, a column a class that is not in it. An image counts where more pixels than "
         "the tolerance are given to that class. The class then scores 0 in the image, which pulls the example-wise "
         "Dice below the pixel-wise one.",
         (
@@ -104,7 +104,7 @@ OF_A_STUDY = (
                 lambda m: false_classes.false_classes(m.facts),
             ),
             Statistic(
-                "Object in the image (row) x class falsely predicted, share of the object's test images",
+                "Class in the image (row) x class falsely predicted, share of the class's test images",
                 "false_class_matrices",
                 lambda m: false_classes.as_rows(false_classes.false_class_matrices(m.facts)),
             ),

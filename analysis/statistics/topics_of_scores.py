@@ -55,7 +55,7 @@ OF_SCORES = (
         "Spread over random splits",
         "How far does another random split move a score?",
         "Each dot is the score on one random split; the bar is their mean with its interval. Every {split} is a "
-        "marker with its number.",
+        "marker: what its name ends in.",
         "Means and SDs over random splits come with 95 % intervals (from four splits on). If the scores of a class "
         "spread wider than the difference you care about, one split is not enough to see it.",
         (
@@ -94,7 +94,7 @@ OF_SCORES = (
         "profiles",
         "Performance profiles",
         "How many of the scores are above what you need?",
-        "Find the Dice that you need on the x axis and read the share of (split, object class) scores above it. Of two "
+        "Find the Dice that you need on the x axis and read the share of (split, class) scores above it. Of two "
         "lines the higher is the better; where they cross, the better one depends on what you need. Thin lines are "
         "single splits: so few splits cannot give a band.",
         "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.answer import Finding
@@ -67,15 +68,13 @@ def too_short(found: pd.DataFrame) -> str:
     late = found[_has(found, TOO_SHORT)]
     if 2 * len(late) <= len(found):
         return ""
+    mean = late["validation_dice"].mean()
+    where = "" if np.isnan(mean) else f", where the validation Dice was {mean:.2f} on average"
     if found["epochs"].max() == 1:
-        return (
-            f"Training was too short: one epoch a trial, after which the validation Dice was "
-            f"{late['validation_dice'].mean():.2f} on average. Train for more before you read anything else here."
-        )
+        return f"Training was too short: one epoch a trial{where}. Train for more before you read anything else here."
     return (
         f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very "
-        f"end, where the validation Dice was {late['validation_dice'].mean():.2f} on average. Train for more epochs "
-        "before you read anything else here."
+        f"end{where}. Train for more epochs before you read anything else here."
     )
 
 
@@ -91,7 +90,7 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
             "their images with `study data`, then try a lower learning rate or more epochs."
         )
     if len(blank):
-        points.append(f"{_of(blank, found)} found no object: all test pixels are predicted as background.")
+        points.append(f"{_of(blank, found)} found nothing: all test pixels are predicted as background.")
     if len(one_class):
         points.append(f"{_of(one_class, found)} told no classes apart: all test pixels are predicted as one of them.")
     if scores.failed:

@@ -20,7 +20,7 @@ from study.prepare import Prepared
 from study.results.schemas import table_of
 from trainers.data.class_names import names_in_tables
 from trainers.data.split import Split
-from trainers.dice import DiceScores, dice
+from trainers.dice import DiceScores, dice_of_shown
 from trainers.names import NETWORKS
 from trainers.outcome import Epoch, Evaluation
 from trainers.recipe import Recipe, Value
@@ -127,7 +127,7 @@ def _class_names(study: Prepared) -> list[str]:
 def _dice_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table:
     rows, names = [], _class_names(run.study)
     for partition, evaluation in evaluations.items():
-        scores = dice(evaluation.confusion_NKK, run.recipe.training.epsilon)
+        scores = dice_of_shown(evaluation.confusion_NKK, run.recipe.training.epsilon)
         rows += [run.factors | {"partition": partition} | row for row in _score_rows(scores, names)]
     return table_of("dice", rows)
 

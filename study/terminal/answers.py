@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, console: PlainConsole) -> int:
         committed = f"{counted(kept, 'trial')} {'is' if kept == 1 else 'are'} committed in {_shown(out)}"
         console.say(f"Interrupted. {committed}; the same command goes on from there.")
         return INTERRUPTED
-    console.say(*[SIMULATED] * definition.simulate, "Mean example-wise Dice over the object classes, test images:")
+    console.say(*[SIMULATED] * definition.simulate, "Mean example-wise Dice over the classes, test images:")
     console.print(scores_table(done.scores))
     for trial, reason in done.failed.items():
         console.say(f"failed: {trial}: {reason}")

@@ -41,7 +41,7 @@ def in_papers_order(names: Iterable[str]) -> list[str]:
 
 
 def class_problems(classes: Sequence[str]) -> list[Problem]:
-    """What is wrong with the names of these object classes, or with how many there are."""
+    """What is wrong with the names of these classes, or with how many there are."""
     problems = []
     for name in classes:
         if name.casefold() in RESERVED_NAMES:

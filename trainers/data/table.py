@@ -16,7 +16,7 @@ ALL_SAMPLES = "all samples"
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its labels: its id, the object classes it shows, and its value in every further column."""
+    """One image with its labels: its id, the classes it shows, and its value in every further column."""
 
     id: str
     classes: tuple[str, ...]
@@ -29,7 +29,7 @@ class Samples:
     """Every sample of a data set. A column can be the axis of held-out splits."""
 
     classes: tuple[str, ...]
-    """The object classes by name, in the order of their labels."""
+    """The classes by name, in the order of their labels."""
     rows: tuple[Sample, ...]
     in_degrees: frozenset[str] = frozenset()
     """Columns of directions in degrees, from 0 to below 360."""

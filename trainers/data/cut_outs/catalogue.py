@@ -63,7 +63,7 @@ class Catalogue:
 
     root: Path
     classes: tuple[str, ...]
-    """The object classes by name. The class id is the position + 1; 0 is the background."""
+    """The classes by name. The class id is the position + 1; 0 is the background."""
     images: tuple[ImageFile, ...]
     backgrounds: tuple[BackgroundFile, ...]
     problems: tuple[Problem, ...]

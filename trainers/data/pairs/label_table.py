@@ -30,7 +30,7 @@ class LabelTable:
     """The values (all numbers, or all colours) of masks, and the label that each of them is."""
 
     names: tuple[str, ...]
-    """The object classes in the order of their labels."""
+    """The classes in the order of their labels."""
     has_background: bool
     label_of: Mapping[MaskValue, int]
     """Of every value of a class, of the background, and of what is ignored."""
