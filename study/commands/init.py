@@ -182,7 +182,7 @@ def _sizes_in_words(num_images: int, sizes: dict[str, int]) -> str:
     images, (first, count) = counted(num_images, "image"), next(iter(sizes.items()))
     if len(sizes) == 1:
         return f"{images} of {first} pixels (height x width)."
-    return f"{images} of {len(sizes)} sizes; the commonest is {first} pixels (height x width), of {count}."
+    return f"{images} of {counted(len(sizes), 'size')}; the commonest is {first} pixels (height x width), of {count}."
 
 
 def _values_in_words(values: list[Any]) -> str:
