@@ -237,5 +237,3 @@ def test_a_set_of_pairs_is_described(tmp_path: Path) -> None:
     report = describe_data(definition=definition)
     assert [problem.place for problem in report.problems] == ["images/scene_00.png"]
     assert report.fingerprint is None
-    with pytest.raises(StudyError, match="--sheet"):
-        describe_data(definition=definition, sheet=tmp_path / "sheet.png")
