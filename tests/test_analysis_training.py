@@ -68,9 +68,7 @@ def test_trainings_that_were_best_at_their_end_are_counted_and_head_the_verdict(
 
 def test_of_one_epoch_nothing_is_counted_and_twice_as_many_are_not_advised(tmp_path: Path) -> None:
     found = training(study(tmp_path, [SETTLED] * 4).study_facts("a test")).assign(epochs=1, remark=TOO_SHORT)
-    assert too_short(found).startswith(
-        "Training was too short: one epoch a trial, after which the validation Dice was "
-    )
+    assert too_short(found).startswith("Training was too short: one epoch a trial, where the validation Dice was ")
     (point,) = long_enough(load(tmp_path), found).points  # type: ignore[union-attr]
     assert point.startswith("Every trial was trained for one epoch, which cannot show whether the loss had settled.")
     assert point.endswith("say training.epochs = 16.")

@@ -38,7 +38,7 @@ from small_study import (
 from study.results import Results
 from study.results.schemas import SCHEMAS
 from trainers.data.class_names import names_in_tables
-from trainers.dice import dice
+from trainers.dice import dice_of_shown
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_dice_is_recomputed_from_the_confusions(undisturbed: Path) -> None:
         matrices = np.zeros((len(images), 3, 3), np.int64)
         where = (rows["image"].map(images), rows["truth"].map(names.index), rows["predicted"].map(names.index))
         np.add.at(matrices, where, rows["pixels"])
-        again = dice(matrices)
+        again = dice_of_shown(matrices)
         kept = scores[(scores["trial"] == trial) & (scores["partition"] == partition)].set_index("class")
         for averaging in ("pw", "ew", "pooled"):
             expected = [*getattr(again, averaging), getattr(again, f"all_{averaging}")]

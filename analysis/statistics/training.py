@@ -70,7 +70,7 @@ def too_short(found: pd.DataFrame) -> str:
         return ""
     mean = late["validation_dice"].mean()
     where = "" if np.isnan(mean) else f", where the validation Dice was {mean:.2f} on average"
-    if found["epochs"].max() == 1:
+    if "epochs" in found and found["epochs"].max() == 1:
         return f"Training was too short: one epoch a trial{where}. Train for more before you read anything else here."
     return (
         f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very "

@@ -24,6 +24,7 @@ from trainers.data.distribution import Counts, describe, distribution_table
 from trainers.data.pairs.contact_sheet import contact_sheet as sheet_of_pairs
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import refuse_no_folder
+from trainers.data.pairs.recognise import layouts_of
 from trainers.data.pairs.source import LabelledImages
 from trainers.data.pairs.source import load as load_pairs
 from trainers.data.pairs.survey import Survey
@@ -109,8 +110,10 @@ def describe_data(
 def _without_definition(path: str, given: Definition, format: str | None, sheet: str | Path | None) -> DataReport:
     root = locate(path)
     refuse_no_folder(root)
-    layout = layout_of(root, format, given.data.pairs or Pairs())
-    if layout is None:
+    described = given.data.pairs or Pairs()
+    is_open = format is None and described == Pairs()
+    layout = None if is_open and not layouts_of(root) else layout_of(root, format, described)
+    if layout is None:  # of what is neither, the problems that it has as cut-outs say most
         return _describe_cut_outs(path, None, sheet)
     found = describe_pairs(root, layout.described)
     what = f"Taken for {layout.why}. Without a definition classes and columns are proposed; study init writes them down"

@@ -161,7 +161,7 @@ def _heading(survey: Survey, groups: Sequence[_Group], column: str | None, width
     draw.text((MARGIN, MARGIN - 4), f"{images}, {classes}", INK, font(22))
     shown = sum(len(group.tiles) for group in groups)
     values = {each.pair.values.get(column) for each in survey.found} if column else set()
-    some = f", {len(groups)} of its {len(values)} values" if len(groups) < len(values) else ""
+    some = f", {len(groups)} of {counted(len(values), 'value')}" if len(groups) < len(values) else ""
     what = f"{shown} shown beside their labels{f', by {column}' if column else ''}{some}"
     draw.text((MARGIN, MARGIN + LINE + 6), fitted(draw, printable(what), font(14), width - 2 * MARGIN), FAINT, font(14))
     return strip
