@@ -58,6 +58,14 @@ def test_identical_and_near_identical_images_are_told_from_others() -> None:
     }
 
 
+def test_flipped_and_turned_images_are_near_identical() -> None:
+    image_HWC = photograph(1)
+    turned = [np.rot90(way, quarters) for way in (image_HWC, image_HWC[:, ::-1]) for quarters in range(4)]
+    found = likeness([(str(place), each) for place, each in enumerate([*turned, photograph(2)])])
+    assert len(found.near) == 8 * 7 / 2
+    assert not any("8" in pair for pair in found.near)
+
+
 def test_images_without_contrast_are_like_nothing_but_themselves() -> None:
     flat = np.full((32, 32, 3), 90, np.uint8)
     noise = np.random.default_rng(0).integers(0, 2, (2, 32, 32, 3), dtype=np.uint8) + np.uint8(90)

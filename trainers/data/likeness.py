@@ -3,14 +3,15 @@
 Two images are near-identical where their grey thumbnails, brightness and contrast apart, correlate by LIKE_FROM or
 more. Of photographs of streets, those of a car that waits at a light do (0.95 to 1.00); those of different drives do
 not (at most 0.86), nor do cut-outs of different objects (at most 0.80). A photograph that was rescaled, brightened or
-compressed anew does (0.99).
+compressed anew does (0.99), and so does one that was flipped or turned by quarters: all eight ways to lie are compared.
+A part of a photograph, or one turned by some degrees, is not found.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,8 +83,10 @@ def _like(thumbnails_ND: NDArray[np.float32]) -> tuple[Indices, Indices]:
     """The two rows of every pair that correlates by LIKE_FROM, the smaller first."""
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     for start in range(0, len(thumbnails_ND), _ROWS_AT_ONCE):
-        rows_RD = thumbnails_ND[start : start + _ROWS_AT_ONCE]
-        correlation_RM = rows_RD @ thumbnails_ND[start:].T  # with itself and all that follow
+        rows_RD, others_MD = thumbnails_ND[start : start + _ROWS_AT_ONCE], thumbnails_ND[start:]
+        correlation_RM = rows_RD @ others_MD.T  # with itself and all that follow
+        for turned_RD in _turned(rows_RD):
+            np.maximum(correlation_RM, turned_RD @ others_MD.T, out=correlation_RM)
         correlation_RM[:, : len(rows_RD)][np.tri(len(rows_RD), dtype=bool)] = 0
         row, column = np.divmod(np.flatnonzero(correlation_RM >= LIKE_FROM), correlation_RM.shape[1])
         if len(row) > MOST_LIKE_ONE:
@@ -91,6 +94,15 @@ def _like(thumbnails_ND: NDArray[np.float32]) -> tuple[Indices, Indices]:
         found.append((row + start, column + start))
     first, second = zip(*found, strict=True)
     return np.concatenate(first), np.concatenate(second)
+
+
+def _turned(thumbnails_ND: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Flipped, and turned by quarters: the seven other ways in which the same picture may lie."""
+    upright_NSS = thumbnails_ND.reshape(-1, SIDE, SIDE)
+    for quarters in range(4):
+        turned_NSS = np.rot90(upright_NSS, quarters, axes=(1, 2))
+        for each_NSS in (turned_NSS, turned_NSS[:, :, ::-1])[quarters == 0 :]:
+            yield np.ascontiguousarray(each_NSS).reshape(len(thumbnails_ND), -1)
 
 
 def _likest(row: Indices, column: Indices, correlation: NDArray[np.float32]) -> tuple[Indices, Indices]:
