@@ -107,7 +107,7 @@ def test_classes_called_like_columns(
     out = write_study(tmp_path / "out", made)
     assert main(["stability", str(out), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["tables"]
-    (matrix,) = (rows for title, rows in found.items() if title.startswith("Object in the image (row)"))
+    (matrix,) = (rows for title, rows in found.items() if title.startswith("Class in the image (row)"))
     assert {row["true class"] for row in matrix} == set(names)
     assert set(matrix[0]) == {"model", "loss", "split_kind", "axis", "true class", *(f"{name} seen" for name in names)}
     assert main(["stability", str(out)]) == 0
