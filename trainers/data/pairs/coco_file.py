@@ -14,6 +14,7 @@ from trainers.data.decoding import MAX_PIXELS
 from trainers.data.pairs.description import BACKGROUNDS
 from trainers.data.problems import Problem
 from trainers.data.size import Size
+from trainers.data.walk import NO_REGULAR_FILE
 
 MOST_BYTES = 2**31
 BACKGROUND, CROWD = 0, 255
@@ -90,6 +91,9 @@ def read_coco_file(file: Path, place: str) -> CocoFile:
 
 
 def _table(file: Path, coco: CocoFile) -> dict[str, list[Any]] | None:
+    if file.exists() and not file.is_file():
+        coco.report(NO_REGULAR_FILE)
+        return None
     try:
         if file.stat().st_size > MOST_BYTES:
             coco.report("more than 2 GiB of outlines: divide the file")
