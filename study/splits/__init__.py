@@ -58,8 +58,8 @@ def _attempted(definition: Definition, samples: Samples) -> tuple[dict[str, Spli
 
 
 def split_notes(splits: Collection[Split], definition: Definition, samples: Samples) -> list[str]:
-    """What should be known of splits that can be made, in sentences: which lacks which class, which leaves samples out, and
-    how near a matched split comes to its own."""
+    """What should be known of splits that can be made, in sentences: which lacks which class, which leaves samples
+    out, and how near a matched split comes to its own."""
     notes = matching_notes(splits, samples, lambda name: make_split(name, definition, samples))
     return [*absent_notes(splits, samples), *given_notes(splits, samples), *notes]
 
