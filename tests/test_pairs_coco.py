@@ -115,6 +115,8 @@ def test_values_are_ids_where_these_are_small_and_the_background_is_0() -> None:
     assert values_of({0: "cup", 8: "table"}) == {0: 1, 8: 2}
     assert values_of({1: "cup", 900: "table"}) == {1: 1, 900: 2}
     assert values_of({0: "Background", 7: "cup"}) == {0: 0, 7: 7}
+    of_many = values_of({id: f"c{id}" for id in range(1, 300)})
+    assert [of_many[id] for id in (1, 254, 255, 299)] == [1, 254, 256, 300], "255 is a crowd's"
 
 
 def test_a_background_among_the_categories_is_the_background(tmp_path: Path) -> None:

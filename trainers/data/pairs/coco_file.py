@@ -70,10 +70,11 @@ class CocoFile:
 
 
 def values_of(categories: Mapping[int, str]) -> dict[int, int]:
-    """Category -> value in label maps: its id, if all ids are from 1 to 254, else its place by id, from 1 on."""
+    """Category -> value in label maps: its id, if all ids are from 1 to 254, else its place by id, from 1 on,
+    without the value of crowds."""
     objects = sorted(id for id, name in categories.items() if name.casefold() not in BACKGROUNDS)
     keep = all(0 < id <= _LARGEST_VALUE for id in objects)
-    values = {id: id if keep else place for place, id in enumerate(objects, 1)}
+    values = {id: id if keep else place + (place >= CROWD) for place, id in enumerate(objects, 1)}
     return values | dict.fromkeys(categories.keys() - values.keys(), BACKGROUND)
 
 
