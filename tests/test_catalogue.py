@@ -180,7 +180,7 @@ NAMING = [
     (link("mug/0/b.png", "b.png"), "mug/0/b.png: a link to nothing"),
     (link("mug/0/b.png", "/etc/hostname"), "mug/0/b.png: a link that leaves the data set"),
     (link("cup", ".."), "cup: a link that leaves the data set"),
-    (lambda root: os.mkfifo(root / "mug/0/b.png"), "mug/0/b.png: not an image file"),
+    (lambda root: os.mkfifo(root / "mug/0/b.png"), "mug/0/b.png: no regular file"),
 ]
 
 

@@ -437,3 +437,26 @@ def test_an_image_size_is_a_side_or_two() -> None:
         definition = parse({"training": {"image_size": given}})
         assert definition.training.size == size
         assert parse(tomllib.loads(definition.to_toml())) == definition
+
+
+@pytest.mark.parametrize(
+    ("pairs", "line"),
+    [
+        ({"classes": {"a": "red", "b": 1}}, "classes.a: 'red' is no colour: one looks like #ff8000"),
+        ({"classes": {"a": -1}}, "classes.a: -1 is no value of a mask's pixels: one is a whole number from 0 to 65535"),
+        ({"classes": {"a": True}}, "classes.a: True is no value of a mask's pixels"),
+        ({"classes": [1, "b"]}, "classes.0: must be text, not 1"),
+        ({"classes": 3}, "classes: must be a list of names, or a table of names and their values, not 3"),
+        ({"ignore": ["white"]}, "ignore.0: 'white' is no colour: one looks like #ff8000"),
+        ({"ignore": 70000}, "ignore.0: 70000 is no value of a mask's pixels"),
+        ({"ignore": [1.5]}, 'or a colour such as "#ff8000"'),
+    ],
+)
+def test_what_is_wrong_with_values_of_masks_is_one_line(pairs: dict[str, object], line: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        parse({"data": {"path": "x", "pairs": pairs}})
+    heading, said = str(caught.value).splitlines()
+    assert "1 problem" in heading
+    assert line in said
+    assert said.startswith("  data.pairs.")
+    assert "[" not in said

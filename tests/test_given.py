@@ -13,7 +13,7 @@ from tables import assert_a_division, by_patient
 from study.definition import Definition
 from study.definition.file import load, parse
 from study.errors import StudyError
-from study.splits import make_split, make_splits
+from study.splits import make_split, make_splits, split_notes
 from trainers.data.table import Sample, Samples
 
 SAMPLES = by_patient(*[["lsr"] * 3] * 4)
@@ -67,6 +67,13 @@ def test_with_a_test_set_val_is_val_and_what_is_not_named_is_left_out(tmp_path: 
     assert (split.train, split.val, split.test) == (tuple(IDS[4:9]), tuple(IDS[3:4]), tuple(IDS[:3]))
 
 
+def test_how_many_samples_a_split_leaves_out_is_said(tmp_path: Path) -> None:
+    entries = [{"train": IDS[4:9], "val": IDS[:3]}, {"train": IDS[3:], "val": IDS[:3]}]
+    definition = of_file(tmp_path / "s.json", entries, "given_0", "given_1")
+    notes = split_notes(make_splits(definition, SAMPLES).values(), definition, SAMPLES)
+    assert notes == ["given_0 leaves out 4 samples of 12, which no list of its entry names"]
+
+
 def test_file_names_do_for_ids(tmp_path: Path) -> None:
     samples = in_folders("a/x", "a/y.v2", "b/z", "b/w", "c/v")
     entries = {"train": ["x.png", "images/z.nii.gz", "b/w.png", "c/v"], "val": ["a/y.v2"]}
@@ -84,8 +91,9 @@ def test_file_names_do_for_ids(tmp_path: Path) -> None:
         ),
         ({"train": IDS[2:], "val": IDS[:3]}, ["given_0 (p0_2): a sample that is in train and val: name it once"]),
         ({"train": [*IDS[3:], IDS[4]], "val": IDS[:3]}, ["given_0 (p1_1): a sample that is twice in train"]),
-        ({"train": IDS, "val": []}, ["given_0, all samples (it has 12): no sample to test on", "change the parts in"]),
-        ({"train": [], "val": IDS[:1], "test": IDS[1:]}, ["no sample to train on"]),
+        ({"train": IDS, "val": []}, ["given_0 (val): an empty list: name samples in it, or leave it out"]),
+        ({"train": [], "val": IDS[:1], "test": IDS[1:]}, ["given_0 (train): an empty list"]),
+        ({"train": IDS[3:], "val": IDS[:3], "test": []}, ["given_0 (test): an empty list"]),
         ({"train": IDS[:1], "val": IDS[1:]}, ["fewer than the 2 samples"]),
     ],
 )
@@ -147,6 +155,12 @@ def test_a_column_gives_one_split() -> None:
     split = make_split("given", by_column(), in_parts(train=5, Validation=2, test=3))
     assert (len(split.train), len(split.val), len(split.test)) == (5, 2, 3)
     assert split.test == ("test0", "test1", "test2")
+
+
+@pytest.mark.parametrize("word", ["val", "valid", "VALID", "Validation"])
+def test_a_column_may_have_any_usual_word_for_val(word: str) -> None:
+    split = make_split("given", by_column(), in_parts(**{"Train": 5, word: 2, "TEST": 3}))
+    assert (len(split.train), len(split.val), len(split.test)) == (5, 2, 3)
 
 
 def test_without_test_values_a_columns_val_is_tested() -> None:

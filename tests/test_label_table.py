@@ -51,7 +51,7 @@ def test_the_formats_classes_and_ignored_values_are_taken_where_none_are_describ
     found = listing(classes={"bg": 0, "road": 2}, ignore=(9,))
     made = table(None, found)
     np.testing.assert_array_equal(made.labels_of(values([0, 2, 9])), [[0, 1, IGNORED]])
-    described = table({"sky": 9}, found, ignore=(2,))
+    described = table({"sky": 9, "sea": 0}, found, ignore=(2,))
     np.testing.assert_array_equal(described.labels_of(values([9, 2])), [[0, IGNORED]])
 
 
@@ -85,7 +85,9 @@ def test_unknown_values_are_named(mask: MaskPixels, detail: str) -> None:
 
 def test_unknown_colours_are_named() -> None:
     with pytest.raises(UnusableImage) as error:
-        table({"road": "#ff8000"}).labels_of(decode_mask(encoded(np.array([[[255, 128, 0], [1, 2, 3]]], np.uint8))))
+        table({"bg": "#000000", "road": "#ff8000"}).labels_of(
+            decode_mask(encoded(np.array([[[255, 128, 0], [1, 2, 3]]], np.uint8)))
+        )
     assert error.value.detail == "#010203 in 1 pixel"
 
 
@@ -106,6 +108,7 @@ def test_a_mask_of_colours_needs_colours() -> None:
         ({"classes": ("a", "b"), "background": "c"}, r"data.pairs.background \(c\): no such class; there are a, b"),
         ({"classes": {"bg": 0, "background": 1, "a": 2}}, "several are called like a background"),
         ({"classes": ("background",)}, "no class beside the background"),
+        ({"classes": ("cell",)}, r"data.pairs.classes \(cell\): one class and no background"),
         ({"classes": ("all", "b")}, "all: a reserved name"),
         ({"classes": ("traffic light", "b")}, "traffic light: a class name holds only"),
         ({"classes": tuple(f"c{number}" for number in range(255))}, "at most 254"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pycocotools import mask as coco_mask
 
 from trainers.data.decoding import UnusableImage
 from trainers.data.pairs.coco import OVERLAPS
-from trainers.data.pairs.coco_file import decompressed, values_of
+from trainers.data.pairs.coco_file import decompressed, read_coco_file, values_of
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.label_table import LabelTable
 from trainers.data.pairs.listing import list_pairs
@@ -114,6 +115,8 @@ def test_values_are_ids_where_these_are_small_and_the_background_is_0() -> None:
     assert values_of({0: "cup", 8: "table"}) == {0: 1, 8: 2}
     assert values_of({1: "cup", 900: "table"}) == {1: 1, 900: 2}
     assert values_of({0: "Background", 7: "cup"}) == {0: 0, 7: 7}
+    of_many = values_of({id: f"c{id}" for id in range(1, 300)})
+    assert [of_many[id] for id in (1, 254, 255, 299)] == [1, 254, 256, 300], "255 is a crowd's"
 
 
 def test_a_background_among_the_categories_is_the_background(tmp_path: Path) -> None:
@@ -126,3 +129,9 @@ def test_compressed_runs_are_read_as_pycocotools_writes_them(bits: list[bool]) -
     inside_HW = np.array(bits).reshape(SIZE)
     text = coco_mask.encode(np.asfortranarray(inside_HW))["counts"].decode()
     assert decompressed(text) == counts(inside_HW)
+
+
+def test_a_pipe_is_no_file_of_outlines(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "coco.json")
+    (problem,) = read_coco_file(tmp_path / "coco.json", "coco.json").problems
+    assert "no regular file" in str(problem)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pair_formats import a_folder_a_part, save, scenes, voc_of_cvat
+from pair_formats import a_folder_a_part, encoded, save, scenes, voc_of_cvat
 
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import list_pairs
@@ -108,6 +112,12 @@ def test_a_table_of_another_name_and_a_pattern_come_together(tmp_path: Path) -> 
     assert listing.pairs[1].values == {"patient": "b", "visit": 2, "site": "south"}
 
 
+def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(pairs(tmp_path, "a") / "about.csv")
+    (problem,) = list_pairs(tmp_path, Pairs(metadata="about.csv")).problems
+    assert "no regular file" in str(problem)
+
+
 def test_one_column_of_two_sources_must_agree(tmp_path: Path) -> None:
     root = pairs(tmp_path, "a_1", "b_2")
     (root / "metadata.csv").write_text("file_name,patient\na_1,a\nb_2,c\n")
@@ -165,3 +175,33 @@ def test_hidden_files_and_what_is_no_image_are_passed_over(tmp_path: Path) -> No
     assert [pair.id for pair in listing.pairs] == ["a", "b"]
     assert listing.problems == ()
     assert listing.notes == ("images/notes.txt passed over: no image files",)
+
+
+def in_a_table(root: Path, path: object, **columns: pa.Array) -> Path:
+    """A table of two pairs, the images with this path."""
+    content = encoded(np.zeros((4, 4), np.uint8))
+    cells = pa.array([{"bytes": content, "path": path}] * 2)
+    pq.write_table(pa.table({"image": cells, "label": cells, **columns}), root / "t.parquet")
+    return root
+
+
+def test_a_tables_categories_and_dates_are_columns_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    noon = datetime.datetime(2020, 1, 2, 12, tzinfo=datetime.UTC)
+    columns = {
+        "site": pa.array(["north", "south"]).dictionary_encode(),
+        "day": pa.array([noon.date()] * 2),
+        "time": pa.array([noon] * 2, pa.timestamp("ns", "Europe/Berlin")),
+        "boxes": pa.array([[1], [2]]),
+        "nothing": pa.nulls(2),
+    }
+    listing = list_pairs(in_a_table(tmp_path, None, **columns), Pairs())
+    assert listing.problems == ()
+    assert listing.pairs[1].values == {"site": "south", "day": "2020-01-02", "time": "2020-01-02T12:00:00+00:00"}
+    assert "Columns that hold neither text nor numbers nor dates are left out: boxes." in listing.notes
+
+
+@pytest.mark.parametrize("path", [7, b"a.png", ["a"]])
+def test_a_tables_path_that_is_no_text_is_none(tmp_path: Path, path: object) -> None:
+    listing = list_pairs(in_a_table(tmp_path, path), Pairs())
+    assert listing.problems == ()
+    assert [pair.id for pair in listing.pairs] == ["t/000000", "t/000001"]

@@ -101,6 +101,16 @@ def test_classes_that_nobody_names_are_called_by_their_values(
     assert pairs.ignore == ()
 
 
+def test_of_a_list_of_very_many_classes_only_those_count_that_are_shown(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 7)
+    (root / "classes.txt").write_text("".join(f"c{number}\n" for number in range(300)))
+    look = init(str(root), str(tmp_path / "set.toml"))
+    pairs = load(str(tmp_path / "set.toml")).data.pairs
+    assert pairs is not None
+    assert pairs.classes == {"c0": 0, "c7": 7}
+    assert any("No image shows c1, c2, c3" in note and "and 288 more: left out" in note for note in look.notes)
+
+
 def test_masks_of_colours_are_named_by_them(tmp_path: Path) -> None:
     root = masks(tmp_path / "set", 0, 1, 2)
     for mask in (root / "masks").iterdir():

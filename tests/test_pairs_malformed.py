@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 import tempfile
 import zlib
@@ -48,10 +49,15 @@ def outline(root: Path, segmentation: Any) -> None:
     put_coco(root, "annotations", 0, segmentation=segmentation)
 
 
-def table(root: Path, **of_first: Any) -> None:
-    """Put something into the first row of a table."""
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def table(root: Path, only: int | None = None, **of_first: Any) -> None:
+    """Put something into the first row of a table, of which so many rows are kept."""
     file = next(root.rglob("*.parquet"))
-    rows = pq.read_table(file).to_pylist()
+    rows = pq.read_table(file).to_pylist()[:only]
     rows[0] |= of_first
     pq.write_table(pa.Table.from_pylist(rows), file)
 
@@ -76,6 +82,15 @@ def long_png(root: Path) -> None:
 FIRST, SECOND = list(SCENES)[:2]
 IMAGE, MASK = f"images/{FIRST}.png", f"masks/{FIRST}.png"
 MALFORMED: dict[str, tuple[str, Change, str]] = {
+    "a pipe as an image": ("plain", lambda r: pipe(r / IMAGE), f"{IMAGE}: no regular file"),
+    "a pipe as a mask": ("plain", lambda r: pipe(r / MASK), f"{MASK}: no regular file"),
+    "a link to a pipe": (
+        "plain",
+        lambda r: [pipe(r / MASK), (r / "images/x.png").symlink_to(r / MASK)],
+        f"{MASK}: no regular file",
+    ),
+    "COCO: a pipe": ("COCO", lambda r: pipe(r / IMAGE), f"{IMAGE}: no regular file"),
+    "Parquet: a pipe": ("Hugging Face", lambda r: os.mkfifo(r / "data/z.parquet"), "z.parquet: no regular file"),
     "no mask": ("plain", lambda r: (r / MASK).unlink(), f"{IMAGE}: an image without a mask"),
     "no image": ("plain", lambda r: (r / IMAGE).unlink(), f"{MASK}: a mask without an image"),
     "two endings": ("plain", lambda r: save(r / f"images/{FIRST}.bmp", SCENES[FIRST][0]), "differs from another only"),
@@ -193,6 +208,11 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
         "Hugging Face",
         lambda r: pq.write_table(pa.table({"image": [1], "annotation": [2]}), r / "data/z.parquet"),
         "no column of encoded images",
+    ),
+    "Parquet: bytes as text": (
+        "Hugging Face",
+        lambda r: table(r, annotation={"bytes": "abc", "path": None}, only=1),
+        "(annotation.bytes is of string): encoded images are of the type binary",
     ),
     "Parquet: JPEG": (
         "Hugging Face",

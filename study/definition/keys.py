@@ -107,8 +107,8 @@ def _allowed(node: dict[str, Any]) -> str:
         case {"const": word}:
             return json.dumps(word)
         case {"anyOf": list(kinds)}:
-            known = [kind for kind in kinds if kind["type"] != "null"]
-            types = {kind["type"] for kind in known}
+            known = [kind for kind in kinds if kind.get("type") != "null"]
+            types = {kind.get("type") for kind in known}
             if {"integer", "number"} <= types:  # whole or not
                 return "a number" + _bounds(node) + " or text" * ("string" in types)
             return " or ".join(map(_allowed, known))

@@ -29,7 +29,7 @@ _MUST_BE = {
 """pydantic's name of a problem -> what the value must be."""
 _KIND = re.compile(r"(constrained-)?(bool|int|float|str)")
 """What pydantic puts behind the place of a value that may be of several kinds."""
-_NO_KEYS = ("[key]", "[range]", "[choices]", "[side]", "[sides]")
+_NO_KEYS = ("[key]", "[range]", "[choices]", "[side]", "[sides]", "[names]", "[values]")
 """Of a place: which of several forms a value has."""
 _Place = tuple[Any, ...]
 

@@ -41,8 +41,8 @@ class Given(Section):
     taken from train; with "test" in an entry, val and test are what they are called. A relative path starts where
     data.path does."""
     column: Column | None = None
-    """A column of the samples with the values train, val (or validation) and test: the one split given. Without test
-    values, val is tested."""
+    """A column of the samples with the values train, val (or valid, validation) and test, in any case: the one split
+    given. Without test values, val is tested."""
 
     @field_validator("file")
     @classmethod

@@ -15,6 +15,7 @@ from trainers.data.problems import DataError, Problem
 from trainers.printable import counted
 
 VOID = 255
+_NAMES_TOLD = 10
 _SMALL = 128
 """Beside values below this, 255 stands for pixels that are to be ignored; it is no class of its own."""
 _SAYS_NOTHING = re.compile(
@@ -36,7 +37,9 @@ class NamedClasses:
     def leave_out(self, absent: Collection[str]) -> None:
         """Classes that no image shows."""
         self.classes = {name: value for name, value in self.classes.items() if name not in absent}
-        self.notes.append(f"No image shows {', '.join(absent)}: left out of the classes.")
+        names = ", ".join(list(absent)[:_NAMES_TOLD])
+        more = f" and {len(absent) - _NAMES_TOLD} more" if len(absent) > _NAMES_TOLD else ""
+        self.notes.append(f"No image shows {names}{more}: left out of the classes.")
 
     def put_into(self, described: Pairs) -> Pairs:
         return described.model_copy(
@@ -53,6 +56,8 @@ def name_classes(described: Pairs, listing: Listing, found: list[MaskValue]) -> 
     """
     if described.classes is not None or listing.classes is not None:
         named = _given(described, listing)
+        if described.classes is None:
+            _leave_out_of_many(named, found)
     elif len(found) > MAX_CLASSES + 1:
         what = f"{counted(len(found), 'value')} in the masks, at most {MAX_CLASSES} can be told apart: are these masks?"
         raise DataError([Problem(".", what)])
@@ -80,6 +85,15 @@ def _given(described: Pairs, listing: Listing) -> NamedClasses:
         renamed[_as_class_name(name, renamed)] = value
     notes = [f"The class {old!r} is written {new}." for old, new in zip(values, renamed, strict=True) if old != new]
     return NamedClasses(renamed, ignored, described.background, notes)
+
+
+def _leave_out_of_many(named: NamedClasses, found: Collection[MaskValue]) -> None:
+    """Of a format's list that is too long to be told apart, only the classes count that some mask has."""
+    if len(named.classes) <= MAX_CLASSES or _are_colours(named.classes.values()):
+        return
+    kept = {name for name, value in named.classes.items() if value in found or name.casefold() in BACKGROUNDS}
+    if kept:
+        named.leave_out([name for name in named.classes if name not in kept])
 
 
 def _as_class_name(name: str, taken: Collection[str]) -> str:

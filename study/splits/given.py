@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from study.definition import Definition
 from study.errors import LONGEST_SHOWN, brief
 from study.splits.parts import Division, SplitError, as_written
 from trainers.data.problems import Problem
+from trainers.data.split import Split
 from trainers.data.table import Samples
 from trainers.printable import counted
 
 Entry = Mapping[str, list[str]]
 """train, val or test -> what is in it."""
-PARTS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
+PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""What a column may call a part, in any case -> the part."""
 MOST_BYTES = 256 * 2**20
 
 
@@ -34,6 +36,20 @@ def given(name: str, definition: Definition, samples: Samples) -> Division:
         what = f"splits.given.file has {counted(len(entries), 'split')}, given_0 to {last}: {described.file}"
         raise SplitError([Problem(name, what)])
     return _division(_found(name, entries[number], samples))
+
+
+def given_notes(splits: Iterable[Split], samples: Samples) -> list[str]:
+    """Which given splits leave samples out, in sentences."""
+    left_out = {
+        split.name: len(samples.rows) - len({*split.train, *split.val, *split.test})
+        for split in splits
+        if split.kind == "given"
+    }
+    return [
+        f"{name} leaves out {counted(count, 'sample')} of {len(samples.rows)}, which no list of its entry names"
+        for name, count in left_out.items()
+        if count
+    ]
 
 
 def _division(parts: Mapping[str, frozenset[str]]) -> Division:
@@ -72,7 +88,8 @@ def _found(split: str, entry: Entry, samples: Samples) -> dict[str, frozenset[st
     """The ids in each part. Raises SplitError naming what is unknown, named twice, or in two parts."""
     ids_of = _ids_by_name(samples)
     places: dict[str, list[str]] = defaultdict(list)
-    problems = []
+    what = "an empty list: name samples in it, or leave it out of splits.given.file"
+    problems = [Problem(split, what, part) for part, names in entry.items() if not names]
     for part, names in entry.items():
         for name in names:
             ids = next((ids_of[each] for each in _names_without_endings(name) if each in ids_of), [])
@@ -113,7 +130,7 @@ def _parts_of_column(split: str, column: str, samples: Samples) -> dict[str, fro
         part = PARTS.get(str(value).lower())
         if part is None:
             has = "none" if value is None else as_written(value)[:LONGEST_SHOWN]
-            what = f"a sample whose {column}, which is splits.given.column, is not train, val, validation or test"
+            what = f"a sample whose {column}, which is splits.given.column, is none of {', '.join(PARTS)}"
             problems.append(Problem(split, what, f"{row.id} has {has}"))
         else:
             parts[part].add(row.id)

@@ -10,6 +10,7 @@ from trainers.data.problems import Problem
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 """How the name of an image file ends, in any case."""
 CANNOT_BE_LISTED = "cannot be listed: let it be read by whoever runs this"
+NO_REGULAR_FILE = "no regular file, so reading it might never end: remove it"
 _LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -74,6 +75,8 @@ class Walk:
             what = "a link that leaves the data set: replace it by what it points to"
         elif not entry.name.isprintable():
             what = "the name holds characters that cannot be printed: rename it"
+        elif not (entry.is_file() or entry.is_dir()):
+            what = NO_REGULAR_FILE
         else:
             return True
         self.report(entry, what)

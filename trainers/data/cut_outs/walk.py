@@ -25,7 +25,7 @@ class CutOutWalk(Walk):
             name = entry.relative_to(self.root).with_suffix("").as_posix()
             if entry.is_dir():
                 self.report(entry, "a folder where only images are expected: move its images up, or remove it")
-            elif entry.suffix.lower() not in SUFFIXES or not entry.is_file():
+            elif entry.suffix.lower() not in SUFFIXES:
                 self.report(entry, f"not an image file ({', '.join(sorted(SUFFIXES))}): remove it")
             elif entry.name.endswith("_mask.png") and entry.stem.removesuffix("_mask") in stems:
                 continue

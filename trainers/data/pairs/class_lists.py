@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainers.data.pairs.description import MaskValue, Pairs
+from trainers.data.pairs.description import LARGEST_VALUE, MaskValue, Pairs
 from trainers.data.problems import Problem
 from trainers.data.walk import place_of
 
 MOST_BYTES = 1_000_000
-LARGEST_VALUE = 65535
 IGNORED_IN_LABELME = 255
 """labelme's `__ignore__` is -1, which a mask of one byte holds as 255."""
 _LABELMAP_LINE = re.compile(r"(?P<name>[^:]+):(?P<colour>\d{1,3},\d{1,3},\d{1,3})?(:[^:]*){0,2}")

@@ -14,6 +14,7 @@ from trainers.data.decoding import MAX_PIXELS
 from trainers.data.pairs.description import BACKGROUNDS
 from trainers.data.problems import Problem
 from trainers.data.size import Size
+from trainers.data.walk import NO_REGULAR_FILE
 
 MOST_BYTES = 2**31
 BACKGROUND, CROWD = 0, 255
@@ -69,10 +70,11 @@ class CocoFile:
 
 
 def values_of(categories: Mapping[int, str]) -> dict[int, int]:
-    """Category -> value in label maps: its id, if all ids are from 1 to 254, else its place by id, from 1 on."""
+    """Category -> value in label maps: its id, if all ids are from 1 to 254, else its place by id, from 1 on,
+    without the value of crowds."""
     objects = sorted(id for id, name in categories.items() if name.casefold() not in BACKGROUNDS)
     keep = all(0 < id <= _LARGEST_VALUE for id in objects)
-    values = {id: id if keep else place for place, id in enumerate(objects, 1)}
+    values = {id: id if keep else place + (place >= CROWD) for place, id in enumerate(objects, 1)}
     return values | dict.fromkeys(categories.keys() - values.keys(), BACKGROUND)
 
 
@@ -90,6 +92,9 @@ def read_coco_file(file: Path, place: str) -> CocoFile:
 
 
 def _table(file: Path, coco: CocoFile) -> dict[str, list[Any]] | None:
+    if file.exists() and not file.is_file():
+        coco.report(NO_REGULAR_FILE)
+        return None
     try:
         if file.stat().st_size > MOST_BYTES:
             coco.report("more than 2 GiB of outlines: divide the file")

@@ -14,7 +14,7 @@ from trainers.data.pairs.pair import Listing, Pair
 from trainers.data.pairs.pattern import Pattern, as_values
 from trainers.data.problems import Problem
 from trainers.data.table import Value
-from trainers.data.walk import place_of
+from trainers.data.walk import NO_REGULAR_FILE, place_of
 from trainers.printable import counted
 
 FILE_NAME = "file_name"
@@ -112,6 +112,8 @@ def read_table(file: Path) -> dict[int, dict[str, str]]:
 
     Cells are parted by commas, semicolons or tabs.
     """
+    if file.exists() and not file.is_file():
+        raise ValueError(NO_REGULAR_FILE)
     try:
         if file.stat().st_size > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")

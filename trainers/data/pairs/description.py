@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from trainers.data.pairs.pattern import Pattern
 from trainers.printable import is_text
@@ -17,14 +17,21 @@ BACKGROUNDS = frozenset({"background", "_background_", "bg"})
 """What a class is called, in any case, that is the background unless something else is said."""
 
 
-def _is_colour(text: str) -> str:
-    if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        return text.lower()
-    raise ValueError(f"{text[:40]!r} is no colour: one looks like #ff8000 (red, green and blue)")
+LARGEST_VALUE = 65535
+_MAY_BE = f'a whole number from 0 to {LARGEST_VALUE} or a colour such as "#ff8000"'
 
 
-Colour = Annotated[str, AfterValidator(_is_colour)]
-MaskValue = Annotated[int, Field(ge=0, le=65535)] | Colour
+def _is_mask_value(given: Any) -> Any:
+    if isinstance(given, str):
+        if re.fullmatch(r"#[0-9a-fA-F]{6}", given):
+            return given.lower()
+        raise ValueError(f"{given[:40]!r} is no colour: one looks like #ff8000 (red, green and blue)")
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= LARGEST_VALUE:
+        return given
+    raise ValueError(f"{repr(given)[:40]} is no value of a mask's pixels: one is {_MAY_BE}")
+
+
+MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value), Field(json_schema_extra={"allowed": _MAY_BE})]
 """What a pixel of a mask is: a number (of a palette image its index), or a colour."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -53,7 +60,13 @@ class Pairs(Section):
     """What stands in an image's name between what it shares with its mask and its ending, such as _0000 of nnU-Net."""
     mask_suffix: Annotated[str, Field(max_length=100)] = ""
     """The same of a mask's name, such as _mask."""
-    classes: tuple[Name, ...] | dict[Name, MaskValue] | None = None
+    classes: (
+        Annotated[
+            Annotated[tuple[Name, ...], Tag("[names]")] | Annotated[dict[Name, MaskValue], Tag("[values]")],
+            Discriminator(lambda given: "[values]" if isinstance(given, dict) else "[names]"),
+        ]
+        | None
+    ) = None
     """Class -> its value in the masks: a number, or a colour such as "#ff8000". A list of names has the values 0, 1,
     and so on. If not given: as the format has them."""
     background: Name | None = None
@@ -72,7 +85,14 @@ class Pairs(Section):
             Pattern(columns)
         return columns
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _is_a_list_or_a_table(cls, given: Any) -> Any:
+        if given is None or isinstance(given, list | tuple | dict):
+            return given
+        raise ValueError(f"must be a list of names, or a table of names and their values, not {repr(given)[:40]}")
+
     @field_validator("ignore", mode="before")
     @classmethod
     def _one_value_is_a_list(cls, given: Any) -> Any:
-        return (given,) if isinstance(given, int | str) else given
+        return given if isinstance(given, list | tuple) else (given,)

@@ -49,6 +49,9 @@ class LabelTable:
         problems += more + [Problem(each.place, f"{each.what} ({CLASSES})") for each in class_problems(names)]
         if not names:
             problems.append(Problem(CLASSES, "no class beside the background: name one"))
+        if len(names) == 1 and background is None:
+            what = "one class and no background, so there is nothing to tell apart: name a background or another class"
+            problems.append(Problem(CLASSES, what, names[0]))
         if problems:
             raise DataError(problems)
         first = int(background is not None)

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +18,7 @@ from trainers.data.pairs.class_lists import ClassList, from_id2label, read_class
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.pair import Listing, Pair
 from trainers.data.problems import Problem
-from trainers.data.walk import Walk, place_of
+from trainers.data.walk import Walk, place_of, printable_name
 
 ENDING = ".parquet"
 IMAGES = ("image", "images", "img", "pixel_values")
@@ -47,7 +48,7 @@ def list_parquet(root: Path, described: Pairs) -> Listing:
     """The pairs in the tables of a folder; `described.images` and `described.masks` are their columns.
 
     An id is the image's path, where each row has one of its own; else the file's place and the number of the row.
-    Further columns of texts and numbers are the pairs' columns.
+    Further columns of texts, numbers and dates are the pairs' columns; a note names those that are left out.
     """
     assert described.images is not None
     assert described.masks is not None
@@ -58,6 +59,8 @@ def list_parquet(root: Path, described: Pairs) -> Listing:
     if not tables:
         problems.append(Problem(".", f"no table: there is no file whose name ends with {ENDING}"))
     pairs, notes = _named(rows)
+    if left_out := dict.fromkeys(name for table in tables for name in table.left_out):
+        notes.append(f"Columns that hold neither text nor numbers nor dates are left out: {', '.join(left_out)}.")
     lists = [table.classes for table in tables if table.classes is not None]
     classes = lists[0] if lists else read_class_list(root, Pairs(classes=described.classes))
     if any(each != classes for each in lists):
@@ -81,7 +84,11 @@ def image_columns(file: Path) -> tuple[list[str], list[str]]:
 
 def _is_encoded(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return "bytes" in [kind.field(index).name for index in range(kind.num_fields)]
+        return bool(kind.get_field_index("bytes") >= 0)
+    return _is_binary(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
@@ -104,8 +111,24 @@ class _Table:
         if lacking:
             walk.report(file, "no column of encoded images of this name: correct data.pairs", ", ".join(lacking))
             return
+        for name in dict.fromkeys((images, masks)):
+            kind = schema.field(name).type
+            if pa.types.is_struct(kind) and not _is_binary(kind.field("bytes").type):
+                what = "encoded images are of the type binary: save the column anew"
+                walk.report(file, what, f"{name}.bytes is of {kind.field('bytes').type}")
+                return
         self._schema = schema
         self._read_classes()
+
+    @property
+    def left_out(self) -> list[str]:
+        """The columns that no sample can have."""
+        others = [field for field in self._schema or () if field.name not in (self._images, self._masks)]
+        return [
+            printable_name(field.name)
+            for field in others
+            if not (_is_plain(field.type) or pa.types.is_null(field.type))
+        ]
 
     def pairs(self) -> Iterator[tuple[str | None, Pair]]:
         """The path that the table gives each image, and the pair, its id being the place of its row."""
@@ -115,7 +138,7 @@ class _Table:
             for row, (columns, path) in enumerate(self._rows()):
                 if self._is_whole(row):
                     yield path, self._pair(row, columns, path)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, OverflowError, pa.ArrowException) as error:  # text in no code, a date of no year
             self._walk.report(self._file, UNREADABLE, _first_line(error))
 
     def _rows(self) -> Iterator[tuple[dict[str, str], str | None]]:
@@ -124,9 +147,10 @@ class _Table:
         plain = [field.name for field in self._schema if _is_plain(field.type)]
         image_type = self._schema.field(self._images).type
         has_path = pa.types.is_struct(image_type) and image_type.get_field_index("path") >= 0
+        has_path = has_path and _is_text(image_type.field("path").type)
         with pq.ParquetFile(self._file) as opened:
             table = opened.read(columns=[*plain, *[f"{self._images}.path"] * has_path])
-        for row in table.to_pylist():
+        for row in _with_whole_microseconds(table).to_pylist():
             path = (row.pop(self._images, None) or {}).get("path") if has_path else None
             yield {name: _text(value) for name, value in row.items() if value not in (None, "")}, path or None
 
@@ -194,13 +218,30 @@ def _stem(path: str | None) -> str | None:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)) or bool(
-        pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    )
+    """Whether a column of this type can be a column of samples."""
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type) or bool(pa.types.is_integer(kind.value_type))
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return _is_text(kind) or bool(is_number or pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _with_whole_microseconds(table: pa.Table) -> pa.Table:
+    """Python's times have no finer ones, and not every zone's name is known everywhere: times of a zone are of UTC."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            kind = pa.timestamp("us", "UTC" if field.type.tz else None)
+            table = table.set_column(place, field.name, table.column(place).cast(kind, safe=False))
+    return table
 
 
 def _text(value: Any) -> str:
-    """A cell as a CSV would have it."""
+    """A cell as a CSV would have it; a date as ISO 8601 has it."""
+    if isinstance(value, date):  # a time is one too
+        return value.isoformat()
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 

@@ -74,7 +74,7 @@ def look_at(root: Path) -> Tree:
         below[:] = sorted(name for name in below if not is_hidden(Path(name)) and name.isprintable())
         names = sorted(name for name in files if not is_hidden(Path(name)) and name.isprintable())
         images = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
-        others = [name for name in names if PurePosixPath(name).suffix.lower() not in SUFFIXES]
+        others = [name for name in names if name not in images and Path(place, name).is_file()]  # and no pipe
         relative = Path(place).relative_to(root)
         found[relative.as_posix()] = Folder(tuple(below), tuple(images), tuple(others))
         if len(relative.parts) >= _MAX_DEPTH:
