@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pair_formats import CLASSES, FORMATS, coloured, palette, plain, save, scenes
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from study.commands.init import init
 from study.data_set import data_set_of
@@ -115,6 +116,39 @@ def test_masks_of_colours_are_named_by_them(tmp_path: Path) -> None:
         "class_ff0000": "#ff0000",
     }
     assert data_set_of(definition).samples().rows[0].classes == ("class_000000",)
+
+
+def test_palettes_beside_colours_are_of_the_same_classes(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, 2)
+    for number, mask in enumerate(sorted((root / "masks").iterdir())):
+        labels = np.array(Image.open(mask))
+        save(mask, palette(labels) if number % 2 else coloured(labels))
+    look = init(str(root), str(tmp_path / "set.toml"))
+    assert [each["name"] for each in look.classes] == ["class_000000", "class_00ff00", "class_ff0000"]
+    assert not any("No image shows" in note for note in look.notes)
+
+
+def test_smeared_masks_are_refused_in_one_problem(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(96, 128))
+    for mask in (root / "masks").iterdir():
+        large = Image.new("L", (512, 384))
+        ImageDraw.Draw(large).ellipse((70, 50, 400, 300), fill=255)
+        save(mask, large.resize((128, 96), Image.Resampling.BILINEAR))
+    with pytest.raises(StudyError, match=r"1 problem .*masks/a_00.png.* and 1 more: .*2 have 9\d% .* look smeared"):
+        init(str(root), str(tmp_path / "set.toml"))
+
+
+@pytest.mark.parametrize("values", [range(14), [0, *range(1, 13), 255], range(0, 240, 20)])
+def test_rare_classes_are_not_taken_for_smeared(tmp_path: Path, values: Sequence[int]) -> None:
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(96, 128))
+    for mask in (root / "masks").iterdir():
+        labels = np.zeros((96, 128), np.uint8)
+        labels[:40] = values[-1]
+        labels[-1, : 3 * len(values)] = np.repeat(np.array(values, np.uint8), 3)
+        if values[1] == 20:  # many values, and none of them rare
+            labels[40:] = np.resize(np.array(values, np.uint8), (56, 128))
+        save(mask, labels)
+    init(str(root), str(tmp_path / "set.toml"))
 
 
 def test_names_that_no_class_may_have_are_changed_and_said(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from study.first_look.classes import NamedClasses, name_classes
 from study.first_look.columns import propose_pattern
 from study.first_look.sizes import WorkingSize, propose_size
+from study.first_look.smeared import smeared_problem
 from trainers.data.class_names import IGNORED
 from trainers.data.pairs.columns import table_file, with_columns
 from trainers.data.pairs.description import Pairs
@@ -128,6 +129,9 @@ def _named(
 
     Raises DataError with the problems that there are already, and more.
     """
+    nobody_says = described.classes is None and listing.classes is None
+    if nobody_says and (smeared := smeared_problem(listing, seen)):
+        raise DataError([*problems, smeared])
     try:
         named = name_classes(described, listing, values_in(seen))
         table = LabelTable.of(named.put_into(described), listing)
