@@ -207,7 +207,10 @@ def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--set", "training.epochs=3"], "only keys of data.pairs"),
+        (
+            ["--set", "training.epochs=3"],
+            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size",
+        ),
         (["--set", "data.pairs.mask=labels"], "unknown key; did you mean data.pairs.masks?"),
         (["--format", "voc"], "is none of cut-outs, folders, coco, parquet"),
         (["--format", "coco"], "no layout that is known has these"),
@@ -235,6 +238,8 @@ def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(StudyError, match="change training in the definition once it is written"):
+        init("standin", str(tmp_path / "standin.toml"), settings=["training.image_size=64"])
     look = init("standin", str(tmp_path / "standin.toml"))
     assert look.layout.startswith("cut-outs")
     assert look.columns == {"angle": [0, 30, 60, 90]}
@@ -262,6 +267,35 @@ def test_the_working_size_is_near_the_images_and_small() -> None:
     assert propose_size([Size(1024, 2048)]).size == Size(256, 512)
     assert propose_size([Size(10, 4000)]).size == Size(16, 1024)
     assert propose_size([Size(100, 100), Size(100, 104)]).resize == "stretch"
+
+
+def test_why_images_keep_their_aspect_is_true() -> None:
+    reasons = {
+        ((40, 48), (40, 48)): "the images' aspect is not quite this one, and is kept",
+        ((400, 480), (480, 400)): "the aspect of images differs, so it is kept",
+        ((320, 480), (640, 960)): "all images have nearly this aspect",
+    }
+    for sizes, why in reasons.items():
+        assert propose_size([Size(*size) for size in sizes]).resize_why == why
+
+
+def test_where_a_class_would_vanish_a_larger_size_can_be_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = masks(tmp_path / "set", 0, 1, size=(512, 512))
+    for mask in (root / "masks").iterdir():
+        labels = np.zeros((512, 512), np.uint8)
+        labels[100, 100] = 1
+        save(mask, labels)
+    asked = ["init", str(root), "--to", str(tmp_path / "a.toml")]
+    assert main(asked) == 2
+    remedy = "--set training.image_size=512,512"
+    assert capsys.readouterr().err.rstrip().endswith(remedy)
+    assert main([*asked, *remedy.split()]) == 0
+    training = load(str(tmp_path / "a.toml")).training
+    assert (training.size, training.resize) == (Size(512, 512), "stretch")
+    assert main([*asked, *remedy.split(), "--set", "training.resize=pad", "--force"]) == 0
+    assert load(str(tmp_path / "a.toml")).training.resize == "pad"
 
 
 def test_batches_fit_the_number_of_images() -> None:

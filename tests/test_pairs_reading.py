@@ -185,7 +185,8 @@ def test_a_class_that_no_image_shows_and_one_that_vanishes() -> None:
     mask[0, 0] = 2
     assert list(map(str, surveyed(sound_pair("a", 0, mask), size=Size(2, 2)).problems(allow_copies=False))) == [
         "mug: a class that no image shows: take it out of data.pairs.classes",
-        "pen: its pixels vanish in every image at 2 x 2: raise training.image_size",
+        "pen: its pixels vanish in every image at 2 x 2: raise training.image_size, such as by "
+        "--set training.image_size=4,4",
     ]
 
 

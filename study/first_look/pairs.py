@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from study.definition import Definition
 from study.first_look.classes import NamedClasses, name_classes
 from study.first_look.columns import propose_pattern
-from study.first_look.sizes import WorkingSize, propose_size
+from study.first_look.sizes import WorkingSize, propose_size, with_given
 from study.first_look.smeared import smeared_problem
 from trainers.data.class_names import IGNORED
 from trainers.data.pairs.columns import table_file, with_columns
@@ -64,27 +65,26 @@ class Described:
     sizes: Counter[Size]
     """Of the images, upright."""
     pattern_why: str
-
-    @property
-    def working(self) -> WorkingSize:
-        return propose_size(list(self.sizes.elements()))
+    working: WorkingSize
+    """As given, else as proposed."""
 
     @property
     def survey(self) -> Survey:
-        """A new one, of the images at the size that is proposed."""
+        """A new one, of the images at the working size."""
         return Survey(self.listing, self.labels, Fitting(self.working.size, self.working.resize))
 
 
-def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsSeen:
+def look_at_pairs(root: Path, described: Pairs, given: Definition) -> PairsSeen:
     """Read everything once or twice.
 
     :param described: with a layout; what else it leaves open is proposed.
+    :param given: what the user says of the data and the working size.
     :raises DataError: every problem.
     """
-    found = describe_pairs(root, described)
+    found = describe_pairs(root, described, given)
     survey = found.survey
     survey.look(with_images=True)
-    survey.refuse_problems(allow_copies=allow_copies)
+    survey.refuse_problems(allow_copies=given.data.allow_copies)
     return PairsSeen(
         described=found.pairs,
         named=found.named,
@@ -97,7 +97,7 @@ def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsS
     )
 
 
-def describe_pairs(root: Path, described: Pairs) -> Described:
+def describe_pairs(root: Path, described: Pairs, given: Definition) -> Described:
     """Propose what is left open. Raises DataError, with the problems of files too, where that cannot be done."""
     listing = list_pairs(root, described)
     pattern = propose_pattern([pair.id for pair in listing.pairs]) if _may_have_a_pattern(listing, described) else None
@@ -114,7 +114,8 @@ def describe_pairs(root: Path, described: Pairs) -> Described:
     named, labels = _named(described, listing, seen, problems)
     sizes = Counter(each.size for each in seen if each.size)
     why = pattern.why if pattern else ""
-    return Described(named.put_into(described), named, listing, labels, seen, sizes, why)
+    working = with_given(propose_size(list(sizes.elements())), given.training)
+    return Described(named.put_into(described), named, listing, labels, seen, sizes, why, working)
 
 
 def _may_have_a_pattern(listing: Listing, described: Pairs) -> bool:

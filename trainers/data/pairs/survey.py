@@ -133,7 +133,9 @@ class Survey:
             if label in shown or not self._found:
                 continue
             if label in at_own_size:
-                what = f"its pixels vanish in every image at {self.fitting.size}: raise training.image_size"
+                size = self.fitting.size
+                larger = f"--set training.image_size={2 * size.height},{2 * size.width}"
+                what = f"its pixels vanish in every image at {size}: raise training.image_size, such as by {larger}"
             else:
                 what = f"a class that no image shows: take it out of {CLASSES}"
             problems.append(Problem(name, what))
