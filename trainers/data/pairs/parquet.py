@@ -18,6 +18,7 @@ from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.pair import Listing, Pair
 from trainers.data.problems import Problem
 from trainers.data.walk import Walk, place_of
+from trainers.printable import printable
 
 ENDING = ".parquet"
 IMAGES = ("image", "images", "img", "pixel_values")
@@ -77,6 +78,16 @@ def image_columns(file: Path) -> tuple[list[str], list[str]]:
         return [], []
     encoded = [field.name for field in schema if _is_encoded(field.type)]
     return [name for name in IMAGES if name in encoded], [name for name in MASKS if name in encoded]
+
+
+def why_no_pairs(file: Path) -> tuple[str, str]:
+    """What keeps a table from being recognised, and the details."""
+    try:
+        names = pq.read_schema(file).names
+    except (OSError, pa.ArrowException) as error:
+        return UNREADABLE, _first_line(error)
+    what = "no columns of encoded images and masks of usual names: give data.pairs.format, images and masks"
+    return what, f"its columns are {', '.join(map(printable, names))[:200]}"
 
 
 def _is_encoded(kind: pa.DataType) -> bool:
