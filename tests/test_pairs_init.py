@@ -215,6 +215,7 @@ def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
         (["--format", "voc"], "is none of cut-outs, folders, coco, parquet"),
         (["--format", "coco"], "no layout that is known has these"),
         (["--to", "nowhere/a.toml"], "cannot be written"),
+        (["--to", "set"], "set: is a folder; give a file's name by --to, such as --to set/study.toml"),
         (["--set", "data.pairs.ignore=1"], "a value is named here and in data.pairs.classes"),
     ],
 )
@@ -233,6 +234,8 @@ def test_what_cannot_be_done_is_said(
 
 
 def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "", "--to", str(tmp_path / "a.toml")]) == 2
+    assert '"": no such folder: give the folder that holds the data set' in capsys.readouterr().err
     assert main(["init", str(tmp_path / "gone"), "--to", str(tmp_path / "a.toml")]) == 2
     assert "no such folder: give the folder that holds the data set" in capsys.readouterr().err
 

@@ -82,8 +82,12 @@ def init(
     :param settings: `section.key=value` of the data, such as `data.pairs.ignore=11`, and of their working size.
     :raises StudyError: every problem of the data set, or why nothing can be written. Nothing is written then.
     """
+    if not path:
+        raise StudyError('"": no such folder: give the folder that holds the data set')
     root = locate(path)
     file = Path(to if to is not None else f"{_name_of(root)}.toml")
+    if file.is_dir():
+        raise StudyError(f"{file}: is a folder; give a file's name by --to, such as --to {file / 'study.toml'}")
     if not force and os.path.lexists(file):
         raise StudyError(f"{file}: exists already; add --force to overwrite it, or --to FILE to write another")
     given = given_of_data(settings, format)

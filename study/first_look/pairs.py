@@ -108,7 +108,7 @@ def describe_pairs(root: Path, described: Pairs, given: Definition) -> Described
     if table := table_file(root, described):
         described = described.model_copy(update={"metadata": table.relative_to(root).as_posix()})
     seen = see_all(listing)
-    problems = list(listing.problems) + [each.problem for each in seen if each.problem]
+    problems = list(dict.fromkeys([*listing.problems, *(each.problem for each in seen if each.problem)]))
     if not any(each.size for each in seen):
         raise DataError(problems or [Problem(".", "no image")])
     named, labels = _named(described, listing, seen, problems)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainers.data.pairs.class_lists import ClassList, from_id2label, read_class_list
+from trainers.data.pairs.decoding import SMEARED
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.pair import Listing, Pair
 from trainers.data.problems import Problem
@@ -152,8 +153,7 @@ class _Table:
         if mask is None:
             return self._refuse(row, "an image without a mask: add the mask, or remove the row")
         if mask.startswith(_JPEG):
-            what = "a mask saved as JPEG, which smears the values of its pixels: save it anew as PNG, from its source"
-            return self._refuse(row, what)
+            return self._refuse(row, SMEARED)
         return True
 
     def _refuse(self, row: int, what: str) -> bool:

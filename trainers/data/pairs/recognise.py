@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -155,8 +156,11 @@ def _images_of(file: PurePosixPath, tree: Tree) -> str:
     likely = [file.parent.as_posix(), (file.parent / "images").as_posix(), ".", *places]
     likely = [place for place in dict.fromkeys(likely) if place in tree.folders]
 
+    def is_file(path: Path) -> bool:
+        return os.path.isfile(path)  # noqa: PTH113 (Path's own raises for a name that is too long)
+
     def found(place: str) -> tuple[int, bool]:
-        return sum((tree.root / place / name.lstrip("/")).is_file() for name in names), tree.holds_images(place)
+        return sum(is_file(tree.root / place / name.lstrip("/")) for name in names), tree.holds_images(place)
 
     return max(likely, key=found)
 
