@@ -151,6 +151,11 @@ RANGE = {"low": 0.5, "high": 1.0}
         ({"name": "../away"}, ["name", "'../away'", "away would be"]),
         ({"name": "a b"}, ["letters A to Z", "'a b' is none (but a-b would be)"]),
         ({"name": "\x1b]0;x\x07"}, [r"\x1b"]),
+        (
+            {"grid": {"splits": ["rot_9", "fold_7"]}},
+            ["'rot_9' is neither random_<number>", "'fold_7': splits.folds is 5"],
+        ),
+        ({"grid": {"splits": ["a", "b", "c", "d", "e", "f", "g"]}}, ["'e' is neither", "; and 2 more names"]),
         ({"grid": {"splits": 0.2}}, ["grid.splits: must be a list, not 0.2"]),
         ({"training": {"output_weights": [1.0] * 17}}, ["training.output_weights", "at most 16 items"]),
         ({"training": 3}, ["training", "3"]),

@@ -145,9 +145,7 @@ def test_a_relative_path_starts_at_the_definition_and_is_kept_absolute(tmp_path:
 
 def test_given_lists_that_divide_a_unit_are_refused(tmp_path: Path) -> None:
     definition = of_file(tmp_path / "s.json", [{"train": IDS[4:], "val": IDS[:4]}], unit="patient")
-    with pytest.raises(
-        StudyError, match=r'given_0, patient "p1" \(in train and test\): a patient that is in two parts'
-    ):
+    with pytest.raises(StudyError, match=r'given_0, patient "p1" \(in train and test\): one patient is in two parts'):
         make_splits(definition, SAMPLES)
 
 

@@ -110,6 +110,13 @@ def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
         pair.outlines(Size(12, 10))
 
 
+def test_whole_numbers_may_be_written_as_floats(tmp_path: Path) -> None:
+    listing_of(tmp_path, {"category_id": 3, "segmentation": square(1, 1, 3)})
+    file = tmp_path / "coco.json"
+    file.write_text(file.read_text().replace('"height": 10, "width": 12', '"height": 10.0, "width": 1.2e1'))
+    assert drawn(list_pairs(tmp_path, Pairs())).shape == SIZE
+
+
 def test_values_are_ids_where_these_are_small_and_the_background_is_0() -> None:
     assert values_of({3: "cup", 8: "table"}) == {3: 3, 8: 8}
     assert values_of({0: "cup", 8: "table"}) == {0: 1, 8: 2}

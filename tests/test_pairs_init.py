@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pair_formats import CLASSES, FORMATS, coloured, palette, plain, save, scenes
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from study.commands.init import init
 from study.data_set import data_set_of
@@ -127,6 +128,39 @@ def test_masks_of_colours_are_named_by_them(tmp_path: Path) -> None:
     assert data_set_of(definition).samples().rows[0].classes == ("class_000000",)
 
 
+def test_palettes_beside_colours_are_of_the_same_classes(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, 2)
+    for number, mask in enumerate(sorted((root / "masks").iterdir())):
+        labels = np.array(Image.open(mask))
+        save(mask, palette(labels) if number % 2 else coloured(labels))
+    look = init(str(root), str(tmp_path / "set.toml"))
+    assert [each["name"] for each in look.classes] == ["class_000000", "class_00ff00", "class_ff0000"]
+    assert not any("No image shows" in note for note in look.notes)
+
+
+def test_smeared_masks_are_refused_in_one_problem(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(96, 128))
+    for mask in (root / "masks").iterdir():
+        large = Image.new("L", (512, 384))
+        ImageDraw.Draw(large).ellipse((70, 50, 400, 300), fill=255)
+        save(mask, large.resize((128, 96), Image.Resampling.BILINEAR))
+    with pytest.raises(StudyError, match=r"1 problem .*masks/a_00.png.* and 1 more: .*2 have 9\d% .* look smeared"):
+        init(str(root), str(tmp_path / "set.toml"))
+
+
+@pytest.mark.parametrize("values", [range(14), [0, *range(1, 13), 255], range(0, 240, 20)])
+def test_rare_classes_are_not_taken_for_smeared(tmp_path: Path, values: Sequence[int]) -> None:
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(96, 128))
+    for mask in (root / "masks").iterdir():
+        labels = np.zeros((96, 128), np.uint8)
+        labels[:40] = values[-1]
+        labels[-1, : 3 * len(values)] = np.repeat(np.array(values, np.uint8), 3)
+        if values[1] == 20:  # many values, and none of them rare
+            labels[40:] = np.resize(np.array(values, np.uint8), (56, 128))
+        save(mask, labels)
+    init(str(root), str(tmp_path / "set.toml"))
+
+
 def test_names_that_no_class_may_have_are_changed_and_said(tmp_path: Path) -> None:
     masks(tmp_path / "set", 0, 1, 2, 3)
     (tmp_path / "set/classes.txt").write_text("background\ntraffic light\ntraffic_light\nall\nnever seen\n")
@@ -183,11 +217,15 @@ def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--set", "training.epochs=3"], "only keys of data.pairs"),
+        (
+            ["--set", "training.epochs=3"],
+            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size",
+        ),
         (["--set", "data.pairs.mask=labels"], "unknown key; did you mean data.pairs.masks?"),
         (["--format", "voc"], "is none of cut-outs, folders, coco, parquet"),
         (["--format", "coco"], "no layout that is known has these"),
         (["--to", "nowhere/a.toml"], "cannot be written"),
+        (["--to", "set"], "set: is a folder; give a file's name by --to, such as --to set/study.toml"),
         (["--set", "data.pairs.ignore=1"], "a value is named here and in data.pairs.classes"),
     ],
 )
@@ -206,11 +244,15 @@ def test_what_cannot_be_done_is_said(
 
 
 def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "", "--to", str(tmp_path / "a.toml")]) == 2
+    assert '"": no such folder: give the folder that holds the data set' in capsys.readouterr().err
     assert main(["init", str(tmp_path / "gone"), "--to", str(tmp_path / "a.toml")]) == 2
     assert "no such folder: give the folder that holds the data set" in capsys.readouterr().err
 
 
 def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(StudyError, match="change training in the definition once it is written"):
+        init("standin", str(tmp_path / "standin.toml"), settings=["training.image_size=64"])
     look = init("standin", str(tmp_path / "standin.toml"))
     assert look.layout.startswith("cut-outs")
     assert look.columns == {"angle": [0, 30, 60, 90]}
@@ -238,6 +280,35 @@ def test_the_working_size_is_near_the_images_and_small() -> None:
     assert propose_size([Size(1024, 2048)]).size == Size(256, 512)
     assert propose_size([Size(10, 4000)]).size == Size(16, 1024)
     assert propose_size([Size(100, 100), Size(100, 104)]).resize == "stretch"
+
+
+def test_why_images_keep_their_aspect_is_true() -> None:
+    reasons = {
+        ((40, 48), (40, 48)): "the images' aspect is not quite this one, and is kept",
+        ((400, 480), (480, 400)): "the aspect of images differs, so it is kept",
+        ((320, 480), (640, 960)): "all images have nearly this aspect",
+    }
+    for sizes, why in reasons.items():
+        assert propose_size([Size(*size) for size in sizes]).resize_why == why
+
+
+def test_where_a_class_would_vanish_a_larger_size_can_be_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = masks(tmp_path / "set", 0, 1, size=(512, 512))
+    for mask in (root / "masks").iterdir():
+        labels = np.zeros((512, 512), np.uint8)
+        labels[100, 100] = 1
+        save(mask, labels)
+    asked = ["init", str(root), "--to", str(tmp_path / "a.toml")]
+    assert main(asked) == 2
+    remedy = "--set training.image_size=512,512"
+    assert capsys.readouterr().err.rstrip().endswith(remedy)
+    assert main([*asked, *remedy.split()]) == 0
+    training = load(str(tmp_path / "a.toml")).training
+    assert (training.size, training.resize) == (Size(512, 512), "stretch")
+    assert main([*asked, *remedy.split(), "--set", "training.resize=pad", "--force"]) == 0
+    assert load(str(tmp_path / "a.toml")).training.resize == "pad"
 
 
 def test_batches_fit_the_number_of_images() -> None:

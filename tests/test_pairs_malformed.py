@@ -95,7 +95,7 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "no image": ("plain", lambda r: (r / IMAGE).unlink(), f"{MASK}: a mask without an image"),
     "two endings": ("plain", lambda r: save(r / f"images/{FIRST}.bmp", SCENES[FIRST][0]), "differs from another only"),
     "two masks": ("plain", lambda r: save(r / f"masks/{FIRST}.tif", SCENES[FIRST][1]), "differs from another only"),
-    "a mask as JPEG": ("plain", lambda r: jpeg(r, MASK), "a mask saved as JPEG, which smears"),
+    "a mask as JPEG": ("plain", lambda r: jpeg(r, MASK), "1 problem in the data set: masks/"),
     "a JPEG called PNG": (
         "plain",
         lambda r: Image.new("L", (80, 40)).save(r / MASK, "JPEG"),
@@ -187,6 +187,11 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "COCO: runs of another size": ("COCO", lambda r: outline(r, {"counts": [9], "size": [3, 3]}), "of another size"),
     "COCO: another size": ("COCO", lambda r: put_coco(r, "images", 0, height=41), "another size"),
     "COCO: no size": ("COCO", lambda r: put_coco(r, "images", 0, height="40"), "height and width are no sides"),
+    "COCO: a long name": (
+        "COCO",
+        lambda r: put_coco(r, "images", 0, file_name="x" * 5000),
+        f"{'x' * 60}: there is no such image",
+    ),
     "COCO: no table": (
         "COCO",
         lambda r: (r / "annotations/instances.json").write_text('{"images": [], "annotations": 3, "categories": []}'),
@@ -217,7 +222,7 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "Parquet: JPEG": (
         "Hugging Face",
         lambda r: table(r, annotation={"bytes": b"\xff\xd8\xff", "path": None}),
-        "a mask saved as JPEG",
+        "a mask whose compression smears",
     ),
     "Parquet: bad id2label": (
         "Hugging Face, bytes alone",

@@ -17,7 +17,7 @@ from trainers.data.pairs.pair import Pair
 from trainers.data.pairs.reading import UnusablePair, read_pair
 from trainers.data.pairs.source import load
 from trainers.data.pairs.survey import Survey, fingerprint
-from trainers.data.problems import Problem
+from trainers.data.problems import Problem, in_lines
 from trainers.data.size import Size
 
 TABLE = LabelTable.of(Pairs(), listing(ignore=(255,)))
@@ -185,7 +185,8 @@ def test_a_class_that_no_image_shows_and_one_that_vanishes() -> None:
     mask[0, 0] = 2
     assert list(map(str, surveyed(sound_pair("a", 0, mask), size=Size(2, 2)).problems(allow_copies=False))) == [
         "mug: a class that no image shows: take it out of data.pairs.classes",
-        "pen: its pixels vanish in every image at 2 x 2: raise training.image_size",
+        "pen: its pixels vanish in every image at 2 x 2: raise training.image_size, such as by "
+        "--set training.image_size=4,4",
     ]
 
 
@@ -232,3 +233,7 @@ def test_16_bits_and_grey_are_noted() -> None:
         "1 of 2 images have 16 bits a channel, of which 65535 becomes 255.",
         "1 of 2 images are grey: their three colours are equal.",
     )
+
+
+def test_a_line_end_in_a_name_breaks_no_line() -> None:
+    assert in_lines([Problem("a\nb", "vanishes")]) == [r"a\nb: vanishes"]

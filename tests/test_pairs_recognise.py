@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from odd_data import cut_out_image
 from pair_formats import hugging_face, scenes
@@ -102,6 +105,49 @@ def test_a_table_is_known_by_its_columns(tmp_path: Path) -> None:
     hugging_face(tmp_path, scenes())
     found = settled(tmp_path, Pairs())
     assert (found.format, found.images, found.masks) == ("parquet", "image", "annotation")
+
+
+def test_a_folder_may_be_a_link_to_another_in_the_data_set(tmp_path: Path) -> None:
+    write(tmp_path / "set", ["raw/{}.jpg", "masks/{}.png"])
+    write(tmp_path, ["elsewhere/{}.jpg"])
+    (tmp_path / "set/images").symlink_to("raw")
+    (tmp_path / "set/labels").symlink_to(tmp_path / "elsewhere")  # leaves the data set
+    (tmp_path / "set/img").symlink_to(".")
+    found = settled(tmp_path / "set", Pairs())
+    assert (found.images, found.masks) == ("images", "masks")
+
+
+def test_damaged_tables_are_named_wherever_they_come(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"a.parquet \(.*\): cannot be read as Parquet"):
+        settled(tmp_path, Pairs())
+    pq.write_table(pa.table({"age": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a.parquet \(its columns are age\): no columns of encoded images"):
+        settled(tmp_path, Pairs())
+    hugging_face(tmp_path, scenes())
+    assert settled(tmp_path, Pairs()).masks == "annotation"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (json.dumps(COCO).encode("utf-16"), "JSON in UTF-16: save it in UTF-8"),
+        (json.dumps(COCO)[:60].encode(), "lacks images, annotations or categories: is it cut off"),
+    ],
+)
+def test_damaged_outlines_are_named(tmp_path: Path, content: bytes, expected: str) -> None:
+    write(tmp_path, ["images/{}.jpg"])
+    (tmp_path / "coco.json").write_bytes(content)
+    with pytest.raises(DataError, match=f"coco.json: .*{expected}"):
+        settled(tmp_path, Pairs())
+
+
+def test_a_folder_that_is_closed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, ["images/{}.jpg"])
+    (tmp_path / "masks").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "masks")  # root may list any
+    with pytest.raises(DataError, match=r"masks \(Permission denied\): cannot be listed"):
+        settled(tmp_path, Pairs())
 
 
 def test_what_is_described_decides_between_layouts(tmp_path: Path) -> None:

@@ -267,3 +267,9 @@ def test_what_many_splits_cannot_do_is_said_once() -> None:
         make_splits(parse({}), made_up({"mug": {0: 10}}))
     (line,) = str(refused.value).splitlines()[1:]
     assert line.startswith("  random_0 (7 samples), random_1 (7 samples), random_2 (7 samples) and 5 more: fewer")
+
+
+def test_no_batch_is_proposed_that_is_too_small() -> None:
+    samples = of_sites(a=1, b=1, c=1)
+    with pytest.raises(StudyError, match=r"than a batch has: add samples$"):
+        make_splits(other_set(["random_0"], {}, splits={"allow_absent_classes": True}), samples)

@@ -72,6 +72,9 @@ class AugmentationRecipe(Section):
     """Of the paper's chain of 23 operations: 0 changes no image, 1 is the paper's."""
 
 
+FEWEST_IN_A_BATCH = 2
+
+
 class TrainingRecipe(Section):
     """The defaults are the recipe of the paper's authors (Adam as in Keras, no schedule, no weight decay)."""
 
@@ -83,7 +86,7 @@ class TrainingRecipe(Section):
     """Where test and validation pixels are counted: at the working size, or each image at its own."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 32
     """How often a training sees all its images. The weights of the epoch with the lowest validation loss are kept."""
-    batch_size: Annotated[int, Field(ge=2, le=4096)] = 16
+    batch_size: Annotated[int, Field(ge=FEWEST_IN_A_BATCH, le=4096)] = 16
     """Training images a step; an incomplete last batch of an epoch is dropped."""
     learning_rate: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
     """Of Adam, the same in every epoch."""

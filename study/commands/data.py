@@ -115,7 +115,7 @@ def _without_definition(path: str, given: Definition, format: str | None, sheet:
     layout = None if is_open and not layouts_of(root) else layout_of(root, format, described)
     if layout is None:  # of what is neither, the problems that it has as cut-outs say most
         return _describe_cut_outs(path, None, sheet)
-    found = describe_pairs(root, layout.described)
+    found = describe_pairs(root, layout.described, given)
     what = f"Taken for {layout.why}. Without a definition classes and columns are proposed; study init writes them down"
     return _describe_pairs(path, found.survey, None, sheet, notes=[f"{what}.", *found.named.notes])
 

@@ -79,11 +79,15 @@ def init(
     :param to: the definition's file; None: the folder's name with the ending .toml, in the current folder.
     :param force: whether a file that is there may be overwritten.
     :param format: one of FORMATS, where more than one layout fits.
-    :param settings: `section.key=value` of the section data, such as `data.pairs.ignore=11`.
+    :param settings: `section.key=value` of the data, such as `data.pairs.ignore=11`, and of their working size.
     :raises StudyError: every problem of the data set, or why nothing can be written. Nothing is written then.
     """
+    if not path:
+        raise StudyError('"": no such folder: give the folder that holds the data set')
     root = locate(path)
     file = Path(to if to is not None else f"{_name_of(root)}.toml")
+    if file.is_dir():
+        raise StudyError(f"{file}: is a folder; give a file's name by --to, such as --to {file / 'study.toml'}")
     if not force and os.path.lexists(file):
         raise StudyError(f"{file}: exists already; add --force to overwrite it, or --to FILE to write another")
     given = given_of_data(settings, format)
@@ -92,6 +96,8 @@ def init(
         refuse_no_folder(root)
         described = layout_of(root, format, given.data.pairs or Pairs())
         layout = CUT_OUTS_WHY if described is None else described.why
+        if described is None and given.training.model_fields_set:
+            raise StudyError(f"{printable(path)}: {layout}: change training in the definition once it is written")
         look = _cut_outs(root, path, file) if described is None else _pairs(root, path, file, described, given)
     except DataError as error:
         taken_for = f"{printable(path)}: taken for {layout}, " if layout else f"{printable(path)}: "
@@ -111,7 +117,7 @@ def _name_of(root: Path) -> str:
 
 
 def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition) -> FirstLook:
-    seen = look_at_pairs(root, layout.described, allow_copies=given.data.allow_copies)
+    seen = look_at_pairs(root, layout.described, given)
     splits = propose_splits(seen.samples)
     notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes]
     text = pairs_in_toml(

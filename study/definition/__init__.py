@@ -37,6 +37,8 @@ SIMULATED = (
 MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 """Of a study: a plan of so many takes seconds, and some 300 MiB."""
 
+_NAMES_TOLD = 5
+
 
 class Definition(Section):
     """What is to be run: a name, a seed, and the sections below."""
@@ -93,9 +95,11 @@ class Definition(Section):
 
     @model_validator(mode="after")
     def _splits_are_defined(self) -> Self:
-        for split in self.grid.splits:
-            if self.splits.kind_of(split) is None:
-                raise ValueError(f"grid.splits: {self.splits.why_there_is_no(split)}")
+        unknown = [split for split in self.grid.splits if self.splits.kind_of(split) is None]
+        if unknown:
+            told = [self.splits.why_there_is_no(split) for split in unknown[:_NAMES_TOLD]]
+            more = [f"and {len(unknown) - _NAMES_TOLD} more names"] * (len(unknown) > _NAMES_TOLD)
+            raise ValueError(f"grid.splits: {'; '.join([*told, *more])}")
         return self
 
     @model_validator(mode="after")

@@ -15,18 +15,22 @@ from trainers.data.problems import DataError, Problem
 
 CUT_OUTS = "cut-outs"
 FORMATS = (CUT_OUTS, "folders", "coco", "parquet")
+_WORKING_SIZE = ("training.image_size", "training.resize")
 CUT_OUTS_WHY = "cut-outs in class folders and angle folders, and backgrounds"
 
 
 def given_of_data(settings: Iterable[str], format: str | None) -> Definition:
     """What the user says of a data set: a definition of nothing else.
 
-    Raises StudyError for settings of other sections than data, and for impossible ones.
+    Raises StudyError for settings of anything else than the data and their working size, and for impossible ones.
     """
     settings = list(settings)
     for setting in settings:
-        if not setting.startswith("data.") or setting.startswith("data.path"):
-            raise StudyError(f"--set {setting[:80]}: only keys of data.pairs, and data.allow_copies, can be set here")
+        key = setting.partition("=")[0].strip()
+        is_of_data = key.startswith("data.") and not key.startswith("data.path")
+        if not is_of_data and key not in _WORKING_SIZE:
+            known = f"data.pairs, data.allow_copies, {', '.join(_WORKING_SIZE)}"
+            raise StudyError(f"--set {setting[:80]}: only keys of these can be set here: {known}")
     if format not in (None, *FORMATS):
         raise StudyError(f"--format {format}: is none of {', '.join(FORMATS)}")
     chosen = [f"data.pairs.format={format}"] if format not in (None, CUT_OUTS) else []

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from study.definition import Definition
 from study.first_look.classes import NamedClasses, name_classes
 from study.first_look.columns import propose_pattern
-from study.first_look.sizes import WorkingSize, propose_size
+from study.first_look.sizes import WorkingSize, propose_size, with_given
+from study.first_look.smeared import smeared_problem
 from trainers.data.class_names import IGNORED
 from trainers.data.pairs.columns import table_file, with_columns
 from trainers.data.pairs.description import Pairs
@@ -63,27 +65,26 @@ class Described:
     sizes: Counter[Size]
     """Of the images, upright."""
     pattern_why: str
-
-    @property
-    def working(self) -> WorkingSize:
-        return propose_size(list(self.sizes.elements()))
+    working: WorkingSize
+    """As given, else as proposed."""
 
     @property
     def survey(self) -> Survey:
-        """A new one, of the images at the size that is proposed."""
+        """A new one, of the images at the working size."""
         return Survey(self.listing, self.labels, Fitting(self.working.size, self.working.resize))
 
 
-def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsSeen:
+def look_at_pairs(root: Path, described: Pairs, given: Definition) -> PairsSeen:
     """Read everything once or twice.
 
     :param described: with a layout; what else it leaves open is proposed.
+    :param given: what the user says of the data and the working size.
     :raises DataError: every problem.
     """
-    found = describe_pairs(root, described)
+    found = describe_pairs(root, described, given)
     survey = found.survey
     survey.look(with_images=True)
-    survey.refuse_problems(allow_copies=allow_copies)
+    survey.refuse_problems(allow_copies=given.data.allow_copies)
     return PairsSeen(
         described=found.pairs,
         named=found.named,
@@ -96,7 +97,7 @@ def look_at_pairs(root: Path, described: Pairs, *, allow_copies: bool) -> PairsS
     )
 
 
-def describe_pairs(root: Path, described: Pairs) -> Described:
+def describe_pairs(root: Path, described: Pairs, given: Definition) -> Described:
     """Propose what is left open. Raises DataError, with the problems of files too, where that cannot be done."""
     listing = list_pairs(root, described)
     pattern = propose_pattern([pair.id for pair in listing.pairs]) if _may_have_a_pattern(listing, described) else None
@@ -107,13 +108,14 @@ def describe_pairs(root: Path, described: Pairs) -> Described:
     if table := table_file(root, described):
         described = described.model_copy(update={"metadata": table.relative_to(root).as_posix()})
     seen = see_all(listing)
-    problems = list(listing.problems) + [each.problem for each in seen if each.problem]
+    problems = list(dict.fromkeys([*listing.problems, *(each.problem for each in seen if each.problem)]))
     if not any(each.size for each in seen):
         raise DataError(problems or [Problem(".", "no image")])
     named, labels = _named(described, listing, seen, problems)
     sizes = Counter(each.size for each in seen if each.size)
     why = pattern.why if pattern else ""
-    return Described(named.put_into(described), named, listing, labels, seen, sizes, why)
+    working = with_given(propose_size(list(sizes.elements())), given.training)
+    return Described(named.put_into(described), named, listing, labels, seen, sizes, why, working)
 
 
 def _may_have_a_pattern(listing: Listing, described: Pairs) -> bool:
@@ -128,6 +130,9 @@ def _named(
 
     Raises DataError with the problems that there are already, and more.
     """
+    nobody_says = described.classes is None and listing.classes is None
+    if nobody_says and (smeared := smeared_problem(listing, seen)):
+        raise DataError([*problems, smeared])
     try:
         named = name_classes(described, listing, values_in(seen))
         table = LabelTable.of(named.put_into(described), listing)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from trainers.data.size import Size
-from trainers.recipe import Resize
+from trainers.recipe import Resize, TrainingRecipe
 
 SHORTER_SIDE, LONGEST_SIDE, STEP = 256, 1024, 16
 _SAME_ASPECT = 0.05
@@ -21,6 +21,7 @@ class WorkingSize:
     size: Size
     resize: Resize
     why: str
+    resize_why: str
 
     @property
     def in_toml(self) -> str:
@@ -37,10 +38,29 @@ def propose_size(sizes: Collection[Size]) -> WorkingSize:
     median = Size(int(statistics.median(s.height for s in sizes)), int(statistics.median(s.width for s in sizes)))
     scale = min(1.0, SHORTER_SIDE / min(median), LONGEST_SIDE / max(median))
     size = Size(*(max(STEP, round(side * scale / STEP) * STEP) for side in median))
-    aspect = size.width / size.height
-    off = sum(abs(each.width / each.height / aspect - 1) > _SAME_ASPECT for each in sizes)
     why = f"images have {_span(sizes)} pixels; sides are multiples of {STEP}, the shorter one at most {SHORTER_SIDE}"
-    return WorkingSize(size, "pad" if off else "stretch", why)
+    if all(_have_one_aspect(each, size) for each in sizes):
+        return WorkingSize(size, "stretch", why, "all images have nearly this aspect")
+    if all(_have_one_aspect(each, median) for each in sizes):
+        return WorkingSize(size, "pad", why, "the images' aspect is not quite this one, and is kept")
+    return WorkingSize(size, "pad", why, "the aspect of images differs, so it is kept")
+
+
+def with_given(proposed: WorkingSize, given: TrainingRecipe) -> WorkingSize:
+    """What the user has set, and the rest as proposed; if the size alone is set, images keep their aspect."""
+    resize, resize_why = proposed.resize, proposed.resize_why
+    size, why = proposed.size, proposed.why
+    if "image_size" in given.model_fields_set:
+        size, why = given.size, "as given"
+        if not _have_one_aspect(size, proposed.size):
+            resize, resize_why = "pad", "images have another aspect, which is kept"
+    if "resize" in given.model_fields_set:
+        resize, resize_why = given.resize, "as given"
+    return WorkingSize(size, resize, why, resize_why)
+
+
+def _have_one_aspect(one: Size, other: Size) -> bool:
+    return abs(one.width * other.height / (one.height * other.width) - 1) <= _SAME_ASPECT
 
 
 def _span(sizes: Collection[Size]) -> str:

@@ -122,13 +122,12 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
 
 
 def _training(seen: PairsSeen, splits: ProposedSplits) -> Iterable[str]:
-    resize = {"stretch": "all images have nearly this aspect", "pad": "the aspect of images differs, so it is kept"}
     working = seen.working
     return [
         "[training]",
         comment(f"Height and width (one number: a square): {working.why}."),
         f"image_size = {working.in_toml}",
-        f'resize = "{working.resize}"  # {resize[working.resize]}',
+        f'resize = "{working.resize}"  # {working.resize_why}',
         "epochs = 32",
         comment(
             "Fits the number of training images: at least four steps an epoch in every split, if there are enough."

@@ -22,6 +22,7 @@ from trainers.data.problems import Problem
 from trainers.data.split import Split, SplitKind
 from trainers.data.table import Samples
 from trainers.printable import counted
+from trainers.recipe import FEWEST_IN_A_BATCH
 
 Divide = Callable[[str, Definition, Samples], Division]
 """The samples that the split of a name tests, and those that are left to it. Raises SplitError."""
@@ -68,10 +69,8 @@ def _too_few_for_a_batch(split: Split, batch_size: int) -> list[Problem]:
     count = len(split.train)
     if count >= batch_size:
         return []
-    what = (
-        "fewer samples are left to train on than a batch has: add samples or set training.batch_size to at most "
-        f"{count}"
-    )
+    smaller = f" or set training.batch_size to at most {count}" if count >= FEWEST_IN_A_BATCH else ""
+    what = f"fewer samples are left to train on than a batch has: add samples{smaller}"
     return [Problem(split.name, what, counted(count, "sample"))]
 
 

@@ -89,7 +89,7 @@ def _divided_units(name: str, division: Division, definition: Definition, sample
     parts = {"train": division.pool - val, "val": val, "test": division.test}
     axis = definition.splits.axis_of(name)
     what = (
-        f"a {column} that is in two parts of the split, though splits.unit keeps its samples together: let each "
+        f"one {column} is in two parts of the split, though splits.unit keeps its samples together: let every "
         f"{column} be in one, or set another splits.unit"
     )
     problems = []

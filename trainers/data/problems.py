@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from trainers.printable import counted
+from trainers.printable import counted, printable
 
 PLACES_TOLD = 3
 KINDS_TOLD = 50
@@ -52,7 +52,7 @@ def in_lines(problems: Iterable[Problem]) -> list[str]:
     places: dict[str, list[str]] = defaultdict(list)
     for problem in problems:
         places[problem.what].append(problem.where)
-    lines = [f"{', '.join(all_[:PLACES_TOLD])}{_more(all_)}: {what}" for what, all_ in places.items()]
+    lines = [printable(f"{', '.join(all_[:PLACES_TOLD])}{_more(all_)}: {what}") for what, all_ in places.items()]
     left_out = len(lines) - KINDS_TOLD
     return [*lines[:KINDS_TOLD], f"and {counted(left_out, 'more kind')} of problems"] if left_out > 0 else lines
 

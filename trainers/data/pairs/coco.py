@@ -16,13 +16,22 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from trainers.data.decoding import UnusableImage
-from trainers.data.pairs.coco_file import BACKGROUND, CROWD, CocoFile, CocoImage, Outline, decompressed, read_coco_file
+from trainers.data.pairs.coco_file import (
+    BACKGROUND,
+    CROWD,
+    CocoFile,
+    CocoImage,
+    Outline,
+    decompressed,
+    read_coco_file,
+    short,
+)
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.pair import Listing, Pair
 from trainers.data.pairs.parts import Part, parts_of
 from trainers.data.problems import Problem
 from trainers.data.size import Size
-from trainers.data.walk import Walk, is_image, place_of, printable_name
+from trainers.data.walk import Walk, is_image, place_of
 
 OVERLAPS = "Where outlines overlap, the smaller one lies on top; crowds lie beneath, and are ignored."
 
@@ -93,7 +102,7 @@ def _pairs(part: Part, coco: CocoFile, walk: Walk, notes: list[str]) -> list[Pai
     for image in coco.images:
         path = _path_of(image, images, part, walk.root)
         if path is None:
-            coco.report("there is no such image: add it, or strike it out", place=printable_name(image.file_name))
+            coco.report("there is no such image: add it, or strike it out", place=short(image.file_name))
         else:
             name = path.relative_to(part.images).with_suffix("").as_posix()
             found.append(_pair(part.id_of(name), path, image, part, walk.root))

@@ -122,9 +122,9 @@ def _categories(rows: Iterable[dict[str, Any]], coco: CocoFile) -> dict[int, str
     for row in rows:
         id, name = row.get("id"), row.get("name")
         if not _is_id(id) or not isinstance(name, str) or not 0 < len(name) <= 200:
-            coco.report("a category without a whole number as id, or without a name", _short(row))
+            coco.report("a category without a whole number as id, or without a name", short(row))
         elif id in found or name in found.values():
-            coco.report("two categories have one id or one name: rename one", _short(name))
+            coco.report("two categories have one id or one name: rename one", short(name))
         else:
             found[id] = name
     if not found:
@@ -137,15 +137,16 @@ def _images(rows: Iterable[dict[str, Any]], coco: CocoFile) -> dict[Any, tuple[s
     found: dict[Any, tuple[str, Size]] = {}
     names: set[str] = set()
     for row in rows:
-        id, name, height, width = (row.get(key) for key in ("id", "file_name", "height", "width"))
+        id, name = row.get("id"), row.get("file_name")
+        height, width = _whole(row.get("height")), _whole(row.get("width"))
         if not isinstance(id, int | str) or not isinstance(name, str) or not name:
-            coco.report("an image without an id or a file_name", _short(row))
+            coco.report("an image without an id or a file_name", short(row))
         elif not (_is_id(height) and _is_id(width) and 0 < height * width <= MAX_PIXELS and min(height, width) > 0):
-            coco.report(f"height and width are no sides of an image of at most {MAX_PIXELS} pixels", place=_short(name))
+            coco.report(f"height and width are no sides of an image of at most {MAX_PIXELS} pixels", place=short(name))
         elif id in found:
-            coco.report("two images have one id: give each its own", f"id {_short(id)}", _short(name))
+            coco.report("two images have one id: give each its own", f"id {short(id)}", short(name))
         elif name in names:
-            coco.report("listed twice: keep one entry, with all its outlines", place=_short(name))
+            coco.report("listed twice: keep one entry, with all its outlines", place=short(name))
         else:
             found[id] = name, Size(height, width)
             names.add(name)
@@ -159,21 +160,21 @@ def _outlines(
     values, found, seen = values_of(coco.categories), defaultdict(list), set()
     for row in sorted(rows, key=lambda row: row["id"] if _is_id(row.get("id")) else -1):
         id, image, category = row.get("id"), row.get("image_id"), row.get("category_id")
-        detail = f"annotation {_short(id)}"
+        detail = f"annotation {short(id)}"
         if not isinstance(image, int | str) or image not in images:
             coco.report("an annotation of an image that is not listed: remove it, or list the image", detail)
             continue
         name, size = images[image]
         if not _is_id(category) or category not in values:
-            coco.report("a category that is not listed: list it, or correct the annotation", detail, _short(name))
+            coco.report("a category that is not listed: list it, or correct the annotation", detail, short(name))
         elif _is_id(id) and id in seen:
-            coco.report("two annotations have one id: give each its own", detail, _short(name))
+            coco.report("two annotations have one id: give each its own", detail, short(name))
         else:
             seen.add(id)
             try:
                 shape = _shape(row.get("segmentation"), size)
             except ValueError as error:
-                coco.report(str(error), detail, _short(name))
+                coco.report(str(error), detail, short(name))
             else:
                 found[image].append(Outline(values[category], row.get("iscrowd") == 1, **shape))
     return found
@@ -232,6 +233,11 @@ def _is_id(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _short(value: Any) -> str:
+def _whole(value: Any) -> Any:
+    """A whole number that is written as 48.0 as the number that it is; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def short(value: Any) -> str:
     text = str(value) if isinstance(value, str | int) else json.dumps(value, default=str)
     return text[:60] if text.isprintable() else ascii(text[:60])[1:-1]

@@ -14,7 +14,7 @@ from trainers.data.decoding import UnusableImage, bits_of, damaged, opened, pixe
 from trainers.data.pixels import Pixels, is_grey
 
 Values = NDArray[np.int64]
-_SMEARED = "its compression smears the values of pixels: save masks as PNG"
+SMEARED = "a mask whose compression smears the values of its pixels: save it anew as PNG, from its source"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def decode_mask(content: bytes) -> MaskPixels:
     """
     with opened(content) as (image, orientation):
         if _is_smeared(image, content):
-            raise UnusableImage(_SMEARED)
+            raise UnusableImage(SMEARED)
         depth, step = _depth_of(image), _step_of(str(getattr(image, "tile", "")))
         image.load()
         pixels: NDArray[Any] = _sixteen_bits(content, image) if depth == 16 else _as_stored(image)

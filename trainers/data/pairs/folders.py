@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainers.data.pairs.class_lists import read_class_list
+from trainers.data.pairs.decoding import SMEARED
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.image_sets import read_image_sets
 from trainers.data.pairs.pair import Listing, Pair
@@ -17,7 +18,6 @@ from trainers.data.walk import Walk, is_image, place_of
 _JPEG = (".jpg", ".jpeg")
 NO_MASK = "an image without a mask: add the mask, or remove the image"
 NO_IMAGE = "a mask without an image: add the image, or remove the mask"
-AS_JPEG = "a mask saved as JPEG, which smears the values of its pixels: save it anew as PNG, from its source"
 TWICE = "the name differs from another only by its ending: rename one, or remove it"
 CHANNELS = "channels in files of their own are not read: save the image as one file"
 
@@ -80,7 +80,7 @@ class _Folders:
             if name not in self._images:
                 self.walk.report(mask, NO_IMAGE)
             if mask.suffix.lower() in _JPEG:
-                self.walk.report(mask, AS_JPEG)
+                self.walk.report(mask, SMEARED)
 
     def notes(self) -> Iterator[str]:
         """What was passed over."""

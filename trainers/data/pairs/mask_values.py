@@ -42,11 +42,14 @@ class Seen:
         """Numbers, where there are any, else colours."""
         return self.values if self.values is not None else self.colours or {}
 
+    @property
+    def as_colours(self) -> Counts:
+        """Colours; grey values, where there is no palette, as the colours that they are."""
+        return self.colours or {_as_colour(value): count for value, count in self.as_counted.items()}
+
     def labels(self, table: LabelTable) -> Counter[int]:
         """Label -> pixels, of the values that the table knows."""
-        counts = self.as_counted
-        if table.of_colours:
-            counts = self.colours or {_as_colour(value): count for value, count in counts.items()}
+        counts = self.as_colours if table.of_colours else self.as_counted
         labels: Counter[int] = Counter()
         for value in counts.keys() & table.label_of.keys():
             labels[table.label_of[value]] += counts[value]
@@ -60,9 +63,9 @@ def see_all(listing: Listing) -> list[Seen]:
 
 def values_in(seen: Iterable[Seen]) -> list[MaskValue]:
     """The values of all masks, ascending: numbers, or, if some mask has colours alone, the colours of all."""
-    found = {value for each in seen for value in each.as_counted}
-    if any(isinstance(value, str) for value in found):  # of a mask that is all black, 0 is its colour
-        found = {_as_colour(value) for value in found}
+    seen = list(seen)
+    has_colours_alone = any(each.values is None and each.colours for each in seen)
+    found = {value for each in seen for value in (each.as_colours if has_colours_alone else each.as_counted)}
     return sorted(found, key=lambda value: (isinstance(value, str), value))
 
 

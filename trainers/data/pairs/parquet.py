@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainers.data.pairs.class_lists import ClassList, from_id2label, read_class_list
+from trainers.data.pairs.decoding import SMEARED
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.pair import Listing, Pair
 from trainers.data.problems import Problem
 from trainers.data.walk import Walk, place_of, printable_name
+from trainers.printable import printable
 
 ENDING = ".parquet"
 IMAGES = ("image", "images", "img", "pixel_values")
@@ -80,6 +82,16 @@ def image_columns(file: Path) -> tuple[list[str], list[str]]:
         return [], []
     encoded = [field.name for field in schema if _is_encoded(field.type)]
     return [name for name in IMAGES if name in encoded], [name for name in MASKS if name in encoded]
+
+
+def why_no_pairs(file: Path) -> tuple[str, str]:
+    """What keeps a table from being recognised, and the details."""
+    try:
+        names = pq.read_schema(file).names
+    except (OSError, pa.ArrowException) as error:
+        return UNREADABLE, _first_line(error)
+    what = "no columns of encoded images and masks of usual names: give data.pairs.format, images and masks"
+    return what, f"its columns are {', '.join(map(printable, names))[:200]}"
 
 
 def _is_encoded(kind: pa.DataType) -> bool:
@@ -165,8 +177,7 @@ class _Table:
         if mask is None:
             return self._refuse(row, "an image without a mask: add the mask, or remove the row")
         if mask.startswith(_JPEG):
-            what = "a mask saved as JPEG, which smears the values of its pixels: save it anew as PNG, from its source"
-            return self._refuse(row, what)
+            return self._refuse(row, SMEARED)
         return True
 
     def _refuse(self, row: int, what: str) -> bool:

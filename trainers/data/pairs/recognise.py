@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.parts import IN_BRACES
 from trainers.data.pairs.suffixes import suffixes_of
 from trainers.data.pairs.tree import Folder, Tree, coco_files, first_images_of, look_at
+from trainers.data.pairs.unrecognised import unreadable_in
 from trainers.data.problems import DataError, Problem
 
 # Names of folders, without regard to case.
@@ -50,7 +52,7 @@ def settled(root: Path, described: Pairs) -> Pairs:
         return layouts[0].described
     if not layouts and described.images and described.masks:
         return described.model_copy(update={"format": "folders"})
-    raise DataError([_none_fits(root, described) if not layouts else several_fit(layouts)])
+    raise DataError([several_fit(layouts)] if layouts else _none_fits(root, described))
 
 
 def several_fit(layouts: Iterable[Layout]) -> Problem:
@@ -63,18 +65,21 @@ def _in_keys(described: Pairs) -> str:
     return f'format = "{described.format}", images = "{described.images}", masks = "{described.masks}"'
 
 
-def _none_fits(root: Path, described: Pairs) -> Problem:
+def _none_fits(root: Path, described: Pairs) -> list[Problem]:
+    unreadable = list(unreadable_in(look_at(root)))
     given = [f"{key} = {value!r}" for key in ("format", "images", "masks") if (value := getattr(described, key))]
     if given:
         what = "no layout that is known has these; name images and masks both, or correct them"
-        return Problem("data.pairs", what, ", ".join(given))
+        return [Problem("data.pairs", what, ", ".join(given)), *unreadable]
+    if unreadable:
+        return unreadable
     if labelled := labelled_otherwise(root):
-        return Problem(labelled, "outlines of this kind are not read: export them as masks (PNG), or as COCO's JSON")
+        return [Problem(labelled, "outlines of this kind are not read: export them as masks (PNG), or as COCO's JSON")]
     what = (
         "no layout of photographs and masks is known by its names: name the folders in data.pairs.images and "
         "data.pairs.masks"
     )
-    return Problem(".", what)
+    return [Problem(".", what)]
 
 
 def layouts_of(root: Path, described: Pairs | None = None) -> list[Layout]:
@@ -104,13 +109,15 @@ def _tables(tree: Tree) -> Iterator[Layout]:
         return
     from trainers.data.pairs.parquet import image_columns  # pyarrow takes time to import: only where there are tables
 
-    images, masks = image_columns(tree.root / tables[0])
-    for column in masks:
-        for image in images[:1]:
-            yield Layout(
-                Pairs(format="parquet", images=image, masks=column),
-                f"a Parquet table with images in its column {image} and masks in {column} ({tables[0]})",
-            )
+    for table in tables:
+        images, masks = image_columns(tree.root / table)
+        if images and masks:
+            for column in masks:
+                yield Layout(
+                    Pairs(format="parquet", images=images[0], masks=column),
+                    f"a Parquet table with images in its column {images[0]} and masks in {column} ({table})",
+                )
+            return
 
 
 def _outlines(tree: Tree) -> Iterator[Layout]:
@@ -149,8 +156,11 @@ def _images_of(file: PurePosixPath, tree: Tree) -> str:
     likely = [file.parent.as_posix(), (file.parent / "images").as_posix(), ".", *places]
     likely = [place for place in dict.fromkeys(likely) if place in tree.folders]
 
+    def is_file(path: Path) -> bool:
+        return os.path.isfile(path)  # noqa: PTH113 (Path's own raises for a name that is too long)
+
     def found(place: str) -> tuple[int, bool]:
-        return sum((tree.root / place / name.lstrip("/")).is_file() for name in names), tree.holds_images(place)
+        return sum(is_file(tree.root / place / name.lstrip("/")) for name in names), tree.holds_images(place)
 
     return max(likely, key=found)
 

@@ -118,7 +118,8 @@ class Survey:
         sound = [each for each in self._found if not each.problem]
         groups = [] if allow_copies else alike(sound, lambda each: each.picture)
         copies = [copy_problem([each.pair.image_place for each in group]) for group in groups]
-        return [*self.listing.problems, *of_files, *classes, *copies]
+        found = [*self.listing.problems, *of_files, *classes, *copies]
+        return list(dict.fromkeys(found))  # that of a mask's compression is known by its name, and by its content
 
     def refuse_problems(self, *, allow_copies: bool) -> None:
         """Raises DataError with all of them, if there are any."""
@@ -133,7 +134,9 @@ class Survey:
             if label in shown or not self._found:
                 continue
             if label in at_own_size:
-                what = f"its pixels vanish in every image at {self.fitting.size}: raise training.image_size"
+                size = self.fitting.size
+                larger = f"--set training.image_size={2 * size.height},{2 * size.width}"
+                what = f"its pixels vanish in every image at {size}: raise training.image_size, such as by {larger}"
             else:
                 what = f"a class that no image shows: take it out of {CLASSES}"
             problems.append(Problem(name, what))

@@ -17,7 +17,7 @@ _COCO_KEY = re.compile(rb'"(images|annotations|categories|info|licenses)"\s*:\s*
 _FILE_NAME = re.compile(rb'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _MAX_FOLDERS, _MAX_DEPTH = 2000, 5
 _FIRST_NAMES = 20
-_MAX_JSON_FILES, _HEAD = 10, 65536
+_MAX_JSON_FILES, HEAD = 10, 65536
 """Of a folder's JSON files, how many are looked into, and how many bytes of each at first."""
 
 
@@ -70,8 +70,8 @@ class Tree:
 def look_at(root: Path) -> Tree:
     """The folders in a data set, as far as they are looked at: of very many the first, and none that lies very deep."""
     found: dict[str, Folder] = {}
-    for place, below, files in itertools.islice(os.walk(root), _MAX_FOLDERS):
-        below[:] = sorted(name for name in below if not is_hidden(Path(name)) and name.isprintable())
+    for place, below, files in itertools.islice(os.walk(root, followlinks=True), _MAX_FOLDERS):
+        below[:] = sorted(name for name in below if _is_looked_into(Path(place, name), root))
         names = sorted(name for name in files if not is_hidden(Path(name)) and name.isprintable())
         images = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
         others = [name for name in names if name not in images and Path(place, name).is_file()]  # and no pipe
@@ -82,18 +82,36 @@ def look_at(root: Path) -> Tree:
     return Tree(root, found)
 
 
+def _is_looked_into(folder: Path, root: Path) -> bool:
+    if is_hidden(folder) or not folder.name.isprintable():
+        return False
+    if not folder.is_symlink():
+        return True
+    target = folder.resolve()
+    return target.is_relative_to(root.resolve()) and not folder.parent.resolve().is_relative_to(target)
+
+
 def coco_files(tree: Tree) -> list[PurePosixPath]:
     """COCO's JSON files with categories (those of captions have none)."""
+    return [file for file in few_json_files(tree) if is_coco(tree.root / file)]
+
+
+def few_json_files(tree: Tree) -> list[PurePosixPath]:
+    """The first JSON files of each folder."""
     of_folder = itertools.groupby(tree.files_ending(".json"), key=lambda found: found[0])
-    few = [found for _, files in of_folder for found in itertools.islice(files, _MAX_JSON_FILES)]
-    return [folder / name for folder, name in few if is_coco(tree.root / folder / name)]
+    return [folder / name for _, files in of_folder for folder, name in itertools.islice(files, _MAX_JSON_FILES)]
+
+
+def has_a_key_of_coco(head: bytes) -> bool:
+    """Whether the beginning of a JSON file has a key that COCO's files have."""
+    return bool(_COCO_KEY.search(head))
 
 
 def is_coco(file: Path) -> bool:
     """Whether a JSON file looks like one of COCO's."""
     try:
         with file.open("rb") as opened:
-            if not _COCO_KEY.search(opened.read(_HEAD)):
+            if not has_a_key_of_coco(opened.read(HEAD)):
                 return False
             with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return all(content.find(key) >= 0 for key in (b'"images"', b'"annotations"', b'"categories"'))

@@ -1,0 +1,62 @@
+"""Masks whose values run into each other, as those of smoothed edges do: most of what they hold is no class."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+from trainers.data.pairs.description import MaskValue
+from trainers.data.pairs.mask_values import Seen
+from trainers.data.pairs.pair import Listing
+from trainers.data.problems import PLACES_TOLD, Problem
+
+_NEARLY_ALL = 0.95
+_MOST_COMMON, _FEWEST_RARE = 4, 10
+_DENSE = 64
+"""So many values without a gap may be as many classes."""
+
+
+def smeared_problem(listing: Listing, seen: Sequence[Seen]) -> Problem | None:
+    """That a few values hold nearly all pixels, and that many rare ones are scattered between them; else None."""
+    pixels: Counter[MaskValue] = sum((Counter(each.as_counted) for each in seen), Counter())
+    common = _common(pixels)
+    if not _are_smeared(sorted(value for value in pixels if isinstance(value, int)), common):
+        return None
+    with_rare = [
+        pair.mask_place
+        for pair, each in zip(listing.pairs, seen, strict=True)
+        if any(value not in common for value in each.as_counted)
+    ]
+    more = f" and {len(with_rare) - PLACES_TOLD} more" if len(with_rare) > PLACES_TOLD else ""
+    share = sum(pixels[value] for value in common) / pixels.total()
+    what = (
+        f"masks hold {len(pixels)} values, of which {len(common)} have {share:.0%} of the pixels: they look smeared "
+        "(anti-aliased or once compressed); save masks without smoothing, or name their values in data.pairs.classes"
+    )
+    return Problem(", ".join(with_rare[:PLACES_TOLD]) + more, what)
+
+
+def _common(pixels: Counter[MaskValue]) -> list[MaskValue]:
+    """The fewest values that hold nearly all pixels; two at least."""
+    ordered = pixels.most_common()
+    held = list(itertools.accumulate(count for _, count in ordered))
+    fewest = next((place for place, count in enumerate(held, 1) if count >= _NEARLY_ALL * pixels.total()), 0)
+    return [value for value, _ in ordered[: max(2, fewest)]]
+
+
+def _are_smeared(values: Sequence[int], common: Sequence[MaskValue]) -> bool:
+    """:param values: all numbers, ascending."""
+    ends = [value for value in common if isinstance(value, int)]
+    if len(ends) != len(common) or not 2 <= len(ends) <= _MOST_COMMON:
+        return False
+    has_gaps = len(values) <= values[-1] - values[0]
+    rare = [value for value in values if value not in common]
+    between = [value for value in rare if min(ends) < value < max(ends)]
+    lower = sum(2 * value < min(ends) + max(ends) for value in between)
+    return (
+        len(rare) >= _FEWEST_RARE
+        and len(between) >= 0.9 * len(rare)
+        and min(lower, len(between) - lower) >= len(between) / 4
+        and (has_gaps or len(values) > _DENSE)
+    )
