@@ -270,6 +270,6 @@ def test_what_many_splits_cannot_do_is_said_once() -> None:
 
 
 def test_no_batch_is_proposed_that_is_too_small() -> None:
-    samples = of_sites(a=1, b=1, c=1)
+    definition = parse({"grid": {"splits": ["random_0"]}, "splits": {"allow_absent_classes": True}})
     with pytest.raises(StudyError, match=r"than a batch has: add samples$"):
-        make_splits(other_set(["random_0"], {}, splits={"allow_absent_classes": True}), samples)
+        make_splits(definition, of_sites(a=1, b=1, c=1))

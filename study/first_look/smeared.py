@@ -11,7 +11,7 @@ from trainers.data.pairs.mask_values import Seen
 from trainers.data.pairs.pair import Listing
 from trainers.data.problems import PLACES_TOLD, Problem
 
-_NEARLY_ALL = 0.95
+_NEARLY_ALL = 0.9
 _MOST_COMMON, _FEWEST_RARE = 4, 10
 _DENSE = 64
 """So many values without a gap may be as many classes."""

@@ -70,7 +70,7 @@ def _parser() -> Parser:
             action="append",
             default=[],
             help="say something of the data set, e.g. --set data.pairs.ignore=255 (study keys data.pairs lists the "
-            "keys)",
+            "keys), or --set training.image_size=512",
         )
     keys = _add(commands, "keys", answers.keys, "explain every key of a definition: what it may be, and its default")
     keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
