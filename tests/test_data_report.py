@@ -210,7 +210,7 @@ def test_what_cannot_be_read_is_one_message(folder: Path, capsys: pytest.Capture
     assert main(["data", str(folder)]) == 1
     shown = capsys.readouterr().out
     assert "mug/0/a.png: a folder where only images are expected" in shown
-    assert "pen/0/pipe.png: not an image file" in shown
+    assert "pen/0/pipe.png: no regular file" in shown
     assert "README" not in shown
     assert "Fingerprint" not in shown
     assert describe_data(str(folder)).to_json()["fingerprint"] is None

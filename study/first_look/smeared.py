@@ -10,6 +10,7 @@ from trainers.data.pairs.description import MaskValue
 from trainers.data.pairs.mask_values import Seen
 from trainers.data.pairs.pair import Listing
 from trainers.data.problems import PLACES_TOLD, Problem
+from trainers.printable import counted
 
 _NEARLY_ALL = 0.9
 _MOST_COMMON, _FEWEST_RARE = 4, 10
@@ -31,8 +32,8 @@ def smeared_problem(listing: Listing, seen: Sequence[Seen]) -> Problem | None:
     more = f" and {len(with_rare) - PLACES_TOLD} more" if len(with_rare) > PLACES_TOLD else ""
     share = sum(pixels[value] for value in common) / pixels.total()
     what = (
-        f"masks hold {len(pixels)} values, of which {len(common)} have {share:.0%} of the pixels: they look smeared "
-        "(anti-aliased or once compressed); save masks without smoothing, or name their values in data.pairs.classes"
+        f"masks hold {counted(len(pixels), 'value')}, of which {len(common)} have {share:.0%} of the pixels: they look "
+        "smeared (anti-aliased or once compressed); save masks without smoothing, or name their values in data.pairs.classes"
     )
     return Problem(", ".join(with_rare[:PLACES_TOLD]) + more, what)
 

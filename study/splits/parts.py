@@ -68,7 +68,8 @@ def _in_strata(samples: Samples, ids: frozenset[str]) -> list[Sample]:
 
 
 def _drawn_validation(name: str, definition: Definition, samples: Samples, pool: Iterable[Sample]) -> frozenset[str]:
-    """The validation samples: a seeded share of each class's training samples, at least one of each class."""
+    """The validation samples: a seeded share of each class's training samples, at least one of each class that has two
+    or more; and of all, where every class has but one."""
     splits = definition.splits
     units = Units.of(samples, splits.unit, pool)
     draws: list[list[int]] = [[] for _ in range(1 if splits.unit is None else VALIDATION_DRAWS)]
@@ -77,6 +78,9 @@ def _drawn_validation(name: str, definition: Definition, samples: Samples, pool:
         count = min(len(members) - 1, max(1, round(splits.validation_share * len(members))))
         for draw in draws:
             draw += [members[i] for i in shuffle.permutation(len(members))[:count]]
+    if not draws[0]:
+        shuffle = generator_for(definition.seed, name, "validation images", ALL_SAMPLES)
+        draws = [shuffle.permutation(len(units))[:1].tolist()]
     return units.ids(units.nearest(draws, splits.validation_share))
 
 
