@@ -31,9 +31,10 @@ def smeared_problem(listing: Listing, seen: Sequence[Seen]) -> Problem | None:
     ]
     more = f" and {len(with_rare) - PLACES_TOLD} more" if len(with_rare) > PLACES_TOLD else ""
     share = sum(pixels[value] for value in common) / pixels.total()
+    values = counted(len(pixels), "value")
     what = (
-        f"masks hold {counted(len(pixels), 'value')}, of which {len(common)} have {share:.0%} of the pixels: they look "
-        "smeared (anti-aliased or once compressed); save masks without smoothing, or name their values in data.pairs.classes"
+        f"masks hold {values}, of which {len(common)} have {share:.0%} of the pixels: they look smeared "
+        "(anti-aliased or once compressed); save masks without smoothing, or name their values in data.pairs.classes"
     )
     return Problem(", ".join(with_rare[:PLACES_TOLD]) + more, what)
 
