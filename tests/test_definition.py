@@ -69,6 +69,7 @@ RANGE = {"low": 0.5, "high": 1.0}
         ({"training": {"learning_rate": float("nan")}}, ["training.learning_rate", "nan"]),
         ({"training": {"image_size": 100}}, ["1 problem:", "training.image_size: must be a multiple of 16", "96"]),
         ({"training": {"image_size": [32, 50]}}, ["1 problem:", "training.image_size.1: must be a multiple", "48"]),
+        ({"[side]": {}, "name": {}}, ["2 problems:", "[side]: unknown key"]),
         ({"training": {"image_size": [32]}}, ["1 problem:", "training.image_size: too few values"]),
         ({"training": {"image_size": "32"}}, ["1 problem:", "training.image_size: must be a whole number"]),
         (searched("training.resize", choices=["stretch", "pad"]), ["cannot be searched", "share the images"]),

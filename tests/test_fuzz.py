@@ -83,7 +83,8 @@ def at_the_ends(node: dict[str, Any]) -> list[Any]:
             return [[ends_of(lower)[0], ends_of(upper)[1]]]
         case {"prefixItems": list(items)}:
             return [list(ends) for ends in zip(*map(ends_of, items), strict=True)]
-    return [shaped(node, end) for end in ends_of(node)]
+    lists = [shaped(node, end) for end in ends_of(node)]
+    return [each for each in lists if each != [0]]  # of weights, of which the first must be above 0
 
 
 def ends_of(node: dict[str, Any]) -> tuple[float, float]:

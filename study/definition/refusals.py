@@ -49,7 +49,7 @@ def refusals(problems: Iterable[Any]) -> list[str]:
 
 def _by_place(problems: list[Any]) -> dict[_Place, list[Any]]:
     """The problems of each value; none of a list that is only too short because its items were refused."""
-    places = [tuple(part for part in each["loc"] if part not in _NO_KEYS) for each in problems]
+    places = [_place_of(each) for each in problems]
     kinds = Counter(place[:-1] for place in places if _KIND.fullmatch(str(place[-1:] and place[-1])))
     found: dict[_Place, list[Any]] = {}
     for place, problem in zip(places, problems, strict=True):
@@ -57,6 +57,13 @@ def _by_place(problems: list[Any]) -> dict[_Place, list[Any]]:
         found.setdefault(place[:-1] if is_one_of_several_kinds else place, []).append(problem)
     inner = {place[:-1] for place in found}
     return {place: each for place, each in found.items() if each[0]["type"] != "too_short" or place not in inner}
+
+
+def _place_of(problem: Any) -> _Place:
+    """Where it is; an unknown key is named whatever it is called."""
+    *outer, last = problem["loc"] or ("",)
+    is_key = problem["type"] == "extra_forbidden" or last not in _NO_KEYS
+    return (*(part for part in outer if part not in _NO_KEYS), *[last] * (is_key and bool(problem["loc"])))
 
 
 def _of_an_entry(inside: _Place, problems: Sequence[Any]) -> str:
