@@ -80,4 +80,4 @@ def study(definition: str, *settings: str) -> Prepared:
 
 if __name__ == "__main__":
     finished = run(study(sys.argv[1]), sys.argv[2], lambda progress, line: None)
-    print({scores.configuration: sorted(scores.random | scores.held_out) for scores in finished.scores})
+    print({scores.configuration: sorted(scores.random | scores.by_name) for scores in finished.scores})

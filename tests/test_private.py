@@ -96,13 +96,13 @@ def test_no_code_is_sent_where_others_could_exchange_it(definition: Path, short:
     """Ray as one starts it without a thought. Nodes that have the code, as they have it here, use theirs."""
     for folder in (short.parent, short):
         folder.chmod(0o755)
-    run = ("run", definition, "--out", tmp_path / "out", "--simulate", "--set", "search.trials=1", "--address")
+    run = ("run", definition, "--out", tmp_path / "out", "--simulate", "--address")
     without = tmp_path / "without"
     without.mkdir()
     (without / "study.py").write_text("# a node on which the name means something else")
     with Nodes(RAY_TMPDIR=str(short)) as nodes:
         nodes.add(cpus=1)
-        done = study(*run, nodes.address, **nodes.environment)
+        done = study(*run, nodes.address, "--set", "search.trials=1", **nodes.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         assert not list(short.glob("ray/session_*/runtime_resources/py_modules_files/*"))
         nodes.add(cpus=1, PYTHONPATH=str(without))
