@@ -57,7 +57,7 @@ def data_set_of(definition: Definition) -> DataSet:
     """Raises StudyError if there is no such data set, or a key is not for one of its kind."""
     try:
         if (described := definition.data.pairs) is not None:
-            return PairsOfFolder(definition, *list_of(definition, described))
+            return PairsOfFolder(definition, *listed_pairs(definition, described))
         _refuse_keys_of_pairs(definition.training)
         return CutOutsOfFolder(definition, read_catalogue(locate(definition.data.path)))
     except DataError as error:
@@ -133,7 +133,7 @@ class PairsOfFolder:
         return Survey(self.listing, self.table, Fitting(training.size, training.resize))
 
 
-def list_of(definition: Definition, described: Pairs) -> tuple[Listing, LabelTable]:
+def listed_pairs(definition: Definition, described: Pairs) -> tuple[Listing, LabelTable]:
     """The pairs of a definition's folder, and what the values of their masks are. Raises DataError."""
     listing = list_pairs(locate(definition.data.path), described)
     try:

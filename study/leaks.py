@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from study.definition import Definition
 from trainers.data.likeness import Likeness, likeness, partners
-from trainers.data.problems import PLACES_TOLD, Problem, in_lines
+from trainers.data.problems import Problem, in_lines
 from trainers.data.source import Source
 from trainers.data.split import Split
-from trainers.printable import counted
 
 
 @dataclass(frozen=True)
@@ -87,9 +86,8 @@ def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
 
 def near_notes(near: Sequence[tuple[str, str]]) -> list[str]:
     """What near-identical images mean for splits that are still to be made."""
-    if not near:
-        return []
-    told = ", ".join(f"{one} and {other}" for one, other in near[:PLACES_TOLD])
-    more = f" and {len(near) - PLACES_TOLD} more" if len(near) > PLACES_TOLD else ""
-    found = f"{counted(len(near), 'pair')} of images {'is' if len(near) == 1 else 'are'} near-identical: {told}{more}."
-    return [f"{found} A split that divides them tests what it trained on: set splits.unit to a column that they share."]
+    what = (
+        "near-identical images, of which a split that divides them tests one beside the other that it trained on: set "
+        "splits.unit to a column that they share"
+    )
+    return in_lines(Problem(f"{one} and {other}", what) for one, other in near)

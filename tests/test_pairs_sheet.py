@@ -102,7 +102,7 @@ def test_what_is_alike_is_named_without_a_definition(tmp_path: Path) -> None:
     shutil.copy(data / "masks/scene_03.png", data / "masks/scene_04.png")
     report = describe_data(str(data))
     assert ("scene_03", "scene_04") in report.near_identical
-    assert "near-identical: scene_03 and scene_04" in report.text
+    assert "scene_03 and scene_04: near-identical images" in report.text
     shutil.copy(data / "images/scene_03.png", data / "images/scene_04.png")
     assert "images/scene_03.png = images/scene_04.png: one picture under several names" in describe_data(str(data)).text
 

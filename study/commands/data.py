@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study.data_set import PairsOfFolder, list_of, scene_rules
+from study.data_set import PairsOfFolder, listed_pairs, scene_rules
 from study.definition import Definition
 from study.errors import StudyError
 from study.first_look.columns import grouped_columns
@@ -99,7 +99,7 @@ def describe_data(
         definition = definition.model_copy(update={"data": data})
         if data.pairs is None:
             return _describe_cut_outs(path, definition, sheet)
-        survey = PairsOfFolder(definition, *list_of(definition, data.pairs)).survey()
+        survey = PairsOfFolder(definition, *listed_pairs(definition, data.pairs)).survey()
         return _describe_pairs(path, survey, definition, sheet)
     except DataError as error:
         raise StudyError(str(error)) from None

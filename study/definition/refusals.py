@@ -61,9 +61,10 @@ def _by_place(problems: list[Any]) -> dict[_Place, list[Any]]:
 
 def _place_of(problem: Any) -> _Place:
     """Where it is; an unknown key is named whatever it is called."""
-    *outer, last = problem["loc"] or ("",)
-    is_key = problem["type"] == "extra_forbidden" or last not in _NO_KEYS
-    return (*(part for part in outer if part not in _NO_KEYS), *[last] * (is_key and bool(problem["loc"])))
+    parts = problem["loc"]
+    unknown_key = parts[-1:] if problem["type"] == "extra_forbidden" else ()
+    known = parts[: len(parts) - len(unknown_key)]
+    return (*(part for part in known if part not in _NO_KEYS), *unknown_key)
 
 
 def _of_an_entry(inside: _Place, problems: Sequence[Any]) -> str:

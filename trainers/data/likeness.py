@@ -2,7 +2,7 @@
 
 Two images are near-identical where their grey thumbnails, brightness and contrast apart, correlate by LIKE_FROM or
 more. Of photographs of streets, those of a car that waits at a light do (0.95 to 1.00); those of different drives do
-not (at most 0.86), nor do cut-outs of different objects (at most 0.80). A photograph that was rescaled, brightened or
+not (at most 0.87), nor do cut-outs of different objects (at most 0.81). A photograph that was rescaled, brightened or
 compressed anew does (0.99), and so does one that was flipped or turned by quarters: all eight ways to lie are compared.
 A part of a photograph, or one turned by some degrees, is not found.
 """
