@@ -1,7 +1,8 @@
 """How many trials should share a GPU, and what part of its matrix rate a study reaches: `python benchmarks/gpu.py`.
 
-Whole short trainings (images, recording and validation included), 1, 2, 4 and 8 at a time. Then, with `--study`, the
-paper's 44 trials, by the command that a user types. It runs without a GPU, too, to show that it runs.
+Whole short trainings (images, recording and validation included), 1, 2, 4 and 8 at a time, in processes that share the
+GPU as a study's workers do. Then, with `--study`, the paper's 44 trials, by the command that a user types. It runs
+without a GPU, too, to show that it runs.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from typing import Any
 
 import torch
 from machine import ROOT, circumstances, spread, write
-from teams import ready, start, work
+from teams import Team, ready, start, work
 
+from study.cluster import sharing_gpus
 from study.definition.file import load
-from study.prepare import prepare
+from study.prepare import Prepared, prepare
 from study.results import Results
+from trainers.names import NETWORKS
 from trainers.networks import network as named
 from trainers.train import Job, train
 
-NETWORKS = ("icnet", "unet")
 AT_ONCE = (1, 2, 4, 8)
+NO_SETTING = "none"
 SIDE = 8192  # of the square matrices that are multiplied
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -36,6 +39,7 @@ def main() -> None:
     """Run, and write benchmarks/results/gpu.md and .json. Called again by itself for each trial."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--epochs", type=int, default=16, help="of each training; default: %(default)s")
     parser.add_argument("--at-once", nargs="+", type=int, default=AT_ONCE)
     parser.add_argument(
@@ -45,52 +49,60 @@ def main() -> None:
     parser.add_argument("--contender", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contender:
-        network, epochs, *settings = options.contender
-        contend(network, int(epochs), settings)
+        contend(options.contender)
         return
     rate = matrix_rate()
-    found = [
-        measured(network, number, options.epochs, options.settings, options.rounds)
-        for network in NETWORKS
-        for number in options.at_once
-    ]
+    study = prepare(load("paper", options.settings))
+    with sharing_gpus() as remark:
+        team = [start(__file__, *(options.settings or [NO_SETTING])) for _ in range(max(options.at_once))]
+        with ready({"trainings": team}):
+            found = [
+                measured(network, team[:number], options.epochs, study, options.rounds)
+                for network in options.networks
+                for number in options.at_once
+            ]
     whole = whole_study(options.settings) if options.study else None
     about = circumstances("torch", "albumentations")
     about["gpu"] = torch.cuda.get_device_name() if DEVICE.type == "cuda" else None
+    about["shared"] = f"in turns ({remark})" if remark else "through NVIDIA's MPS"
     write("gpu", about, {"matrix_flops": rate, "trainings": found, "study": whole}, report(found, whole, rate, about))
 
 
-def contend(network: str, epochs: int, settings: Sequence[str]) -> None:
-    """Train whenever a line comes in; print the GPU memory taken, MiB."""
-    study = prepare(load("paper", settings))
+def contend(settings: Sequence[str]) -> None:
+    """Train the network of each line that comes in, for so many epochs; print the GPU memory taken, MiB."""
+    study = prepare(load("paper", [setting for setting in settings if setting != NO_SETTING]))
 
-    def training(number: int) -> None:
-        recipe = study.definition.recipe.at({"training.epochs": number})
+    def training(network: str, epochs: int) -> float:
+        recipe = study.definition.recipe.at({"training.epochs": epochs})
         train(Job(network, "ce", recipe, ("benchmark",)), study.source, study.splits["random_0"])
+        taken = torch.cuda.max_memory_reserved() / 2**20 if DEVICE.type == "cuda" else 0.0
+        if DEVICE.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        return taken
 
-    training(1)  # libraries are loaded
+    training("icnet", 1)  # libraries are loaded
     print("ready", flush=True)
-    for _ in sys.stdin:
-        training(epochs)
-        print(torch.cuda.max_memory_reserved() / 2**20 if DEVICE.type == "cuda" else 0.0, flush=True)
+    for line in sys.stdin:
+        network, epochs = line.split()
+        print(training(network, int(epochs)), flush=True)
 
 
-def measured(network: str, at_once: int, epochs: int, settings: Sequence[str], rounds: int) -> dict[str, Any]:
+def measured(network: str, team: Team, epochs: int, study: Prepared, rounds: int) -> dict[str, Any]:
     """Images a second of all trainings together, round by round."""
-    study = prepare(load("paper", settings))
     size, classes = study.definition.training.size, len(study.source.samples.labels)
     batch = study.definition.training.batch_size
-    num_images = at_once * epochs * (len(study.splits["random_0"].train) // batch * batch)
-    team = [start(__file__, network, epochs, *settings) for _ in range(at_once)]
+    num_images = len(team) * epochs * (len(study.splits["random_0"].train) // batch * batch)
     rates, memory = [], 0.0
-    with ready({network: team}):
-        for _ in range(rounds):
-            began = time.perf_counter()
-            memory = max(memory, *work(team))
-            rates.append(num_images / (time.perf_counter() - began))
-    print(f"{network}, {at_once} at once: {spread(rates)} images/s", file=sys.stderr)
+    for _ in range(rounds):
+        began = time.perf_counter()
+        memory = max(memory, *work(team, f"{network} {epochs}"))
+        rates.append(num_images / (time.perf_counter() - began))
+    print(
+        f"{network}, {len(team)} at once: {spread(rates)} images/s, {memory:.0f} MiB each", file=sys.stderr, flush=True
+    )
     gflop = 3 * named(network).cost(classes, {"width": 1.0}, size).gflops
-    return {"network": network, "at_once": at_once, "images_per_second": rates, "mib": memory, "gflop": gflop}
+    return {"network": network, "at_once": len(team), "images_per_second": rates, "mib": memory, "gflop": gflop}
 
 
 def matrix_rate() -> float:
@@ -143,7 +155,11 @@ def report(found: list[dict[str, Any]], whole: dict[str, float] | None, rate: fl
         )
         lines.append(f"| {' | '.join(cells)} |")
     where = about["gpu"] or "a CPU, for want of a GPU"
-    lines += ["", f"On {where}; its matrix rate is {rate / 1e12:.1f} TFLOP/s (bfloat16). Width 1, CE, strength 1."]
+    lines += [
+        "",
+        f"On {where}; its matrix rate is {rate / 1e12:.1f} TFLOP/s (bfloat16). Width 1, CE, strength 1.",
+        f"The GPU is shared {about['shared']}.",
+    ]
     if whole:
         share = 100 * whole["flop"] / whole["seconds"] / rate
         lines.append(

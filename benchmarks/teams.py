@@ -45,9 +45,11 @@ def ready(teams: Mapping[str, Team]) -> Iterator[None]:
             process.wait()
 
 
-def work(team: Team) -> list[float]:
-    """All at the same time; the numbers that they answer."""
+def work(team: Team, task: str = "go") -> list[float]:
+    """All at the same time; the numbers that they answer.
+
+    :param task: the line that they are given."""
     for process in team:
-        process.stdin.write("go\n")
+        process.stdin.write(f"{task}\n")
         process.stdin.flush()
     return [float(process.stdout.readline()) for process in team]

@@ -102,15 +102,11 @@ def _found_outside(definition: Definition) -> Outside:
 
 
 def _tried(definition: Definition, samples: Samples) -> tuple[Definition, dict[str, Split]]:
-    """The definition, in which every network that is not ours has a share of machines by its measured cost, unless it
-    had one; and the splits."""
-    costs = try_parts(definition, samples)
-    measured, resources = {name: Figures(cost) for name, cost in costs.items()}, definition.resources
-    shares = {
-        "gpus": {name: each.gpu_share for name, each in measured.items()} | resources.gpus,
-        "memory_gb": {name: each.memory_gb for name, each in measured.items()} | resources.memory_gb,
-    }
-    definition = definition.model_copy(update={"resources": resources.model_copy(update=shares)})
+    """The definition, in which every network that is not ours has memory by its measured cost, unless it had some; and
+    the splits."""
+    costs, resources = try_parts(definition, samples), definition.resources
+    memory = {name: Figures(cost).memory_gb for name, cost in costs.items()} | resources.memory_gb
+    definition = definition.model_copy(update={"resources": resources.model_copy(update={"memory_gb": memory})})
     return definition, make_splits(definition, samples)
 
 

@@ -50,9 +50,15 @@ def run_all(
         if checked:
             _write_heartbeat(results, replace(progress, running={}))
 
-    last_words = contextlib.ExitStack()
-    last_words.enter_context(with_last_words(note_interruption))
+    until_the_end = contextlib.ExitStack()
+    until_the_end.enter_context(with_last_words(note_interruption))
     try:
+        if (
+            address is None
+            and not definition.simulate
+            and (remark := until_the_end.enter_context(cluster.sharing_gpus()))
+        ):
+            work.watch(progress, remark)
         while True:
             schedule = Schedule(definition, outcomes(committed), todo)
             for trial in [trial for trial, kills in memory_kills.items() if kills >= definition.resources.attempts]:
@@ -84,7 +90,7 @@ def run_all(
     else:
         progress.state = "incomplete" if progress.resting else "finished"
     finally:
-        last_words.close()
+        until_the_end.close()
         progress.running.clear()
         if checked:
             _write_heartbeat(results, progress)

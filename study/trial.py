@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from study.prepare import Prepared
 from study.results import tables
 from study.results.checkpoints import Checkpoints
 from study.simulation import simulate
-from trainers.outcome import Epoch, Latency, OutOfGpuMemory
+from trainers.outcome import Epoch, Latency, NotDeterministic, OutOfGpuMemory
 
 
 def run_trial(
@@ -27,7 +28,7 @@ def run_trial(
 
     With `checkpoints` it goes on from the last epoch that another worker kept, and its tables are those of a trial that
     one worker has run from start to end.
-    A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory.
+    A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory, NotDeterministic.
     """
     if study.definition.simulate:
         return simulate(tables.Run(study, trial, point), on_epoch)
@@ -56,7 +57,25 @@ def run_trial(
         return tables.failed(run, history, str(error))
     except torch.OutOfMemoryError as error:
         raise OutOfGpuMemory(str(error).partition("\n")[0]) from None
+    except RuntimeError as error:
+        if operation := _without_deterministic_implementation(error):
+            raise NotDeterministic(_remedy(operation, trial)) from error
+        raise
     return tables.completed(run, cost, trained.history, trained.selected_epoch, evaluations)
+
+
+def _without_deterministic_implementation(error: RuntimeError) -> str | None:
+    """The operation that torch refuses, by the name that it gives it; None for another error."""
+    found = re.match(r"(\S+) does not have a deterministic implementation", str(error))
+    return found[1] if found else None
+
+
+def _remedy(operation: str, trial: Trial) -> str:
+    cell = trial.cell
+    return (
+        f"{cell.model} with {cell.loss} needs {operation}, which gives other bits each time on this device: put "
+        "another operation in its place, or set training.deterministic = false (every row then says so)"
+    )
 
 
 def _cost(run: tables.Run, trained: Any, latency: Latency) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from study.definition.file import load
 from study.errors import StudyError
-from study.planning.capacity import Machine, Request, request, this_machine, trials_at_once
+from study.planning.capacity import Machine, Request, gpu_share, request, this_machine, trials_at_once
 
 CPU_ONLY = Machine("box", cpus=16, gpus=0, memory=64)
 GPUS = Machine("g", cpus=32, gpus=4, memory=256, count=3)
@@ -39,20 +39,38 @@ def test_memory_may_be_what_limits() -> None:
 
 def test_with_gpus_a_trial_takes_as_large_a_part_of_the_cpus() -> None:
     definition = load("paper")
-    assert request(definition, "icnet", [HEAD, GPUS]) == Request(2.0, 0.25, 1.5)
-    assert request(definition, "unet", [HEAD, GPUS]) == Request(4.0, 0.5, 4)
+    assert request(definition, "unet", [HEAD, GPUS]) == Request(1.0, 0.125, 4)
     assert request(definition, "unet", [HEAD, GPUS], alone=True) == Request(8.0, 1.0, 4)
-    assert trials_at_once(definition, [HEAD, CPU_ONLY, GPUS]) == 3 * 16  # sixteen quarters a machine, none on CPUs
+    assert trials_at_once(load("paper", ["grid.models=icnet"]), [HEAD, CPU_ONLY, GPUS]) == 3 * 4 * 8  # none on CPUs
+
+
+@pytest.mark.parametrize(
+    ("image_size", "batch_size", "share"),
+    [
+        ("32", 4, 0.125),
+        ("128", 16, 0.125),
+        ("128", 17, 0.25),
+        ("[128,256]", 16, 0.25),
+        ("256", 16, 0.5),
+        ("512", 16, 1),
+    ],
+)
+def test_a_trial_of_larger_batches_takes_more_of_a_gpu(image_size: str, batch_size: int, share: float) -> None:
+    settings = [f"training.image_size={image_size}", f"training.batch_size={batch_size}"]
+    assert gpu_share(load("paper", settings), "icnet") == share
+    assert gpu_share(load("paper", [*settings, "resources.gpus.icnet=0.7"]), "icnet") == 0.7
 
 
 def test_networks_of_one_share_ask_for_the_same_so_that_workers_are_kept() -> None:
-    definition = load("paper", ["resources.gpus.icnet=0.125", "resources.gpus.unet=0.125"])
+    definition = load("paper")
     assert request(definition, "icnet", [GPUS]) == request(definition, "unet", [GPUS]) == Request(1.0, 0.125, 4)
+    other = load("paper", ["resources.gpus.unet=0.5"])
+    assert request(other, "icnet", [GPUS]) == Request(1.0, 0.125, 1.5)
 
 
 def test_types_that_may_be_added_count_as_if_they_were_there() -> None:
     definition = load("paper", ["grid.models=unet"])
-    assert trials_at_once(definition, [HEAD, Machine("spot", 8, 1, 32, count=10)]) == 20
+    assert trials_at_once(definition, [HEAD, Machine("spot", 8, 1, 32, count=10)]) == 80
     assert trials_at_once(load("paper", ["resources.workers=5"]), [GPUS]) == 5
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import random
+import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -61,6 +64,34 @@ def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
     assert (stand_in.captures, stand_in.replays) == (1, 8 - WARM_UP)
     for name, tensor in plain.state_dict().items():
         assert torch.equal(tensor, graphed.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.random, lambda: torch.rand(1)])
+def test_what_draws_on_the_cpu_is_never_recorded(draw) -> None:
+    """A graph would repeat the draw of the step that was recorded for ever."""
+    stand_in, drawn = StandIn(), []
+
+    def draws(images: Tensor) -> tuple[Tensor, ...]:
+        drawn.append(float(draw()))
+        return (images * drawn[-1],)
+
+    step = recorded(draws, CPU, stand_in.capture, run=lambda launch: launch())
+    results = [step(torch.ones(2)) for _ in range(WARM_UP + 5)]
+    assert stand_in.captures == 0
+    assert len(set(drawn)) == len(drawn) == WARM_UP + 5
+    for (result,), number in zip(results, drawn, strict=True):
+        assert torch.equal(result, torch.ones(2) * number)
+
+
+def test_what_is_warned_of_while_a_step_is_watched_is_passed_on() -> None:
+    def warns(images: Tensor) -> tuple[Tensor, ...]:
+        warnings.warn("look here", UserWarning, stacklevel=1)
+        return (images,)
+
+    step = recorded(warns, CPU, StandIn().capture, run=lambda launch: launch())
+    for _ in range(WARM_UP):
+        with pytest.warns(UserWarning, match="look here"):
+            step(torch.ones(2))
 
 
 def test_batches_of_every_shape_have_one_graph() -> None:

@@ -69,7 +69,6 @@ def test_what_is_not_known_is_taken_for_the_costliest() -> None:
         assert known.is_measured
         assert unknown.seconds_per_image(1.0) >= known.seconds_per_image(1.0)
         assert unknown.memory_gb >= known.memory_gb
-        assert unknown.gpu_share >= known.gpu_share
 
 
 def test_the_costs_that_are_kept_are_those_that_the_networks_have() -> None:
@@ -103,7 +102,6 @@ def test_somebodys_network_gets_room_by_its_measured_cost(tmp_path: Path, monkey
     assert plan(load(str(file)), str(tmp_path / "out")).estimate.unmeasured == ()
     resources = prepare(definition).definition.resources
     for theirs, ours in (("copied:ICNet", "icnet"), ("copied:UNet", "unet")):
-        assert resources.gpu_share_of(theirs) == figures_of(ours).gpu_share
         assert resources.memory_of(theirs) == figures_of(ours).memory_gb
     own = load(str(file), [*settings, 'resources.memory_gb."copied:UNet"=7.5'])
     assert prepare(own).definition.resources.memory_of("copied:UNet") == 7.5

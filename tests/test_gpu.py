@@ -5,19 +5,25 @@ Skipped where there is no GPU, but for the last test, which a CPU's bfloat16 has
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
 
 import trainers.train as train_module
+from study.cells import Cell, Trial
 from study.definition.file import load
+from study.definition.point import Point
 from study.prepare import Prepared, prepare
+from study.trial import run_trial
 from trainers.batches import TrainingImages, training_batches
 from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.names import NETWORKS
 from trainers.networks import network as named
+from trainers.outcome import NotDeterministic
 from trainers.step import adam, prepare_process, training_step
 from trainers.train import Job, State, Trained, train
 
@@ -54,16 +60,96 @@ def test_the_same_training_twice_is_the_same_bits(study: Prepared, model: str, l
 
 
 @on_gpu
+@pytest.mark.parametrize("model", NETWORKS)
 def test_a_graph_gives_the_bits_of_kernels_launched_one_by_one(
-    study: Prepared, monkeypatch: pytest.MonkeyPatch
+    study: Prepared, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = trained(study, "icnet")
+    expected = trained(study, model)
+    launch_one_by_one(monkeypatch)
+    assert bits(trained(study, model)) == bits(expected)
+
+
+def launch_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         train_module,
         "recorded",
         lambda compute, device: lambda *batch: compute(*(tensor.to(device) for tensor in batch)),
     )
-    assert bits(trained(study, "icnet")) == bits(expected)
+
+
+@pytest.fixture
+def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of a library and of somebody's own, by the module name `others`."""
+    (tmp_path / "others.py").write_text(OTHERS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "others", raising=False)
+
+
+OTHERS = """
+import random
+from torch import nn
+import torch.nn.functional as F
+
+def segformer(num_classes):
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+    small = dict(depths=[1, 1, 1, 1], hidden_sizes=[8, 16, 32, 64], decoder_hidden_size=32)
+    return SegformerForSemanticSegmentation(SegformerConfig(num_labels=num_classes, **small))
+
+def lraspp(num_classes):
+    from torchvision.models.segmentation import lraspp_mobilenet_v3_large
+    return lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=num_classes)
+
+class Plain(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.2))
+        self.head = nn.Conv2d(16, num_classes, 1)
+
+    def forward(self, images):
+        return F.interpolate(self.head(self.body(images)), images.shape[2:], mode="bilinear")
+
+class Looks(Plain):
+    def forward(self, images):
+        features = self.body(images)
+        return F.interpolate(self.head(features * (2.0 if features.mean().item() > 0.3 else 1.0)), images.shape[2:])
+
+class Draws(Plain):
+    def forward(self, images):
+        return super().forward(images) * (2.0 if self.training and random.random() < 0.5 else 1.0)
+
+class Pools(Plain):
+    def forward(self, images):
+        features = self.body(images)
+        return F.interpolate(self.head(features + F.adaptive_avg_pool2d(features, 1)), images.shape[2:])
+
+class Refused(Plain):
+    def forward(self, images):
+        features = self.body(images)
+        return F.interpolate(self.head(F.adaptive_avg_pool2d(features, 3)), images.shape[2:], mode="bicubic")
+"""
+
+
+@on_gpu
+@pytest.mark.parametrize("network", ["segformer", "lraspp", "Plain", "Looks", "Draws", "Pools"])
+def test_networks_of_others_give_the_same_bits_twice_recorded_or_not(
+    study: Prepared, network: str, others: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if needed := {"segformer": "transformers", "lraspp": "torchvision"}.get(network):
+        pytest.importorskip(needed)
+    first = trained(study, f"others:{network}")
+    assert bits(first) == bits(trained(study, f"others:{network}"))
+    launch_one_by_one(monkeypatch)
+    assert bits(first) == bits(trained(study, f"others:{network}"))
+
+
+@on_gpu
+def test_an_operation_that_is_not_deterministic_is_named_or_allowed(
+    study: Prepared, others: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(Cell("others:Refused", "ce", "random_0", 0), 0)
+    with pytest.raises(NotDeterministic, match=r"others:Refused with ce needs adaptive_avg_pool2d_backward_cuda"):
+        run_trial(study, trial, Point({}))
+    assert trained(study, "others:Refused", deterministic=False).device.type == "cuda"
 
 
 @on_gpu

@@ -12,6 +12,10 @@ class OutOfGpuMemory(Exception):
     """The GPU, or what of it others had left, was too small: a fact of the machine, not of the trial."""
 
 
+class NotDeterministic(Exception):
+    """The network or loss does what this device cannot do in the same order every time. The message names it."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """One line of the training history."""

@@ -103,6 +103,10 @@ class TrainingRecipe(Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     """CPU threads of a trial. They change the order of sums, hence the bits, so they belong to the recipe."""
 
+    deterministic: bool = True
+    """True: an operation that a GPU cannot do in the same order every time is refused. False: it is done, and the same
+    trial has other numbers when it is run again; every row says so."""
+
     @field_validator("output_weights")
     @classmethod
     def _the_main_output_counts(cls, weights: tuple[float, ...]) -> tuple[float, ...]:

@@ -87,7 +87,7 @@ def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
     """Make this process compute the same bits every time; the device and the precision it computes in."""
     torch.set_num_threads(recipe.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products refuse to be
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(recipe.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it, and filling it takes time
     torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # else cuDNN rounds the factors of fp32 to TF32
     torch.backends.cudnn.benchmark = False  # the fastest algorithm differs from one run to the next

@@ -100,6 +100,8 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             self._out_takes_nothing = f"{result['cannot_commit']} (on {result['hostname']})"
         elif result.get("out_of_memory"):
             self._out_of_gpu_memory(ours, trial, str(result["out_of_memory"]))
+        elif result.get("cannot_be_trained"):
+            self._give_up(ours, str(result["cannot_be_trained"]), 1)
         else:
             self._epoch(ours, _actor_of(trial), result)
             self._estimate_by_the_first_epochs()

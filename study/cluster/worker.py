@@ -20,7 +20,7 @@ from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.results.checkpoints import Checkpoints
 from study.trial import run_trial
-from trainers.outcome import Epoch, OutOfGpuMemory
+from trainers.outcome import Epoch, NotDeterministic, OutOfGpuMemory
 
 SECONDS_BETWEEN_REPORTS = 5.0
 
@@ -29,7 +29,8 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
     """Run the trial that `config` names, unless OUT has it; commit it; tell the driver.
 
     Told, not raised, as another attempt of the same kind would not help: that a trial does not fit into its share of a
-    GPU (the driver tries it again with a whole one), and that OUT takes no results (the driver ends the run).
+    GPU (the driver tries it again with a whole one), that its numbers would differ each time, and that OUT takes no
+    results (the driver ends the run).
 
     :param home: the driver's node.
     """
@@ -50,6 +51,9 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
             tables = run_trial(study, trial, point, _reporter(), checkpoints)
         except OutOfGpuMemory as error:
             ray.tune.report({"out_of_memory": str(error)})
+            return
+        except NotDeterministic as error:
+            ray.tune.report({"cannot_be_trained": str(error)})
             return
         try:
             retry(lambda: results.commit(tables), patience)

@@ -125,7 +125,6 @@ class Search(Section):
         return in_order(space)
 
 
-GPU_SHARES: dict[ModelName, float] = {name: figures_of(name).gpu_share for name in NETWORKS}
 MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name in NETWORKS}
 
 
@@ -134,9 +133,9 @@ class Resources(Section):
 
     workers: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Trials at once, at most; as many as the CPUs or GPUs hold if not given."""
-    gpus: dict[ModelName, Annotated[float, Field(ge=0.01, le=1)]] = GPU_SHARES
-    """Share of a GPU that a trial takes where there are GPUs. Of a network that is not named, a quarter or a half by
-    its operations, which a run measures."""
+    gpus: dict[ModelName, Annotated[float, Field(ge=0.01, le=1)]] = {}
+    """Share of a GPU that a trial takes where there are GPUs. Of a network that is not named: an eighth, if a batch has
+    as many pixels as 16 images of 128 x 128; a quarter, a half or all of it for up to twice, four times or more."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a trial is tried when the machinery fails it, before its cell waits for the next run."""
     memory_gb: dict[ModelName, Annotated[float, Field(ge=0, le=1_000_000)]] = MEMORY_GB
@@ -157,15 +156,11 @@ class Resources(Section):
     """Folders in which modules of networks and losses are looked for, after what is installed. If not given: the
     definition file's folder, and the current one."""
 
-    def gpu_share_of(self, model: str) -> float:
-        """Of a network that is not named, and not measured yet: as much as the costliest that is known."""
-        return self.gpus.get(model, figures_of(model).gpu_share)
-
     def memory_of(self, model: str) -> float:
-        """GiB."""
+        """GiB. Of a network that is not named, and not measured yet: as much as the costliest that is known."""
         return self.memory_gb.get(model, figures_of(model).memory_gb)
 
-    @field_validator("gpus", "memory_gb")
+    @field_validator("memory_gb")
     @classmethod
-    def _models_not_named_keep_their_default(cls, given: dict[ModelName, float], info: Any) -> dict[ModelName, float]:
-        return {**{"gpus": GPU_SHARES, "memory_gb": MEMORY_GB}[info.field_name], **given}
+    def _models_not_named_keep_their_default(cls, given: dict[ModelName, float]) -> dict[ModelName, float]:
+        return MEMORY_GB | given

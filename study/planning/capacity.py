@@ -18,6 +18,8 @@ from trainers.printable import counted
 GIB = 2**30
 OBJECT_STORE = 0.3
 """Ray's share of a machine's memory for objects."""
+SMALLEST_SHARE, _PIXELS_OF_IT = 1 / 8, 16 * 128**2
+"""Of a GPU: eight trials with so many pixels in a batch fill an H100 that they share (benchmarks/results/gpu.md)."""
 SECONDS_TO_START_AND_END = 9.0
 """Of Ray and its workers, once a run."""
 
@@ -71,7 +73,7 @@ def request(definition: Definition, model: str, machines: Iterable[Machine], *, 
     With GPUs, a trial takes as large a part of a machine's CPUs as of its GPUs; without, `training.threads` CPUs.
     """
     resources, with_gpus = definition.resources, [machine for machine in machines if machine.gpus]
-    shares = {each: resources.gpu_share_of(each) if with_gpus else 0.0 for each in definition.grid.models}
+    shares = {each: gpu_share(definition, each) if with_gpus else 0.0 for each in definition.grid.models}
     # Networks of one share ask for the same memory: a worker, which takes seconds to start, goes on with any of them.
     memory = max(resources.memory_of(each) for each, share in shares.items() if share == shares[model])
     if not with_gpus:
@@ -79,6 +81,15 @@ def request(definition: Definition, model: str, machines: Iterable[Machine], *, 
     share = 1.0 if alone else shares[model]
     per_gpu = min(machine.cpus / machine.gpus for machine in with_gpus)
     return Request(math.floor(100 * per_gpu * share) / 100, share, memory)
+
+
+def gpu_share(definition: Definition, model: str) -> float:
+    """Of a GPU, that a trial of the model takes: as stated, else by the pixels of a batch, to a power of 1/2."""
+    stated, training = definition.resources.gpus.get(model), definition.training
+    if stated is not None:
+        return stated
+    times = training.batch_size * training.size.pixels / _PIXELS_OF_IT
+    return min(1.0, SMALLEST_SHARE * 2.0 ** max(0, math.ceil(math.log2(times))))
 
 
 def trials_at_once(definition: Definition, machines: Sequence[Machine]) -> int:

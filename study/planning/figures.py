@@ -19,8 +19,6 @@ _IMAGES_PER_SECOND, _AT_GFLOPS = 9.7, 26.8
 _SECONDS_OF_ANY_IMAGE = 0.0049
 """For logits, loss, and what else does not shrink with the network. At 128 x 128 pixels."""
 _SECONDS_PER_GFLOP = (1 / _IMAGES_PER_SECOND - _SECONDS_OF_ANY_IMAGE) / _AT_GFLOPS
-_HALF_A_GPU = 10.0
-"""GFLOP an image, from which a trial keeps half an H100 busy; below it, a quarter (benchmarks/results/gpu.md)."""
 _GIB_OF_ANY_TRIAL = 0.7
 """Python, torch, the images."""
 _BATCH, _WIDEST = 16, 1.5
@@ -39,10 +37,6 @@ class Figures:
     def seconds_per_image(self, width: float) -> float:
         """Of one core of `REFERENCE`: the operations grow with the square of the width."""
         return _SECONDS_OF_ANY_IMAGE + self.cost.gflops * width**2 * _SECONDS_PER_GFLOP
-
-    @property
-    def gpu_share(self) -> float:
-        return 0.5 if self.cost.gflops >= _HALF_A_GPU else 0.25
 
     @property
     def memory_gb(self) -> float:

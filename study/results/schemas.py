@@ -16,6 +16,7 @@ def _schema(*columns: tuple[str, str]) -> pa.Schema:
         "int": pa.int32(),
         "long": pa.int64(),
         "double": pa.float64(),
+        "bool": pa.bool_(),
         "bytes": pa.binary(),
         "time": pa.timestamp("us", tz="UTC"),
     }
@@ -82,6 +83,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("images_per_second", "double"),
         ("device", "string"),
         ("precision", "string"),
+        ("deterministic", "bool"),
         ("host", "string"),
         ("started", "time"),
         ("finished", "time"),

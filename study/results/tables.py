@@ -107,6 +107,7 @@ def _trials_table(run: Run, row: dict[str, Any]) -> pa.Table:
         "num_train": len(split.train),
         "num_val": len(split.val),
         "num_test": len(split.test),
+        "deterministic": run.recipe.training.deterministic,
         "host": platform.node(),
         "started": run.started,
         "finished": datetime.now(UTC),

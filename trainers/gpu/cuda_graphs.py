@@ -6,13 +6,17 @@ than the GPU, which waits. A graph's kernels are the same, on the same memory, s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from trainers.networks.start import cpu_draws
+
 Compute = Callable[..., tuple[Tensor, ...]]
-"""Of tensors on the GPU. Never waits for it, nor copies to or from it."""
+"""Of tensors on the GPU."""
 Launch = Callable[[], tuple[Tensor, ...]]
 WARM_UP = 3
 """Times that it is run as it is, while libraries choose their algorithms and take their memory."""
@@ -48,7 +52,7 @@ def recorded(
     run: Callable[[Launch], tuple[Tensor, ...]] = run_on_own_stream,
 ) -> Compute:
     """`compute`, run as it is the first times, from then on by its graph; arguments of every shape have a graph of
-    their own, and may lie anywhere.
+    their own, and may lie anywhere. What a graph would not repeat (see `not_repeated`) is never recorded.
 
     :param capture: and `run`: stand-ins, where there is no GPU.
     """
@@ -63,23 +67,54 @@ def recorded(
     return call
 
 
+@contextmanager
+def not_repeated(device: torch.device) -> Iterator[list[str]]:
+    """What of the computations in the block a graph would not repeat, listed when they are done: waiting for the GPU,
+    as to look at a number and go on by it, and draws from generators on the CPU. Both would happen once, when it is
+    recorded."""
+    found: list[str] = []
+    before, on_gpu = cpu_draws(), device.type == "cuda"
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        if on_gpu:
+            torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield found
+        finally:
+            if on_gpu:
+                torch.cuda.set_sync_debug_mode("default")
+    for warning in heard:
+        if "called a synchronizing CUDA operation" in str(warning.message):
+            found.append("waits")
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if before != cpu_draws():
+        found.append("draws")
+
+
 def _recorded_of_one_shape(
     compute: Compute,
     device: torch.device,
     capture: Callable[[Launch], Launch],
     run: Callable[[Launch], tuple[Tensor, ...]],
 ) -> Compute:
-    runs, replay, places = 0, None, None
+    runs, replay, places, repeats = 0, None, None, True
 
     def call(*arguments: Tensor) -> tuple[Tensor, ...]:
-        nonlocal runs, replay, places
+        nonlocal runs, replay, places, repeats
         if places is None:  # a graph reads always the same memory
             places = [torch.empty_like(argument, device=device) for argument in arguments]
         for place, argument in zip(places, arguments, strict=True):
             place.copy_(argument, non_blocking=True)
-        if runs < WARM_UP:
+        if runs < WARM_UP - 1 or not repeats:
             runs += 1
             return run(lambda: compute(*places))
+        if runs < WARM_UP:  # libraries have started, and what is kept is made
+            runs += 1
+            with not_repeated(device) as found:
+                results = run(lambda: compute(*places))
+            repeats = not found
+            return results
         if replay is None:
             replay = capture(lambda: compute(*places))
         return tuple(result.clone() for result in replay())

@@ -45,6 +45,12 @@ def draws_seeded_by(seed: int, device: torch.device | None = None) -> Iterator[N
             torch.cuda.set_rng_state(before_on_gpu)
 
 
+def cpu_draws() -> tuple[object, ...]:
+    """The states of those generators on the CPU: equal as long as nobody draws from them."""
+    of_numpy = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
+    return torch.get_rng_state().numpy().tobytes(), of_numpy["key"].tobytes(), of_numpy["pos"], random.getstate()
+
+
 @contextmanager
 def unwritten_memory_is_nan() -> Iterator[None]:
     """Tensors of floats that are made and not written to hold NaN, and no remains of others."""
