@@ -63,8 +63,8 @@ def main() -> None:
             ]
     whole = whole_study(options.settings) if options.study else None
     about = circumstances("torch", "albumentations")
-    about["gpu"] = torch.cuda.get_device_name() if DEVICE.type == "cuda" else None
-    about["shared"] = f"in turns ({remark})" if remark else "through NVIDIA's MPS"
+    if DEVICE.type == "cuda":
+        about["gpu"] = f"{torch.cuda.get_device_name()}, shared {f'in turns ({remark})' if remark else 'through MPS'}"
     write("gpu", about, {"matrix_flops": rate, "trainings": found, "study": whole}, report(found, whole, rate, about))
 
 
@@ -154,11 +154,10 @@ def report(found: list[dict[str, Any]], whole: dict[str, float] | None, rate: fl
             f"{one['mib']:.0f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    where = about["gpu"] or "a CPU, for want of a GPU"
+    where = about.get("gpu") or "a CPU, for want of a GPU"
     lines += [
         "",
         f"On {where}; its matrix rate is {rate / 1e12:.1f} TFLOP/s (bfloat16). Width 1, CE, strength 1.",
-        f"The GPU is shared {about['shared']}.",
     ]
     if whole:
         share = 100 * whole["flop"] / whole["seconds"] / rate
