@@ -21,8 +21,9 @@ from torch.profiler import ProfilerActivity, profile
 from trainers.gpu.cuda_graphs import recorded
 from trainers.names import NETWORKS
 from trainers.networks import network as named
+from trainers.optimisation import mover
 from trainers.recipe import TrainingRecipe
-from trainers.step import adam, prepare_process, training_step
+from trainers.step import prepare_process, training_step
 
 CLASSES, WARM_UP, STEPS, SHOWN = 7, 6, 60, 12
 AT_ONCE = (1, 2, 4, 8)
@@ -51,7 +52,7 @@ def main() -> None:
 def made(network: str, device: torch.device, precision: torch.dtype) -> Step:
     model = named(network).build(CLASSES, {"width": 1.0}, 0)
     model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    step = training_step(model, adam(model, RECIPE), "ce", RECIPE, device, precision)
+    step = training_step(mover(model, RECIPE), "ce", device, precision)
     return recorded(step, device) if ON_GPU else step
 
 

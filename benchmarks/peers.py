@@ -29,8 +29,9 @@ from trainers.networks import blocks
 from trainers.networks import network as named
 from trainers.networks.blocks import ConvReLU, upsample_nearest
 from trainers.networks.icnet import ICNet
+from trainers.optimisation import mover
 from trainers.recipe import TrainingRecipe
-from trainers.step import MEAN_RGB, SD_RGB, Step, adam, prepare_process, training_step
+from trainers.step import MEAN_RGB, SD_RGB, Step, prepare_process, training_step
 
 Steps = Iterator[int]
 
@@ -47,7 +48,7 @@ def our_step(network: str, width: float, source: CutOuts, recipe: TrainingRecipe
     device, precision = prepare_process(recipe)
     model = named(network).build(len(source.samples.labels), {"width": width}, 0)
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    return training_step(model, adam(model, recipe), "ce", recipe, device, precision)
+    return training_step(mover(model, recipe), "ce", device, precision)
 
 
 def our_batches(

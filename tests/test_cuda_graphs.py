@@ -16,8 +16,9 @@ from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.losses import picked
 from trainers.names import NETWORKS
 from trainers.networks import network as named
+from trainers.optimisation import mover
 from trainers.recipe import TrainingRecipe
-from trainers.step import adam, training_step, validation
+from trainers.step import training_step, validation
 
 pytestmark = pytest.mark.slow  # it trains
 CPU = torch.device("cpu")
@@ -55,8 +56,8 @@ def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
     """Batches come in new memory each time; losses are looked at when all steps are done."""
     plain = named("icnet").build(3, {"width": 0.25}, 0).train()
     graphed, stand_in = copy.deepcopy(plain), StandIn()
-    step = training_step(plain, adam(plain, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
-    same = training_step(graphed, adam(graphed, RECIPE), "ce_dice", RECIPE, CPU, torch.float32)
+    step = training_step(mover(plain, RECIPE), "ce_dice", CPU, torch.float32)
+    same = training_step(mover(graphed, RECIPE), "ce_dice", CPU, torch.float32)
     same = recorded(same, CPU, stand_in.capture, run=lambda launch: launch())
     expected = [step(*batch(seed))[0] for seed in range(8)]
     losses = [same(*batch(seed))[0] for seed in range(8)]
@@ -129,7 +130,7 @@ class Watch(TorchDispatchMode):
 @pytest.mark.parametrize("loss", ["ce", "ce_dice"])
 def test_neither_training_nor_validation_waits(model: str, loss: str) -> None:
     network = named(model).build(3, {"width": 0.25}, 0)
-    step = training_step(network, adam(network, RECIPE), loss, RECIPE, CPU, torch.float32)
+    step = training_step(mover(network, RECIPE), loss, CPU, torch.float32)
     for compute in (step, validation(network, loss, RECIPE, CPU, torch.float32)):
         compute(*batch(0))  # constants are made and kept
         with Watch() as watch:

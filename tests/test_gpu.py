@@ -5,10 +5,12 @@ Skipped where there is no GPU, but for the last test, which a CPU's bfloat16 has
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,8 +25,9 @@ from trainers.batches import TrainingImages, training_batches
 from trainers.gpu.cuda_graphs import WARM_UP, recorded
 from trainers.names import NETWORKS
 from trainers.networks import network as named
+from trainers.optimisation import mover
 from trainers.outcome import NotDeterministic
-from trainers.step import adam, prepare_process, training_step
+from trainers.step import prepare_process, training_step
 from trainers.train import Job, State, Trained, train
 
 pytestmark = pytest.mark.slow
@@ -39,7 +42,7 @@ def study() -> Prepared:
     return prepare(load("demo", [f"training.epochs={EPOCHS}", "training.image_size=32", "grid.splits=random_0"]))
 
 
-def trained(study: Prepared, model: str, loss: str = "ce_dice", **recipe: str) -> Trained:
+def trained(study: Prepared, model: str, loss: str = "ce_dice", **recipe: Any) -> Trained:
     changed = study.definition.recipe.at(POINT | {f"training.{key}": value for key, value in recipe.items()})
     job = Job(model, loss, changed, purpose=(0, "a trial"))
     return train(job, study.source, study.splits["random_0"])
@@ -67,6 +70,33 @@ def test_a_graph_gives_the_bits_of_kernels_launched_one_by_one(
     expected = trained(study, model)
     launch_one_by_one(monkeypatch)
     assert bits(trained(study, model)) == bits(expected)
+
+
+@on_gpu
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"optimizer": "sgd", "schedule": "cosine", "warmup_epochs": 1.0, "gradient_clipping": 0.5},
+        {"optimizer": "adamw", "schedule": "one_cycle", "weight_decay": 0.1, "weight_averaging": 0.9},
+    ],
+)
+def test_what_changes_from_step_to_step_is_not_recorded(
+    study: Prepared, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = trained(study, "icnet", **recipe)
+    assert bits(first) == bits(trained(study, "icnet", **recipe))
+    launch_one_by_one(monkeypatch)
+    assert bits(first) == bits(trained(study, "icnet", **recipe))
+    kept: list[State] = []
+    job = Job(
+        "icnet",
+        "ce_dice",
+        study.definition.recipe.at(POINT | {f"training.{k}": v for k, v in recipe.items()}),
+        (0, "a trial"),
+    )
+    arguments = job, study.source, study.splits["random_0"]
+    train(*arguments, on_epoch=lambda epoch, state: kept.append(copy.deepcopy(state())))
+    assert bits(train(*arguments, resume=kept[1])) == bits(first)
 
 
 def launch_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +219,7 @@ def test_no_step_waits_for_the_gpu(study: Prepared, model: str, refusing_to_wait
     recipe = study.definition.training
     device, precision = prepare_process(recipe)
     network = named(model).build(7, {"width": 0.25}, 0).to(device, memory_format=torch.channels_last)
-    step = recorded(training_step(network, adam(network, recipe), "ce", recipe, device, precision), device)
+    step = recorded(training_step(mover(network, recipe), "ce", device, precision), device)
     images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.size, 1.0, ("a trial",))
     batches = training_batches(study.source, images, range(1, 100), device)
     for batch in islice(batches, 2 * WARM_UP):  # recorded, and memory is page-locked

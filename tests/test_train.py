@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,50 @@ def test_a_training_is_the_same_whether_its_validation_images_are_kept(
     anew = trained(study, epochs=2)
     assert bits(anew) == bits(kept)
     assert without_seconds(anew) == without_seconds(kept)
+
+
+EVERYTHING = {
+    "optimizer": "adamw",
+    "schedule": "one_cycle",
+    "weight_decay": 0.1,
+    "gradient_clipping": 0.5,
+    "weight_averaging": 0.9,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", [{}, EVERYTHING, {"optimizer": "sgd", "schedule": "cosine", "warmup_epochs": 1.0}])
+def test_from_every_epoch_on_it_is_the_same_training(study: Prepared, recipe: dict[str, Any]) -> None:
+    kept: list[Any] = []
+    job = replace(JOB, recipe=RECIPE.at({f"training.{key}": value for key, value in recipe.items()}))
+    split = study.splits["random_0"]
+    whole = train(job, study.source, split, lambda epoch, state: kept.append(copy.deepcopy(state())))
+    assert len(whole.history) == len(kept) == 4
+    for state in kept:
+        resumed = train(job, study.source, split, resume=state)
+        assert bits(resumed) == bits(whole)
+        assert without_seconds(resumed) == without_seconds(whole)
+    if recipe:
+        assert len({epoch.learning_rate for epoch in whole.history}) == 4
+        assert bits(whole) != bits(trained(study))
+
+
+@pytest.mark.slow
+def test_a_training_that_finds_no_lower_loss_ends_early_with_the_same_bits(study: Prepared) -> None:
+    """Wherever it is resumed, too."""
+    kept: list[Any] = []
+    longest = trained(study, epochs=40, learning_rate=0.05)
+    job = replace(
+        JOB, recipe=RECIPE.at({"training.epochs": 40, "training.learning_rate": 0.05, "training.early_stopping": 2})
+    )
+    split = study.splits["random_0"]
+    early = train(job, study.source, split, lambda epoch, state: kept.append(copy.deepcopy(state())))
+    losses = [epoch.val_loss for epoch in longest.history]
+    ends = next(n for n in range(1, 41) if n - (1 + int(np.argmin(losses[:n]))) >= 2)
+    assert ends < 40
+    assert [epoch.epoch for epoch in early.history] == list(range(1, ends + 1))
+    assert [epoch.val_loss for epoch in early.history] == losses[:ends]
+    assert early.selected_epoch == ends - 2
+    again = train(job, study.source, split, resume=kept[-1])
+    assert bits(again) == bits(early)
+    assert without_seconds(again) == without_seconds(early)

@@ -9,11 +9,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from trainers.data.size import Size, square
 
-NUMERICS = 7
+NUMERICS = 8
 """Goes up with every change of the code that gives the same trial other numbers; part of every recipe."""
 
 Precision = Literal["auto", "bf16", "fp32"]
 Resize = Literal["stretch", "pad"]
+Optimizer = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine", "polynomial", "one_cycle"]
 CountedAt = Literal["working size", "original size"]
 Value = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | float | Annotated[str, Field(max_length=200)]
 """Of one key of the recipe that a search may vary."""
@@ -89,9 +91,30 @@ class TrainingRecipe(Section):
     batch_size: Annotated[int, Field(ge=FEWEST_IN_A_BATCH, le=4096)] = 16
     """Training images a step; an incomplete last batch of an epoch is dropped."""
     learning_rate: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
-    """Of Adam, the same in every epoch."""
+    """The highest of a training."""
+    schedule: Schedule = "constant"
+    """How the learning rate goes on from step to step, over all epochs: it stays, falls to 0 along a cosine or as
+    (1 - t)^0.9, or rises for three tenths of the steps and then falls, both along cosines (one_cycle)."""
+    warmup_epochs: Annotated[float, Field(ge=0, le=100_000)] = 0.0
+    """The learning rate first rises evenly from about 0, for so many epochs."""
+    optimizer: Optimizer = "adam"
+    """Adam, Adam with decoupled weight decay, or stochastic gradient descent with momentum."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of sgd alone."""
+    weight_decay: Annotated[float, Field(ge=0, le=1e38)] = 0.0
+    """The weights' pull towards 0. (With adamw it is multiplied by the learning rate alone, with the others it is added
+    to the gradient.)"""
     adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
     """Adam's constant against a division by zero."""
+    gradient_clipping: Annotated[float, Field(ge=0, le=1e38)] = 0.0
+    """The greatest length of a step's gradient, of all weights together; a longer one is shortened to it. 0: none
+    is."""
+    weight_averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Validated and tested are averaged weights: so much of the average before, the rest of the step's own (less in the
+    first steps). 0: the weights themselves."""
+    early_stopping: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """A training ends when the validation loss has found no new lowest value for so many epochs. 0: never before its
+    last epoch."""
     output_weights: Annotated[tuple[Weight, ...], Field(max_length=16)] = ()
     """Weights of the losses of a network's outputs, the main one's first; a network that gives more outputs than there
     are weights is refused. If not given: the network's own (its attribute output_weights), which icnet_cascade has, and

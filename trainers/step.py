@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from trainers.batches import Batch
 from trainers.losses import loss_named, output_weights, total_loss
+from trainers.optimisation import Mover
 from trainers.recipe import TrainingRecipe
 
 # Of ImageNet, on a scale of 0 to 255, as the paper's authors normalise.
@@ -27,31 +28,23 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 """Of (images_BHWC, labels_BHW), uint8, on the device. Its results are there, too, and nobody waits for them."""
 
 
-def adam(model: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    """In one kernel; on a GPU, its count of the steps is there, too."""
-    parameters = list(model.parameters())
-    on_gpu = parameters[0].is_cuda
-    return torch.optim.Adam(parameters, lr=recipe.learning_rate, eps=recipe.adam_epsilon, fused=True, capturable=on_gpu)
-
-
 def training_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    mover: Mover,
     loss: str,
-    recipe: TrainingRecipe,
     device: torch.device,
     precision: torch.dtype,
 ) -> Step:
-    """What moves the model's weights by one batch, and gives the loss."""
+    """What moves a network's weights by one batch, and gives the loss."""
+    model, recipe = mover.network, mover.recipe
     function, weights = loss_named(loss), output_weights(model, recipe.output_weights)
 
     def step(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             outputs = model(to_input(images_BHWC))
         batch_loss = total_loss(function, outputs, labels_BHW.long(), weights)
-        optimizer.zero_grad(set_to_none=True)
+        mover.optimizer.zero_grad(set_to_none=True)
         batch_loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        mover.move()
         return (batch_loss.detach(),)
 
     return step

@@ -23,10 +23,11 @@ from trainers.dice import confusion, dice_of_shown, macro
 from trainers.gpu.cuda_graphs import recorded
 from trainers.networks import network
 from trainers.networks.start import draws_seeded_by
+from trainers.optimisation import mover
 from trainers.outcome import Epoch
 from trainers.recipe import Recipe
 from trainers.seeds import seed_of
-from trainers.step import adam, prepare_process, training_step, validated, validation
+from trainers.step import prepare_process, training_step, validated, validation
 
 State = dict[str, Any]
 """A training between two epochs: tensors and plain values, from which it goes on as if it had not been interrupted."""
@@ -79,19 +80,21 @@ def train(
     num_classes, weights_seed = len(source.samples.labels), seed_of(*job.purpose, "weights")
     model = network(job.model).build(num_classes, dict(job.recipe.model), weights_seed)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = adam(model, recipe)
-    step = training_step(model, optimizer, job.loss, recipe, device, precision)
-    validate = validation(model, job.loss, recipe, device, precision)
+    moves = mover(model, recipe)
+    scored = moves.average
+    step = training_step(moves, job.loss, device, precision)
+    validate = validation(scored, job.loss, recipe, device, precision)
     if device.type == "cuda":
         step, validate = recorded(step, device), recorded(validate, device)
     val_batches = EvaluationImages(source, split, split.val, recipe.batch_size).kept_on(device, recipe.size)
 
     history: list[Epoch] = []
-    best_loss, best_weights, selected_epoch = float("inf"), model.state_dict(), 0
+    best_loss, best_weights, selected_epoch = float("inf"), scored.state_dict(), 0
     seconds_before, steps_seconds, num_images = 0.0, 0.0, 0
     if resume is not None:
         model.load_state_dict(resume["weights"])
-        optimizer.load_state_dict(resume["optimizer"])
+        scored.load_state_dict(resume["scored_weights"])
+        moves.optimizer.load_state_dict(resume["optimizer"])
         history = [Epoch(**line) for line in resume["history"]]
         best_loss, best_weights, selected_epoch = (
             resume[key] for key in ("best_loss", "best_weights", "selected_epoch")
@@ -101,7 +104,8 @@ def train(
     def state() -> State:
         return {
             "weights": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "scored_weights": scored.state_dict(),
+            "optimizer": moves.optimizer.state_dict(),
             "history": [asdict(line) for line in history],
             "best_loss": best_loss,
             "best_weights": best_weights,
@@ -116,10 +120,15 @@ def train(
     epochs = range(len(history) + 1, recipe.epochs + 1)
     batches = training_batches(source, images, epochs, device)
     for epoch in epochs:
+        if recipe.early_stopping and epoch > selected_epoch + recipe.early_stopping:
+            break
         epoch_began = time.perf_counter()
         model.train()
+        losses, learning_rate = [], 0.0
         with draws_seeded_by(seed_of(*job.purpose, "network", epoch), device):  # those of dropout, for one
-            losses = [step(*batch)[0] for batch in islice(batches, images.num_batches)]
+            for number, batch in enumerate(islice(batches, images.num_batches)):
+                learning_rate = moves.prepare((epoch - 1) * images.num_batches + number, images.num_batches)
+                losses.append(step(*batch)[0])
         step_losses = torch.stack(losses).tolist()  # the epoch's only wait for the device
         num_images += len(losses) * recipe.batch_size
         steps_seconds += time.perf_counter() - epoch_began
@@ -127,7 +136,7 @@ def train(
             if not np.isfinite(step_loss):
                 raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {number}")
 
-        model.eval()
+        scored.eval()
         val_loss, val_counts = 0.0, []
         for loss_of_batch, true_labels, predicted in validated(validate, val_batches, device):
             val_loss += loss_of_batch  # one after another: `sum` rounds otherwise from Python 3.12 on
@@ -136,7 +145,7 @@ def train(
         if not np.isfinite(val_loss):
             raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
         if val_loss < best_loss:
-            best_loss, best_weights, selected_epoch = val_loss, copy.deepcopy(model.state_dict()), epoch
+            best_loss, best_weights, selected_epoch = val_loss, copy.deepcopy(scored.state_dict()), epoch
         val_scores = dice_of_shown(np.concatenate(val_counts), recipe.epsilon)
         objective, _ = macro(val_scores.ew[source.samples.first_object :])
         history.append(
@@ -145,15 +154,15 @@ def train(
                 train_loss=float(np.mean(step_losses)),
                 val_loss=val_loss,
                 objective=None if np.isnan(objective) else float(objective),
-                learning_rate=recipe.learning_rate,
+                learning_rate=learning_rate,
                 seconds=time.perf_counter() - epoch_began,
             )
         )
         on_epoch(history[-1], state)
 
-    model.load_state_dict(best_weights)
+    scored.load_state_dict(best_weights)
     return Trained(
-        model=model,
+        model=scored,
         history=tuple(history),
         selected_epoch=selected_epoch,
         device=device,

@@ -11,6 +11,7 @@ from typing import Any, Self
 import tomli_w
 from pydantic import ValidationError, field_validator, model_validator
 
+from study.definition.idle_keys import idle_key
 from study.definition.point import Point
 from study.definition.sections import Data, Grid, Resources, Search, Seed
 from study.definition.space import FIXED, Choices, Range
@@ -127,6 +128,12 @@ class Definition(Section):
                 f"search.trials: {self.search.trials:,} trials of a cell need points to try, and search.space names "
                 'none; add, for instance, search.space."model.width" = { low = 0.25, high = 1.5, log = true }'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _every_key_does_something(self) -> Self:
+        if problem := idle_key(self.training, self.search.space):
+            raise ValueError(problem)
         return self
 
     @property
