@@ -82,14 +82,20 @@ def test_the_authors_feature_maps() -> None:
     assert [unet[f"up.{i}"] for i in range(4)] == [(384, 16, 16), (224, 32, 32), (120, 64, 64), (62, 128, 128)]
 
 
+COARSER = {"icnet_cascade": (8, 16), "pspnet": (8,), "bisenet": (8, 16)}
+"""Network -> by how much its auxiliary outputs are coarser than the image."""
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [(16, 16), (48, 32), (64, 112)])
+@pytest.mark.parametrize("size", [(16, 16), (48, 32), (48, 80), (64, 112)])
 def test_any_size_that_is_a_multiple_of_16(name: str, size: tuple[int, int]) -> None:
     model = made(name, num_classes=5)
     images = torch.zeros(2, 3, *size)
     outputs = model(images)
     assert outputs[0].shape == (2, 5, *size)
-    assert [logits.shape[2] for logits in outputs[1:]] == ([size[0] // 8, size[0] // 16] if "cascade" in name else [])
+    height, width = size
+    coarser = [(2, 5, height // factor, width // factor) for factor in COARSER.get(name, ())]
+    assert [logits.shape for logits in outputs[1:]] == coarser
     assert len(model.eval()(images)) == 1
 
 
@@ -155,8 +161,15 @@ def test_bf16_keeps_the_channels_last_order(name: str) -> None:
     outputs: dict[str, torch.Tensor] = {}
     for part, module in model.named_modules():
         if part:
-            module.register_forward_hook(lambda _module, _images, output, part=part: outputs.update({part: output}))
-    images = torch.zeros(2, 3, 32, 48).contiguous(memory_format=torch.channels_last)
+            module.register_forward_hook(
+                lambda _module, _images, output, part=part: outputs.update(
+                    {
+                        f"{part} {i}": each
+                        for i, each in enumerate(output if isinstance(output, list | tuple) else [output])
+                    }
+                )
+            )
+    images = torch.zeros(2, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         outputs.update({f"logits {i}": logits for i, logits in enumerate(model(images))})
     assert {output.dtype for output in outputs.values()} == {torch.bfloat16}

@@ -12,6 +12,13 @@ NETWORKS = {
     "icnet": "trainers.networks.icnet:ICNet",
     "unet": "trainers.networks.unet:UNet",
     "icnet_cascade": "trainers.networks.icnet_cascade:ICNetCascade",
+    "fcn": "trainers.networks.fcn:FCN",
+    "pspnet": "trainers.networks.pspnet:PSPNet",
+    "refinenet": "trainers.networks.refinenet:RefineNet",
+    "wide_resnet": "trainers.networks.wide_resnet:WideResNet",
+    "duc_hdc": "trainers.networks.duc_hdc:DUCHDC",
+    "bisenet": "trainers.networks.bisenet:BiSeNet",
+    "swiftnet": "trainers.networks.swiftnet:SwiftNet",
 }
 LOSSES = {"ce": "trainers.losses:cross_entropy", "ce_dice": "trainers.losses:cross_entropy_dice"}
 """Built-in name -> where it is."""

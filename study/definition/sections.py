@@ -70,8 +70,9 @@ class Grid(Section):
     """The cells: every combination of these. A larger grid keeps what a smaller one has computed."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = ("icnet", "unet")
-    """The networks: the paper's two; icnet_cascade, an ICNet with more of the original's elements; and any that a
-    function or class of yours, or of a library, makes of a number of classes, by its dotted path."""
+    """The networks: the paper's two; icnet_cascade, an ICNet with more of the original's elements; seven of the paper's
+    related work, at the scale of this study; and any that a function or class of yours, or of a library, makes of a
+    number of classes, by its dotted path."""
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
     """Cross-entropy, the sum of cross-entropy and Dice loss, and any function of logits and labels, by its dotted
     path."""

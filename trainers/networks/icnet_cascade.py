@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.networks.blocks import average_pool, resize_bilinear, scaled
+from trainers.networks.residual import conv_bn, conv_bn_relu, shortcut
 
 PYRAMID_BINS = (1, 2, 3, 6)
 
@@ -28,19 +29,19 @@ class ICNetCascade(nn.Module):
         super().__init__()
         c32, c64, c128, c256 = (scaled(channels, width) for channels in (32, 64, 128, 256))
         self.high = nn.Sequential(  # of the image, to 1/8 of its size
-            _conv_bn_relu(3, c32, stride=2), _conv_bn_relu(c32, c32, stride=2), _conv_bn_relu(c32, c64, stride=2)
+            conv_bn_relu(3, c32, stride=2), conv_bn_relu(c32, c32, stride=2), conv_bn_relu(c32, c64, stride=2)
         )
         self.middle = nn.Sequential(  # of the half image, to 1/16
-            _conv_bn_relu(3, c32, stride=2),
-            _conv_bn_relu(c32, c32),
-            _conv_bn_relu(c32, c64),
+            conv_bn_relu(3, c32, stride=2),
+            conv_bn_relu(c32, c32),
+            conv_bn_relu(c32, c64),
             ResidualBlock(c64, c128, stride=2),
             ResidualBlock(c128, c128),
             ResidualBlock(c128, c256, stride=2),
         )
         # Onwards at 1/32. The original also dilates by 4: in the 4 x 4 features of a 128-pixel image, that is padding.
         self.low = nn.Sequential(ResidualBlock(c256, c256), *(ResidualBlock(c256, c256, dilation=2) for _ in range(4)))
-        self.reduce = _conv_bn_relu(c256, c128, kernel=1)
+        self.reduce = conv_bn_relu(c256, c128, kernel=1)
         self.fuse_16 = CascadeFeatureFusion(c128, c256, c128)
         self.fuse_8 = CascadeFeatureFusion(c128, c64, c128)
         self.classify_16, self.classify_8, self.classify_4 = (nn.Conv2d(c128, num_classes, 1) for _ in range(3))
@@ -68,7 +69,7 @@ class CascadeFeatureFusion(nn.Module):
 
     def __init__(self, low: int, high: int, outputs: int) -> None:
         super().__init__()
-        self.low, self.high = _conv_bn(low, outputs, dilation=2), _conv_bn(high, outputs, kernel=1)
+        self.low, self.high = conv_bn(low, outputs, dilation=2), conv_bn(high, outputs, kernel=1)
 
     def forward(self, low_BCHW: Tensor, high_BCHW: Tensor) -> Tensor:
         return torch.relu_(self.low(low_BCHW) + self.high(high_BCHW))
@@ -82,24 +83,11 @@ class ResidualBlock(nn.Module):
         super().__init__()
         inner = scaled(outputs, 0.25)
         self.body = nn.Sequential(
-            _conv_bn_relu(inputs, inner, kernel=1),
-            _conv_bn_relu(inner, inner, stride=stride, dilation=dilation),
-            _conv_bn(inner, outputs, kernel=1),
+            conv_bn_relu(inputs, inner, kernel=1),
+            conv_bn_relu(inner, inner, stride=stride, dilation=dilation),
+            conv_bn(inner, outputs, kernel=1),
         )
-        same_shape = inputs == outputs and stride == 1
-        self.skip = nn.Identity() if same_shape else _conv_bn(inputs, outputs, kernel=1, stride=stride)
+        self.skip = shortcut(inputs, outputs, stride)
 
     def forward(self, features_BCHW: Tensor) -> Tensor:
         return torch.relu_(self.body(features_BCHW) + self.skip(features_BCHW))
-
-
-def _conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """No bias, as the batch norm has one. Its momentum and epsilon are torch's own, not those of the authors' Keras."""
-    padding = dilation * (kernel // 2)
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
-
-
-def _conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """The order of the original, unlike that of the paper's authors."""
-    return _conv_bn(inputs, outputs, kernel, stride, dilation).append(nn.ReLU(inplace=True))

@@ -5,16 +5,27 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import nn
 
 
+@runtime_checkable
+class StartsItself(Protocol):
+    """A module whose start belongs to its design: it writes all its weights, and draws none."""
+
+    def start(self) -> None: ...
+
+
 def keras_start(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Keras's, as the paper's authors had it: kernels uniform after Glorot, biases zero."""
+    """Keras's, as the paper's authors had it: kernels uniform after Glorot, biases zero. Modules with a start of their
+    own have that."""
     for module in model.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, StartsItself):
+            module.start()
+        elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.xavier_uniform_(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -1,0 +1,31 @@
+"""DUC and HDC: Understanding Convolution for Semantic Segmentation (arXiv 1702.08502), at this study's scale.
+
+4,139,104 parameters at width 1.0 with 7 classes. Shapes: B batch, H and W pixels of the image, K classes.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.networks.residual import Encoder, conv_bn
+
+DILATIONS = ((1, 2, 3), (3, 5))
+"""Of the blocks of the last two stages. Without a common factor, so that together they leave no pixel out. (The
+original's go up to 17, for larger images.)"""
+_SIDE = 8
+
+
+class DUCHDC(nn.Module):
+    """Hybrid dilated convolution: a residual encoder that stays at 1/8 by dilations that differ. Dense upsampling
+    convolution: each of its pixels predicts the classes of 8 x 8 pixels of the image, in 8 x 8 x K channels."""
+
+    def __init__(self, num_classes: int, width: float = 1.0) -> None:
+        super().__init__()
+        self.encoder = Encoder(width, DILATIONS)
+        # The original has a ReLU behind it. Logits need to be negative, too.
+        self.predict = conv_bn(self.encoder.channels[-1], _SIDE**2 * num_classes)
+
+    def forward(self, images_BCHW: Tensor) -> tuple[Tensor, ...]:
+        """(logits_BKHW,); H and W must be multiples of 8."""
+        return (F.pixel_shuffle(self.predict(self.encoder(images_BCHW)[-1]), _SIDE),)
