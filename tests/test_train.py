@@ -22,6 +22,7 @@ from trainers.data.cut_outs.compositing import composite
 from trainers.data.cut_outs.scenes import pools_of
 from trainers.data.size import square
 from trainers.evaluate import evaluate, latency
+from trainers.names import NETWORKS
 from trainers.recipe import Recipe
 from trainers.train import Diverged, Job, Trained, train
 
@@ -66,7 +67,7 @@ def without_seconds(done: Trained) -> list[object]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["icnet", "unet", "icnet_cascade"])
+@pytest.mark.parametrize("model", NETWORKS)
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_the_same_training_twice_is_the_same_bits(study: Prepared, model, precision: str) -> None:
     job = replace(JOB, model=model)
