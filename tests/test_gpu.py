@@ -155,7 +155,7 @@ class Pools(Plain):
 class Refused(Plain):
     def forward(self, images):
         features = self.body(images)
-        return F.interpolate(self.head(F.adaptive_avg_pool2d(features, 3)), images.shape[2:], mode="bicubic")
+        return F.interpolate(self.head(F.adaptive_avg_pool2d(features, 3)), images.shape[2:])
 """
 
 
