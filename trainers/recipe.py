@@ -100,7 +100,7 @@ class TrainingRecipe(Section):
     optimizer: Optimizer = "adam"
     """Adam, Adam with decoupled weight decay, or stochastic gradient descent with momentum."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Of sgd alone."""
+    """Of sgd alone: how much of the step before goes on into the next."""
     weight_decay: Annotated[float, Field(ge=0, le=1e38)] = 0.0
     """The weights' pull towards 0. (With adamw it is multiplied by the learning rate alone, with the others it is added
     to the gradient.)"""
