@@ -11,7 +11,17 @@ from study.first_look.splits import ProposedSplits
 from study.proposals import held_out_in_toml
 from trainers.printable import counted, printable
 
-_SETTLED = ("format", "images", "masks", "image_suffix", "mask_suffix", "metadata", "columns")
+_SETTLED = (
+    "format",
+    "images",
+    "masks",
+    "image_prefix",
+    "image_suffix",
+    "mask_prefix",
+    "mask_suffix",
+    "metadata",
+    "columns",
+)
 _SEARCH = """\
 [search]
 trials = 1  # of every cell; more need a search.space, such as the two lines below

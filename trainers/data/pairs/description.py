@@ -60,6 +60,10 @@ class Pairs(Section):
     """What stands in an image's name between what it shares with its mask and its ending, such as _0000 of nnU-Net."""
     mask_suffix: Annotated[str, Field(max_length=100)] = ""
     """The same of a mask's name, such as _mask."""
+    image_prefix: Annotated[str, Field(max_length=100)] = ""
+    """What stands in an image's name before what it shares with its mask, such as img_."""
+    mask_prefix: Annotated[str, Field(max_length=100)] = ""
+    """The same of a mask's name, such as mask_."""
     classes: (
         Annotated[
             Annotated[tuple[Name, ...], Tag("[names]")] | Annotated[dict[Name, MaskValue], Tag("[values]")],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainers.data.pairs.affixes import NO_AFFIXES, Affixes, described_affixes
 from trainers.data.pairs.class_lists import read_class_list
 from trainers.data.pairs.decoding import SMEARED
 from trainers.data.pairs.description import Pairs
@@ -56,8 +57,9 @@ class _Folders:
         self._images: dict[str, Path] = {}
         self._masks: dict[str, Path] = {}
         images, masks = self._files()
-        self._images = self._once(self._by_name(images, self.part.images, self.described.image_suffix))
-        self._masks = self._once(self._by_name(masks, self.part.masks, self.described.mask_suffix))
+        of_images, of_masks = described_affixes(self.described)
+        self._images = self._once(self._by_name(images, self.part.images, of_images))
+        self._masks = self._once(self._by_name(masks, self.part.masks, of_masks))
 
     def pairs(self) -> Iterator[Pair]:
         """Those that are whole; the rest is reported."""
@@ -90,8 +92,10 @@ class _Folders:
             yield f"{_files(self._not_asked, self.walk.root)} passed over: images that are not asked for"
 
     def _pair(self, name: str, image: Path, mask: Path, values: Mapping[str, str]) -> Pair:
+        folder = name.rpartition("/")[0]
+        own_name = image.stem.removesuffix(self.described.image_suffix)
         return Pair(
-            id=self.part.id_of(name),
+            id=self.part.id_of(f"{folder}/{own_name}" if folder else own_name),
             image_place=place_of(image, self.walk.root),
             mask_place=place_of(mask, self.walk.root),
             image=image.read_bytes,
@@ -105,21 +109,22 @@ class _Folders:
         if self.part.images != self.part.masks:
             masks = self._image_files(self.part.masks)
             return [path for path in images if not path.is_relative_to(self.part.masks)], masks
-        return _told_apart(images, self.described.mask_suffix)
+        return _told_apart(images, described_affixes(self.described)[1])
 
     def _image_files(self, folder: Path) -> list[Path]:
         files = list(self.walk.files(folder))
         self._no_images += [path for path in files if not is_image(path)]
         return [path for path in files if is_image(path)]
 
-    def _by_name(self, files: Iterable[Path], folder: Path, suffix: str) -> dict[str, list[Path]]:
-        """Files by their place in the folder, without ending and suffix; those that lack the suffix are passed over."""
+    def _by_name(self, files: Iterable[Path], folder: Path, affixes: Affixes) -> dict[str, list[Path]]:
+        """Files by what image and mask share of their places in the folder; those without the affixes are passed
+        over."""
         found = defaultdict(list)
         for path in files:
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name.endswith(suffix) and len(path.stem) > len(suffix):
-                found[name.removesuffix(suffix)].append(path)
-            elif suffix == "_0000" and path.stem[-5:-4] == "_" and path.stem[-4:].isdigit():
+            name = affixes.shared(path.relative_to(folder).with_suffix("").as_posix())
+            if name is not None:
+                found[name].append(path)
+            elif affixes.suffix == "_0000" and path.stem[-5:-4] == "_" and path.stem[-4:].isdigit():
                 self.walk.report(path, CHANNELS)
             else:
                 self._not_asked.append(path)
@@ -140,15 +145,15 @@ class _Folders:
                 yield path
 
 
-def _told_apart(files: list[Path], mask_suffix: str) -> tuple[list[Path], list[Path]]:
-    """Images and masks of one folder: by the masks' suffix; without one, a PNG beside a file of another kind."""
-    if mask_suffix:
-        masks = [path for path in files if path.stem.endswith(mask_suffix)]
+def _told_apart(files: list[Path], of_masks: Affixes) -> tuple[list[Path], list[Path]]:
+    """Images and masks of one folder: by what masks' names have; without such, a PNG beside a file of another kind."""
+    if of_masks != NO_AFFIXES:
+        masks = [path for path in files if of_masks.shared(path.stem) is not None]
     else:
         others = {path.with_suffix("") for path in files if path.suffix.lower() != ".png"}
         masks = [path for path in files if path.suffix.lower() == ".png" and path.with_suffix("") in others]
-    of_masks = set(masks)
-    return [path for path in files if path not in of_masks], masks
+    taken = set(masks)
+    return [path for path in files if path not in taken], masks
 
 
 def _files(paths: list[Path], root: Path) -> str:
