@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from study.definition import Definition
 from trainers.data.likeness import Likeness, likeness, partners
 from trainers.data.problems import Problem, in_lines
-from trainers.data.source import Source
+from trainers.data.source import Glimpsed, Source
 from trainers.data.split import Split
 
 
@@ -30,14 +30,6 @@ class Leak:
         return Problem(f"split {self.split}", what, f"{len(self.pairs)} of {self.num_test}, e.g. {one} and {other}")
 
 
-def likeness_of(source: Source) -> Likeness:
-    """Of all images of photographs with label maps, which look the same in every split."""
-    ids = tuple(row.id for row in source.samples.rows)
-    everything = Split("all", "given", None, train=(), val=(), test=ids, fingerprint="")
-    images = (image_HWC for image_HWC, _ in source.for_evaluation(everything, ids))
-    return likeness(zip(ids, images, strict=True))
-
-
 def leaks(found: Likeness, splits: Iterable[Split]) -> Iterator[Leak]:
     """Of every split that has any, the identical images, and the near-identical ones of other test images."""
     same, near = partners(found)
@@ -56,12 +48,12 @@ def _pairs(ids: Iterable[str], partners: Mapping[str, Sequence[str]], seen: froz
     return [(id_, other) for id_, other in found if other is not None]
 
 
-def leaks_of(definition: Definition, source: Source, splits: Collection[Split]) -> list[Leak]:
+def leaks_of(source: Source, splits: Collection[Split]) -> list[Leak]:
     """What lies on both sides of these splits. Cut-outs are not looked at: they are put before backgrounds that the
     splits do not share, and copies are looked for in their files."""
-    if definition.data.pairs is None or not splits:
+    if not isinstance(source, Glimpsed) or not splits:
         return []
-    return list(leaks(likeness_of(source), splits))
+    return list(leaks(likeness(source.glimpses), splits))
 
 
 def leak_problems(found: Iterable[Leak], definition: Definition) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -18,10 +18,14 @@ from study.prepare import prepared
 from trainers.data import likeness as module
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.cut_outs.reading import read_object
-from trainers.data.likeness import LIKE_FROM, Likeness, likeness
+from trainers.data.likeness import LIKE_FROM, Glimpse, Likeness, glimpse
 from trainers.data.pixels import Pixels
 from trainers.data.split import Split
 from trainers.data.table import Sample, Samples
+
+
+def likeness(images: Iterable[tuple[str, Pixels]]) -> Likeness:
+    return module.likeness({id_: glimpse(image_HWC) for id_, image_HWC in images})
 
 
 def photograph(number: int, size: int = 96) -> Pixels:
@@ -149,8 +153,8 @@ def test_the_words_for_it() -> None:
 
 
 @dataclass
-class Photographs:
-    """Twelve photographs, each twice: the second as a frame later."""
+class CutOuts:
+    """Twelve images, each twice: the second as a frame later. They are put before backgrounds, split by split."""
 
     copied: bool = False
 
@@ -167,6 +171,17 @@ class Photographs:
         for id_ in map(int, ids):
             image_HWC = photograph(id_ // 2)
             yield image_HWC if self.copied or id_ % 2 else a_frame_later(image_HWC), np.ones((96, 96), np.uint8)
+
+
+class Photographs(CutOuts):
+    """The same as they are."""
+
+    @property
+    def glimpses(self) -> dict[str, Glimpse]:
+        ids = [row.id for row in self.samples.rows]
+        everything = Split("all", "given", None, train=(), val=(), test=tuple(ids), fingerprint="")
+        images = (image_HWC for image_HWC, _ in self.for_evaluation(everything, ids))
+        return {id_: glimpse(image_HWC) for id_, image_HWC in zip(ids, images, strict=True)}
 
 
 def of_pairs(**splits: object) -> Definition:
@@ -193,4 +208,4 @@ def test_with_units_there_is_nothing_to_be_said() -> None:
 
 def test_cut_outs_are_not_looked_at() -> None:
     definition = parse({"grid": {"splits": ["random_0"]}, "training": {"batch_size": 2}})
-    assert prepared(definition, Photographs(copied=True), "f").notes == ()
+    assert prepared(definition, CutOuts(copied=True), "f").notes == ()

@@ -13,7 +13,7 @@ from study.errors import StudyError
 from study.first_look.columns import grouped_columns
 from study.first_look.layout import given_of_data, layout_of
 from study.first_look.pairs import describe_pairs
-from study.leaks import leak_notes, leak_problems, leaks_of, likeness_of, near_notes
+from study.leaks import leak_notes, leak_problems, leaks_of, near_notes
 from study.proposals import proposed_toml, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
 from trainers.data.cut_outs.catalogue import STANDIN, Catalogue, locate, read_catalogue
@@ -21,6 +21,7 @@ from trainers.data.cut_outs.contact_sheet import contact_sheet as sheet_of_cut_o
 from trainers.data.cut_outs.reading import check, fingerprint
 from trainers.data.cut_outs.scenes import FEWEST_GROUPS, scene_problems
 from trainers.data.distribution import Counts, describe, distribution_table
+from trainers.data.likeness import likeness
 from trainers.data.pairs.contact_sheet import contact_sheet as sheet_of_pairs
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import refuse_no_folder
@@ -158,12 +159,12 @@ def _describe_pairs(
     notes = [*notes, *survey.notes]
     near: list[tuple[str, str]] = []
     if definition is None and source:
-        near = [*likeness_of(source).near]
+        near = [*likeness(source.glimpses).near]
         notes += near_notes(near)
     if definition and source and not problems:
         problems += split_problems(definition, samples)
         splits = [] if problems else [*make_splits(definition, samples).values()]
-        leaks = leaks_of(definition, source, splits)
+        leaks = leaks_of(source, splits)
         problems += leak_problems(leaks, definition)
         notes += [*split_notes(splits, definition, samples), *leak_notes(leaks, definition)]
     drawn = str(sheet_of_pairs(survey, Path(sheet), _column_of_sheet(samples, definition))) if sheet else None
