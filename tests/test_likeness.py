@@ -152,6 +152,28 @@ def test_the_words_for_it() -> None:
     assert "splits.unit, patient, does not keep them together" in leak_notes(found, allowed)[0]
 
 
+def test_the_column_that_keeps_such_images_together_is_named() -> None:
+    columns = {
+        "a": ("p", 1, 1),
+        "b": ("p", 1, 1),
+        "c": ("p", 1, 2),
+        "d": ("q", 2, 3),
+        "e": ("q", 2, 3),
+        "f": ("r", 3, 4),
+    }
+    columns["g"] = ("r", 3, 4)
+    names = ("patient", "visit", "number")
+    samples = Samples(
+        ("leaf",), tuple(Sample(id_, ("leaf",), dict(zip(names, row, strict=True))) for id_, row in columns.items())
+    )
+    found = list(leaks(FOUND, [DIVIDED], samples))
+    assert [leak.kept_by for leak in found] == ["number", "patient"]
+    (problem,) = leak_problems(found, parse({}))
+    assert 'keep one of them, set splits.unit = "number", a column that all such images share, or set' in str(problem)
+    (note,) = leak_notes(found, parse({"splits": {"unit": "number"}}))
+    assert note.endswith('validated with: set splits.unit = "patient", a column that all such images share')
+
+
 @dataclass
 class CutOuts:
     """Twelve images, each twice: the second as a frame later. They are put before backgrounds, split by split."""

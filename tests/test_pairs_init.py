@@ -18,6 +18,7 @@ from study.definition.file import load
 from study.errors import StudyError
 from study.first_look.columns import propose_pattern
 from study.first_look.sizes import propose_batch_size, propose_size
+from study.prepare import prepare
 from study.splits import make_splits
 from study.terminal.cli import main
 from trainers.data.size import Size
@@ -199,6 +200,52 @@ def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None
     assert set(definition.splits.held_out) == {"patient", "sex"}  # both sides are of one patient
     assert "No split holds out side." in look.notes
     assert look.columns["patient"] == [f"p{number}" for number in range(6)]
+
+
+def alike(root: Path, offsets: Sequence[int], columns: str = "") -> Path:
+    """Images of large patches, of which number and number + 1 differ by that much in one pixel; 24 in all."""
+    names = [f"{'qwertyuiopas'[number // 2]}{number:02d}.png" for number in range(24)]
+    for number, name in enumerate(names):
+        draws = np.random.default_rng(number // 2)
+        image = np.repeat(np.repeat(draws.integers(0, 250, (8, 8, 3)), 64, 0), 64, 1).astype(np.uint8)
+        image[offsets[number % 2], 0, 0] += 1
+        save(root / f"images/{name}", image)
+        save(root / f"masks/{name}", np.tile(np.repeat(np.array([0, 1], np.uint8), 256), (512, 1)))
+    if columns:
+        rows = [f"{name},{number // 2},{number // 12}" for number, name in enumerate(names)]
+        (root / "metadata.csv").write_text("\n".join([columns, *rows]))
+    return root
+
+
+def test_identical_images_at_the_working_size_are_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, target = alike(tmp_path / "set", (1, 0)), tmp_path / "a.toml"
+    asked = ["init", str(root), "--to", str(target)]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "nothing was written" in said
+    assert "test images with an identical image among those trained on or validated with: keep one of them" in said
+    assert not target.exists()
+    assert main([*asked, "--set", "data.allow_copies=true"]) == 0
+    assert "test images with an identical image" in capsys.readouterr().out
+    assert "an identical image" in target.read_text().replace("\n# ", " ")
+
+
+def test_a_column_that_keeps_identical_images_together_becomes_the_unit(tmp_path: Path) -> None:
+    root = alike(tmp_path / "set", (1, 0), "file_name,number,half")
+    look = init(str(root), str(tmp_path / "a.toml"))
+    assert "All identical images share their number: splits.unit = 'number'." in look.notes
+    assert load(str(tmp_path / "a.toml")).splits.unit == "number"
+    assert prepare(load(str(tmp_path / "a.toml"))).notes == ()
+
+
+def test_near_identical_images_are_a_warning_with_its_remedy(tmp_path: Path) -> None:
+    root = alike(tmp_path / "set", (0, 256), "file_name,number,half")
+    look = init(str(root), str(tmp_path / "a.toml"), settings=["training.image_size=512"])
+    (note,) = [note for note in look.notes if "near-identical" in note]
+    assert note.startswith("split random_0 (")
+    assert note.endswith('validated with: set splits.unit = "number", a column that all such images share.')
+    definition = load(str(tmp_path / "a.toml"))
+    assert [f"{each}." for each in prepare(definition).notes] == [note]
 
 
 def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,8 +118,8 @@ def _name_of(root: Path) -> str:
 
 def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition) -> FirstLook:
     seen = look_at_pairs(root, layout.described, given)
-    splits = propose_splits(seen.samples)
-    notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes]
+    splits = propose_splits(seen.samples, seen.likeness, allow_copies=given.data.allow_copies)
+    notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes, *splits.leaks]
     text = pairs_in_toml(
         _name_of(root), _from_file(path, file), layout.why, seen, splits, allow_copies=given.data.allow_copies
     )
@@ -147,6 +147,8 @@ def _column_notes(seen: PairsSeen) -> list[str]:
 def _unit_notes(splits: ProposedSplits) -> list[str]:
     if not splits.unit:
         return []
+    if splits.unit_is_set and splits.keeps_copies:
+        return [f"All identical images share their {splits.unit}: splits.unit = {splits.unit!r}."]
     if splits.unit_is_set:
         return [f"{splits.unit} looks like groups that belong together: splits.unit = {splits.unit!r}."]
     return [f"{splits.unit} looks like groups, but there are too few of them for splits.unit."]

@@ -13,6 +13,7 @@ from study.first_look.columns import propose_pattern
 from study.first_look.sizes import WorkingSize, propose_size, with_given
 from study.first_look.smeared import smeared_problem
 from trainers.data.class_names import IGNORED
+from trainers.data.likeness import Likeness, likeness
 from trainers.data.pairs.columns import table_file, with_columns
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
@@ -43,6 +44,8 @@ class PairsSeen:
     """Everything settled."""
     named: NamedClasses
     samples: Samples
+    likeness: Likeness
+    """Of the images at the working size."""
     sizes: Counter[Size]
     """Of the images, upright."""
     counts: tuple[ClassCount, ...]
@@ -89,6 +92,7 @@ def look_at_pairs(root: Path, described: Pairs, given: Definition) -> PairsSeen:
         described=found.pairs,
         named=found.named,
         samples=survey.samples,
+        likeness=likeness(survey.glimpses),
         sizes=found.sizes,
         counts=tuple(_counts(found.labels, found.seen)),
         working=found.working,

@@ -11,8 +11,10 @@ from study.definition.file import parse
 from study.errors import StudyError
 from study.first_look.columns import grouped_columns
 from study.first_look.sizes import propose_batch_size
+from study.leaks import column_that_keeps, leak_notes, leak_problems, leaks
 from study.proposals import Tested, divides, propose_held_out, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
+from trainers.data.likeness import Likeness
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Samples
 
@@ -27,13 +29,17 @@ class ProposedSplits:
     held_out: dict[str, Tested]
     """By axis."""
     unit: str | None = None
-    """A column that looks like groups."""
+    """A column that looks like groups, or keeps identical images together."""
+    keeps_copies: bool = False
+    """Whether it was taken for the latter."""
     num_random: int = NUM_RANDOM[0]
     unit_is_set: bool = False
     """Whether the splits can be made with it."""
     allow_absent: bool = False
     batch_size: int = 2
     notes: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
+    """The images on both sides of a split that are no reason to refuse it, in sentences."""
 
     @property
     def names(self) -> list[str]:
@@ -48,23 +54,42 @@ class ProposedSplits:
         return {"grid": {"splits": self.names}, "splits": splits, "training": {"batch_size": self.batch_size}}
 
 
-def propose_splits(samples: Samples) -> ProposedSplits:
-    """As many of the held-out splits as can be made, with units if there are any. Raises DataError if none can be."""
+def propose_splits(samples: Samples, looked: Likeness, *, allow_copies: bool = False) -> ProposedSplits:
+    """As many of the held-out splits as can be made, with units if there are any, so that no identical images lie on
+    both sides of one. Raises DataError if none can be.
+
+    :param looked: which images look the same.
+    """
     axes = grouped_columns(samples)
-    held_out = {axis: found for axis in axes if (found := propose_held_out(samples, axis))}
-    unit = proposed_unit(samples)
-    wanted = ProposedSplits(held_out, unit)
+    held_out = {axis: tested for axis in axes if (tested := propose_held_out(samples, axis))}
+    wanted = ProposedSplits(held_out, proposed_unit(samples))
+    keeps_copies = [column_that_keeps(looked.identical, samples)] if looked.identical and not allow_copies else []
+    refused: list[Problem] = []
+    for unit in dict.fromkeys([wanted.unit, *keeps_copies]):
+        fits = _that_fits(replace(wanted, unit=unit, keeps_copies=unit != wanted.unit), samples)
+        definition = parse(fits.as_table() | {"data": {"allow_copies": allow_copies}})
+        splits = make_splits(definition, samples)
+        found = list(leaks(looked, splits.values(), samples))
+        if not (problems := leak_problems(found, definition)):
+            notes = split_notes(splits.values(), definition, samples)
+            notes += [f"No split holds out {axis}" for axis in wanted.held_out if axis not in fits.held_out]
+            return replace(
+                fits,
+                batch_size=propose_batch_size(len(split.train) for split in splits.values()),
+                notes=tuple(f"{note}." for note in notes),
+                leaks=tuple(f"{note}." for note in leak_notes(found, definition)),
+            )
+        refused = refused or problems
+    raise DataError(refused)
+
+
+def _that_fits(wanted: ProposedSplits, samples: Samples) -> ProposedSplits:
+    """As many of the wanted splits as can be made. Raises DataError if none can be."""
     fits = _first_that_fits(wanted, samples, lambda proposed, problems: None)
     fits = fits or _first_that_fits(wanted, samples, _without_those_of)
     if fits is None:
         raise DataError(_problems(replace(wanted, held_out={}, allow_absent=True), samples))
-    definition = parse(fits.as_table())
-    splits = make_splits(definition, samples)
-    notes = [f"{note}." for note in split_notes(splits.values(), definition, samples)]
-    notes += [f"No split holds out {axis}." for axis in wanted.held_out if axis not in fits.held_out]
-    return replace(
-        fits, batch_size=propose_batch_size(len(split.train) for split in splits.values()), notes=tuple(notes)
-    )
+    return fits
 
 
 Mend = Callable[[ProposedSplits, Collection[Problem]], ProposedSplits | None]

@@ -111,16 +111,18 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
     yield "test_share = 0.2"
     yield "validation_share = 0.15"
     if splits.unit and splits.unit_is_set:
-        yield comment(
-            f"Few values of {splits.unit} have several images each, so these are taken for groups that belong "
-            "together: no split divides one."
+        few = (
+            f"Few values of {splits.unit} have several images each, so these are taken for groups that belong together"
         )
+        why = f"All identical images share their {splits.unit}" if splits.keeps_copies else few
+        yield comment(f"{why}: no split divides one.")
         yield f"unit = {as_toml(splits.unit)}"
     elif splits.unit:
         yield comment(f"{splits.unit} looks like groups, but with too few for all splits.")
         yield f"# unit = {as_toml(splits.unit)}"
     else:
         yield '# unit = "patient"  # a column: images that share a value are never divided by a split'
+    yield from map(comment, splits.leaks)
     if splits.allow_absent:
         yield "# Some splits lack a class, whose scores are then undefined there:"
         yield from map(comment, splits.notes)
