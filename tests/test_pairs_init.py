@@ -16,6 +16,7 @@ from study.commands.init import init
 from study.data_set import data_set_of
 from study.definition.file import load
 from study.errors import StudyError
+from study.first_look import waiting
 from study.first_look.columns import propose_pattern
 from study.first_look.sizes import propose_batch_size, propose_size
 from study.prepare import prepare
@@ -246,6 +247,18 @@ def test_near_identical_images_are_a_warning_with_its_remedy(tmp_path: Path) -> 
     assert note.endswith('validated with: set splits.unit = "number", a column that all such images share.')
     definition = load(str(tmp_path / "a.toml"))
     assert [f"{each}." for each in prepare(definition).notes] == [note]
+
+
+def test_where_there_is_much_to_look_at_it_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(waiting, "SECONDS_BETWEEN", 0.0)
+    masks(tmp_path / "set", 0, 1)
+    assert main(["init", str(tmp_path / "set"), "--to", str(tmp_path / "a.toml"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert "Counting the values of masks: 15 of 16 images" in said.err
+    assert "Looking at images: 15 of 16 images" in said.err
+    assert json.loads(said.out)["num_images"] == 16
 
 
 def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from study.first_look.layout import CUT_OUTS_WHY, given_of_data, layout_of
 from study.first_look.pairs import PairsSeen, look_at_pairs
 from study.first_look.splits import ProposedSplits, propose_splits
 from study.first_look.text import cut_outs_in_toml, pairs_in_toml
+from study.first_look.waiting import Tell, silently
 from trainers.data.cut_outs.catalogue import STANDIN, locate, read_catalogue
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import refuse_no_folder
@@ -72,6 +73,7 @@ def init(
     force: bool = False,
     format: str | None = None,
     settings: Iterable[str] = (),
+    tell: Tell = silently,
 ) -> FirstLook:
     """Look at a data set, and write a definition for it.
 
@@ -80,6 +82,7 @@ def init(
     :param force: whether a file that is there may be overwritten.
     :param format: one of FORMATS, where more than one layout fits.
     :param settings: `section.key=value` of the data, such as `data.pairs.ignore=11`, and of their working size.
+    :param tell: called with a line from time to time, where there is much to be looked at.
     :raises StudyError: every problem of the data set, or why nothing can be written. Nothing is written then.
     """
     if not path:
@@ -98,7 +101,7 @@ def init(
         layout = CUT_OUTS_WHY if described is None else described.why
         if described is None and given.training.model_fields_set:
             raise StudyError(f"{printable(path)}: {layout}: change training in the definition once it is written")
-        look = _cut_outs(root, path, file) if described is None else _pairs(root, path, file, described, given)
+        look = _cut_outs(root, path, file) if described is None else _pairs(root, path, file, described, given, tell)
     except DataError as error:
         taken_for = f"{printable(path)}: taken for {layout}, " if layout else f"{printable(path)}: "
         raise StudyError(f"{taken_for}nothing was written: {error}") from None
@@ -116,8 +119,8 @@ def _name_of(root: Path) -> str:
     return name or "study"
 
 
-def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition) -> FirstLook:
-    seen = look_at_pairs(root, layout.described, given)
+def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition, tell: Tell) -> FirstLook:
+    seen = look_at_pairs(root, layout.described, given, tell)
     splits = propose_splits(seen.samples, seen.likeness, allow_copies=given.data.allow_copies)
     notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes, *splits.leaks]
     text = pairs_in_toml(

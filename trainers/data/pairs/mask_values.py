@@ -13,7 +13,7 @@ from trainers.data.decoding import UnusableImage
 from trainers.data.pairs.decoding import MaskPixels, decode_mask
 from trainers.data.pairs.description import MaskValue
 from trainers.data.pairs.label_table import LabelTable
-from trainers.data.pairs.pair import Listing, Pair
+from trainers.data.pairs.pair import Pair
 from trainers.data.pairs.reading import UnusablePair, named, stored_as
 from trainers.data.pairs.survey import in_turn
 from trainers.data.problems import Problem
@@ -56,9 +56,9 @@ class Seen:
         return labels
 
 
-def see_all(listing: Listing) -> list[Seen]:
-    """What each pair holds, in the order of the listing."""
-    return list(in_turn(_see, listing.pairs))
+def see_all(pairs: Iterable[Pair]) -> list[Seen]:
+    """What each pair holds, in their order."""
+    return list(in_turn(_see, pairs))
 
 
 def values_in(seen: Iterable[Seen]) -> list[MaskValue]:

@@ -57,8 +57,11 @@ class Survey:
         self.listing, self.table, self.fitting = listing, table, fitting
         self._found: list[Found] = []
 
-    def look(self, *, with_images: bool = False) -> None:
-        """Open every pair, and decode the masks; of images, if they are not to be decoded, the header alone."""
+    def look(self, pairs: Iterable[Pair] | None = None, *, with_images: bool = False) -> None:
+        """Open every pair, and decode the masks; of images, if they are not to be decoded, the header alone.
+
+        :param pairs: the listing's, where somebody wants to see how they are taken one by one.
+        """
 
         def look_at(pair: Pair) -> Found:
             try:
@@ -68,7 +71,7 @@ class Survey:
             looked = None if contents.image_HWC is None else glimpse(self.fitting.picture(contents.image_HWC))
             return found_in(pair, contents, self.fitting.labels(contents.labels_HW), looked)
 
-        for found in in_turn(look_at, self.listing.pairs):
+        for found in in_turn(look_at, self.listing.pairs if pairs is None else pairs):
             self.add(found)
 
     def add(self, found: Found) -> None:
