@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from odd_data import cut_out_image
 from pair_formats import CLASSES, FORMATS, coloured, palette, plain, save, scenes
 from PIL import Image, ImageDraw
 
@@ -311,8 +312,8 @@ def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(StudyError, match="change training in the definition once it is written"):
-        init("standin", str(tmp_path / "standin.toml"), settings=["training.image_size=64"])
+    with pytest.raises(StudyError, match=r"which are always stretched: leave training.resize out"):
+        init("standin", str(tmp_path / "standin.toml"), settings=["training.resize=pad"])
     look = init("standin", str(tmp_path / "standin.toml"))
     assert look.layout.startswith("cut-outs")
     assert look.columns == {"angle": [0, 30, 60, 90]}
@@ -320,10 +321,54 @@ def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
     assert definition.data.path == "standin"
     assert set(definition.splits.held_out) == {"angle"}
     make_splits(definition, data_set_of(definition).samples())
+    assert len(definition.grid.splits) == 8 + 3
+    assert (definition.training.size, definition.training.batch_size) == (Size(128, 128), 16)
     save(folder / "images/0/x.png", np.zeros((9, 9, 4), np.uint8))
     save(folder / "masks/0/x.png", np.zeros((9, 9, 4), np.uint8))
     with pytest.raises(StudyError, match=r"more than one layout fits.*--format cut-outs.*--format folders"):
         init(str(folder), str(tmp_path / "b.toml"))
+
+
+def cut_outs(root: Path, count: int, size: tuple[int, int]) -> Path:
+    """Two classes of so many objects each before one background."""
+    for number in range(2 * count):
+        path = root / f"{('mug', 'pen')[number % 2]}/0/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cut_out_image(number, size).save(path)
+    (root / "backgrounds").mkdir()
+    cut_out_image(99, size).convert("RGB").save(root / "backgrounds/wall.png")
+    return root
+
+
+def test_of_few_and_wide_cut_outs_a_definition_is_written_that_runs(tmp_path: Path) -> None:
+    root = cut_outs(tmp_path / "set", 3, (96, 192))
+    init(str(root), str(tmp_path / "a.toml"))
+    definition = load(str(tmp_path / "a.toml"))
+    assert (definition.training.size, definition.training.batch_size) == (Size(96, 192), 2)
+    assert definition.splits.shared_backgrounds
+    assert len(prepare(definition).splits) == 8
+    init(str(root), str(tmp_path / "b.toml"), settings=["training.image_size=64"])
+    assert load(str(tmp_path / "b.toml")).training.size == Size(64, 64)
+    speck = np.zeros((96, 192, 4), np.uint8)
+    speck[1, 1] = 255
+    save(root / "mug/0/speck.png", speck)
+    with pytest.raises(StudyError, match="vanishes at 16 x 16 pixels: raise image_size"):
+        init(str(root), str(tmp_path / "c.toml"), settings=["training.image_size=16"])
+
+
+def test_copies_of_cut_outs_can_be_allowed(tmp_path: Path) -> None:
+    root = cut_outs(tmp_path / "set", 3, (96, 192))
+    (root / "mug/0/copy.png").write_bytes((root / "mug/0/0.png").read_bytes())
+    with pytest.raises(StudyError, match=r"set data.allow_copies = true"):
+        init(str(root), str(tmp_path / "a.toml"))
+    init(str(root), str(tmp_path / "a.toml"), settings=["data.allow_copies=true"])
+    assert prepare(load(str(tmp_path / "a.toml"))).definition.data.allow_copies
+
+
+def test_of_very_few_images_one_problem_says_so(tmp_path: Path) -> None:
+    masks(tmp_path / "set", 0, 1, count=3)
+    with pytest.raises(StudyError, match=r"1 problem in the data set: random_0 \(1 sample\): fewer samples are left"):
+        init(str(tmp_path / "set"), str(tmp_path / "a.toml"))
 
 
 def test_images_of_several_shapes_keep_their_aspect(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def describe_data(
         data = definition.data.model_copy(update={"path": path})
         definition = definition.model_copy(update={"data": data})
         if data.pairs is None:
-            return _describe_cut_outs(path, definition, sheet)
+            return _describe_cut_outs(path, definition, sheet, allow_copies=data.allow_copies)
         survey = PairsOfFolder(definition, *listed_pairs(definition, data.pairs)).survey()
         return _describe_pairs(path, survey, definition, sheet)
     except DataError as error:
@@ -115,15 +115,17 @@ def _without_definition(path: str, given: Definition, format: str | None, sheet:
     is_open = format is None and described == Pairs()
     layout = None if is_open and not layouts_of(root) else layout_of(root, format, described)
     if layout is None:  # of what is neither, the problems that it has as cut-outs say most
-        return _describe_cut_outs(path, None, sheet)
+        return _describe_cut_outs(path, None, sheet, allow_copies=given.data.allow_copies)
     found = describe_pairs(root, layout.described, given)
     what = f"Taken for {layout.why}. Without a definition classes and columns are proposed; study init writes them down"
     return _describe_pairs(path, found.survey, None, sheet, notes=[f"{what}.", *found.named.notes])
 
 
-def _describe_cut_outs(path: str, definition: Definition | None, sheet: str | Path | None) -> DataReport:
+def _describe_cut_outs(
+    path: str, definition: Definition | None, sheet: str | Path | None, *, allow_copies: bool
+) -> DataReport:
     catalogue = read_catalogue(path)
-    problems = check(catalogue, allow_copies=definition is not None and definition.data.allow_copies)
+    problems = check(catalogue, allow_copies=allow_copies)
     samples = catalogue.samples
     notes: list[str] = []
     if definition and samples.rows:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from study.definition.keys import as_toml
 from study.first_look.pairs import PairsSeen
+from study.first_look.sizes import WorkingSize
 from study.first_look.splits import ProposedSplits
 from study.proposals import held_out_in_toml
 from trainers.printable import counted, printable
@@ -37,27 +38,15 @@ def pairs_in_toml(
 
     :param path: of the data set, as it is to stand there.
     """
-    lines = [
-        comment(f"Written by study init: {layout}."),
-        comment(f"{counted(len(seen.samples.rows), 'image')}. Every key is explained by `study keys`."),
-        f"name = {as_toml(name)}",
-        "seed = 0",
-        "",
-        "[data]",
-        f"path = {as_toml(path)}",
-        *["allow_copies = true"] * allow_copies,
-        "",
-        *_data(seen),
-        "",
-        *_grid(splits),
-        "",
-        *_splits(splits),
-        "",
-        *_training(seen, splits),
-        "",
-        _SEARCH,
-    ]
-    return "\n".join(lines) + "\n"
+    images = f"{counted(len(seen.samples.rows), 'image')}."
+    resize = f'resize = "{seen.working.resize}"  # {seen.working.resize_why}'
+    return _definition(
+        _head(name, path, layout, images, allow_copies=allow_copies),
+        _data(seen),
+        _grid(splits),
+        _splits(splits),
+        _training([_image_size(seen.working), resize], splits),
+    )
 
 
 def comment(text: str) -> str:
@@ -110,6 +99,8 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
     yield "[splits]"
     yield "test_share = 0.2"
     yield "validation_share = 0.15"
+    if splits.shared_backgrounds:
+        yield "shared_backgrounds = true  # fewer than three groups: none can be held out"
     if splits.unit and splits.unit_is_set:
         few = (
             f"Few values of {splits.unit} have several images each, so these are taken for groups that belong together"
@@ -133,13 +124,16 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
         yield from held_out_in_toml(axis, tested)
 
 
-def _training(seen: PairsSeen, splits: ProposedSplits) -> Iterable[str]:
-    working = seen.working
+def _image_size(working: WorkingSize) -> str:
+    why = comment(f"Height and width (one number: a square): {working.why}.")
+    return f"{why}\nimage_size = {working.in_toml}"
+
+
+def _training(size: Iterable[str], splits: ProposedSplits) -> list[str]:
+    """:param size: the working size, and how images get to it."""
     return [
         "[training]",
-        comment(f"Height and width (one number: a square): {working.why}."),
-        f"image_size = {working.in_toml}",
-        f'resize = "{working.resize}"  # {working.resize_why}',
+        *size,
         "epochs = 32",
         comment(
             "Fits the number of training images: at least four steps an epoch in every split, if there are enough."
@@ -149,27 +143,28 @@ def _training(seen: PairsSeen, splits: ProposedSplits) -> Iterable[str]:
     ]
 
 
-def cut_outs_in_toml(name: str, path: str, proposal: str) -> str:
-    """The definition of a study of cut-outs.
+def cut_outs_in_toml(
+    name: str, path: str, layout: str, working: WorkingSize, splits: ProposedSplits, *, allow_copies: bool
+) -> str:
+    """The definition of a study of cut-outs."""
+    return _definition(
+        _head(name, path, layout, allow_copies=allow_copies),
+        _grid(splits),
+        _splits(splits),
+        _training([_image_size(working)], splits),
+    )
 
-    :param proposal: sections of splits.
-    """
-    lines = [
-        comment("Written by study init: cut-outs in class folders and angle folders, and backgrounds."),
-        f"name = {as_toml(name)}",
-        "seed = 0",
-        "",
-        "[data]",
-        f"path = {as_toml(path)}",
-        "",
-        "[training]",
-        "image_size = 128",
-        "epochs = 32",
-        "batch_size = 16",
-        "learning_rate = 1e-3",
-        "",
-        _SEARCH,
-        "",
-        proposal,
-    ]
-    return "\n".join(lines) + "\n"
+
+def _definition(*sections: Iterable[str]) -> str:
+    return "\n\n".join(["\n".join(section) for section in (*sections, [_SEARCH])]) + "\n"
+
+
+def _head(name: str, path: str, layout: str, *counted: str, allow_copies: bool) -> Iterator[str]:
+    yield comment(f"Written by study init: {layout}.")
+    yield comment(" ".join([*counted, "Every key is explained by `study keys`."]))
+    yield f"name = {as_toml(name)}"
+    yield "seed = 0"
+    yield ""
+    yield "[data]"
+    yield f"path = {as_toml(path)}"
+    yield from ["allow_copies = true"] * allow_copies

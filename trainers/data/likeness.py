@@ -53,6 +53,9 @@ class Likeness:
     """Pairs of ids, in the order of the images; identical ones are not among them."""
 
 
+NOTHING_ALIKE = Likeness((), (), ())
+
+
 def glimpse(image_HWC: Pixels) -> Glimpse:
     """Of an image (RGB) of any size."""
     image_HWC = np.ascontiguousarray(image_HWC)
