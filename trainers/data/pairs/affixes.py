@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from trainers.data.pairs.channels import FIRST, channel_of
 from trainers.data.pairs.description import Pairs
 
 _MOST_IMAGES, _MOST_MASKS = 500, 2000
@@ -63,6 +64,8 @@ def affixes_of(images: Sequence[str], masks: Sequence[str]) -> list[OfBoth]:
         return [best]
     found = {best: _paired(of_images[best[0]], of_masks[best[1]])}
     for pair in others:
+        if best[0].suffix == FIRST and channel_of(pair[0].suffix):
+            continue  # further channels of the same images
         images_of, masks_of = _paired(of_images[pair[0]], of_masks[pair[1]])
         if all(images_of.isdisjoint(known) or masks_of.isdisjoint(more) for known, more in found.values()):
             found[pair] = images_of, masks_of

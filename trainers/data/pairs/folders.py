@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from trainers.data.pairs.affixes import NO_AFFIXES, Affixes, described_affixes
+from trainers.data.pairs.channels import (
+    FIRST,
+    MOST,
+    NO_FIRST_CHANNEL,
+    NO_SUCH_CHANNEL,
+    TOO_MANY,
+    as_one_image,
+    channel_of,
+)
 from trainers.data.pairs.class_lists import read_class_list
 from trainers.data.pairs.decoding import SMEARED
 from trainers.data.pairs.description import Pairs
@@ -20,7 +30,6 @@ _JPEG = (".jpg", ".jpeg")
 NO_MASK = "an image without a mask: add the mask, or remove the image"
 NO_IMAGE = "a mask without an image: add the image, or remove the mask"
 TWICE = "the name differs from another only by its ending: rename one, or remove it"
-CHANNELS = "channels in files of their own are not read: save the image as one file"
 
 
 def list_folders(root: Path, described: Pairs) -> Listing:
@@ -54,12 +63,15 @@ class _Folders:
     def __post_init__(self) -> None:
         self._no_images: list[Path] = []
         self._not_asked: list[Path] = []
+        self._channels: dict[str, dict[str, Path]] = defaultdict(dict)
+        """Of an image, by what it shares with its mask: those in files of their own, without the first."""
         self._images: dict[str, Path] = {}
         self._masks: dict[str, Path] = {}
         images, masks = self._files()
         of_images, of_masks = described_affixes(self.described)
         self._images = self._once(self._by_name(images, self.part.images, of_images))
         self._masks = self._once(self._by_name(masks, self.part.masks, of_masks))
+        self._further = sorted({channel for channels in self._channels.values() for channel in channels})
 
     def pairs(self) -> Iterator[Pair]:
         """Those that are whole; the rest is reported."""
@@ -74,10 +86,16 @@ class _Folders:
         self._not_asked += sorted(unlabelled)
         for name, image in kept.items():
             mask = self._masks.get(name)
+            self._check_channels(name, image)
             if mask is None and image not in unlabelled:
                 self.walk.report(image, NO_MASK)
             elif mask is not None:
                 yield self._pair(name, image, mask, (listed or {}).get(name, {}))
+        if len(self._further) >= MOST:
+            self.walk.report(self.part.images, TOO_MANY, f"{FIRST} to {self._further[-1]}")
+        for name in self._channels.keys() - self._images.keys():
+            for channel in self._channels[name].values():
+                self.walk.report(channel, NO_FIRST_CHANNEL)
         for name, mask in self._masks.items():
             if name not in self._images:
                 self.walk.report(mask, NO_IMAGE)
@@ -88,17 +106,21 @@ class _Folders:
         """What was passed over."""
         if self._no_images:
             yield f"{_files(self._no_images, self.walk.root)} passed over: no image files"
+        if self._further:
+            channels, colours = [FIRST, *self._further], ("red", "green", "blue")
+            become = ", ".join(f"{channel} is {colour}" for channel, colour in zip(channels, colours, strict=False))
+            yield f"Channels in files of their own become the colours of one image: {become}"
         if self._not_asked:
             yield f"{_files(self._not_asked, self.walk.root)} passed over: images that are not asked for"
 
     def _pair(self, name: str, image: Path, mask: Path, values: Mapping[str, str]) -> Pair:
-        folder = name.rpartition("/")[0]
+        folder, further = name.rpartition("/")[0], name in self._channels
         own_name = image.stem.removesuffix(self.described.image_suffix)
         return Pair(
             id=self.part.id_of(f"{folder}/{own_name}" if folder else own_name),
             image_place=place_of(image, self.walk.root),
             mask_place=place_of(mask, self.walk.root),
-            image=image.read_bytes,
+            image=partial(as_one_image, [image, *self._channels[name].values()]) if further else image.read_bytes,
             mask=mask.read_bytes,
             values={**self.part.values, **values},
         )
@@ -124,11 +146,17 @@ class _Folders:
             name = affixes.shared(path.relative_to(folder).with_suffix("").as_posix())
             if name is not None:
                 found[name].append(path)
-            elif affixes.suffix == "_0000" and path.stem[-5:-4] == "_" and path.stem[-4:].isdigit():
-                self.walk.report(path, CHANNELS)
+            elif affixes.suffix == FIRST and (channel := channel_of(path.stem)):
+                name = affixes._replace(suffix=channel).shared(path.relative_to(folder).with_suffix("").as_posix())
+                self._channels[name or path.stem][channel] = path
             else:
                 self._not_asked.append(path)
         return dict(found)
+
+    def _check_channels(self, name: str, image: Path) -> None:
+        missing = [channel for channel in self._further if channel not in self._channels.get(name, {})]
+        if missing:
+            self.walk.report(image, NO_SUCH_CHANNEL, ", ".join(missing))
 
     def _once(self, by_name: dict[str, list[Path]]) -> dict[str, Path]:
         for first, *others in by_name.values():
