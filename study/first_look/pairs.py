@@ -15,7 +15,7 @@ from study.first_look.smeared import smeared_problem
 from study.first_look.waiting import Tell, silently, with_progress
 from trainers.data.class_names import IGNORED
 from trainers.data.likeness import Likeness, likeness
-from trainers.data.pairs.columns import table_file, with_columns
+from trainers.data.pairs.columns import metadata_place, with_columns
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import LabelTable
@@ -110,8 +110,7 @@ def describe_pairs(root: Path, described: Pairs, given: Definition, tell: Tell =
         described = described.model_copy(update={"columns": pattern.text})
         listing = with_columns(listing, root, described)
         listing = replace(listing, problems=tuple(dict.fromkeys(listing.problems)))  # those of a table come again
-    if table := table_file(root, described):
-        described = described.model_copy(update={"metadata": table.relative_to(root).as_posix()})
+    described = described.model_copy(update={"metadata": metadata_place(root, described, listing.pairs)})
     seen = see_all(with_progress(listing.pairs, "Counting the values of masks", tell))
     problems = list(dict.fromkeys([*listing.problems, *(each.problem for each in seen if each.problem)]))
     if not any(each.size for each in seen):

@@ -78,7 +78,8 @@ class Pairs(Section):
     ignore: tuple[MaskValue, ...] = ()
     """Values of pixels that enter neither loss nor counts, such as 255."""
     metadata: Place | None = None
-    """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one."""
+    """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one. With {part} each
+    part has a table of its own, such as {part}/metadata.csv."""
     columns: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """Columns that stand in the images' places, such as "{patient}/{visit}_{number}"."""
 
