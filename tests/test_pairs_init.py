@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tomllib
 from collections.abc import Sequence
@@ -149,6 +150,33 @@ def test_smeared_masks_are_refused_in_one_problem(tmp_path: Path) -> None:
         save(mask, large.resize((128, 96), Image.Resampling.BILINEAR))
     with pytest.raises(StudyError, match=r"1 problem .*masks/a_00.png.* and 1 more: .*2 have 9\d% .* look smeared"):
         init(str(root), str(tmp_path / "set.toml"))
+
+
+@pytest.mark.parametrize(("quality", "expected"), [(60, "a mask whose compression smears"), (100, "they look smeared")])
+def test_masks_of_colours_that_were_compressed_are_refused(tmp_path: Path, quality: int, expected: str) -> None:
+    """Saved as PNG, after a JPEG: few values a mask are told of all masks at once, very many of each."""
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(256, 320))
+    for number, mask in enumerate(sorted((root / "masks").iterdir())):
+        drawn = Image.new("RGB", (320, 256))
+        draw = ImageDraw.Draw(drawn)
+        for place, colour in enumerate(("#ff0000", "#00ff00", "#ffff00")):
+            draw.ellipse((20 + 90 * place, 30 + 20 * number, 100 + 90 * place, 180), fill=colour)
+        content = io.BytesIO()
+        drawn.save(content, "JPEG", quality=quality, subsampling=0)
+        save(mask, Image.open(content))
+    with pytest.raises(StudyError, match=expected):
+        init(str(root), str(tmp_path / "set.toml"))
+
+
+def test_many_colours_of_rare_classes_are_not_taken_for_smeared(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(256, 320))
+    for mask in (root / "masks").iterdir():
+        colours = np.zeros((256, 320, 3), np.uint8)
+        colours[:60] = (128, 0, 0)
+        for number in range(60):  # as PASCAL VOC's are: far from each other
+            colours[100 + number, :9] = (32 * (number % 4), 64 * (number // 4 % 4), 64 * (number // 16))
+        save(mask, colours)
+    init(str(root), str(tmp_path / "set.toml"))
 
 
 @pytest.mark.parametrize("values", [range(14), [0, *range(1, 13), 255], range(0, 240, 20)])
