@@ -83,7 +83,7 @@ def leak_problems(found: Iterable[Leak], definition: Definition) -> list[Problem
     if definition.data.allow_copies:
         return []
     return [
-        leak.as_problem(f"keep one of them, {_unit_to_set(leak)}, or set data.allow_copies = true")
+        leak.as_problem(f"keep one of them, {_unit_to_set(leak.kept_by)}, or set data.allow_copies = true")
         for leak in found
         if leak.is_identical
     ]
@@ -94,19 +94,21 @@ def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
     unit = definition.splits.unit
     not_kept = f"splits.unit, {unit}, does not keep them together"
     shown = [leak for leak in found if not leak.is_identical or definition.data.allow_copies]
-    return in_lines(leak.as_problem(_unit_to_set(leak) if unit is None or leak.kept_by else not_kept) for leak in shown)
+    return in_lines(
+        leak.as_problem(_unit_to_set(leak.kept_by) if unit is None or leak.kept_by else not_kept) for leak in shown
+    )
 
 
-def _unit_to_set(leak: Leak) -> str:
-    if leak.kept_by is None:
+def _unit_to_set(column: str | None) -> str:
+    if column is None:
         return "set splits.unit to a column that they share"
-    return f'set splits.unit = "{leak.kept_by}", a column that all such images share'
+    return f'set splits.unit = "{column}", a column that all such images share'
 
 
-def near_notes(near: Sequence[tuple[str, str]]) -> list[str]:
+def near_notes(near: Sequence[tuple[str, str]], samples: Samples) -> list[str]:
     """What near-identical images mean for splits that are still to be made."""
     what = (
-        "near-identical images, of which a split that divides them tests one beside the other that it trained on: set "
-        "splits.unit to a column that they share"
+        "near-identical images, of which a split that divides them tests one beside the other that it trained on: "
+        f"{_unit_to_set(column_that_keeps(near, samples))}"
     )
     return in_lines(Problem(f"{one} and {other}", what) for one, other in near)

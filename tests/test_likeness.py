@@ -13,7 +13,7 @@ from PIL import Image
 from study.definition import Definition
 from study.definition.file import parse
 from study.errors import StudyError
-from study.leaks import leak_notes, leak_problems, leaks
+from study.leaks import leak_notes, leak_problems, leaks, near_notes
 from study.prepare import prepared
 from trainers.data import likeness as module
 from trainers.data.cut_outs.catalogue import read_catalogue
@@ -170,6 +170,8 @@ def test_the_column_that_keeps_such_images_together_is_named() -> None:
     assert [leak.kept_by for leak in found] == ["number", "patient"]
     (problem,) = leak_problems(found, parse({}))
     assert 'keep one of them, set splits.unit = "number", a column that all such images share, or set' in str(problem)
+    (of_all,) = near_notes(FOUND.near, samples)
+    assert of_all.endswith('that it trained on: set splits.unit = "patient", a column that all such images share')
     (note,) = leak_notes(found, parse({"splits": {"unit": "number"}}))
     assert note.endswith('validated with: set splits.unit = "patient", a column that all such images share')
 

@@ -162,7 +162,7 @@ def _describe_pairs(
     near: list[tuple[str, str]] = []
     if definition is None and source:
         near = [*likeness(source.glimpses).near]
-        notes += near_notes(near)
+        notes += near_notes(near, samples)
     if definition and source and not problems:
         problems += split_problems(definition, samples)
         splits = [] if problems else [*make_splits(definition, samples).values()]
