@@ -1,4 +1,4 @@
-"""Masks whose values run into each other, as at smoothed edges or by compression: most of what they hold is no class."""
+"""Masks whose values run into each other, as at smoothed edges: most of what they hold is no class."""
 
 from __future__ import annotations
 
