@@ -232,6 +232,13 @@ def test_where_two_names_fit_it_is_asked_which(tmp_path: Path, patterns: list[st
     assert getattr(settled(tmp_path, Pairs.model_validate({key: other})), key) == other
 
 
+def test_numbered_masks_are_no_channels(tmp_path: Path) -> None:
+    write(tmp_path, ["images/{}.png", "masks/{}_0000.png", "masks/{}_0001.png"], 3)
+    listing = list_pairs(tmp_path, Pairs(format="folders", images="images", masks="masks", mask_suffix="_0000"))
+    assert [pair.mask_place for pair in listing.pairs] == [f"masks/{number}_0000.png" for number in range(3)]
+    assert listing.notes == ("masks/0_0001.png and 2 more files passed over: images that are not asked for",)
+
+
 def test_in_folders_that_are_given_names_are_looked_at_too(tmp_path: Path) -> None:
     write(tmp_path, ["photos/p_{}.jpg", "drawn/d_{}.png"])
     found = settled(tmp_path, Pairs(images="photos", masks="drawn"))

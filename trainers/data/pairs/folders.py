@@ -69,7 +69,7 @@ class _Folders:
         self._masks: dict[str, Path] = {}
         images, masks = self._files()
         of_images, of_masks = described_affixes(self.described)
-        self._images = self._once(self._by_name(images, self.part.images, of_images))
+        self._images = self._once(self._by_name(images, self.part.images, of_images, have_channels=True))
         self._masks = self._once(self._by_name(masks, self.part.masks, of_masks))
         self._further = sorted({channel for channels in self._channels.values() for channel in channels})
 
@@ -86,14 +86,14 @@ class _Folders:
         self._not_asked += sorted(unlabelled)
         for name, image in kept.items():
             mask = self._masks.get(name)
-            self._check_channels(name, image)
             if mask is None and image not in unlabelled:
                 self.walk.report(image, NO_MASK)
             elif mask is not None:
+                self._check_channels(name, image)
                 yield self._pair(name, image, mask, (listed or {}).get(name, {}))
         if len(self._further) >= MOST:
             self.walk.report(self.part.images, TOO_MANY, f"{FIRST} to {self._further[-1]}")
-        for name in self._channels.keys() - self._images.keys():
+        for name in sorted(self._channels.keys() - self._images.keys()):
             for channel in self._channels[name].values():
                 self.walk.report(channel, NO_FIRST_CHANNEL)
         for name, mask in self._masks.items():
@@ -114,13 +114,14 @@ class _Folders:
             yield f"{_files(self._not_asked, self.walk.root)} passed over: images that are not asked for"
 
     def _pair(self, name: str, image: Path, mask: Path, values: Mapping[str, str]) -> Pair:
-        folder, further = name.rpartition("/")[0], name in self._channels
+        folder = name.rpartition("/")[0]
+        channels = [path for _, path in sorted(self._channels.get(name, {}).items())]
         own_name = image.stem.removesuffix(self.described.image_suffix)
         return Pair(
             id=self.part.id_of(f"{folder}/{own_name}" if folder else own_name),
             image_place=place_of(image, self.walk.root),
             mask_place=place_of(mask, self.walk.root),
-            image=partial(as_one_image, [image, *self._channels[name].values()]) if further else image.read_bytes,
+            image=partial(as_one_image, [image, *channels]) if channels else image.read_bytes,
             mask=mask.read_bytes,
             values={**self.part.values, **values},
         )
@@ -138,7 +139,9 @@ class _Folders:
         self._no_images += [path for path in files if not is_image(path)]
         return [path for path in files if is_image(path)]
 
-    def _by_name(self, files: Iterable[Path], folder: Path, affixes: Affixes) -> dict[str, list[Path]]:
+    def _by_name(
+        self, files: Iterable[Path], folder: Path, affixes: Affixes, *, have_channels: bool = False
+    ) -> dict[str, list[Path]]:
         """Files by what image and mask share of their places in the folder; those without the affixes are passed
         over."""
         found = defaultdict(list)
@@ -146,7 +149,7 @@ class _Folders:
             name = affixes.shared(path.relative_to(folder).with_suffix("").as_posix())
             if name is not None:
                 found[name].append(path)
-            elif affixes.suffix == FIRST and (channel := channel_of(path.stem)):
+            elif have_channels and affixes.suffix == FIRST and (channel := channel_of(path.stem)):
                 name = affixes._replace(suffix=channel).shared(path.relative_to(folder).with_suffix("").as_posix())
                 self._channels[name or path.stem][channel] = path
             else:
