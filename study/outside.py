@@ -209,7 +209,7 @@ def _source_of(top: str, folders: Iterable[Path], *, must_be_there: bool) -> tup
         if spec.submodule_search_locations is None:
             return origins[0].parent, origins[:1]
         package = Path(next(iter(spec.submodule_search_locations)))
-        return package.parent, sorted(package.rglob("*.py"))
+        return package.parent, sorted(path for path in package.rglob("*.py") if path.is_file())
     if must_be_there:
         where = ", ".join(map(str, folders)) or "no folder is named in resources.modules"
         raise StudyError(f"there is no module {top}: it is not installed, and not in {where}")

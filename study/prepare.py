@@ -88,7 +88,7 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
 def _prepared(
     definition: Definition, splits: dict[str, Split], outside: Outside, source: Source, data_fingerprint: str
 ) -> Prepared:
-    leaks = leaks_of(definition, source, splits.values())
+    leaks = leaks_of(source, splits.values())
     if problems := leak_problems(leaks, definition):
         raise StudyError(listed(problems, " in the splits"))
     notes = (*split_notes(splits.values(), definition, source.samples), *leak_notes(leaks, definition))

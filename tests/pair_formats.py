@@ -114,6 +114,13 @@ def nnunet(root: Path, made: Scenes) -> None:
     (root / "dataset.json").write_text(json.dumps(about))
 
 
+def nnunet_channels(root: Path, made: Scenes) -> None:
+    nnunet(root, made)
+    for name, (image, _) in made.items():
+        for channel in range(3):
+            save(root / f"imagesTr/{name}_{channel:04d}.png", image[..., channel])
+
+
 def voc_of_cvat(root: Path, made: Scenes) -> None:
     for name, (image, labels) in made.items():
         save(root / f"JPEGImages/{name}.png", image)
@@ -204,6 +211,7 @@ FORMATS: dict[str, Callable[[Path, Scenes], None]] = {
     "a folder a part": a_folder_a_part,
     "CamVid": camvid,
     "nnU-Net": nnunet,
+    "nnU-Net, channels in files of their own": nnunet_channels,
     "CVAT": voc_of_cvat,
     "labelme": labelme,
     "labelme with labels.txt": labelme_labels,

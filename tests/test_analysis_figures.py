@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -69,6 +70,42 @@ def test_dots_are_the_scores_and_the_bar_is_the_interval() -> None:
     bars = [x for x, y in lines(figure, "None") if y[0] == y[1] and x != [0, 1]]  # not the rule above macro
     np.testing.assert_allclose(bars, found.loc[named, ["mean_low", "mean_high"]].to_numpy(float))
     assert Counter(texts(figure)) == Counter(["0", "1", "2"] * 9)
+
+
+def test_every_kind_of_split_has_a_colour_and_a_mark_of_its_own() -> None:
+    kinds = {
+        "random_0": "random",
+        "rot_0": "held_out",
+        "fold_0": "fold",
+        "given_1": "given",
+        "matched_rot_0": "matched",
+    }
+    rows = [
+        {"model": "icnet", "loss": "ce", "split": split, "split_kind": kind, "axis": "angle" * (kind == "held_out")}
+        | {"seed": 0, "averaging": "ew", "class": "mug", "dice": 0.1 + place / 10}
+        for place, (split, kind) in enumerate(kinds.items())
+    ]
+    axes = figures.dots(pd.DataFrame(rows), *OURS, "ew").axes[0]
+    shown = {text.get_text(): text.get_color() for text in axes.texts}
+    assert list(shown) == ["0", "f0", "g1", "m0"]
+    legend = axes.get_legend()
+    assert legend is not None
+    named = {
+        label.get_text(): line.get_color() for label, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+    }
+    assert list(named.values()) == [drawing.OF_RANDOM, *shown.values()]
+    assert len(set(named.values())) == 5
+    assert [name.split(",")[0] for name in named] == [
+        *("random split", "held-out angle split", "fold", "given split", "matched split")
+    ]
+
+
+def test_colours_can_be_read_on_white_and_on_black() -> None:
+    kinds = [("random", ""), ("held_out", "angle"), ("fold", ""), ("given", ""), ("matched", "")]
+    for colour in drawing.colours_of(kinds).values():
+        light = luminance(to_rgb(colour))
+        assert 1.05 / (light + 0.05) >= 3  # large or bold text, WCAG 2
+        assert (light + 0.05) / 0.05 >= 3
 
 
 def test_slopes_end_at_the_rotation_scores() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,18 @@ def test_what_is_wrong_with_a_column_is_named(samples: Samples, words: list[str]
     with pytest.raises(StudyError) as caught:
         make_splits(by_column(), samples)
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    splits = {"given": {"file": str(path)}}
+    with pytest.raises(StudyError, match=f"splits.given.file: {path} cannot be read: no regular file"):
+        make_splits(parse({"grid": {"splits": ["given_0"]}, "splits": splits}), SAMPLES)
 
 
 @pytest.mark.parametrize(

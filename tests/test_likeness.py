@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -13,15 +13,19 @@ from PIL import Image
 from study.definition import Definition
 from study.definition.file import parse
 from study.errors import StudyError
-from study.leaks import leak_notes, leak_problems, leaks
+from study.leaks import leak_notes, leak_problems, leaks, near_notes
 from study.prepare import prepared
 from trainers.data import likeness as module
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.cut_outs.reading import read_object
-from trainers.data.likeness import LIKE_FROM, Likeness, likeness
+from trainers.data.likeness import LIKE_FROM, Glimpse, Likeness, glimpse
 from trainers.data.pixels import Pixels
 from trainers.data.split import Split
 from trainers.data.table import Sample, Samples
+
+
+def likeness(images: Iterable[tuple[str, Pixels]]) -> Likeness:
+    return module.likeness({id_: glimpse(image_HWC) for id_, image_HWC in images})
 
 
 def photograph(number: int, size: int = 96) -> Pixels:
@@ -148,9 +152,33 @@ def test_the_words_for_it() -> None:
     assert "splits.unit, patient, does not keep them together" in leak_notes(found, allowed)[0]
 
 
+def test_the_column_that_keeps_such_images_together_is_named() -> None:
+    columns = {
+        "a": ("p", 1, 1),
+        "b": ("p", 1, 1),
+        "c": ("p", 1, 2),
+        "d": ("q", 2, 3),
+        "e": ("q", 2, 3),
+        "f": ("r", 3, 4),
+    }
+    columns["g"] = ("r", 3, 4)
+    names = ("patient", "visit", "number")
+    samples = Samples(
+        ("leaf",), tuple(Sample(id_, ("leaf",), dict(zip(names, row, strict=True))) for id_, row in columns.items())
+    )
+    found = list(leaks(FOUND, [DIVIDED], samples))
+    assert [leak.kept_by for leak in found] == ["number", "patient"]
+    (problem,) = leak_problems(found, parse({}))
+    assert 'keep one of them, set splits.unit = "number", a column that all such images share, or set' in str(problem)
+    (of_all,) = near_notes(FOUND.near, samples)
+    assert of_all.endswith('that it trained on: set splits.unit = "patient", a column that all such images share')
+    (note,) = leak_notes(found, parse({"splits": {"unit": "number"}}))
+    assert note.endswith('validated with: set splits.unit = "patient", a column that all such images share')
+
+
 @dataclass
-class Photographs:
-    """Twelve photographs, each twice: the second as a frame later."""
+class CutOuts:
+    """Twelve images, each twice: the second as a frame later. They are put before backgrounds, split by split."""
 
     copied: bool = False
 
@@ -167,6 +195,17 @@ class Photographs:
         for id_ in map(int, ids):
             image_HWC = photograph(id_ // 2)
             yield image_HWC if self.copied or id_ % 2 else a_frame_later(image_HWC), np.ones((96, 96), np.uint8)
+
+
+class Photographs(CutOuts):
+    """The same as they are."""
+
+    @property
+    def glimpses(self) -> dict[str, Glimpse]:
+        ids = [row.id for row in self.samples.rows]
+        everything = Split("all", "given", None, train=(), val=(), test=tuple(ids), fingerprint="")
+        images = (image_HWC for image_HWC, _ in self.for_evaluation(everything, ids))
+        return {id_: glimpse(image_HWC) for id_, image_HWC in zip(ids, images, strict=True)}
 
 
 def of_pairs(**splits: object) -> Definition:
@@ -193,4 +232,4 @@ def test_with_units_there_is_nothing_to_be_said() -> None:
 
 def test_cut_outs_are_not_looked_at() -> None:
     definition = parse({"grid": {"splits": ["random_0"]}, "training": {"batch_size": 2}})
-    assert prepared(definition, Photographs(copied=True), "f").notes == ()
+    assert prepared(definition, CutOuts(copied=True), "f").notes == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -174,6 +175,8 @@ def test_a_package_is_taken_whole(tmp_path: Path) -> None:
     for name in modules:
         (package / name).write_text("")
     (package / "notes.txt").write_text("no code")
+    os.mkfifo(package / "pipe.py")  # it would be waited for
+    (package / "folder.py").mkdir()
     found = outside_of(parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}}))
     assert set(found.files) == {f"mypkg/{name}" for name in modules}
 

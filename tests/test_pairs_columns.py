@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pair_formats import a_folder_a_part, encoded, save, scenes, voc_of_cvat
 
+from trainers.data.pairs.columns import metadata_place
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import list_pairs
 from trainers.data.pairs.pattern import Pattern, as_values
@@ -110,6 +112,30 @@ def test_a_table_of_another_name_and_a_pattern_come_together(tmp_path: Path) -> 
     listing = list_pairs(root, Pairs(metadata="about.csv", columns="{patient}_{visit}"))
     assert listing.problems == ()
     assert listing.pairs[1].values == {"patient": "b", "visit": 2, "site": "south"}
+
+
+def in_parts(root: Path, place: str, names: Sequence[str], tables: str) -> Path:
+    for part in ("train", "val"):
+        for name in names:
+            save(root / f"{place.format(part, 'images')}/{name}.png", np.zeros((4, 4, 3), np.uint8))
+            save(root / f"{place.format(part, 'masks')}/{name}.png", np.zeros((4, 4), np.uint8))
+        rows = [f"{'images/' if tables == '{}' else ''}{name}.png,{part[0]}{name}" for name in names]
+        (root / tables.format(part) / "metadata.csv").write_text("\n".join(["file_name,patient", *rows]))
+    return root
+
+
+@pytest.mark.parametrize(("place", "tables"), [("{}/{}", "{}"), ("{}/{}", "{}/images"), ("{1}/{0}", "images/{}")])
+def test_tables_in_the_folders_of_parts_are_read(tmp_path: Path, place: str, tables: str) -> None:
+    root = in_parts(tmp_path, place, ["a", "b"], tables)
+    images = place.format("{part}", "images") if place == "{}/{}" else "images/{part}"
+    described = Pairs(format="folders", images=images, masks=images.replace("images", "masks"))
+    listing = list_pairs(root, described)
+    assert listing.problems == ()
+    assert [pair.values["patient"] for pair in listing.pairs] == ["ta", "tb", "va", "vb"]
+    assert metadata_place(root, described, listing.pairs) == f"{tables.format('{part}')}/metadata.csv"
+    (root / tables.format("val") / "metadata.csv").unlink()
+    (problem, *_) = list_pairs(root, described).problems
+    assert str(problem).startswith(f"{tables.format('val')}/metadata.csv: no table of columns: it cannot be read")
 
 
 def test_a_pipe_is_no_table(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pair_formats import CLASSES, FORMATS, scenes
+from pair_formats import CLASSES, FORMATS, save, scenes
 
 from trainers.data.pairs.decoding import MaskPixels, decode_image, decode_mask
 from trainers.data.pairs.description import Pairs
@@ -31,6 +31,21 @@ def label_maps(listing: Listing, described: Pairs | None = None) -> dict[str, np
             mask = decode_mask(pair.mask())
         found[pair.id] = table.labels_of(mask)
     return found
+
+
+def test_of_two_channels_of_16_bits_blue_is_black(tmp_path: Path) -> None:
+    made = scenes()
+    FORMATS["nnU-Net"](tmp_path, made)
+    for name, (image_HWC, _) in made.items():
+        for channel in range(2):
+            save(tmp_path / f"imagesTr/{name}_{channel:04d}.png", image_HWC[..., channel].astype(np.uint16) * 257)
+    listing = list_pairs(tmp_path, Pairs())
+    said = "Channels in files of their own become the colours of one image: _0000 is red, _0001 is green"
+    assert said in listing.notes
+    for pair in listing.pairs:
+        expected = made[pair.id][0].copy()
+        expected[..., 2] = 0
+        np.testing.assert_array_equal(decode_image(pair.image()).pixels_HWC, expected)
 
 
 @pytest.mark.parametrize("format", FORMATS)

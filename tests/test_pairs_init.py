@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tomllib
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from odd_data import cut_out_image
 from pair_formats import CLASSES, FORMATS, coloured, palette, plain, save, scenes
 from PIL import Image, ImageDraw
 
@@ -16,8 +18,10 @@ from study.commands.init import init
 from study.data_set import data_set_of
 from study.definition.file import load
 from study.errors import StudyError
+from study.first_look import waiting
 from study.first_look.columns import propose_pattern
 from study.first_look.sizes import propose_batch_size, propose_size
+from study.prepare import prepare
 from study.splits import make_splits
 from study.terminal.cli import main
 from trainers.data.size import Size
@@ -148,6 +152,33 @@ def test_smeared_masks_are_refused_in_one_problem(tmp_path: Path) -> None:
         init(str(root), str(tmp_path / "set.toml"))
 
 
+@pytest.mark.parametrize(("quality", "expected"), [(60, "a mask whose compression smears"), (100, "they look smeared")])
+def test_masks_of_colours_that_were_compressed_are_refused(tmp_path: Path, quality: int, expected: str) -> None:
+    """Saved as PNG, after a JPEG: few values a mask are told of all masks at once, very many of each."""
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(256, 320))
+    for number, mask in enumerate(sorted((root / "masks").iterdir())):
+        drawn = Image.new("RGB", (320, 256))
+        draw = ImageDraw.Draw(drawn)
+        for place, colour in enumerate(("#ff0000", "#00ff00", "#ffff00")):
+            draw.ellipse((20 + 90 * place, 30 + 20 * number, 100 + 90 * place, 180), fill=colour)
+        content = io.BytesIO()
+        drawn.save(content, "JPEG", quality=quality, subsampling=0)
+        save(mask, Image.open(content))
+    with pytest.raises(StudyError, match=expected):
+        init(str(root), str(tmp_path / "set.toml"))
+
+
+def test_many_colours_of_rare_classes_are_not_taken_for_smeared(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 255, count=4, size=(256, 320))
+    for mask in (root / "masks").iterdir():
+        colours = np.zeros((256, 320, 3), np.uint8)
+        colours[:60] = (128, 0, 0)
+        for number in range(60):  # as PASCAL VOC's are: far from each other
+            colours[100 + number, :9] = (32 * (number % 4), 64 * (number // 4 % 4), 64 * (number // 16))
+        save(mask, colours)
+    init(str(root), str(tmp_path / "set.toml"))
+
+
 @pytest.mark.parametrize("values", [range(14), [0, *range(1, 13), 255], range(0, 240, 20)])
 def test_rare_classes_are_not_taken_for_smeared(tmp_path: Path, values: Sequence[int]) -> None:
     root = masks(tmp_path / "set", 0, 255, count=4, size=(96, 128))
@@ -201,6 +232,64 @@ def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None
     assert look.columns["patient"] == [f"p{number}" for number in range(6)]
 
 
+def alike(root: Path, offsets: Sequence[int], columns: str = "") -> Path:
+    """Images of large patches, of which number and number + 1 differ by that much in one pixel; 24 in all."""
+    names = [f"{'qwertyuiopas'[number // 2]}{number:02d}.png" for number in range(24)]
+    for number, name in enumerate(names):
+        draws = np.random.default_rng(number // 2)
+        image = np.repeat(np.repeat(draws.integers(0, 250, (8, 8, 3)), 64, 0), 64, 1).astype(np.uint8)
+        image[offsets[number % 2], 0, 0] += 1
+        save(root / f"images/{name}", image)
+        save(root / f"masks/{name}", np.tile(np.repeat(np.array([0, 1], np.uint8), 256), (512, 1)))
+    if columns:
+        rows = [f"{name},{number // 2},{number // 12}" for number, name in enumerate(names)]
+        (root / "metadata.csv").write_text("\n".join([columns, *rows]))
+    return root
+
+
+def test_identical_images_at_the_working_size_are_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, target = alike(tmp_path / "set", (1, 0)), tmp_path / "a.toml"
+    asked = ["init", str(root), "--to", str(target)]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "nothing was written" in said
+    assert "test images with an identical image among those trained on or validated with: keep one of them" in said
+    assert not target.exists()
+    assert main([*asked, "--set", "data.allow_copies=true"]) == 0
+    assert "test images with an identical image" in capsys.readouterr().out
+    assert "an identical image" in target.read_text().replace("\n# ", " ")
+
+
+def test_a_column_that_keeps_identical_images_together_becomes_the_unit(tmp_path: Path) -> None:
+    root = alike(tmp_path / "set", (1, 0), "file_name,number,half")
+    look = init(str(root), str(tmp_path / "a.toml"))
+    assert "All identical images share their number: splits.unit = 'number'." in look.notes
+    assert load(str(tmp_path / "a.toml")).splits.unit == "number"
+    assert prepare(load(str(tmp_path / "a.toml"))).notes == ()
+
+
+def test_near_identical_images_are_a_warning_with_its_remedy(tmp_path: Path) -> None:
+    root = alike(tmp_path / "set", (0, 256), "file_name,number,half")
+    look = init(str(root), str(tmp_path / "a.toml"), settings=["training.image_size=512"])
+    (note,) = [note for note in look.notes if "near-identical" in note]
+    assert note.startswith("split random_0 (")
+    assert note.endswith('validated with: set splits.unit = "number", a column that all such images share.')
+    definition = load(str(tmp_path / "a.toml"))
+    assert [f"{each}." for each in prepare(definition).notes] == [note]
+
+
+def test_where_there_is_much_to_look_at_it_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(waiting, "SECONDS_BETWEEN", 0.0)
+    masks(tmp_path / "set", 0, 1)
+    assert main(["init", str(tmp_path / "set"), "--to", str(tmp_path / "a.toml"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert "Counting the values of masks: 15 of 16 images" in said.err
+    assert "Looking at images: 15 of 16 images" in said.err
+    assert json.loads(said.out)["num_images"] == 16
+
+
 def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     masks(tmp_path / "set", 0, 1)
     target = tmp_path / "mine.toml"
@@ -251,8 +340,8 @@ def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(StudyError, match="change training in the definition once it is written"):
-        init("standin", str(tmp_path / "standin.toml"), settings=["training.image_size=64"])
+    with pytest.raises(StudyError, match=r"which are always stretched: leave training.resize out"):
+        init("standin", str(tmp_path / "standin.toml"), settings=["training.resize=pad"])
     look = init("standin", str(tmp_path / "standin.toml"))
     assert look.layout.startswith("cut-outs")
     assert look.columns == {"angle": [0, 30, 60, 90]}
@@ -260,10 +349,54 @@ def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
     assert definition.data.path == "standin"
     assert set(definition.splits.held_out) == {"angle"}
     make_splits(definition, data_set_of(definition).samples())
+    assert len(definition.grid.splits) == 8 + 3
+    assert (definition.training.size, definition.training.batch_size) == (Size(128, 128), 16)
     save(folder / "images/0/x.png", np.zeros((9, 9, 4), np.uint8))
     save(folder / "masks/0/x.png", np.zeros((9, 9, 4), np.uint8))
     with pytest.raises(StudyError, match=r"more than one layout fits.*--format cut-outs.*--format folders"):
         init(str(folder), str(tmp_path / "b.toml"))
+
+
+def cut_outs(root: Path, count: int, size: tuple[int, int]) -> Path:
+    """Two classes of so many objects each before one background."""
+    for number in range(2 * count):
+        path = root / f"{('mug', 'pen')[number % 2]}/0/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cut_out_image(number, size).save(path)
+    (root / "backgrounds").mkdir()
+    cut_out_image(99, size).convert("RGB").save(root / "backgrounds/wall.png")
+    return root
+
+
+def test_of_few_and_wide_cut_outs_a_definition_is_written_that_runs(tmp_path: Path) -> None:
+    root = cut_outs(tmp_path / "set", 3, (96, 192))
+    init(str(root), str(tmp_path / "a.toml"))
+    definition = load(str(tmp_path / "a.toml"))
+    assert (definition.training.size, definition.training.batch_size) == (Size(96, 192), 2)
+    assert definition.splits.shared_backgrounds
+    assert len(prepare(definition).splits) == 8
+    init(str(root), str(tmp_path / "b.toml"), settings=["training.image_size=64"])
+    assert load(str(tmp_path / "b.toml")).training.size == Size(64, 64)
+    speck = np.zeros((96, 192, 4), np.uint8)
+    speck[1, 1] = 255
+    save(root / "mug/0/speck.png", speck)
+    with pytest.raises(StudyError, match="vanishes at 16 x 16 pixels: raise image_size"):
+        init(str(root), str(tmp_path / "c.toml"), settings=["training.image_size=16"])
+
+
+def test_copies_of_cut_outs_can_be_allowed(tmp_path: Path) -> None:
+    root = cut_outs(tmp_path / "set", 3, (96, 192))
+    (root / "mug/0/copy.png").write_bytes((root / "mug/0/0.png").read_bytes())
+    with pytest.raises(StudyError, match=r"set data.allow_copies = true"):
+        init(str(root), str(tmp_path / "a.toml"))
+    init(str(root), str(tmp_path / "a.toml"), settings=["data.allow_copies=true"])
+    assert prepare(load(str(tmp_path / "a.toml"))).definition.data.allow_copies
+
+
+def test_of_very_few_images_one_problem_says_so(tmp_path: Path) -> None:
+    masks(tmp_path / "set", 0, 1, count=3)
+    with pytest.raises(StudyError, match=r"1 problem in the data set: random_0 \(1 sample\): fewer samples are left"):
+        init(str(tmp_path / "set"), str(tmp_path / "a.toml"))
 
 
 def test_images_of_several_shapes_keep_their_aspect(tmp_path: Path) -> None:

@@ -133,13 +133,29 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "a channel of its own": (
         "nnU-Net",
         lambda r: save(r / f"imagesTr/{FIRST}_0001.png", SCENES[FIRST][0]),
-        "channels in files of their own",
+        "a channel that other images have is missing",
+    ),
+    "too many channels": (
+        "nnU-Net",
+        lambda r: [save(r / f"imagesTr/{name}_{n:04d}.png", SCENES[name][0]) for name in SCENES for n in range(1, 4)],
+        "more than three channels in files of their own, and an image has three colours: leave those of three",
+    ),
+    "a channel without its first": (
+        "nnU-Net",
+        lambda r: save(r / "imagesTr/gone_0001.png", SCENES[FIRST][0]),
+        "a channel of an image that has no _0000",
+    ),
+    "channels of colours": (
+        "nnU-Net",
+        lambda r: [save(r / f"imagesTr/{name}_0001.png", SCENES[name][0]) for name in SCENES],
+        "a channel that is no grey image",
     ),
     "no JSON": ("nnU-Net", lambda r: (r / "dataset.json").write_text("{"), "not valid JSON"),
     "regions": (
         "nnU-Net",
         lambda r: (r / "dataset.json").write_text('{"labels": {"background": 0, "whole": [1, 2]}}'),
-        "whole is a region of several values",
+        "(whole): labels that are regions of several values, which overlap, while a pixel has one class here: give "
+        'every value a class of its own, such as data.pairs.classes = { "background" = 0, "class_1" = 1, "class_2" = 2',
     ),
     "a listed image is missing": (
         "CVAT",

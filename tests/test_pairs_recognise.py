@@ -15,10 +15,11 @@ from pair_formats import hugging_face, scenes
 from study.terminal.cli import main
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.pairs import tree
+from trainers.data.pairs.affixes import NO_AFFIXES, Affixes, affixes_of, described_affixes
 from trainers.data.pairs.description import Pairs
+from trainers.data.pairs.listing import list_pairs
 from trainers.data.pairs.recognise import layouts_of, settled
-from trainers.data.pairs.suffixes import suffixes_of
-from trainers.data.problems import DataError
+from trainers.data.problems import DataError, in_lines
 
 COCO = {"info": {}, "licenses": [], "images": [{"file_name": "0.jpg"}], "annotations": [], "categories": []}
 LAYOUTS = {
@@ -168,10 +169,80 @@ def test_folders_of_any_name_can_be_described(tmp_path: Path) -> None:
     assert settled(tmp_path, Pairs(images="photos of may", masks="drawn")).format == "folders"
 
 
-def test_suffixes_are_those_under_which_most_belong_together() -> None:
-    assert suffixes_of(["a_1", "b_2"], ["a_1", "b_2"]) == ("", "")
-    assert suffixes_of(["a_1_rgb", "b_2_rgb"], ["b_2-seg", "a_1-seg"]) == ("_rgb", "-seg")
-    assert suffixes_of([], ["a"]) == ("", "")
+def test_affixes_are_those_under_which_most_belong_together() -> None:
+    assert affixes_of(["a_1", "b_2"], ["a_1", "b_2"]) == [(NO_AFFIXES, NO_AFFIXES)]
+    assert affixes_of(["a_1_rgb", "b_2_rgb"], ["b_2-seg", "a_1-seg"]) == [(Affixes("", "_rgb"), Affixes("", "-seg"))]
+    assert affixes_of(["img_1", "img_2"], ["mask_1", "mask_2"]) == [(Affixes("img_", ""), Affixes("mask_", ""))]
+    assert affixes_of(["d/image1", "d/image2"], ["d/label1", "d/label2"]) == [
+        (Affixes("image", ""), Affixes("label", ""))
+    ]
+    assert affixes_of(["i_1_rgb", "i_2_rgb"], ["m_1-l", "m_2-l"]) == [(Affixes("i_", "_rgb"), Affixes("m_", "-l"))]
+    assert affixes_of([], ["a"]) == [(NO_AFFIXES, NO_AFFIXES)]
+
+
+PREFIXES = {
+    "two folders": (["images/img_{:03d}.png", "masks/mask_{:03d}.png"], ("images", "masks", "img_", "mask_")),
+    "without a mark": (["images/image{}.jpg", "labels/label{}.png"], ("images", "labels", "image", "label")),
+    "masks alone": (["images/{}.jpg", "masks/mask-{}.png"], ("images", "masks", "", "mask-")),
+    "in folders": (["images/a/i_{}.jpg", "masks/a/m_{}.png"], ("images", "masks", "i_", "m_")),
+    "one folder": (["all/img_{:03d}.png", "all/mask_{:03d}.png"], ("all", "all", "img_", "mask_")),
+    "one folder without a mark": (["image{}.jpg", "label{}.png"], (".", ".", "image", "label")),
+    "names of any kind": (["shots/photo_{}.jpg", "shots/gt_{}.png"], ("shots", "shots", "photo_", "gt_")),
+}
+
+
+@pytest.mark.parametrize("layout", PREFIXES)
+def test_names_may_differ_by_what_they_begin_with(tmp_path: Path, layout: str) -> None:
+    patterns, (images, masks, image_prefix, mask_prefix) = PREFIXES[layout]
+    write(tmp_path, patterns)
+    found = settled(tmp_path, Pairs())
+    assert (found.images, found.masks) == (images, masks)
+    assert described_affixes(found) == (Affixes(image_prefix, ""), Affixes(mask_prefix, ""))
+    listing = list_pairs(tmp_path, Pairs())
+    assert len(listing.pairs) == 40
+    assert listing.problems == ()
+    beside = [(Path(pair.image_place).stem, Path(pair.mask_place).stem) for pair in listing.pairs]
+    assert {image.removeprefix(image_prefix) == mask.removeprefix(mask_prefix) for image, mask in beside} == {True}
+
+
+def test_of_names_that_differ_by_a_prefix_those_without_a_partner_are_listed(tmp_path: Path) -> None:
+    write(tmp_path, ["images/img_{}.png", "masks/mask_{}.png"], 6)
+    (tmp_path / "masks/mask_2.png").rename(tmp_path / "masks/mask_9.png")
+    (tmp_path / "images/img_3.jpg").write_bytes(b"never opened")
+    assert in_lines(list_pairs(tmp_path, Pairs()).problems) == [
+        "images/img_3.png (img_3.jpg): the name differs from another only by its ending: rename one, or remove it",
+        "images/img_2.png: an image without a mask: add the mask, or remove the image",
+        "masks/mask_9.png: a mask without an image: add the image, or remove the mask",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "key", "other"),
+    [
+        (["images/img_{}.png", "masks/mask_{}.png", "masks/pred_{}.png"], "mask_prefix", "pred_"),
+        (["images/{}.png", "masks/{}_color.png", "masks/{}_ids.png"], "mask_suffix", "_ids"),
+        (["images/rgb_{}.png", "images/depth_{}.png", "masks/seg_{}.png"], "image_prefix", "rgb_"),
+        (["all/img_{}.png", "all/mask_{}.png", "all/gt_{}.png"], "mask_prefix", "gt_"),
+    ],
+)
+def test_where_two_names_fit_it_is_asked_which(tmp_path: Path, patterns: list[str], key: str, other: str) -> None:
+    write(tmp_path, patterns)
+    with pytest.raises(DataError, match=f'more than one layout fits.*{key} = "{other}"'):
+        settled(tmp_path, Pairs())
+    assert getattr(settled(tmp_path, Pairs.model_validate({key: other})), key) == other
+
+
+def test_numbered_masks_are_no_channels(tmp_path: Path) -> None:
+    write(tmp_path, ["images/{}.png", "masks/{}_0000.png", "masks/{}_0001.png"], 3)
+    listing = list_pairs(tmp_path, Pairs(format="folders", images="images", masks="masks", mask_suffix="_0000"))
+    assert [pair.mask_place for pair in listing.pairs] == [f"masks/{number}_0000.png" for number in range(3)]
+    assert listing.notes == ("masks/0_0001.png and 2 more files passed over: images that are not asked for",)
+
+
+def test_in_folders_that_are_given_names_are_looked_at_too(tmp_path: Path) -> None:
+    write(tmp_path, ["photos/p_{}.jpg", "drawn/d_{}.png"])
+    found = settled(tmp_path, Pairs(images="photos", masks="drawn"))
+    assert (found.image_prefix, found.mask_prefix) == ("p_", "d_")
 
 
 @pytest.mark.parametrize("layout", ["plain", "COCO", "masks beside"])

@@ -19,6 +19,7 @@ from study.definition.file import load as definition_from
 from study.errors import StudyError
 from trainers.counting import counted_at_own_size
 from trainers.data.class_names import IGNORED
+from trainers.data.likeness import glimpse, likeness
 from trainers.data.pairs import source as pairs_source
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
@@ -58,6 +59,20 @@ def test_images_and_labels_are_given_at_the_working_size() -> None:
         for name, (image, labels) in zip(ids, given, strict=True):
             np.testing.assert_array_equal(image, FITTING.image(made[name][0]))
             np.testing.assert_array_equal(labels, FITTING.labels(made[name][1]))
+
+
+def test_what_is_put_around_images_is_no_likeness() -> None:
+    """Of narrow pictures of noise two are alike by their frames alone."""
+    rng, labels = np.random.default_rng(0), np.array([[0, 1, 2]] * 40, np.uint8)
+    noise = [rng.integers(100, 256, (40, 3, 3), dtype=np.uint8) for _ in range(6)]
+    found = listing(*(pair(f"{number}", encoded(image), encoded(labels)) for number, image in enumerate(noise)))
+    source = loaded(found, Fitting(Size(40, 40), "pad"))
+    assert likeness(source.glimpses).near == ()
+    framed = {
+        id_: glimpse(image) for id_, (image, _) in zip("012345", source.for_evaluation(SPLIT, "012345"), strict=True)
+    }
+    assert len(likeness(framed).near) == 15
+    assert pickle.loads(pickle.dumps(source)).glimpses == {}
 
 
 def test_what_is_given_may_be_changed() -> None:

@@ -12,13 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.report.svg import FAINT, INK
+from analysis.scores import FOLD, GIVEN, HELD_OUT, MATCHED
 from trainers.printable import printable
 
 # Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
 STYLES = ("-", "--", ":", "-.")
-OF_RANDOM, *_OF_AXES = COLOURS
-OF_HELD_OUT = _OF_AXES[0]
+OF_RANDOM = COLOURS[0]
+_OF_AXES = OF_HELD_OUT, *_ = COLOURS[1], COLOURS[2], COLOURS[4], COLOURS[5]
+_OF_OTHERS = {FOLD: COLOURS[7], GIVEN: COLOURS[6], MATCHED: COLOURS[3]}
 SCALE = mpl.colormaps["viridis"]
 WIDTH, ROW = 4.6, 0.3  # inches: of a panel, of one row in it
 LEGEND_ROW = 0.17  # inches
@@ -43,9 +45,11 @@ def line_of(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
 
 
-def colours_of(axes: Sequence[str]) -> dict[str, str]:
-    """Axis -> the colour of its held-out splits; OF_HELD_OUT for the first."""
-    return {axis: _OF_AXES[place % len(_OF_AXES)] for place, axis in enumerate(axes)}
+def colours_of(kinds: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Kind of split and axis -> its colour; of held-out splits that of the first axis is OF_HELD_OUT."""
+    held_out = [each for each in kinds if each[0] == HELD_OUT]
+    of_axes = {each: _OF_AXES[place % len(_OF_AXES)] for place, each in enumerate(held_out)}
+    return {each: of_axes[each] if each in of_axes else _OF_OTHERS.get(each[0], OF_RANDOM) for each in kinds}
 
 
 def style(axes: Axes) -> None:

@@ -16,21 +16,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.axes import axes_of, in_words, kinds_of, of_kind_and_axis
+from analysis.axes import kinds_of, of_kind_and_axis
 from analysis.classes import MACRO, NOT_OBJECTS, is_object
+from analysis.report.class_rows import class_rows, height_of_rows
 from analysis.report.drawing import (
     LEGEND_ROW,
-    MOST_CHARACTERS_OF_MARKER,
-    OF_RANDOM,
     ROW,
     SMALL,
     WIDTH,
     bare,
-    colours_of,
     empty_panel,
     heat_cell,
     height_above,
-    legend_above,
     line_of,
     names_above,
     plain_text,
@@ -78,9 +75,9 @@ def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Co
     ours = _of(table, model, loss, averaging)
     found = spread(ours).set_index("class")
     names = _drawn(found.index, classes)
-    figure, axes = empty_panel(_height_of_rows(names, table))
+    figure, axes = empty_panel(height_of_rows(names, table))
     intervals = found.loc[found["num_splits"] >= 4, ["mean_low", "mean", "mean_high"]]
-    _class_rows(axes, names, by_split(ours).droplevel([0, 1, 2]), intervals, table)
+    class_rows(axes, names, by_split(ours).droplevel([0, 1, 2]), intervals, table)
     axes.set(xlim=(-0.02, 1.02), xlabel="Dice")
     return figure
 
@@ -152,11 +149,11 @@ def paired(
     rows_a, rows_b = (wide.xs((*each, averaging), level=[0, 1, 2]) for each in (a, b))
     differences = rows_a - rows_b.reindex(rows_a.index)
     names = _drawn(found.index, classes)
-    figure, axes = empty_panel(_height_of_rows(names, ours))
+    figure, axes = empty_panel(height_of_rows(names, ours))
     axes.axvspan(-rope, rope, color=FAINT, alpha=0.25, lw=0)
     axes.axvline(0, color=INK, lw=0.8)
     known = (found["num_pairs"] >= 4) & found["low"].notna() & (test_to_train is not None)
-    _class_rows(axes, names, differences, found.loc[known, ["low", "difference", "high"]], ours)
+    class_rows(axes, names, differences, found.loc[known, ["low", "difference", "high"]], ours)
     reach = max(0.05, 1.08 * np.nanmax(np.abs(differences.to_numpy(float)), initial=2 * rope))
     axes.set(xlim=(-reach, reach), xlabel=f"← {plain_text(' '.join(b))} better\n{plain_text(' '.join(a))} better →")
     return figure
@@ -192,60 +189,6 @@ def _with_gaps(groups: Sequence[object], gap: float = 0.25) -> list[float]:
     """Places one apart, and a gap more where another group begins."""
     begins = [i > 0 and group != groups[i - 1] for i, group in enumerate(groups)]
     return [i + gap * sum(begins[: i + 1]) for i in range(len(groups))]
-
-
-def _height_of_rows(names: Sequence[str], table: pd.DataFrame) -> float:
-    """The inches of a panel with a row for each class and a legend of the table's kinds of splits."""
-    return ROW * 1.2 * len(names) + 0.8 + LEGEND_ROW * len(kinds_of(table))
-
-
-def _class_rows(
-    axes: Axes, names: Sequence[str], wide: pd.DataFrame, intervals: pd.DataFrame, table: pd.DataFrame
-) -> None:
-    """A row for each class: a dot for every random split, its interval (low, middle, high) where it has one, and every
-    other split of the table as a number, held-out ones in the colour of their axis.
-
-    :param wide: class x (kind, split).
-    """
-    random, numbered = of_kind(wide, RANDOM), wide.drop(columns=RANDOM, level="split_kind", errors="ignore")
-    colours = colours_of(axes_of(table))
-    axis_of = table.drop_duplicates("split").set_index("split")["axis"]
-    for y, name in enumerate(names):
-        scores = random.loc[name].to_numpy(float)
-        axes.plot(scores, y + _jitter(len(scores)), "o", color=OF_RANDOM, ms=4, alpha=0.75, mew=0)
-        if name in intervals.index:
-            low, middle, high = intervals.loc[name]
-            axes.plot([low, high], [y, y], "-", color=INK, lw=1.4)
-            axes.plot([middle], [y], "|", color=INK, ms=9, mew=1.6)
-        for (_, split), score in numbered.loc[name].items():
-            _number(axes, score, y + 0.34, split, colours.get(axis_of[split], INK))
-    objects = sum(name not in NOT_OBJECTS for name in names)
-    axes.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)))
-    axes.set_yticklabels(_plain(names))
-    if 0 < objects < len(names):
-        axes.axhline(objects - 0.5, color=FAINT, lw=0.6)
-    axes.grid(visible=False, axis="y")
-    for kind, axis in kinds_of(table):
-        colour, marker, how = OF_RANDOM, "o", ""
-        if kind != RANDOM:
-            ends = [_end(split) for split in of_kind_and_axis(table, kind, axis)["split"].unique()]
-            are_numbers = all(end.isdigit() for end in ends)
-            colour, marker = colours.get(axis, INK), "$0$" if are_numbers else "$a$"
-            how = ", by number" if are_numbers else ", by the end of its name"
-        label = f"{in_words(kind, plain_text(axis))}{how}"
-        axes.plot([], [], marker=marker, ls="none", color=colour, ms=4.5, mew=0.4, label=label)
-    legend_above(axes, columns=2 if len(kinds_of(table)) < 3 else 1)
-
-
-def _number(axes: Axes, x: float, y: float, split: object, colour: str) -> None:
-    """A split's number, or what its name ends in, as a marker."""
-    if not np.isnan(x):
-        shown = plain_text(_end(split))
-        axes.text(x, y, shown, color=colour, size=SMALL - 0.5, weight="bold", ha="center", va="center", clip_on=True)
-
-
-def _end(split: object) -> str:
-    return str(split).rpartition("_")[2][:MOST_CHARACTERS_OF_MARKER]
 
 
 def _end_labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], spread: float = 0.052) -> None:
@@ -284,10 +227,6 @@ def _drawn(names: pd.Index[Any], classes: Collection[str] | None) -> list[str]:
     """Classes in their order, all or these; then macro, all and background."""
     objects = [name for name in names if name not in NOT_OBJECTS and (classes is None or name in classes)]
     return [*objects, *(name for name in (MACRO, ALL, BACKGROUND) if name in names)]
-
-
-def _jitter(number: int) -> Floats:
-    return np.linspace(-0.16, 0.16, number) if number > 1 else np.zeros(number)
 
 
 def _plain(names: Any) -> list[str]:

@@ -13,12 +13,11 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from analysis.axes import axes_of, in_words, kinds_of, of_kind_and_axis
+from analysis.axes import in_words, kinds_of, of_kind_and_axis
 from analysis.report.drawing import (
     COLOURS,
     LEGEND_ROW,
     OF_HELD_OUT,
-    OF_RANDOM,
     ROW,
     SCALE,
     SMALL,
@@ -224,12 +223,9 @@ def _kind_of(rows: pd.DataFrame) -> Kind:
 
 def _line_of_kinds(rows: pd.DataFrame) -> dict[Kind, dict[str, Any]]:
     """Kind and axis -> the colour and the dashes of a line: random splits are drawn solid."""
-    colours = colours_of(axes_of(rows))
+    dashes = {RANDOM: "-", HELD_OUT: "--"}
     return {
-        (kind, axis): {"color": OF_RANDOM, "ls": "-"}
-        if kind == RANDOM
-        else {"color": colours[axis] if kind == HELD_OUT else INK, "ls": "--"}
-        for kind, axis in kinds_of(rows)
+        each: {"color": colour, "ls": dashes.get(each[0], ":")} for each, colour in colours_of(kinds_of(rows)).items()
     }
 
 

@@ -11,6 +11,7 @@ from analysis.axes import HeldOut, axes_of, by_axis, in_words, kinds_of, of_kind
 from analysis.formats import long_name
 from analysis.report import figures
 from analysis.report.page import Drawn, Panel, panel
+from analysis.scores import OTHER_KINDS
 from analysis.shown import class_rule, pairs_of
 from analysis.statistics.material import Material
 from analysis.tables import tables
@@ -62,6 +63,8 @@ def _worst_in_words(frame: pd.DataFrame, averaging: str) -> str:
 
 
 def _dots(material: Material) -> Drawn:
+    has_others = material.shown_table["split_kind"].isin(OTHER_KINDS).any()
+    others = " Folds, given and matched splits stand behind f, g and m." if has_others else ""
     panels = _of_each(
         material,
         lambda model, loss, averaging: figures.dots(
@@ -69,7 +72,7 @@ def _dots(material: Material) -> Drawn:
         ),
         lambda *_: (
             "Every random split a dot, every held-out split a numbered marker, the mean of the random splits with its "
-            "95 % interval; by class. Values in the table of this section."
+            f"95 % interval; by class.{others} Values in the table of this section."
         ),
     )
     return Drawn(panels, notes=_about_classes(material))

@@ -13,7 +13,7 @@ from study.errors import StudyError
 from study.first_look.columns import grouped_columns
 from study.first_look.layout import given_of_data, layout_of
 from study.first_look.pairs import describe_pairs
-from study.leaks import leak_notes, leak_problems, leaks_of, likeness_of, near_notes
+from study.leaks import leak_notes, leak_problems, leaks_of, near_notes
 from study.proposals import proposed_toml, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
 from trainers.data.cut_outs.catalogue import STANDIN, Catalogue, locate, read_catalogue
@@ -21,6 +21,7 @@ from trainers.data.cut_outs.contact_sheet import contact_sheet as sheet_of_cut_o
 from trainers.data.cut_outs.reading import check, fingerprint
 from trainers.data.cut_outs.scenes import FEWEST_GROUPS, scene_problems
 from trainers.data.distribution import Counts, describe, distribution_table
+from trainers.data.likeness import likeness
 from trainers.data.pairs.contact_sheet import contact_sheet as sheet_of_pairs
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import refuse_no_folder
@@ -98,7 +99,7 @@ def describe_data(
         data = definition.data.model_copy(update={"path": path})
         definition = definition.model_copy(update={"data": data})
         if data.pairs is None:
-            return _describe_cut_outs(path, definition, sheet)
+            return _describe_cut_outs(path, definition, sheet, allow_copies=data.allow_copies)
         survey = PairsOfFolder(definition, *listed_pairs(definition, data.pairs)).survey()
         return _describe_pairs(path, survey, definition, sheet)
     except DataError as error:
@@ -114,15 +115,17 @@ def _without_definition(path: str, given: Definition, format: str | None, sheet:
     is_open = format is None and described == Pairs()
     layout = None if is_open and not layouts_of(root) else layout_of(root, format, described)
     if layout is None:  # of what is neither, the problems that it has as cut-outs say most
-        return _describe_cut_outs(path, None, sheet)
+        return _describe_cut_outs(path, None, sheet, allow_copies=given.data.allow_copies)
     found = describe_pairs(root, layout.described, given)
     what = f"Taken for {layout.why}. Without a definition classes and columns are proposed; study init writes them down"
     return _describe_pairs(path, found.survey, None, sheet, notes=[f"{what}.", *found.named.notes])
 
 
-def _describe_cut_outs(path: str, definition: Definition | None, sheet: str | Path | None) -> DataReport:
+def _describe_cut_outs(
+    path: str, definition: Definition | None, sheet: str | Path | None, *, allow_copies: bool
+) -> DataReport:
     catalogue = read_catalogue(path)
-    problems = check(catalogue, allow_copies=definition is not None and definition.data.allow_copies)
+    problems = check(catalogue, allow_copies=allow_copies)
     samples = catalogue.samples
     notes: list[str] = []
     if definition and samples.rows:
@@ -158,12 +161,12 @@ def _describe_pairs(
     notes = [*notes, *survey.notes]
     near: list[tuple[str, str]] = []
     if definition is None and source:
-        near = [*likeness_of(source).near]
-        notes += near_notes(near)
+        near = [*likeness(source.glimpses).near]
+        notes += near_notes(near, samples)
     if definition and source and not problems:
         problems += split_problems(definition, samples)
         splits = [] if problems else [*make_splits(definition, samples).values()]
-        leaks = leaks_of(definition, source, splits)
+        leaks = leaks_of(source, splits)
         problems += leak_problems(leaks, definition)
         notes += [*split_notes(splits, definition, samples), *leak_notes(leaks, definition)]
     drawn = str(sheet_of_pairs(survey, Path(sheet), _column_of_sheet(samples, definition))) if sheet else None

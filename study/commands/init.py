@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,13 +13,19 @@ from typing import Any
 from study.commands.data import describe_data
 from study.definition import Definition
 from study.errors import StudyError
-from study.first_look.layout import CUT_OUTS_WHY, given_of_data, layout_of
+from study.first_look.layout import CUT_OUTS, CUT_OUTS_WHY, given_of_data, layout_of
 from study.first_look.pairs import PairsSeen, look_at_pairs
+from study.first_look.sizes import propose_size, with_given
 from study.first_look.splits import ProposedSplits, propose_splits
 from study.first_look.text import cut_outs_in_toml, pairs_in_toml
+from study.first_look.waiting import Tell, silently
 from trainers.data.cut_outs.catalogue import STANDIN, locate, read_catalogue
+from trainers.data.cut_outs.scenes import FEWEST_GROUPS
+from trainers.data.cut_outs.source import load as load_cut_outs
+from trainers.data.likeness import NOTHING_ALIKE
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.listing import refuse_no_folder
+from trainers.data.pairs.reading import stored_as
 from trainers.data.pairs.recognise import Layout
 from trainers.data.problems import DataError
 from trainers.data.table import Samples, in_words
@@ -72,6 +79,7 @@ def init(
     force: bool = False,
     format: str | None = None,
     settings: Iterable[str] = (),
+    tell: Tell = silently,
 ) -> FirstLook:
     """Look at a data set, and write a definition for it.
 
@@ -80,6 +88,7 @@ def init(
     :param force: whether a file that is there may be overwritten.
     :param format: one of FORMATS, where more than one layout fits.
     :param settings: `section.key=value` of the data, such as `data.pairs.ignore=11`, and of their working size.
+    :param tell: called with a line from time to time, where there is much to be looked at.
     :raises StudyError: every problem of the data set, or why nothing can be written. Nothing is written then.
     """
     if not path:
@@ -96,9 +105,13 @@ def init(
         refuse_no_folder(root)
         described = layout_of(root, format, given.data.pairs or Pairs())
         layout = CUT_OUTS_WHY if described is None else described.why
-        if described is None and given.training.model_fields_set:
-            raise StudyError(f"{printable(path)}: {layout}: change training in the definition once it is written")
-        look = _cut_outs(root, path, file) if described is None else _pairs(root, path, file, described, given)
+        if described is None and "resize" in given.training.model_fields_set:
+            raise StudyError(f"{printable(path)}: {layout}, which are always stretched: leave training.resize out")
+        look = (
+            _cut_outs(root, path, file, given)
+            if described is None
+            else _pairs(root, path, file, described, given, tell)
+        )
     except DataError as error:
         taken_for = f"{printable(path)}: taken for {layout}, " if layout else f"{printable(path)}: "
         raise StudyError(f"{taken_for}nothing was written: {error}") from None
@@ -116,10 +129,10 @@ def _name_of(root: Path) -> str:
     return name or "study"
 
 
-def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition) -> FirstLook:
-    seen = look_at_pairs(root, layout.described, given)
-    splits = propose_splits(seen.samples)
-    notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes]
+def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition, tell: Tell) -> FirstLook:
+    seen = look_at_pairs(root, layout.described, given, tell)
+    splits = propose_splits(seen.samples, seen.likeness, allow_copies=given.data.allow_copies)
+    notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes, *splits.leaks]
     text = pairs_in_toml(
         _name_of(root), _from_file(path, file), layout.why, seen, splits, allow_copies=given.data.allow_copies
     )
@@ -147,25 +160,36 @@ def _column_notes(seen: PairsSeen) -> list[str]:
 def _unit_notes(splits: ProposedSplits) -> list[str]:
     if not splits.unit:
         return []
+    if splits.unit_is_set and splits.keeps_copies:
+        return [f"All identical images share their {splits.unit}: splits.unit = {splits.unit!r}."]
     if splits.unit_is_set:
         return [f"{splits.unit} looks like groups that belong together: splits.unit = {splits.unit!r}."]
     return [f"{splits.unit} looks like groups, but there are too few of them for splits.unit."]
 
 
-def _cut_outs(root: Path, path: str, file: Path) -> FirstLook:
-    report = describe_data(path)
+def _cut_outs(root: Path, path: str, file: Path, given: Definition) -> FirstLook:
+    """Every image is decoded twice, the second time at the working size, as an object may vanish there."""
+    allow_copies = given.data.allow_copies
+    report = describe_data(path, format=CUT_OUTS, settings=["data.allow_copies=true"] * allow_copies)
     if report.problems:
         raise DataError(report.problems)
-    samples = read_catalogue(path).samples
+    catalogue = read_catalogue(path)
+    samples, shared = catalogue.samples, catalogue.num_groups < FEWEST_GROUPS
+    splits = propose_splits(samples, NOTHING_ALIKE, wanted=ProposedSplits({}, num_random=8, shared_backgrounds=shared))
+    sizes = Counter(stored_as(image.path.read_bytes()).upright for image in catalogue.images)
+    working = with_given(propose_size(list(sizes.elements())), given.training)
+    load_cut_outs(catalogue, working.size, allow_copies=allow_copies)
     return FirstLook(
         written=str(file),
         layout=CUT_OUTS_WHY,
         num_images=report.num_samples,
-        sizes={},
+        sizes={str(size): count for size, count in sizes.most_common()},
         classes=[{"name": name, "pixels": None, "images": len(rows)} for name, rows in samples.strata().items()],
         columns=_columns(samples),
-        notes=[],
-        definition=cut_outs_in_toml(_name_of(root), _from_file(path, file), report.proposal or ""),
+        notes=[*_unit_notes(splits), *splits.notes],
+        definition=cut_outs_in_toml(
+            _name_of(root), _from_file(path, file), CUT_OUTS_WHY, working, splits, allow_copies=allow_copies
+        ),
         tables=report.tables,
     )
 

@@ -138,8 +138,8 @@ def _propose_void(named: NamedClasses, found: list[MaskValue]) -> None:
 
 
 def _word_for_the_object(described: Pairs) -> str:
-    """Of what the masks' folder or suffix is called, unless that says no more than that they are masks."""
-    for text in (PurePosixPath(described.masks or "").name, described.mask_suffix):
+    """Of what masks' folder, prefix or suffix is called, unless that says no more than that they are masks."""
+    for text in (PurePosixPath(described.masks or "").name, described.mask_prefix, described.mask_suffix):
         word = _as_class_name(text.replace("{part}", "").strip("_-. ") or "object", BACKGROUNDS)
         if not _SAYS_NOTHING.fullmatch(word):
             return word

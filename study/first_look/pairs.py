@@ -12,8 +12,10 @@ from study.first_look.classes import NamedClasses, name_classes
 from study.first_look.columns import propose_pattern
 from study.first_look.sizes import WorkingSize, propose_size, with_given
 from study.first_look.smeared import smeared_problem
+from study.first_look.waiting import Tell, silently, with_progress
 from trainers.data.class_names import IGNORED
-from trainers.data.pairs.columns import table_file, with_columns
+from trainers.data.likeness import Likeness, likeness
+from trainers.data.pairs.columns import metadata_place, with_columns
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import LabelTable
@@ -43,6 +45,8 @@ class PairsSeen:
     """Everything settled."""
     named: NamedClasses
     samples: Samples
+    likeness: Likeness
+    """Of the images at the working size."""
     sizes: Counter[Size]
     """Of the images, upright."""
     counts: tuple[ClassCount, ...]
@@ -74,21 +78,22 @@ class Described:
         return Survey(self.listing, self.labels, Fitting(self.working.size, self.working.resize))
 
 
-def look_at_pairs(root: Path, described: Pairs, given: Definition) -> PairsSeen:
+def look_at_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = silently) -> PairsSeen:
     """Read everything once or twice.
 
     :param described: with a layout; what else it leaves open is proposed.
     :param given: what the user says of the data and the working size.
     :raises DataError: every problem.
     """
-    found = describe_pairs(root, described, given)
+    found = describe_pairs(root, described, given, tell)
     survey = found.survey
-    survey.look(with_images=True)
+    survey.look(with_progress(found.listing.pairs, "Looking at images", tell), with_images=True)
     survey.refuse_problems(allow_copies=given.data.allow_copies)
     return PairsSeen(
         described=found.pairs,
         named=found.named,
         samples=survey.samples,
+        likeness=likeness(survey.glimpses),
         sizes=found.sizes,
         counts=tuple(_counts(found.labels, found.seen)),
         working=found.working,
@@ -97,7 +102,7 @@ def look_at_pairs(root: Path, described: Pairs, given: Definition) -> PairsSeen:
     )
 
 
-def describe_pairs(root: Path, described: Pairs, given: Definition) -> Described:
+def describe_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = silently) -> Described:
     """Propose what is left open. Raises DataError, with the problems of files too, where that cannot be done."""
     listing = list_pairs(root, described)
     pattern = propose_pattern([pair.id for pair in listing.pairs]) if _may_have_a_pattern(listing, described) else None
@@ -105,9 +110,8 @@ def describe_pairs(root: Path, described: Pairs, given: Definition) -> Described
         described = described.model_copy(update={"columns": pattern.text})
         listing = with_columns(listing, root, described)
         listing = replace(listing, problems=tuple(dict.fromkeys(listing.problems)))  # those of a table come again
-    if table := table_file(root, described):
-        described = described.model_copy(update={"metadata": table.relative_to(root).as_posix()})
-    seen = see_all(listing)
+    described = described.model_copy(update={"metadata": metadata_place(root, described, listing.pairs)})
+    seen = see_all(with_progress(listing.pairs, "Counting the values of masks", tell))
     problems = list(dict.fromkeys([*listing.problems, *(each.problem for each in seen if each.problem)]))
     if not any(each.size for each in seen):
         raise DataError(problems or [Problem(".", "no image")])

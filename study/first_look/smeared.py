@@ -1,4 +1,4 @@
-"""Masks whose values run into each other, as those of smoothed edges do: most of what they hold is no class."""
+"""Masks whose values run into each other, as at smoothed edges: most of what they hold is no class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from trainers.data.pairs.description import MaskValue
+from trainers.data.pairs.main_colours import main_colours
 from trainers.data.pairs.mask_values import Seen
 from trainers.data.pairs.pair import Listing
 from trainers.data.problems import PLACES_TOLD, Problem
@@ -19,10 +22,15 @@ _DENSE = 64
 
 
 def smeared_problem(listing: Listing, seen: Sequence[Seen]) -> Problem | None:
-    """That a few values hold nearly all pixels, and that many rare ones are scattered between them; else None."""
+    """That a few values hold nearly all pixels, and many rare ones lie between them, or, of colours, near them; else
+    None."""
     pixels: Counter[MaskValue] = sum((Counter(each.as_counted) for each in seen), Counter())
     common = _common(pixels)
-    if not _are_smeared(sorted(value for value in pixels if isinstance(value, int)), common):
+    if _are_smeared(sorted(value for value in pixels if isinstance(value, int)), common):
+        kind = "value"
+    elif colours := _main_colours(pixels):
+        common, kind = colours, "colour"
+    else:
         return None
     with_rare = [
         pair.mask_place
@@ -31,12 +39,21 @@ def smeared_problem(listing: Listing, seen: Sequence[Seen]) -> Problem | None:
     ]
     more = f" and {len(with_rare) - PLACES_TOLD} more" if len(with_rare) > PLACES_TOLD else ""
     share = sum(pixels[value] for value in common) / pixels.total()
-    values = counted(len(pixels), "value")
+    values = counted(len(pixels), kind)
     what = (
         f"masks hold {values}, of which {len(common)} have {share:.0%} of the pixels: they look smeared "
         "(anti-aliased or once compressed); save masks without smoothing, or name their values in data.pairs.classes"
     )
     return Problem(", ".join(with_rare[:PLACES_TOLD]) + more, what)
+
+
+def _main_colours(pixels: Counter[MaskValue]) -> list[MaskValue]:
+    """Of colours, the main ones that many others are near to; none where that is not so."""
+    colours = {int(value[1:], 16): count for value, count in pixels.items() if isinstance(value, str)}
+    if not colours:
+        return []
+    found = main_colours(np.array([*colours]), np.array([*colours.values()]))
+    return [f"#{code:06x}" for code in found.main] if found else []
 
 
 def _common(pixels: Counter[MaskValue]) -> list[MaskValue]:

@@ -11,13 +11,15 @@ from study.definition.file import parse
 from study.errors import StudyError
 from study.first_look.columns import grouped_columns
 from study.first_look.sizes import propose_batch_size
+from study.leaks import column_that_keeps, leak_notes, leak_problems, leaks
 from study.proposals import Tested, divides, propose_held_out, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
+from trainers.data.likeness import Likeness
 from trainers.data.problems import DataError, Problem
 from trainers.data.table import Samples
 
-NUM_RANDOM = (4, 2)
-"""Random splits: so many, or, where few units allow no more different ones, fewer."""
+NUM_RANDOM = (8, 4, 2)
+"""Random splits: the first of these that is wanted, or, where few units allow no more different ones, fewer."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,19 @@ class ProposedSplits:
     held_out: dict[str, Tested]
     """By axis."""
     unit: str | None = None
-    """A column that looks like groups."""
-    num_random: int = NUM_RANDOM[0]
+    """A column that looks like groups, or keeps identical images together."""
+    keeps_copies: bool = False
+    """Whether it was taken for the latter."""
+    num_random: int = 4
     unit_is_set: bool = False
     """Whether the splits can be made with it."""
     allow_absent: bool = False
+    shared_backgrounds: bool = False
+    """Of cut-outs, whether there are too few groups of backgrounds to hold any out."""
     batch_size: int = 2
     notes: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
+    """The images on both sides of a split that are no reason to refuse it, in sentences."""
 
     @property
     def names(self) -> list[str]:
@@ -45,26 +53,49 @@ class ProposedSplits:
         """The parts of a definition."""
         splits: dict[str, Any] = {"held_out": self.held_out, "allow_absent_classes": self.allow_absent}
         splits |= {"unit": self.unit} if self.unit_is_set else {}
+        splits |= {"shared_backgrounds": True} if self.shared_backgrounds else {}
         return {"grid": {"splits": self.names}, "splits": splits, "training": {"batch_size": self.batch_size}}
 
 
-def propose_splits(samples: Samples) -> ProposedSplits:
-    """As many of the held-out splits as can be made, with units if there are any. Raises DataError if none can be."""
+def propose_splits(
+    samples: Samples, looked: Likeness, *, allow_copies: bool = False, wanted: ProposedSplits | None = None
+) -> ProposedSplits:
+    """As many of the held-out splits as can be made, with units if there are any, so that no identical images lie on
+    both sides of one. Raises DataError if none can be.
+
+    :param looked: which images look the same.
+    :param wanted: how many random splits there are to be, and whether backgrounds are shared.
+    """
     axes = grouped_columns(samples)
-    held_out = {axis: found for axis in axes if (found := propose_held_out(samples, axis))}
-    unit = proposed_unit(samples)
-    wanted = ProposedSplits(held_out, unit)
+    held_out = {axis: tested for axis in axes if (tested := propose_held_out(samples, axis))}
+    wanted = replace(wanted or ProposedSplits({}), held_out=held_out, unit=proposed_unit(samples))
+    keeps_copies = [column_that_keeps(looked.identical, samples)] if looked.identical and not allow_copies else []
+    refused: list[Problem] = []
+    for unit in dict.fromkeys([wanted.unit, *keeps_copies]):
+        fits = _that_fits(replace(wanted, unit=unit, keeps_copies=unit != wanted.unit), samples)
+        definition = parse(fits.as_table() | {"data": {"allow_copies": allow_copies}})
+        splits = make_splits(definition, samples)
+        found = list(leaks(looked, splits.values(), samples))
+        if not (problems := leak_problems(found, definition)):
+            notes = split_notes(splits.values(), definition, samples)
+            notes += [f"No split holds out {axis}" for axis in wanted.held_out if axis not in fits.held_out]
+            return replace(
+                fits,
+                batch_size=propose_batch_size(len(split.train) for split in splits.values()),
+                notes=tuple(f"{note}." for note in notes),
+                leaks=tuple(f"{note}." for note in leak_notes(found, definition)),
+            )
+        refused = refused or problems
+    raise DataError(refused)
+
+
+def _that_fits(wanted: ProposedSplits, samples: Samples) -> ProposedSplits:
+    """As many of the wanted splits as can be made. Raises DataError if none can be."""
     fits = _first_that_fits(wanted, samples, lambda proposed, problems: None)
     fits = fits or _first_that_fits(wanted, samples, _without_those_of)
     if fits is None:
-        raise DataError(_problems(replace(wanted, held_out={}, allow_absent=True), samples))
-    definition = parse(fits.as_table())
-    splits = make_splits(definition, samples)
-    notes = [f"{note}." for note in split_notes(splits.values(), definition, samples)]
-    notes += [f"No split holds out {axis}." for axis in wanted.held_out if axis not in fits.held_out]
-    return replace(
-        fits, batch_size=propose_batch_size(len(split.train) for split in splits.values()), notes=tuple(notes)
-    )
+        raise DataError(_problems(replace(wanted, held_out={}, allow_absent=True, num_random=1), samples))
+    return fits
 
 
 Mend = Callable[[ProposedSplits, Collection[Problem]], ProposedSplits | None]
@@ -74,7 +105,8 @@ Mend = Callable[[ProposedSplits, Collection[Problem]], ProposedSplits | None]
 def _first_that_fits(wanted: ProposedSplits, samples: Samples, mend: Mend) -> ProposedSplits | None:
     """With units before without; with every class everywhere before without."""
     with_units = (True, False) if wanted.unit else (False,)
-    for with_unit, allow_absent, num_random in itertools.product(with_units, (False, True), NUM_RANDOM):
+    numbers = [number for number in NUM_RANDOM if number <= wanted.num_random]
+    for with_unit, allow_absent, num_random in itertools.product(with_units, (False, True), numbers):
         held_out = _that_divide_no_unit(wanted, samples) if with_unit else wanted.held_out
         proposed: ProposedSplits | None = replace(
             wanted, held_out=held_out, unit_is_set=with_unit, allow_absent=allow_absent, num_random=num_random

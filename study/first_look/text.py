@@ -7,11 +7,22 @@ from collections.abc import Iterable, Iterator
 
 from study.definition.keys import as_toml
 from study.first_look.pairs import PairsSeen
+from study.first_look.sizes import WorkingSize
 from study.first_look.splits import ProposedSplits
 from study.proposals import held_out_in_toml
 from trainers.printable import counted, printable
 
-_SETTLED = ("format", "images", "masks", "image_suffix", "mask_suffix", "metadata", "columns")
+_SETTLED = (
+    "format",
+    "images",
+    "masks",
+    "image_prefix",
+    "image_suffix",
+    "mask_prefix",
+    "mask_suffix",
+    "metadata",
+    "columns",
+)
 _SEARCH = """\
 [search]
 trials = 1  # of every cell; more need a search.space, such as the two lines below
@@ -27,27 +38,15 @@ def pairs_in_toml(
 
     :param path: of the data set, as it is to stand there.
     """
-    lines = [
-        comment(f"Written by study init: {layout}."),
-        comment(f"{counted(len(seen.samples.rows), 'image')}. Every key is explained by `study keys`."),
-        f"name = {as_toml(name)}",
-        "seed = 0",
-        "",
-        "[data]",
-        f"path = {as_toml(path)}",
-        *["allow_copies = true"] * allow_copies,
-        "",
-        *_data(seen),
-        "",
-        *_grid(splits),
-        "",
-        *_splits(splits),
-        "",
-        *_training(seen, splits),
-        "",
-        _SEARCH,
-    ]
-    return "\n".join(lines) + "\n"
+    images = f"{counted(len(seen.samples.rows), 'image')}."
+    resize = f'resize = "{seen.working.resize}"  # {seen.working.resize_why}'
+    return _definition(
+        _head(name, path, layout, images, allow_copies=allow_copies),
+        _data(seen),
+        _grid(splits),
+        _splits(splits),
+        _training([_image_size(seen.working), resize], splits),
+    )
 
 
 def comment(text: str) -> str:
@@ -100,17 +99,21 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
     yield "[splits]"
     yield "test_share = 0.2"
     yield "validation_share = 0.15"
+    if splits.shared_backgrounds:
+        yield "shared_backgrounds = true  # fewer than three groups: none can be held out"
     if splits.unit and splits.unit_is_set:
-        yield comment(
-            f"Few values of {splits.unit} have several images each, so these are taken for groups that belong "
-            "together: no split divides one."
+        few = (
+            f"Few values of {splits.unit} have several images each, so these are taken for groups that belong together"
         )
+        why = f"All identical images share their {splits.unit}" if splits.keeps_copies else few
+        yield comment(f"{why}: no split divides one.")
         yield f"unit = {as_toml(splits.unit)}"
     elif splits.unit:
         yield comment(f"{splits.unit} looks like groups, but with too few for all splits.")
         yield f"# unit = {as_toml(splits.unit)}"
     else:
         yield '# unit = "patient"  # a column: images that share a value are never divided by a split'
+    yield from map(comment, splits.leaks)
     if splits.allow_absent:
         yield "# Some splits lack a class, whose scores are then undefined there:"
         yield from map(comment, splits.notes)
@@ -121,13 +124,16 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
         yield from held_out_in_toml(axis, tested)
 
 
-def _training(seen: PairsSeen, splits: ProposedSplits) -> Iterable[str]:
-    working = seen.working
+def _image_size(working: WorkingSize) -> str:
+    why = comment(f"Height and width (one number: a square): {working.why}.")
+    return f"{why}\nimage_size = {working.in_toml}"
+
+
+def _training(size: Iterable[str], splits: ProposedSplits) -> list[str]:
+    """:param size: the working size, and how images get to it."""
     return [
         "[training]",
-        comment(f"Height and width (one number: a square): {working.why}."),
-        f"image_size = {working.in_toml}",
-        f'resize = "{working.resize}"  # {working.resize_why}',
+        *size,
         "epochs = 32",
         comment(
             "Fits the number of training images: at least four steps an epoch in every split, if there are enough."
@@ -137,27 +143,28 @@ def _training(seen: PairsSeen, splits: ProposedSplits) -> Iterable[str]:
     ]
 
 
-def cut_outs_in_toml(name: str, path: str, proposal: str) -> str:
-    """The definition of a study of cut-outs.
+def cut_outs_in_toml(
+    name: str, path: str, layout: str, working: WorkingSize, splits: ProposedSplits, *, allow_copies: bool
+) -> str:
+    """The definition of a study of cut-outs."""
+    return _definition(
+        _head(name, path, layout, allow_copies=allow_copies),
+        _grid(splits),
+        _splits(splits),
+        _training([_image_size(working)], splits),
+    )
 
-    :param proposal: sections of splits.
-    """
-    lines = [
-        comment("Written by study init: cut-outs in class folders and angle folders, and backgrounds."),
-        f"name = {as_toml(name)}",
-        "seed = 0",
-        "",
-        "[data]",
-        f"path = {as_toml(path)}",
-        "",
-        "[training]",
-        "image_size = 128",
-        "epochs = 32",
-        "batch_size = 16",
-        "learning_rate = 1e-3",
-        "",
-        _SEARCH,
-        "",
-        proposal,
-    ]
-    return "\n".join(lines) + "\n"
+
+def _definition(*sections: Iterable[str]) -> str:
+    return "\n\n".join(["\n".join(section) for section in (*sections, [_SEARCH])]) + "\n"
+
+
+def _head(name: str, path: str, layout: str, *counted: str, allow_copies: bool) -> Iterator[str]:
+    yield comment(f"Written by study init: {layout}.")
+    yield comment(" ".join([*counted, "Every key is explained by `study keys`."]))
+    yield f"name = {as_toml(name)}"
+    yield "seed = 0"
+    yield ""
+    yield "[data]"
+    yield f"path = {as_toml(path)}"
+    yield from ["allow_copies = true"] * allow_copies

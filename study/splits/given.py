@@ -60,6 +60,8 @@ def _division(parts: Mapping[str, frozenset[str]]) -> Division:
 def read_entries(file: str) -> list[Entry]:
     """The splits in a JSON file such as nnU-Net's. Raises SplitError."""
     try:
+        if Path(file).exists() and not Path(file).is_file():
+            raise ValueError("no regular file, so reading it might never end")
         with Path(file).open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:

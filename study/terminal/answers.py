@@ -250,7 +250,8 @@ def data(options: argparse.Namespace, console: PlainConsole) -> int:
 def init(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.commands.init import init
 
-    look = init(options.path, options.to, force=options.force, format=options.format, settings=options.set)
+    how = {"force": options.force, "format": options.format, "settings": options.set}
+    look = init(options.path, options.to, **how, tell=PlainConsole(stderr=True).say)
     if options.json:
         print(json.dumps(look.to_json()))
         return DONE

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,15 @@ _ROWS_AT_ONCE = 1024
 Indices = NDArray[np.int64]
 
 
+class Glimpse(NamedTuple):
+    """What is remembered of an image to compare it with others."""
+
+    digest: bytes
+    """Names its pixels."""
+    grey_SS: Pixels
+    """A thumbnail."""
+
+
 @dataclass(frozen=True)
 class Likeness:
     """Of N images: which are the same, and which nearly."""
@@ -43,15 +53,24 @@ class Likeness:
     """Pairs of ids, in the order of the images; identical ones are not among them."""
 
 
-def likeness(images: Iterable[tuple[str, Pixels]]) -> Likeness:
-    """Compare every image with every other, given the id and image_HWC (RGB) of each; sizes may differ."""
-    ids: list[str] = []
-    thumbnails: list[NDArray[np.float32]] = []
+NOTHING_ALIKE = Likeness((), (), ())
+
+
+def glimpse(image_HWC: Pixels) -> Glimpse:
+    """Of an image (RGB) of any size."""
+    image_HWC = np.ascontiguousarray(image_HWC)
+    digest = hashlib.sha256(f"{image_HWC.shape}".encode() + image_HWC.tobytes()).digest()
+    grey = Image.fromarray(image_HWC).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return Glimpse(digest, np.asarray(grey))
+
+
+def likeness(glimpses: Mapping[str, Glimpse]) -> Likeness:
+    """Compare every image with every other, given a glimpse of each by its id."""
+    ids = list(glimpses)
+    thumbnails = [_normed(each.grey_SS) for each in glimpses.values()]
     same: dict[bytes, list[int]] = defaultdict(list)
-    for place, (id_, image_HWC) in enumerate(images):
-        ids.append(id_)
-        thumbnails.append(_thumbnail(image_HWC))
-        same[_digest(image_HWC)].append(place)
+    for place, each in enumerate(glimpses.values()):
+        same[each.digest].append(place)
     groups = [group for group in same.values() if len(group) > 1]
     group_of_N = np.full(len(ids), -1)
     for number, group in enumerate(groups):
@@ -66,14 +85,9 @@ def likeness(images: Iterable[tuple[str, Pixels]]) -> Likeness:
     )
 
 
-def _digest(image_HWC: Pixels) -> bytes:
-    return hashlib.sha256(f"{image_HWC.shape}".encode() + np.ascontiguousarray(image_HWC).tobytes()).digest()
-
-
-def _thumbnail(image_HWC: Pixels) -> NDArray[np.float32]:
+def _normed(grey_SS: Pixels) -> NDArray[np.float32]:
     """A vector of mean 0 and length 1; zeros, which are like nothing, for an image without contrast."""
-    grey = Image.fromarray(np.ascontiguousarray(image_HWC)).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    values = np.asarray(grey, np.float32).ravel()
+    values = grey_SS.astype(np.float32).ravel()
     values = values - values.mean()
     length = float(np.linalg.norm(values))
     return values / length if length >= LEAST_CONTRAST * SIDE else np.zeros_like(values)

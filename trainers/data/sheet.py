@@ -10,10 +10,14 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from trainers.printable import printable
+
 MAX_BYTES = 3_000_000
 PAPER, INK, FAINT, RULE = (255, 255, 255), (28, 30, 34), (110, 114, 122), (208, 211, 217)
 FAULT = (200, 30, 30)
 MARGIN, GAP, LINE = 24, 6, 20
+SECOND_LINE = MARGIN + LINE + 6
+"""Of a heading: its top."""
 
 Item = TypeVar("Item")
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -39,10 +43,24 @@ def below_each_other(strips: Sequence[Image.Image], width: int) -> Image.Image:
     return sheet
 
 
+def blank(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """An empty strip, and what draws on it."""
+    strip = Image.new("RGB", (width, height), PAPER)
+    return strip, ImageDraw.Draw(strip)
+
+
+def heading(first: str, second: str, width: int) -> Image.Image:
+    """A strip with what the sheet shows, and more of it in small."""
+    strip, draw = blank(width, MARGIN + 3 * LINE + GAP)
+    draw.text((MARGIN, MARGIN - 4), first, INK, font(22))
+    second = fitted(draw, printable(second), font(14), width - 2 * MARGIN)
+    draw.text((MARGIN, SECOND_LINE), second, FAINT, font(14))
+    return strip
+
+
 def title(text: str, width: int) -> Image.Image:
     """A strip with a heading below a line."""
-    strip = Image.new("RGB", (width, 2 * LINE), PAPER)
-    draw = ImageDraw.Draw(strip)
+    strip, draw = blank(width, 2 * LINE)
     draw.line((MARGIN, GAP, width - MARGIN, GAP), RULE)
     draw.text((MARGIN, 2 * GAP), fitted(draw, text, font(17), width - 2 * MARGIN), INK, font(17))
     return strip
@@ -57,8 +75,7 @@ def contained(image: Image.Image, side: int, resample: Image.Resampling = Image.
 
 def crossed_out(width: int, height: int) -> Image.Image:
     """What stands for an image that cannot be used."""
-    tile = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(tile)
+    tile, draw = blank(width, height)
     draw.rectangle((0, 0, width - 1, height - 1), outline=FAULT)
     draw.line((0, 0, width, height), FAULT, 2)
     draw.line((0, height, width, 0), FAULT, 2)

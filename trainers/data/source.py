@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from trainers.data.likeness import Glimpse
 from trainers.data.pixels import Pixels
 from trainers.data.split import Split
 from trainers.data.table import Samples
@@ -34,6 +35,15 @@ class Source(Protocol):
 
     def __hash__(self) -> int:
         """By identity, as no source equals another one."""
+
+
+@runtime_checkable
+class Glimpsed(Protocol):
+    """A source whose images look the same in every split, so that they can be compared with each other."""
+
+    @property
+    def glimpses(self) -> Mapping[str, Glimpse]:
+        """Of each image, by its sample's id."""
 
 
 @runtime_checkable

@@ -21,12 +21,15 @@ from trainers.data.sheet import (
     MARGIN,
     MAX_BYTES,
     PAPER,
+    SECOND_LINE,
     below_each_other,
+    blank,
     contained,
     crossed_out,
     evenly,
     fitted,
     font,
+    heading,
     title,
     write_sheet,
 )
@@ -77,8 +80,6 @@ def _sheet(catalogue: Catalogue, columns: int, side: int) -> Image.Image:
 
 def _heading(catalogue: Catalogue, width: int) -> Image.Image:
     angles = {image.angle for image in catalogue.images}
-    strip = Image.new("RGB", (width, MARGIN + 3 * LINE + GAP), PAPER)
-    draw = ImageDraw.Draw(strip)
     what = ", ".join(
         [
             counted(len(catalogue.images), "image"),
@@ -86,19 +87,18 @@ def _heading(catalogue: Catalogue, width: int) -> Image.Image:
             counted(len(angles), "angle"),
         ]
     )
-    draw.text((MARGIN, MARGIN - 4), what, INK, font(22))
     second = f"{counted(len(catalogue.backgrounds), 'background')} in {counted(catalogue.num_groups, 'group')}"
-    draw.text((MARGIN, MARGIN + LINE + 6), second, FAINT, font(14))
+    strip = heading(what, second, width)
+    draw = ImageDraw.Draw(strip)
     left = MARGIN + draw.textlength(second, font(14)) + 40
-    draw.line((left - 22, MARGIN + LINE + 15, left - 6, MARGIN + LINE + 15), OUTLINE, 2)
-    draw.text((left, MARGIN + LINE + 6), "the mask's outline", FAINT, font(14))
+    draw.line((left - 22, SECOND_LINE + 9, left - 6, SECOND_LINE + 9), OUTLINE, 2)
+    draw.text((left, SECOND_LINE), "the mask's outline", FAINT, font(14))
     return strip
 
 
 def _image_row(angle: float, images: Sequence[ImageFile], columns: int, side: int, width: int) -> Image.Image:
     """Some of the images of one class and angle, behind the angle and how many there are."""
-    strip = Image.new("RGB", (width, side + GAP), PAPER)
-    draw = ImageDraw.Draw(strip)
+    strip, draw = blank(width, side + GAP)
     middle = (side - LINE) // 2
     draw.text((MARGIN, middle), f"{angle:g}°", INK, font(15))
     count = counted(len(images), "image")
@@ -118,8 +118,7 @@ def _background_strips(catalogue: Catalogue, side: int, width: int) -> list[Imag
     per_strip = max(1, (width - 2 * MARGIN + GAP) // (side + GAP))
     strips = [title("backgrounds", width)] if shown else []
     for first in range(0, len(shown), per_strip):
-        strip = Image.new("RGB", (width, side + LINE + 2 * GAP), PAPER)
-        draw = ImageDraw.Draw(strip)
+        strip, draw = blank(width, side + LINE + 2 * GAP)
         for column, (group, paths) in enumerate(shown[first : first + per_strip]):
             left = MARGIN + column * (side + GAP)
             strip.paste(_group_tile(paths, side), (left, 0))

@@ -30,8 +30,15 @@ class ClassList:
     notes: tuple[str, ...] = ()
 
 
+_CORRECT = "no list of classes as this file should be: correct it, or name the classes in data.pairs.classes"
+
+
 class _NoClassList(ValueError):
-    """Why a file is none."""
+    """Why a file is none, and what to do."""
+
+    def __init__(self, why: str, what: str = _CORRECT) -> None:
+        super().__init__(why)
+        self.what = what
 
 
 def read_class_list(root: Path, described: Pairs) -> ClassList:
@@ -46,8 +53,7 @@ def read_class_list(root: Path, described: Pairs) -> ClassList:
         except _NoClassList as error:
             if described.classes is not None:
                 continue
-            what = "no list of classes as this file should be: correct it, or name the classes in data.pairs.classes"
-            return ClassList(problems=(Problem(place_of(file, root), what, str(error)),))
+            return ClassList(problems=(Problem(place_of(file, root), error.what, str(error)),))
         if found is not None:
             return ClassList(found.values, found.ignore, notes=(f"Classes are those of {place_of(file, root)}.",))
     return ClassList()
@@ -70,15 +76,30 @@ def _nnunet(text: str) -> ClassList | None:
     """`labels`: name -> value; `ignore` is the value to be ignored. None for a dataset.json of another tool."""
     match _json(text):
         case {"labels": dict(labels)}:
+            _refuse_regions(labels)
             values = {name: _value(name, value) for name, value in labels.items()}
             ignored = tuple(value for name, value in values.items() if name == "ignore")
             return ClassList({name: value for name, value in values.items() if name != "ignore"}, ignored)
     return None
 
 
+def _refuse_regions(labels: Mapping[str, Any]) -> None:
+    """Raises _NoClassList where a label stands for several values: regions overlap."""
+    regions = [name for name, value in labels.items() if isinstance(value, list)]
+    if not regions:
+        return
+    name_of = {value: name for name, value in labels.items() if isinstance(value, int)}
+    within = {value for name in regions for value in labels[name] if isinstance(value, int)}
+    names = {name_of.get(value, f"class_{value}"): value for value in sorted(within | name_of.keys())}
+    classes = ", ".join(f"{json.dumps(name)} = {value}" for name, value in names.items() if name != "ignore")
+    raise _NoClassList(
+        ", ".join(regions)[:80],
+        "labels that are regions of several values, which overlap, while a pixel has one class here: give every value "
+        f"a class of its own, such as data.pairs.classes = {{ {classes} }}",
+    )
+
+
 def _value(name: str, value: Any) -> int:
-    if isinstance(value, list):
-        raise _NoClassList(f"{name[:40]} is a region of several values: give each class one value")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_VALUE:
         raise _NoClassList(f"the value of {name[:40]} is no whole number from 0 to {LARGEST_VALUE}")
     return value

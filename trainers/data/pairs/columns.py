@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.pair import Listing, Pair
+from trainers.data.pairs.parts import IN_BRACES, PART
 from trainers.data.pairs.pattern import Pattern, as_values
 from trainers.data.problems import Problem
 from trainers.data.table import Value
@@ -31,7 +32,7 @@ def with_columns(listing: Listing, root: Path, described: Pairs) -> Listing:
     """
     from_reader = {pair.id: {name: str(value) for name, value in pair.values.items()} for pair in listing.pairs}
     from_pattern, problems = _from_pattern(listing.pairs, described.columns)
-    from_table, more = _from_table(listing.pairs, root, described)
+    from_table, more = _from_tables(listing.pairs, root, described)
     sources = [from_reader, from_pattern, from_table]
     problems += more + _named_twice(sources)
     texts = {
@@ -58,18 +59,31 @@ def _from_pattern(pairs: Iterable[Pair], text: str | None) -> tuple[Texts, list[
     return found, problems
 
 
-def _from_table(pairs: Iterable[Pair], root: Path, described: Pairs) -> tuple[Texts, list[Problem]]:
+def _from_tables(pairs: Sequence[Pair], root: Path, described: Pairs) -> tuple[Texts, list[Problem]]:
     """Of each pair that has a row, the cells that hold something."""
-    file = table_file(root, described)
-    if file is None:
+    place = metadata_place(root, described, pairs)
+    if place is None:
         return {}, []
-    place = place_of(file, root) if file.is_relative_to(root) else str(file)
+    if IN_BRACES not in place:
+        return _from_table(root / place, pairs, root, described)
+    found: Texts = {}
+    problems = []
+    for part in _parts_in(pairs):
+        of_part = [pair for pair in pairs if str(pair.values.get(PART)) == part]
+        texts, more = _from_table(root / place.replace(IN_BRACES, part), of_part, root, described)
+        found |= texts
+        problems += more
+    return found, problems
+
+
+def _from_table(file: Path, pairs: Sequence[Pair], root: Path, described: Pairs) -> tuple[Texts, list[Problem]]:
+    """What one table says of these pairs, each of which has a row in it."""
+    place = place_of(file, root)
     try:
         rows = read_table(file)
     except ValueError as error:
         return {}, [Problem(place, f"no table of columns: {error}")]
-    listed = list(pairs)
-    by_name = _by_name(listed, described)
+    by_name = _by_name(pairs, file.parent.relative_to(root).as_posix(), described)
     found: Texts = {}
     problems = []
     for number, row in rows.items():
@@ -83,28 +97,47 @@ def _from_table(pairs: Iterable[Pair], root: Path, described: Pairs) -> tuple[Te
             problems.append(Problem(pair.image_place, what, f"row {number}"))
         else:
             found[pair.id] = {column: cell for column, cell in row.items() if column != FILE_NAME and cell}
-    without = [pair for pair in listed if pair.id not in found]
+    without = [pair for pair in pairs if pair.id not in found]
     problems += [Problem(pair.image_place, f"no row of {place} is of this image: add one") for pair in without]
     return found, problems
 
 
-def table_file(root: Path, described: Pairs) -> Path | None:
-    """The table of columns that is described, else the one that lies in the data set or its images, if any."""
+def metadata_place(root: Path, described: Pairs, pairs: Iterable[Pair]) -> str | None:
+    """The table of columns that is described, else the one that lies in the data set, in its images or in the folders
+    of its parts, if any. `{part}` in it stands for each part, which has a table of its own."""
     if described.metadata is not None:
-        return root / described.metadata
-    folders = [root, root / (described.images or "")] if described.format != "parquet" else [root]
-    return next((folder / METADATA for folder in folders if (folder / METADATA).is_file()), None)
+        return described.metadata
+    images = PurePosixPath(described.images or ".") if described.format != "parquet" else PurePosixPath()
+    of_parts = [folder for folder in (images, *images.parents) if IN_BRACES in folder.as_posix()]
+    parts = _parts_in(pairs)
+    for folder in dict.fromkeys([PurePosixPath(), *of_parts, images]):
+        place = (folder / METADATA).as_posix()
+        if any((root / place.replace(IN_BRACES, part)).is_file() for part in (parts if folder in of_parts else [""])):
+            return place
+    return None
 
 
-def _by_name(pairs: Sequence[Pair], described: Pairs) -> Mapping[str, Pair]:
-    """The pairs by each name that a table may give them: place in the data set or in the images, with its ending or
-    without. What two of them share names neither."""
+def _parts_in(pairs: Iterable[Pair]) -> list[str]:
+    return list(dict.fromkeys(str(pair.values[PART]) for pair in pairs if PART in pair.values))
+
+
+def _by_name(pairs: Sequence[Pair], folder: str, described: Pairs) -> Mapping[str, Pair]:
+    """The pairs by each name that a table in this folder may give them: place in the data set, in the images or in the
+    folder, with its ending or without. What two of them share names neither."""
     names: dict[str, set[int]] = defaultdict(set)
     for number, pair in enumerate(pairs):
-        within = pair.image_place.removeprefix(f"{described.images}/")
-        for name in (pair.image_place, within, pair.id, str(Path(within).with_suffix(""))):
+        part = str(pair.values.get(PART, ""))
+        images = (described.images or "").replace(IN_BRACES, part)
+        within, beside = (pair.image_place.removeprefix(f"{each}/") for each in (images, folder))
+        in_part = pair.id.removeprefix(f"{part}/")
+        for name in (pair.image_place, pair.id, in_part, *_with_and_without_ending(within, beside)):
             names[name].add(number)
     return {name: pairs[min(numbers)] for name, numbers in names.items() if len(numbers) == 1}
+
+
+def _with_and_without_ending(*places: str) -> Iterator[str]:
+    for place in places:
+        yield from (place, str(Path(place).with_suffix("")))
 
 
 def read_table(file: Path) -> dict[int, dict[str, str]]:

@@ -23,11 +23,13 @@ from trainers.data.sheet import (
     PAPER,
     RULE,
     below_each_other,
+    blank,
     contained,
     crossed_out,
     evenly,
     fitted,
     font,
+    heading,
     write_sheet,
 )
 from trainers.data.table import Value, in_order, in_words
@@ -60,9 +62,8 @@ class _Tile:
             both = Image.new("RGB", (2 * left.width + SEAM, left.height), PAPER)
             both.paste(left, (0, 0))
             both.paste(right, (left.width + SEAM, 0))
-        tile = Image.new("RGB", (2 * side + SEAM, both.height + LINE), PAPER)
+        tile, draw = blank(2 * side + SEAM, both.height + LINE)
         tile.paste(both, (0, 0))
-        draw = ImageDraw.Draw(tile)
         draw.text((0, both.height + 2), fitted(draw, printable(self.name), font(11), tile.width), FAINT, font(11))
         return tile
 
@@ -154,17 +155,13 @@ def _sheet(survey: Survey, groups: Sequence[_Group], column: str | None, side: i
 
 
 def _heading(survey: Survey, groups: Sequence[_Group], column: str | None, width: int) -> Image.Image:
-    strip = Image.new("RGB", (width, MARGIN + 3 * LINE), PAPER)
-    draw = ImageDraw.Draw(strip)
     images = counted(len(survey.found), "image")
     classes = counted(len(survey.samples.classes), "class", "classes")
-    draw.text((MARGIN, MARGIN - 4), f"{images}, {classes}", INK, font(22))
     shown = sum(len(group.tiles) for group in groups)
     values = {each.pair.values.get(column) for each in survey.found} if column else set()
     some = f", {len(groups)} of {counted(len(values), 'value')}" if len(groups) < len(values) else ""
     what = f"{shown} shown beside their labels{f', by {column}' if column else ''}{some}"
-    draw.text((MARGIN, MARGIN + LINE + 6), fitted(draw, printable(what), font(14), width - 2 * MARGIN), FAINT, font(14))
-    return strip
+    return heading(f"{images}, {classes}", what, width)
 
 
 def _legend(survey: Survey, width: int) -> Image.Image:
@@ -180,8 +177,7 @@ def _legend(survey: Survey, width: int) -> Image.Image:
             left, top = MARGIN, top + LINE + GAP
         places.append((left, top, text, colour))
         left += taken + GAP
-    strip = Image.new("RGB", (width, top + 2 * LINE), PAPER)
-    draw = ImageDraw.Draw(strip)
+    strip, draw = blank(width, top + 2 * LINE)
     for left, top, text, colour in places:
         draw.rectangle((left, top + 2, left + LINE - 5, top + LINE - 3), colour, FAINT)
         draw.text((left + LINE, top), text, INK, font(14))
@@ -191,8 +187,7 @@ def _legend(survey: Survey, width: int) -> Image.Image:
 def _row(begun: _Group | None, tiles: Sequence[_Tile], side: int, width: int) -> Image.Image:
     """Some pairs of a group, behind its name and how many there are if it begins here."""
     drawn = [tile.drawn(side) for tile in tiles]
-    strip = Image.new("RGB", (width, max(tile.height for tile in drawn) + 2 * GAP), PAPER)
-    draw = ImageDraw.Draw(strip)
+    strip, draw = blank(width, max(tile.height for tile in drawn) + 2 * GAP)
     if begun:
         draw.line((MARGIN, 0, width - MARGIN, 0), RULE)
         count = counted(begun.num_pairs, "image")

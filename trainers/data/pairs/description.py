@@ -60,6 +60,10 @@ class Pairs(Section):
     """What stands in an image's name between what it shares with its mask and its ending, such as _0000 of nnU-Net."""
     mask_suffix: Annotated[str, Field(max_length=100)] = ""
     """The same of a mask's name, such as _mask."""
+    image_prefix: Annotated[str, Field(max_length=100)] = ""
+    """What stands in an image's name before what it shares with its mask, such as img_."""
+    mask_prefix: Annotated[str, Field(max_length=100)] = ""
+    """The same of a mask's name, such as mask_."""
     classes: (
         Annotated[
             Annotated[tuple[Name, ...], Tag("[names]")] | Annotated[dict[Name, MaskValue], Tag("[values]")],
@@ -74,7 +78,8 @@ class Pairs(Section):
     ignore: tuple[MaskValue, ...] = ()
     """Values of pixels that enter neither loss nor counts, such as 255."""
     metadata: Place | None = None
-    """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one."""
+    """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one. With {part} each
+    part has a table of its own, such as {part}/metadata.csv."""
     columns: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """Columns that stand in the images' places, such as "{patient}/{visit}_{number}"."""
 

@@ -25,7 +25,15 @@ class Fitting:
 
     def image(self, image_HWC: Pixels) -> Pixels:
         """Bilinear; black around it."""
-        return self._framed(resized(image_HWC, *self._inner(Size(*image_HWC.shape[:2]))), 0)
+        return self.framed(self.picture(image_HWC))
+
+    def picture(self, image_HWC: Pixels) -> Pixels:
+        """The same without what is put around it."""
+        return resized(image_HWC, *self._inner(Size(*image_HWC.shape[:2])))
+
+    def framed(self, picture_HWC: Pixels) -> Pixels:
+        """A picture with black around it."""
+        return self._framed(picture_HWC, 0)
 
     def labels(self, labels_HW: Pixels) -> Pixels:
         """By the nearest pixel; IGNORED around them."""

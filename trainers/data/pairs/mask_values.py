@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.decoding import UnusableImage
-from trainers.data.pairs.decoding import MaskPixels, decode_mask
+from trainers.data.pairs.decoding import SMEARED, MaskPixels, decode_mask
 from trainers.data.pairs.description import MaskValue
 from trainers.data.pairs.label_table import LabelTable
-from trainers.data.pairs.pair import Listing, Pair
+from trainers.data.pairs.main_colours import main_colours
+from trainers.data.pairs.pair import Pair
 from trainers.data.pairs.reading import UnusablePair, named, stored_as
 from trainers.data.pairs.survey import in_turn
 from trainers.data.problems import Problem
@@ -56,9 +57,9 @@ class Seen:
         return labels
 
 
-def see_all(listing: Listing) -> list[Seen]:
-    """What each pair holds, in the order of the listing."""
-    return list(in_turn(_see, listing.pairs))
+def see_all(pairs: Iterable[Pair]) -> list[Seen]:
+    """What each pair holds, in their order."""
+    return list(in_turn(_see, pairs))
 
 
 def values_in(seen: Iterable[Seen]) -> list[MaskValue]:
@@ -89,15 +90,16 @@ def _mask_of(pair: Pair, size: Size) -> MaskPixels:
     return decode_mask(pair.mask())
 
 
-def _counted(values_HW: NDArray[np.int64]) -> dict[MaskValue, int]:
+def _counted(values_HW: NDArray[np.int64], *, of_colours: bool = False) -> dict[MaskValue, int]:
     values, counts = np.unique(values_HW, return_counts=True)
     if len(values) > MOST_VALUES:
-        raise UnusableImage(NO_LABEL_MAP)
+        is_smeared = of_colours and main_colours(values, counts) is not None
+        raise UnusableImage(SMEARED if is_smeared else NO_LABEL_MAP)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def _counted_colours(colours_HWC: NDArray[np.uint8]) -> dict[MaskValue, int]:
-    counts = _counted(colours_HWC.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1]))
+    counts = _counted(colours_HWC.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1]), of_colours=True)
     return {f"#{code:06x}": count for code, count in counts.items()}
 
 

@@ -14,7 +14,8 @@ from trainers.data.size import Size
 from trainers.data.table import Value
 
 Bytes = Callable[[], bytes]
-"""The content of an image file, read when it is asked for. Raises OSError."""
+"""The content of an image file, read when it is asked for. Raises OSError, and UnusableImage where channels
+that are files of their own make no image."""
 Outlines = Callable[[Size], NDArray[np.int64]]
 """Label map of an image of this size, in values of masks, shape (H, W): drawn when it is asked for.
 Raises UnusableImage."""

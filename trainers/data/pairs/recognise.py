@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from trainers.data.pairs.affixes import NO_AFFIXES, Affixes, OfBoth, affixes_of
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.parts import IN_BRACES
-from trainers.data.pairs.suffixes import suffixes_of
 from trainers.data.pairs.tree import Folder, Tree, coco_files, first_images_of, look_at
 from trainers.data.pairs.unrecognised import unreadable_in
 from trainers.data.problems import DataError, Problem
@@ -29,7 +29,10 @@ _MASK_FOLDERS = frozenset(
 _MASKS_BESIDE = ("annot", *(f"{mark}{word}" for mark in "_-" for word in ("annot", "labels", "label", "masks", "mask")))
 """What the name of a folder of masks has more than that of its images: train and trainannot, as SegNet has CamVid."""
 _MASK_ENDING = re.compile(r"[_.-](mask|masks|label|labels|labelids|gt|seg|annotation|l)$", re.IGNORECASE)
+_MASK_BEGINNING = re.compile(r"(mask|masks|label|labels|gt|seg|annotation)([_.-]|(?=\d))", re.IGNORECASE)
 _PART_WORD = re.compile(r"(train|valid(ation)?|val|test|dev)[0-9]*")
+_PLACE_KEYS = ("format", "images", "masks")
+_AFFIX_KEYS = ("image_prefix", "image_suffix", "mask_prefix", "mask_suffix")
 _LABEL_TEXTS = (".json", ".xml", ".txt")
 
 
@@ -38,7 +41,7 @@ class Layout:
     """A layout that fits a folder."""
 
     described: Pairs
-    """With format, images, masks and suffixes."""
+    """With format, images, masks, and what stands around the names that these share."""
     why: str
     """What it was known by: completes `photographs and masks: ...`."""
 
@@ -51,7 +54,9 @@ def settled(root: Path, described: Pairs) -> Pairs:
     if len(layouts) == 1:
         return layouts[0].described
     if not layouts and described.images and described.masks:
-        return described.model_copy(update={"format": "folders"})
+        layouts = _merged(_of_folders(look_at(root), described.images, described.masks), described)
+        if len(layouts) == 1:
+            return layouts[0].described
     raise DataError([several_fit(layouts)] if layouts else _none_fits(root, described))
 
 
@@ -62,12 +67,13 @@ def several_fit(layouts: Iterable[Layout]) -> Problem:
 
 
 def _in_keys(described: Pairs) -> str:
-    return f'format = "{described.format}", images = "{described.images}", masks = "{described.masks}"'
+    affixes = [key for key in _AFFIX_KEYS if getattr(described, key)]
+    return ", ".join(f'{key} = "{getattr(described, key)}"' for key in (*_PLACE_KEYS, *affixes))
 
 
 def _none_fits(root: Path, described: Pairs) -> list[Problem]:
     unreadable = list(unreadable_in(look_at(root)))
-    given = [f"{key} = {value!r}" for key in ("format", "images", "masks") if (value := getattr(described, key))]
+    given = [f"{key} = {value!r}" for key in _PLACE_KEYS if (value := getattr(described, key))]
     if given:
         what = "no layout that is known has these; name images and masks both, or correct them"
         return [Problem("data.pairs", what, ", ".join(given)), *unreadable]
@@ -86,14 +92,20 @@ def layouts_of(root: Path, described: Pairs | None = None) -> list[Layout]:
     """All layouts that fit a folder, and what is described of it already."""
     described = described or Pairs()
     tree = look_at(root)
-    found = [*_tables(tree), *_outlines(tree), *_folders(tree), *_folders_beside(tree), *_files_beside(tree)]
-    merged = [Layout(_laid_over(layout.described, described), layout.why) for layout in found]
-    return [each for each, layout in zip(merged, found, strict=True) if _agree(layout.described, described)]
+    found = [*_tables(tree), *_outlines(tree), *_folders(tree), *_folders_beside(tree)]
+    of_masks = {layout.described.masks for layout in found}  # several kinds of masks are no images beside them
+    found += [layout for layout in _files_beside(tree) if layout.described.masks not in of_masks]
+    return _merged((layout for layout in found if _agree(layout.described, described)), described)
 
 
 def _agree(found: Pairs, described: Pairs) -> bool:
-    keys = ("format", "images", "masks")
-    return all(getattr(described, key) in (None, getattr(found, key)) for key in keys)
+    return all(getattr(described, key) in (None, getattr(found, key)) for key in _PLACE_KEYS)
+
+
+def _merged(layouts: Iterable[Layout], described: Pairs) -> list[Layout]:
+    """With what is described laid over; each once."""
+    merged = (Layout(_laid_over(layout.described, described), layout.why) for layout in layouts)
+    return list({_in_keys(layout.described): layout for layout in merged}.values())
 
 
 def _laid_over(found: Pairs, described: Pairs) -> Pairs:
@@ -177,7 +189,7 @@ def _folders(tree: Tree) -> Iterator[Layout]:
             beside[pair].append(place)
     for (image, mask), parents in beside.items():
         for parent in _one_place(parents):
-            yield _of_folders(tree, _join(parent, image), _join(parent, mask))
+            yield from _of_folders(tree, _join(parent, image), _join(parent, mask))
 
 
 def _folders_beside(tree: Tree) -> Iterator[Layout]:
@@ -191,42 +203,58 @@ def _folders_beside(tree: Tree) -> Iterator[Layout]:
                     beside[place, more].append(name)
     for (place, more), of_images in beside.items():
         name = of_images[0] if len(of_images) == 1 else IN_BRACES
-        yield _of_folders(tree, _join(place, name), _join(place, name + more))
+        yield from _of_folders(tree, _join(place, name), _join(place, name + more))
 
 
 def _files_beside(tree: Tree) -> Iterator[Layout]:
-    """An image and its mask in one folder: x.png and x_mask.png, or x.jpg and x.png."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """An image and its mask in one folder: x.png and x_mask.png, img_x.png and mask_x.png, or x.jpg and x.png."""
+    found: dict[OfBoth, list[str]] = defaultdict(list)
     for place, folder in tree.folders.items():
-        for suffix in _suffixes_beside(folder):
-            found[suffix].append(place)
-    for suffix, places in found.items():
+        for affixes in _affixes_beside(folder):
+            found[affixes].append(place)
+    for affixes, places in found.items():
         common = places[0] if len(places) == 1 else _common(places)
+        image, mask = (f"{each.prefix}x{each.suffix}" for each in affixes)
         yield Layout(
-            Pairs(format="folders", images=common, masks=common, mask_suffix=suffix),
-            f"photographs with masks beside them ({f'x and x{suffix}' if suffix else 'x.jpg and x.png'})"
+            _with_affixes(common, common, affixes),
+            f"photographs with masks beside them ({'x.jpg and x.png' if image == mask else f'{image} and {mask}'})"
             + f" in {common}/" * (common != "."),
         )
 
 
-def _suffixes_beside(folder: Folder) -> list[str]:
+def _affixes_beside(folder: Folder) -> list[OfBoth]:
     stems = {PurePosixPath(name).stem for name in folder.images}
     endings = {ending[0] for stem in stems if (ending := _MASK_ENDING.search(stem)) and stem[: ending.start()] in stems}
     if endings:
-        return sorted(endings)
+        return [(NO_AFFIXES, Affixes("", ending)) for ending in sorted(endings)]
+    beginnings = sorted({beginning[0] for stem in stems if (beginning := _MASK_BEGINNING.match(stem))})
+    if found := [both for beginning in beginnings for both in _with_beginning(beginning, sorted(stems))]:
+        return found
     kinds: dict[str, set[str]] = defaultdict(set)
     for name in folder.images:
         kinds[PurePosixPath(name).stem].add(PurePosixPath(name).suffix.lower())
     twofold = sum(".png" in kind and len(kind) == 2 for kind in kinds.values())
-    return [""] if twofold > len(kinds) / 2 else []
+    return [(NO_AFFIXES, NO_AFFIXES)] if twofold > len(kinds) / 2 else []
 
 
-def _of_folders(tree: Tree, images: str, masks: str) -> Layout:
-    image_suffix, mask_suffix = suffixes_of(tree.names(images), tree.names(masks))
-    return Layout(
-        Pairs(format="folders", images=images, masks=masks, image_suffix=image_suffix, mask_suffix=mask_suffix),
-        f"photographs and masks in folders of their own ({images}/, {masks}/)",
-    )
+def _with_beginning(beginning: str, stems: Iterable[str]) -> list[OfBoth]:
+    """Where files that begin so are the masks of others: what stands around the names that they share."""
+    masks = [stem for stem in stems if stem.startswith(beginning)]
+    images = [stem for stem in stems if not _MASK_BEGINNING.match(stem)]
+    return [both for both in affixes_of(images, masks) if both[1].prefix.startswith(beginning)]
+
+
+def _of_folders(tree: Tree, images: str, masks: str) -> Iterator[Layout]:
+    for affixes in affixes_of(tree.names(images), tree.names(masks)):
+        yield Layout(
+            _with_affixes(images, masks, affixes),
+            f"photographs and masks in folders of their own ({images}/, {masks}/)",
+        )
+
+
+def _with_affixes(images: str, masks: str, affixes: OfBoth) -> Pairs:
+    found = dict(zip(_AFFIX_KEYS, itertools.chain(*affixes), strict=True))
+    return Pairs(format="folders", images=images, masks=masks).model_copy(update=found)
 
 
 def _one_place(parents: list[str]) -> list[str]:

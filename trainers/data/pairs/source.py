@@ -6,13 +6,14 @@ import contextlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from trainers.data.likeness import Glimpse, glimpse
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.pair import Pair
 from trainers.data.pairs.reading import UnusablePair, read_pair
@@ -33,11 +34,16 @@ class LabelledImages:
     samples: Samples
     fitting: Fitting
     store: Store
+    glimpses: Mapping[str, Glimpse] = field(default_factory=dict)
+    """By id, of images without what is put around them; empty once it was pickled: trainings do not ask for them."""
     index: dict[str, int] = field(init=False)
     """The record of each sample's id."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", {sample.id: row for row, sample in enumerate(self.samples.rows)})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "glimpses": {}}
 
     def for_training(
         self, split: Split, ids: Sequence[str], generator: np.random.Generator
@@ -73,7 +79,7 @@ def load(survey: Survey, *, keeps_own_size: bool = False, allow_copies: bool = F
         except OSError as error:
             raise DataError([_no_room(folder, str(error.strerror))]) from error
         survey.refuse_problems(allow_copies=allow_copies)
-        source = LabelledImages(survey.samples, fitting, store)
+        source = LabelledImages(survey.samples, fitting, store, survey.glimpses)
         weakref.finalize(source, until_failed.pop_all().close)
     return source
 
@@ -89,10 +95,10 @@ def _filled(path: Path, survey: Survey, *, keeps_own_size: bool) -> Store:
         assert contents.image_HWC is not None
         labels_HW = survey.fitting.labels(contents.labels_HW)
         own_labels = packed(contents.labels_HW) if keeps_own_size else b""
-        record = Record(
-            survey.fitting.image(contents.image_HWC), labels_HW, own_labels, Size(*contents.labels_HW.shape)
-        )
-        return found_in(pair, contents, labels_HW), record
+        picture_HWC = survey.fitting.picture(contents.image_HWC)
+        image_HWC = survey.fitting.framed(picture_HWC)
+        record = Record(image_HWC, labels_HW, own_labels, Size(*contents.labels_HW.shape))
+        return found_in(pair, contents, labels_HW, glimpse(picture_HWC)), record
 
     writer = StoreWriter(path, survey.fitting.size, keeps_own_size=keeps_own_size)
     with contextlib.closing(writer):

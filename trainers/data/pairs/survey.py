@@ -15,6 +15,7 @@ from PIL import Image
 
 from trainers.data.class_names import IGNORED
 from trainers.data.copies import alike, copy_problem
+from trainers.data.likeness import Glimpse, glimpse
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import CLASSES, LabelTable
 from trainers.data.pairs.pair import Listing, Pair
@@ -45,6 +46,8 @@ class Found:
     """Names what the image shows."""
     digests: tuple[bytes, bytes] = (b"", b"")
     """Of the contents of image and mask."""
+    glimpse: Glimpse | None = None
+    """Of the image at the working size, without what is put around it; None where its header alone was read."""
 
 
 class Survey:
@@ -54,17 +57,21 @@ class Survey:
         self.listing, self.table, self.fitting = listing, table, fitting
         self._found: list[Found] = []
 
-    def look(self, *, with_images: bool = False) -> None:
-        """Open every pair, and decode the masks; of images, if they are not to be decoded, the header alone."""
+    def look(self, pairs: Iterable[Pair] | None = None, *, with_images: bool = False) -> None:
+        """Open every pair, and decode the masks; of images, if they are not to be decoded, the header alone.
+
+        :param pairs: the listing's, where somebody wants to see how they are taken one by one.
+        """
 
         def look_at(pair: Pair) -> Found:
             try:
                 contents = read_pair(pair, self.table, with_image=with_images)
             except UnusablePair as error:
                 return Found(pair, error.problem)
-            return found_in(pair, contents, self.fitting.labels(contents.labels_HW))
+            looked = None if contents.image_HWC is None else glimpse(self.fitting.picture(contents.image_HWC))
+            return found_in(pair, contents, self.fitting.labels(contents.labels_HW), looked)
 
-        for found in in_turn(look_at, self.listing.pairs):
+        for found in in_turn(look_at, self.listing.pairs if pairs is None else pairs):
             self.add(found)
 
     def add(self, found: Found) -> None:
@@ -89,6 +96,11 @@ class Survey:
         )
         has_ignored = self.table.has_ignored or self.fitting.resize == "pad"
         return Samples(names, tuple(rows), has_background=self.table.has_background, has_ignored=has_ignored)
+
+    @property
+    def glimpses(self) -> dict[str, Glimpse]:
+        """By id, of the images that were decoded."""
+        return {each.pair.id: each.glimpse for each in self._found if each.glimpse}
 
     @property
     def fingerprint(self) -> str:
@@ -143,8 +155,8 @@ class Survey:
         return problems
 
 
-def found_in(pair: Pair, contents: Contents, labels_HW: Pixels) -> Found:
-    """:param labels_HW: at the working size."""
+def found_in(pair: Pair, contents: Contents, labels_HW: Pixels, glimpse: Glimpse | None) -> Found:
+    """:param labels_HW: at the working size; so is the image of the glimpse."""
     own, shown = _labels_in(contents.labels_HW), _labels_in(labels_HW)
     image_HWC, picture = contents.image_HWC, contents.image_digest
     if image_HWC is not None:
@@ -153,7 +165,7 @@ def found_in(pair: Pair, contents: Contents, labels_HW: Pixels) -> Found:
     if not shown:
         problem = Problem(pair.mask_place, "every pixel is ignored: leave the image out")
     digests = contents.image_digest, contents.mask_digest
-    return Found(pair, problem, shown, own, contents.depth, contents.is_grey, picture, digests)
+    return Found(pair, problem, shown, own, contents.depth, contents.is_grey, picture, digests, glimpse)
 
 
 def _labels_in(labels_HW: Pixels) -> frozenset[int]:
