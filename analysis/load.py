@@ -20,7 +20,9 @@ from analysis.tidy import COLUMNS, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
 from study.errors import StudyError
+from study.halving import decided_trials
 from study.results import DEFINITION_FILE, Results
+from study.results.committed import objectives
 from study.results.digests import Row
 from study.results.kept import kept_definition, missing, read_committed
 from study.results.schemas import SCHEMAS
@@ -98,7 +100,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     definition = kept_definition(results)
     committed = read_committed(results, definition).rows
     _check_one_study(results.out, committed)
-    wanted = _considered(definition, select)
+    wanted = _considered(definition, committed, select)
     rows = {trial: committed[trial] for trial in wanted if trial in committed}
     completed = {trial: row for trial, row in rows.items() if row["status"] == "completed"}
     chosen = _tuned(definition, completed) if select == "tuned" else list(completed)
@@ -156,9 +158,13 @@ def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFra
     return frame.assign(axis=frame["axis"].fillna(""))
 
 
-def _considered(definition: Definition, select: str) -> list[Trial]:
-    """The trials that the selection looks at: the default one of every cell, or all."""
-    return [trial for trial in trials(definition) if select == "tuned" or trial.index == 0]
+def _considered(definition: Definition, committed: Mapping[Trial, Row], select: str) -> list[Trial]:
+    """The whole trainings that the selection looks at: the default one of every cell, or all; with halving the default
+    one and those that have come so far."""
+    if definition.search.halving is None or select == "default":
+        return [trial for trial in trials(definition) if select == "tuned" or trial.index == 0]
+    come_so_far = decided_trials(definition, objectives(committed))
+    return [trial for trial in trials(definition) if trial.index == 0 or trial in come_so_far]
 
 
 def _tuned(definition: Definition, completed: Mapping[Trial, Row]) -> list[Trial]:

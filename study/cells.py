@@ -13,7 +13,7 @@ from study.definition.point import Point
 from study.errors import StudyError
 from trainers.names import from_file_names, in_file_names, is_dotted_path
 
-_TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,47})-s([0-9]{1,16})-t([0-9]{2,6})")
+_TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,47})-s([0-9]{1,16})-t([0-9]{2,6})(?:-e([0-9]{1,6}))?")
 
 
 @dataclass(frozen=True, order=True)
@@ -41,9 +41,16 @@ class Trial:
 
     cell: Cell
     index: int
+    epochs: int | None = None
+    """Of a rung of `search.halving` below the last: after so many the training ends. Its id ends with them: `-e8`."""
 
     @cached_property
     def id(self) -> str:
+        return self.whole_id + (f"-e{self.epochs}" if self.epochs else "")
+
+    @property
+    def whole_id(self) -> str:
+        """Of the whole training, of which a rung is the beginning: it names the draws of both."""
         return f"{self.cell.id}-t{self.index:02d}"
 
 
@@ -61,7 +68,7 @@ def cells(definition: Definition) -> tuple[Cell, ...]:
 
 
 def trials(definition: Definition) -> tuple[Trial, ...]:
-    """Every trial of the study, cell by cell."""
+    """Every whole training of the study, cell by cell; with halving, those that may come of it."""
     return tuple(Trial(cell, index) for cell in cells(definition) for index in range(definition.search.trials))
 
 
@@ -69,8 +76,9 @@ def parse_trial(trial_id: str) -> Trial:
     """The trial that an id names. Raises StudyError if it names none."""
     match = _TRIAL_ID.fullmatch(trial_id)
     if match:
-        model, loss, split, seed, index = match.groups()
-        trial = Trial(Cell(from_file_names(model), from_file_names(loss), split, int(seed)), int(index))
+        model, loss, split, seed, index, epochs = match.groups()
+        cell = Cell(from_file_names(model), from_file_names(loss), split, int(seed))
+        trial = Trial(cell, int(index), int(epochs) if epochs else None)
         is_canonical = trial.id == trial_id  # else it has a zero too many
         if is_canonical and _is_name(trial.cell.model) and _is_name(trial.cell.loss):
             return trial

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from study.cells import Trial, cells, trials
+from study.cells import Trial, cells
 from study.definition import Definition
+from study.halving import decided_trials, undecided_trials
 from study.planning.cost import SECONDS_PER_TRIAL, NumTrain, readable, trial_seconds
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
@@ -80,7 +81,8 @@ class Progress:
     @classmethod
     def of(cls, definition: Definition, committed: Mapping[Trial, Mapping[str, Any]], num_train: NumTrain) -> Progress:
         """The state before a run's first trial."""
-        planned = trials(definition)
+        planned = list(decided_trials(definition, {trial: row["objective"] for trial, row in committed.items()}))
+        planned += undecided_trials(definition, planned)
         done = [trial for trial in planned if trial in committed]
         progress = cls(
             total=len(planned),

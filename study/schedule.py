@@ -7,11 +7,13 @@ Handing out and completing take the same short time however many trials there ar
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from study.cells import Cell, Outcome, Trial, cells
 from study.definition import Definition
 from study.definition.point import Point
+from study.halving import decided, rungs, sizes
 from study.planning.figures import figures_of
 from study.search import needs_results, suggest
 
@@ -26,26 +28,42 @@ class Schedule:
     ) -> None:
         """:param only: hand out none but these."""
         self._definition, self._only = definition, only
-        self._outcomes: dict[Cell, dict[int, Outcome]] = {cell: {} for cell in cells(definition)}
+        self._rungs = rungs(definition)
+        self._outcomes: dict[Cell, dict[int | None, dict[int, Outcome]]] = {
+            cell: {rung: {} for rung in self._rungs} for cell in cells(definition)
+        }
         for trial, outcome in committed.items():
-            if trial.cell in self._outcomes:
-                self._outcomes[trial.cell][trial.index] = outcome
-        self._waiting = {cell: self._missing(cell) for cell in self._outcomes}
+            if trial.cell in self._outcomes and trial.epochs in self._rungs:
+                self._outcomes[trial.cell][trial.epochs][trial.index] = outcome
+        self._waiting: dict[Cell, set[Trial]] = {cell: set() for cell in self._outcomes}
         self._ready: list[tuple[_Order, Trial]] = []
-        for cell, indices in self._waiting.items():
-            self._make_ready([index for index in indices if not needs_results(definition.search, index)], cell)
-            self._make_next_ready(cell)
         self._handed_out: dict[Trial, Point] = {}
         self._resting: set[Cell] = set()
+        for cell in self._outcomes:
+            self._want_what_is_decided(cell)
 
-    def _missing(self, cell: Cell) -> set[int]:
-        missing = {index for index in range(self._definition.search.trials) if index not in self._outcomes[cell]}
-        return missing if self._only is None else {index for index in missing if Trial(cell, index) in self._only}
+    def _want_what_is_decided(self, cell: Cell) -> None:
+        """Trials of the cell that are to be run and were not before: all at first, later those that reach a rung."""
+        known = self._outcomes[cell]
+        objectives = {rung: {i: each.objective for i, each in of.items()} for rung, of in known.items()}
+        new = [
+            trial
+            for trial in decided(self._definition, cell, objectives)
+            if trial.index not in known[trial.epochs] and trial not in self._waiting[cell] | self._handed_out.keys()
+        ]
+        new = [trial for trial in new if self._only is None or trial in self._only]
+        self._waiting[cell].update(new)
+        self._make_ready(trial for trial in new if not self._waits_for_results(trial))
+        self._make_next_ready(cell)
+
+    def _waits_for_results(self, trial: Trial) -> bool:
+        """A point is chosen once, for the first rung."""
+        return trial.epochs == self._rungs[0] and needs_results(self._definition.search, trial.index)
 
     @property
     def waiting(self) -> tuple[Trial, ...]:
         """Trials not handed out yet, those of resting cells apart."""
-        return tuple(Trial(cell, index) for cell in self._open_cells() for index in sorted(self._waiting[cell]))
+        return tuple(trial for cell in self._open_cells() for trial in sorted(self._waiting[cell], key=_place))
 
     @property
     def exhausted(self) -> bool:
@@ -57,44 +75,55 @@ class Schedule:
         while self._ready:
             _, trial = heapq.heappop(self._ready)
             if trial.cell not in self._resting:
-                self._waiting[trial.cell].remove(trial.index)
+                self._waiting[trial.cell].remove(trial)
                 self._handed_out[trial] = self._suggest(trial)
                 return trial, self._handed_out[trial]
         return None
 
     def complete(self, trial: Trial, objective: float | None) -> None:
         """The trial has a result: its objective, or None where it diverged."""
-        self._outcomes[trial.cell][trial.index] = Outcome(self._handed_out.pop(trial), objective)
+        known = self._outcomes[trial.cell][trial.epochs]
+        known[trial.index] = Outcome(self._handed_out.pop(trial), objective)
+        if trial.epochs is not None and len(known) == sizes(self._definition)[self._rungs.index(trial.epochs)]:
+            self._want_what_is_decided(trial.cell)
         self._make_next_ready(trial.cell)
 
     def put_back(self, trial: Trial) -> None:
         """The trial was handed out and has no result yet: it is to be handed out again."""
         del self._handed_out[trial]
-        self._waiting[trial.cell].add(trial.index)
-        self._make_ready([trial.index], trial.cell)
+        self._waiting[trial.cell].add(trial)
+        self._make_ready([trial])
 
     def rest(self, cell: Cell) -> None:
         """The machinery could not run a trial of this cell: none of its further trials is handed out in this run."""
         self._resting.add(cell)
 
     def _open_cells(self) -> Iterator[Cell]:
-        return (cell for cell, indices in self._waiting.items() if indices and cell not in self._resting)
+        return (cell for cell, waiting in self._waiting.items() if waiting and cell not in self._resting)
 
     def _make_next_ready(self, cell: Cell) -> None:
         """Beyond the start-up points a trial may start once all earlier ones of its cell have a result."""
-        index, known = min(self._waiting[cell], default=0), self._outcomes[cell]
-        if needs_results(self._definition.search, index) and all(earlier in known for earlier in range(index)):
-            self._make_ready([index], cell)
+        known = self._outcomes[cell][self._rungs[0]]
+        first = min(self._waiting[cell], default=None, key=_place)
+        if first and self._waits_for_results(first) and all(earlier in known for earlier in range(first.index)):
+            self._make_ready([first])
 
-    def _make_ready(self, indices: Iterable[int], cell: Cell) -> None:
-        for index in indices:
-            heapq.heappush(self._ready, (_start_order(Trial(cell, index)), Trial(cell, index)))
+    def _make_ready(self, trials: Iterable[Trial]) -> None:
+        for trial in trials:
+            heapq.heappush(self._ready, (_start_order(trial), trial))
 
     def _suggest(self, trial: Trial) -> Point:
-        known = self._outcomes[trial.cell]
+        known = self._outcomes[trial.cell][self._rungs[0]]
+        if trial.epochs != self._rungs[0]:
+            return known[trial.index].point
         needed = range(trial.index) if needs_results(self._definition.search, trial.index) else ()
         earlier = [known[index] for index in needed]
         return suggest(self._definition, trial.cell, trial.index, earlier)
+
+
+def _place(trial: Trial) -> tuple[float, int]:
+    """In its cell: rung by rung."""
+    return trial.epochs or math.inf, trial.index
 
 
 def _start_order(trial: Trial) -> _Order:

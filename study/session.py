@@ -15,7 +15,7 @@ from study.patience import FULL_DISK
 from study.planning.capacity import forecast
 from study.planning.cost import Estimate
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
-from study.results import DEFINITION_FILE, RUN_FILE, Results
+from study.results import CHECKPOINTS, DEFINITION_FILE, RUN_FILE, Results
 from study.results.claim import Claim
 from study.results.committed import outcomes
 from study.results.digests import Row
@@ -29,13 +29,16 @@ def run_all(
     work: Work,
     claim: Claim,
     committed: Mapping[Trial, Row],
-    todo: Collection[Trial],
+    only: Collection[Trial] | None,
     cost: Estimate,
     address: str | None,
     *,
     ray_log: bool,
 ) -> None:
-    """Run these trials on Ray; on another Ray again when its memory monitor has ended the first."""
+    """Run what is missing on Ray; on another Ray again when its memory monitor has ended the first.
+
+    :param only: of what is missing, if given.
+    """
     if address is None:
         _close_to_others()
     from study import cluster  # ray takes seconds to import: not before it is needed
@@ -60,7 +63,7 @@ def run_all(
         ):
             work.watch(progress, remark)
         while True:
-            schedule = Schedule(definition, outcomes(committed), todo)
+            schedule = Schedule(definition, outcomes(committed), only)
             for trial in [trial for trial, kills in memory_kills.items() if kills >= definition.resources.attempts]:
                 schedule.rest(trial.cell)
             with cluster.connected(address, ray_log):
@@ -89,6 +92,9 @@ def run_all(
         raise
     else:
         progress.state = "incomplete" if progress.resting else "finished"
+        if progress.state == "finished":  # trials that halving has ended will not go on
+            for name in results.names(CHECKPOINTS, ".pt"):
+                results.remove(f"{CHECKPOINTS}/{name}")
     finally:
         until_the_end.close()
         progress.running.clear()

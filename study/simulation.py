@@ -52,7 +52,8 @@ def _severity(run: tables.Run) -> float:
     harder = 0.05 if run.split.kind == "held_out" else 0.0
     easier = 0.01 if cell.loss == "ce_dice" else 0.0
     by_point = 0.02 * (recipe.augmentation.strength - 0.8) ** 2 - 0.015 * math.log(recipe.model.width)
-    return max(0.01, 0.09 + by_point + harder - easier + float(chance))
+    early = 0.1 * (1 - (run.trial.epochs or recipe.training.epochs) / recipe.training.epochs)
+    return max(0.01, 0.09 + by_point + harder - easier + early + float(chance))
 
 
 def _evaluation(run: tables.Run, partition: str, severity: float) -> Evaluation:
@@ -87,7 +88,7 @@ def _truth(source: Source, split: Split, partition: str) -> Labels:
 
 def _history(run: tables.Run, objective: float) -> list[Epoch]:
     """Curves that rise to the objective in the last epoch, whose weights are kept."""
-    epochs = run.recipe.training.epochs
+    epochs = run.trial.epochs or run.recipe.training.epochs
     noise = _draws(run, "history").normal(0, 0.02, (epochs, 2))
     noise[-1] = 0
     learnt = 1 - np.exp(-3 * np.arange(1, epochs + 1) / epochs)
@@ -105,7 +106,7 @@ def _history(run: tables.Run, objective: float) -> list[Epoch]:
 
 
 def _draws(run: tables.Run, purpose: str) -> np.random.Generator:
-    return generator_for(run.study.definition.seed, "simulated", run.trial.id, purpose)
+    return generator_for(run.study.definition.seed, "simulated", run.trial.whole_id, purpose)
 
 
 def _cost(run: tables.Run) -> dict[str, Any]:

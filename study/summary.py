@@ -64,8 +64,9 @@ def summarise(
     :param read_dice: ids of trials -> their rows of the table `dice`; asked once, for the chosen ones alone.
     """
     chosen: dict[str, dict[Cell, Trial]] = {"default": {cell: Trial(cell, 0) for cell in cells}}
-    if any(trial.index for trial in committed):
-        best = best_by_validation((trial.cell, trial.index, row["objective"]) for trial, row in committed.items())
+    whole = {trial: row for trial, row in committed.items() if trial.epochs is None}
+    if any(trial.index for trial in whole):
+        best = best_by_validation((trial.cell, trial.index, row["objective"]) for trial, row in whole.items())
         chosen["tuned"] = {cell: Trial(cell, index) for cell, index in best.items()}
     scores = object_dice(read_dice({trial.id for trials in chosen.values() for trial in trials.values()}))
     kinds = {trial.cell.split: str(row["split_kind"]) for trial, row in committed.items()}

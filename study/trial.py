@@ -38,14 +38,15 @@ def run_trial(
     from trainers.train import Diverged, Job, train
 
     run = tables.Run(study, trial, point)
-    job = Job(trial.cell.model, trial.cell.loss, run.recipe, (study.definition.seed, trial.id))
-    resume = checkpoints.last() if checkpoints else None
+    purpose = (study.definition.seed, trial.whole_id)
+    job = Job(trial.cell.model, trial.cell.loss, run.recipe, purpose, trial.epochs)
+    resume = checkpoints.last(trial.epochs) if checkpoints else None
     history = [Epoch(**line) for line in resume["history"]] if resume else []
 
     def after_epoch(epoch: Epoch, state: Callable[[], dict[str, Any]]) -> None:
         history.append(epoch)
         if checkpoints:
-            checkpoints.keep(state)
+            checkpoints.keep(state, is_last=epoch.epoch == trial.epochs)
         on_epoch(epoch)
 
     partitions = {"val": run.split.val, "test": run.split.test}

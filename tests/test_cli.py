@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from small_study import ROOT, write_data
 
+from study.cells import Cell, Trial
 from study.commands.plan import _ranges
 from study.terminal.cli import main
 
@@ -59,7 +60,14 @@ def test_a_plan_says_what_this_machine_cannot_hold(capsys: pytest.CaptureFixture
     [([], ""), ([3], "t03"), ([0, 1, 2, 7, 9, 10], "t00-t02, t07, t09-t10"), ([99, 100], "t99-t100")],
 )
 def test_indices_are_shown_as_ranges(indices: list[int], text: str) -> None:
-    assert _ranges(indices) == text
+    cell = Cell("icnet", "ce", "random_0", 0)
+    assert _ranges([Trial(cell, index) for index in indices]) == text
+
+
+def test_those_of_a_rung_say_so() -> None:
+    cell = Cell("icnet", "ce", "random_0", 0)
+    trials = [*(Trial(cell, index, 4) for index in range(3)), Trial(cell, 0, 8), Trial(cell, 0)]
+    assert _ranges(trials) == "t00-t02 to epoch 4, t00 to epoch 8, t00"
 
 
 def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def test_presets_survive_being_written_out(preset: str) -> None:
 
 def test_every_default_is_written_out() -> None:
     written = tomllib.loads(Definition().to_toml())
-    optional = {"workers", "pairs", "unit", "given"}  # None means: as many as fit, or none
+    optional = {"workers", "pairs", "unit", "given", "halving"}  # None means: as many as fit, or none
     for section, field in Definition.model_fields.items():
         nested = getattr(field.annotation, "model_fields", {})
         assert set(nested) - optional <= set(written[section]) if nested else section in written

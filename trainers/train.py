@@ -46,6 +46,8 @@ class Job:
     recipe: Recipe
     purpose: tuple[str | int, ...]
     """The words that seed every draw, e.g. (study seed, trial id)."""
+    epochs: int | None = None
+    """End after so many, of the recipe's: as if what comes after had not been reached yet."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def train(
 
     strength = job.recipe.augmentation.strength
     images = TrainingImages(split, recipe.batch_size, recipe.size, strength, job.purpose)
-    epochs = range(len(history) + 1, recipe.epochs + 1)
+    epochs = range(len(history) + 1, (job.epochs or recipe.epochs) + 1)
     batches = training_batches(source, images, epochs, device)
     for epoch in epochs:
         if recipe.early_stopping and epoch > selected_epoch + recipe.early_stopping:

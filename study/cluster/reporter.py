@@ -14,6 +14,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from study.cells import Trial, parse_trial
 from study.definition.point import Point
 from study.errors import StudyError
+from study.halving import new_epochs_of
 from study.planning.cost import readable, seconds_at
 from study.progress import SECONDS_BETWEEN_HEARTBEATS
 from study.results.unfinished import Unfinished
@@ -86,8 +87,8 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._trial_of_actor[_actor_of(trial)] = ours
         definition = self._study.definition
         recipe = definition.recipe.at(Point.from_json(trial.config["point"]))
-        work = seconds_at(ours.cell.model, recipe, self._num_train(ours))
-        self._progress.start(ours, recipe.training.epochs, work)
+        work = seconds_at(ours.cell.model, recipe, self._num_train(ours), new_epochs_of(definition, ours))
+        self._progress.start(ours, ours.epochs or recipe.training.epochs, work)
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any

@@ -62,7 +62,8 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
                 raise
             ray.tune.report({"cannot_commit": str(error)})
             return
-        retry(checkpoints.remove, patience)
+        if trial.epochs is None:  # else the next rung goes on from it
+            retry(checkpoints.remove, patience)
         row = tables["trials"].to_pylist()[0]
     ray.tune.report({"committed": True, "objective": row["objective"], "line": _line(row)})
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from study.cells import Trial, cells, trials
+from study.cells import Cell, Trial, cells
 from study.data_set import data_set_of
 from study.definition import Definition
+from study.halving import decided_trials, undecided_trials
 from study.outside import outside_of
 from study.planning.capacity import Forecast, forecast, this_machine
 from study.planning.cost import Estimate, Factors, estimate, images_to_train_on
 from study.prepare import Inputs
 from study.results import Results
-from study.results.committed import check_same_inputs, refuse_foreign_files
+from study.results.committed import check_same_inputs, objectives, refuse_foreign_files
 from study.results.digests import Row
 from study.results.kept import missing, read_committed
 from study.splits import make_splits, split_notes
@@ -36,12 +38,18 @@ class Plan:
     def missing(self) -> list[Trial]:
         return missing(self.trials, self.committed)
 
+    @property
+    def num_undecided(self) -> int:
+        """Trials of which it is not decided yet, by halving, which they are."""
+        return len(undecided_trials(self.definition, self.trials))
+
     def in_lines(self) -> list[str]:
         """A heading, and for every cell the indices of its trials that are done, and of those that are missing."""
-        rows = [("cell", "done", "missing")]
-        for cell in cells(self.definition):
-            trials = [Trial(cell, index) for index in range(self.definition.search.trials)]
-            done, missing = ([t.index for t in trials if (t in self.committed) == is_done] for is_done in (True, False))
+        rows, planned = [("cell", "done", "missing")], defaultdict[Cell, list[Trial]](list)
+        for trial in self.trials:
+            planned[trial.cell].append(trial)
+        for cell, trials in planned.items():
+            done, missing = ([t for t in trials if (t in self.committed) == is_done] for is_done in (True, False))
             rows.append((cell.id, _ranges(done), _ranges(missing)))
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
         return [f"{cell:{widths[0]}} {done:{widths[1]}} {missing}" for cell, done, missing in rows]
@@ -50,6 +58,7 @@ class Plan:
         """Every trial with its state, and the estimate."""
         trials = [{"trial": t.id, "state": "done" if t in self.committed else "missing"} for t in self.trials]
         counted = {"cells": len(cells(self.definition)), "trials": trials, "notes": self.notes}
+        counted |= {"undecided": self.num_undecided}
         return {**counted, **asdict(self.estimate), "seconds": self.estimate.seconds}
 
 
@@ -67,8 +76,9 @@ def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyTyp
     committed = read_committed(results, definition).rows
     if committed:  # to read the whole data set takes a while
         check_same_inputs(results, Inputs(definition, splits, data.fingerprint(), outside), committed)
-    planned = trials(definition)
-    cost = estimate(definition, missing(planned, committed), committed, images_to_train_on(splits), calibrated)
+    planned = decided_trials(definition, objectives(committed))
+    ahead = [*missing(planned, committed), *undecided_trials(definition, planned)]
+    cost = estimate(definition, ahead, committed, images_to_train_on(splits), calibrated)
     notes = split_notes(splits.values(), definition, samples)
     return Plan(definition, planned, committed, cost, tuple(notes))
 
@@ -91,12 +101,17 @@ def plan_cluster(planned: Plan, cluster_file: str) -> Forecast | None:
     return forecast(planned.definition, machines, planned.estimate.seconds_of)
 
 
-def _ranges(indices: Sequence[int]) -> str:
-    """Trial indices as `t00-t07, t09`."""
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1].append(index)
+def _ranges(trials: Sequence[Trial]) -> str:
+    """Trials of a cell as `t00-t07, t09`; those of a rung as `t00-t07 to epoch 4`."""
+    runs: list[list[Trial]] = []
+    for trial in trials:
+        if runs and (trial.index, trial.epochs) == (runs[-1][-1].index + 1, runs[-1][-1].epochs):
+            runs[-1].append(trial)
         else:
-            runs.append([index])
-    return ", ".join(f"t{run[0]:02d}" + (f"-t{run[-1]:02d}" if len(run) > 1 else "") for run in runs)
+            runs.append([trial])
+    return ", ".join(
+        f"t{run[0].index:02d}"
+        + (f"-t{run[-1].index:02d}" if len(run) > 1 else "")
+        + (f" to epoch {run[0].epochs}" if run[0].epochs else "")
+        for run in runs
+    )

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from study.cells import Trial, cells, trials
+from study.cells import Trial, cells
 from study.definition import Definition
+from study.halving import decided_trials, undecided_trials
 from study.planning.cost import estimate, images_to_train_on
 from study.prepare import Prepared
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.results.claim import claimed
-from study.results.committed import check_same_inputs, refuse_foreign_files
+from study.results.committed import check_same_inputs, objectives, refuse_foreign_files
 from study.results.digests import Row
 from study.results.kept import Committed, missing, read_committed
 from study.results.unfinished import read_unfinished
@@ -63,14 +64,17 @@ def run(
             return replace(finished(definition, results, committed.rows), notes=study.notes)
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
-        cost = estimate(definition, todo, committed.rows, images_to_train_on(study.splits))
-        run_all(Work(study, results, progress, watch), claim, committed.rows, todo, cost, address, ray_log=ray_log)
+        planned = decided_trials(definition, objectives(committed.rows))
+        ahead = [*todo, *undecided_trials(definition, planned)]
+        only = todo if retry_failed else None
+        cost = estimate(definition, ahead, committed.rows, images_to_train_on(study.splits))
+        run_all(Work(study, results, progress, watch), claim, committed.rows, only, cost, address, ray_log=ray_log)
         done = finished(definition, results, given_up=progress.given_up)
         return replace(done, progress=progress, notes=study.notes)
 
 
 def _todo(definition: Definition, results: Results, committed: Committed, retry_failed: bool) -> list[Trial]:
-    todo = missing(trials(definition), committed.rows)
+    todo = missing(decided_trials(definition, objectives(committed.rows)), committed.rows)
     if not retry_failed:
         return todo
     unfinished = read_unfinished(results, {trial.id for trial in committed.rows})

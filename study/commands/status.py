@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study.cells import Trial, trials
+from study.cells import Trial
 from study.definition import Definition
 from study.errors import StudyError
+from study.halving import decided_trials, undecided_trials
 from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.results.claim import living_driver
+from study.results.committed import objectives
 from study.results.digests import Row
 from study.results.kept import kept_definition, missing, read_committed
 from study.results.unfinished import Unfinished, read_unfinished
@@ -36,6 +38,11 @@ class Status:
         return missing(self.trials, self.committed)
 
     @property
+    def total(self) -> int:
+        """Trials of the study, those that halving has not decided upon yet included."""
+        return len(self.trials) + len(undecided_trials(self.definition, self.trials))
+
+    @property
     def failed(self) -> dict[Trial, str]:
         return {trial: row["error"] for trial, row in self.committed.items() if row["status"] == "failed"}
 
@@ -51,7 +58,7 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         return {
             "done": len(self.trials) - len(self.missing),
-            "total": len(self.trials),
+            "total": self.total,
             "failed": {trial.id: reason for trial, reason in self.failed.items()},
             "missing": [trial.id for trial in self.missing],
             "unfinished": {name: asdict(each) for name, each in self.unfinished.items()},
@@ -71,4 +78,5 @@ def status(out: str) -> Status:
     committed = read_committed(results, definition)
     unfinished = read_unfinished(results, {trial.id for trial in committed.rows})
     progress, alive = last_progress(results), living_driver(results) is not None
-    return Status(definition, trials(definition), committed.rows, unfinished, progress, committed.damaged, alive)
+    planned = decided_trials(definition, objectives(committed.rows))
+    return Status(definition, planned, committed.rows, unfinished, progress, committed.damaged, alive)

@@ -13,6 +13,7 @@ from study.definition import Definition
 from study.definition.file import parse
 from study.definition.point import Point
 from study.errors import StudyError
+from study.halving import rungs
 from study.prepare import prepare
 from study.results import DEFINITION_FILE, Results
 from study.results.committed import check_same_inputs, outcomes, refuse_foreign_files
@@ -62,7 +63,7 @@ def trial(
     to OUT and the definition has none of that name: it would be kept, and counted by nobody.
     """
     wanted = parse_trial(trial_id)
-    in_definition = wanted in trials(definition)
+    in_definition = Trial(wanted.cell, wanted.index) in trials(definition) and wanted.epochs in rungs(definition)
     study = prepare(_definition_of_one(wanted.cell, definition, trial_id))
     results = None if out is None else Results(out)
     committed = Committed({}, {})
@@ -96,6 +97,9 @@ def trial(
 def _not_in(definition: Definition, wanted: Trial) -> str:
     """Why OUT does not take a trial that the definition lacks, and what to do."""
     number, of_cell = definition.search.trials, Trial(wanted.cell, 0) in trials(definition)
+    if of_cell and wanted.epochs not in rungs(definition):
+        there = ", ".join(f"-e{rung}" if rung else "no ending" for rung in rungs(definition))
+        return f"the definition has no {wanted.id}: after the index its trials' ids have {there}"
     why = f"its search.trials is {number}" if of_cell else f"its grid has no cell {wanted.cell.id}"
     remedy = f"add --set search.trials={wanted.index + 1}" if of_cell else "add it to the grid"
     return f"the definition has no {wanted.id}, as {why}: {remedy}, or leave --out away to run it and keep nothing"
@@ -119,7 +123,7 @@ def _definition_of_one(cell: Cell, definition: Definition, source: str) -> Defin
 def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outcome]) -> Point:
     from study.search import needs_results, suggest
 
-    earlier = [Trial(wanted.cell, index) for index in range(wanted.index)]
+    earlier = [Trial(wanted.cell, index, rungs(definition)[0]) for index in range(wanted.index)]
     absent = [t.id for t in earlier if t not in known] if needs_results(definition.search, wanted.index) else []
     if absent:
         raise StudyError(

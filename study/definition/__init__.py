@@ -131,6 +131,19 @@ class Definition(Section):
         return self
 
     @model_validator(mode="after")
+    def _halving_ends_with_the_training(self) -> Self:
+        halving, epochs = self.search.halving, self.training.epochs
+        if halving and halving.rungs[-1] != epochs:
+            raise ValueError(
+                f"search.halving.rungs: the last must be training.epochs, {epochs}, and is {halving.rungs[-1]}"
+            )
+        if halving and "training.epochs" in self.search.space:
+            raise ValueError("search.halving: its rungs are epochs, so training.epochs cannot be searched, too")
+        if halving and self.search.trials < 2:
+            raise ValueError("search.halving: there is nothing to choose from among 1 trial: raise search.trials")
+        return self
+
+    @model_validator(mode="after")
     def _every_key_does_something(self) -> Self:
         if problem := idle_key(self.training, self.search.space):
             raise ValueError(problem)
@@ -165,7 +178,15 @@ class Definition(Section):
         flat = {f"{section}.{key}": plain[section][key] for section, keys in keep.items() for key in sorted(keys)}
         space = {f"search.space.{key}": _plain(dimension) for key, dimension in self.search.space.items()}
         simulated = {"simulate": True} if self.simulate else {}
-        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space}
+        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space, **self._halving()}
+
+    def _halving(self) -> dict[str, Any]:
+        """With it, who goes on depends on how many there are, so that a study cannot grow by trials."""
+        halving = self.search.halving
+        if halving is None:
+            return {}
+        kept = {"rungs": list(halving.rungs), "keep": halving.keep}
+        return {**{f"search.halving.{key}": value for key, value in kept.items()}, "search.trials": self.search.trials}
 
     def recipe_digest(self) -> str:
         """Twelve hexadecimal digits that name the recipe."""

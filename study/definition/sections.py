@@ -97,6 +97,25 @@ class Grid(Section):
         return values
 
 
+Rung = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Halving(Section):
+    """Successive halving: most trials of a cell end early, and the best go on."""
+
+    rungs: Annotated[tuple[Rung, ...], Field(min_length=2, max_length=16)] = (4, 8, 16, 32)
+    """Epochs after which a cell's trials are compared, from few to many; the last ones are training.epochs."""
+    keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of a rung's trials that goes on to the next, the default point among them."""
+
+    @field_validator("rungs")
+    @classmethod
+    def _rise(cls, rungs: tuple[int, ...]) -> tuple[int, ...]:
+        if list(rungs) != sorted(set(rungs)):
+            raise ValueError("must rise from rung to rung")
+        return rungs
+
+
 class Search(Section):
     """The points at which the trials of a cell are run: values for some keys of the recipe, laid over it."""
 
@@ -104,6 +123,9 @@ class Search(Section):
     """Trials in every cell. May grow: what is there stays."""
     startup: Annotated[int, Field(ge=1, le=10_000)] = 8
     """The first trials of every cell share these many points (the recipe's own, then quasi-random ones); then TPE."""
+    halving: Halving | None = None
+    """If there is such a table: all trials are trained for the epochs of the first of `rungs`, of these the share
+    `keep`, those with the best validation Dice, to the second, and so on. The search learns from the first rung."""
     space: Annotated[
         Space,
         Field(

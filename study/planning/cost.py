@@ -13,6 +13,7 @@ from typing import Any, Literal
 from study.cells import Trial
 from study.definition import Definition
 from study.definition.point import Point
+from study.halving import new_epochs_of
 from study.planning.figures import REFERENCE, figures_of
 from study.search import likely_points
 from trainers.data.split import Split
@@ -71,18 +72,25 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
         return [recipe.at(point) for point in likely_points(definition, index)]
 
     @cache
-    def seconds(model: str, split: str, index: int) -> float:
-        return statistics.fmean(seconds_at(model, likely, num_train[split]) for likely in recipes(index))
+    def seconds(model: str, split: str, index: int, epochs: int | None) -> float:
+        return statistics.fmean(seconds_at(model, likely, num_train[split], epochs) for likely in recipes(index))
 
-    return lambda trial: seconds(trial.cell.model, trial.cell.split, min(trial.index, startup))
+    def of_trial(trial: Trial) -> float:
+        epochs = new_epochs_of(definition, trial)
+        return seconds(trial.cell.model, trial.cell.split, min(trial.index, startup), epochs)
+
+    return of_trial
 
 
-def seconds_at(model: str, recipe: Recipe, num_train: int) -> float:
-    """The same for a trial of known recipe: all of it grows with the image's area."""
+def seconds_at(model: str, recipe: Recipe, num_train: int, epochs: int | None = None) -> float:
+    """The same for a trial of known recipe: all of it grows with the image's area.
+
+    :param epochs: that are trained; the recipe's, if not given.
+    """
     training = recipe.training
     area, step = training.size.pixels / 128**2, figures_of(model).seconds_per_image(recipe.model.width)
     step /= training.threads
-    return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * training.epochs + SECONDS_PER_TRIAL
+    return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * (epochs or training.epochs) + SECONDS_PER_TRIAL
 
 
 def estimate(
@@ -113,7 +121,9 @@ def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any
     for trial, row in committed.items():
         if row["status"] == "completed":
             took[trial.cell.model] += row["train_seconds"]
-            expected[trial.cell.model] += seconds_at(trial.cell.model, recipe_at(row["point"]), row["num_train"])
+            expected[trial.cell.model] += seconds_at(
+                trial.cell.model, recipe_at(row["point"]), row["num_train"], trial.epochs
+            )
     return {model: took[model] / expected[model] for model in took}
 
 

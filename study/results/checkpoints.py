@@ -22,10 +22,10 @@ State = dict[str, Any]
 
 
 class Checkpoints:
-    """The checkpoint of one trial."""
+    """The checkpoint of one trial. The rungs of a halving have one together, as each goes on where the last ended."""
 
     def __init__(self, results: Results, study: Prepared, trial: Trial, point: Point) -> None:
-        self._results, self._name = results, f"{CHECKPOINTS}/{trial.id}.pt"
+        self._results, self._name = results, f"{CHECKPOINTS}/{trial.whole_id}.pt"
         self._seconds = study.definition.resources.checkpoint_seconds
         self._kept = time.monotonic()
         self._belongs_to = {
@@ -37,8 +37,11 @@ class Checkpoints:
             "point": point.to_json(),
         }
 
-    def last(self) -> State | None:
-        """The state to go on from, or None."""
+    def last(self, epochs: int | None = None) -> State | None:
+        """The state to go on from, or None.
+
+        :param epochs: of the training; a state of more is none to go on from.
+        """
         import torch
 
         content = self._results.read_bytes(self._name)
@@ -48,15 +51,18 @@ class Checkpoints:
         try:
             kept = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
             state: State = kept["state"]
-            return state if kept["belongs_to"] == self._belongs_to | {"device": device} else None
+            too_long = epochs is not None and len(state["history"]) > epochs
+            return state if kept["belongs_to"] == self._belongs_to | {"device": device} and not too_long else None
         except (
             Exception
         ):  # torn, foreign, or made by another torch: whatever is wrong with it, the trial can do without
             return None
 
-    def keep(self, state: Callable[[], State]) -> None:
-        """Write the state, unless the last one was written less than `resources.checkpoint_seconds` ago."""
-        if time.monotonic() - self._kept < self._seconds:
+    def keep(self, state: Callable[[], State], *, is_last: bool = False) -> None:
+        """Write the state, unless the last one was written less than `resources.checkpoint_seconds` ago.
+
+        :param is_last: of a rung: write it in any case, for the next rung to go on from."""
+        if time.monotonic() - self._kept < self._seconds and not is_last:
             return
         import torch
 

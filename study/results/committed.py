@@ -69,6 +69,11 @@ def _code_in_words(code: str | None) -> str:
     return ", ".join(f"{name} ({identity})" for name, identity in json.loads(code or "{}").items()) or "none"
 
 
+def objectives(committed: Mapping[Trial, Row]) -> dict[Trial, float | None]:
+    """Of each trial; None if it failed, or no validation sample shows a class."""
+    return {trial: row["objective"] for trial, row in committed.items()}
+
+
 def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
     """What the search knows of each trial: its point, and its objective unless it failed."""
     return {t: Outcome(Point.from_json(row["point"]), row["objective"]) for t, row in committed.items()}

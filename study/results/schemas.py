@@ -32,6 +32,7 @@ _FACTORS = (
     ("axis", "string"),
     ("seed", "long"),
     ("index", "int"),
+    ("rung", "int"),
     ("point", "string"),
     ("width", "double"),
     ("strength", "double"),

@@ -67,6 +67,7 @@ class Run:
             "axis": self.split.axis,
             "seed": cell.seed,
             "index": self.trial.index,
+            "rung": self.trial.epochs,
             "point": self.point.to_json(),
             "width": self._arguments.get("width"),
             "strength": self.recipe.augmentation.strength,

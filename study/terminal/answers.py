@@ -109,7 +109,9 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
         console.say(f"{speed.model} at {speed.point}: {speed.images_per_second:.1f} images/s here")
     console.say(
         f"{counted(len(cells(definition)), 'cell')}, {counted(len(planned.trials), 'trial')}: "
-        f"{len(planned.trials) - len(planned.missing):,} done, {len(planned.missing):,} missing in {_shown(out)}.",
+        f"{len(planned.trials) - len(planned.missing):,} done, {len(planned.missing):,} missing in {_shown(out)}"
+        + (f"; {planned.num_undecided:,} more are those that go on" if planned.num_undecided else "")
+        + ".",
         f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
     )
     if options.cluster:
@@ -149,7 +151,7 @@ def status(options: argparse.Namespace, console: PlainConsole) -> int:
         print(json.dumps(now.to_json()))
         return DONE if not now.missing else NEGATIVE
     console.say(*[SIMULATED] * now.definition.simulate)
-    done_of_all = f"{done:,} of {counted(len(now.trials), 'trial')} done"
+    done_of_all = f"{done:,} of {counted(now.total, 'trial')} done"
     console.say(f"{_shown(options.out)}: {done_of_all}: {now.num_completed:,} completed, {now.num_failed:,} failed.")
     for trial, reason in now.failed.items():
         console.say(f"failed: {trial.id}: {reason}")
@@ -186,14 +188,16 @@ def _how_it_ended(progress: Progress) -> str:
 
 
 def trial(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.cells import parse_trial
     from study.commands.trial import trial
 
     definition = _definition(options)
+    epochs = parse_trial(options.trial).epochs or definition.training.epochs
 
     def show(epoch: Any) -> None:
         objective = "undefined" if epoch.objective is None else f"{epoch.objective:.3f}"
         console.say(
-            f"epoch {epoch.epoch} of {definition.training.epochs}: training loss {epoch.train_loss:.4f}, "
+            f"epoch {epoch.epoch} of {epochs}: training loss {epoch.train_loss:.4f}, "
             f"validation loss {epoch.val_loss:.4f}, validation Dice {objective}, {epoch.seconds:.1f} s"
         )
 

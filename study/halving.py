@@ -1,0 +1,88 @@
+"""Synchronous successive halving inside a cell (Jamieson and Talwalkar 2016, arXiv 1502.07943; Karnin et al. 2013).
+
+All trials of a cell are trained for the epochs of the first rung, the best of them to the second, and so on; the last
+rung is the whole training. Who goes on is decided from committed rows alone, when all of a rung are there, so that it
+does not depend on workers, on the order in which they end, or on how often the study was interrupted. A trial that goes
+on has the bits of one that was trained so far from the start.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from study.cells import Cell, Trial, cells
+from study.definition import Definition
+
+Objectives = Mapping[int, float | None]
+"""Index of a trial -> its validation objective at a rung; None where it diverged."""
+
+
+def rungs(definition: Definition) -> tuple[int | None, ...]:
+    """The epochs of every rung, as `Trial.epochs` has them: the last is None, the whole training."""
+    halving = definition.search.halving
+    return (*halving.rungs[:-1], None) if halving else (None,)
+
+
+def sizes(definition: Definition) -> list[int]:
+    """Trials of a cell at every rung."""
+    search = definition.search
+    keep = search.halving.keep if search.halving else 1.0
+    return [max(1, math.ceil(search.trials * keep**rung - 1e-9)) for rung in range(len(rungs(definition)))]
+
+
+def going_on(objectives: Objectives, number: int) -> list[int]:
+    """The indices that reach the next rung, in their order: the default point, which what is found is compared with,
+    and the best of the others, of equals the first; those that diverged come last."""
+
+    def rank(index: int) -> tuple[bool, bool, float, int]:
+        objective = objectives[index]
+        return index != 0, objective is None, -(objective or 0.0), index
+
+    return sorted(sorted(objectives, key=rank)[:number])
+
+
+def decided(definition: Definition, cell: Cell, objectives: Mapping[int | None, Objectives]) -> list[Trial]:
+    """All trials of a cell that are known to be wanted: a rung's once the one below is complete.
+
+    :param objectives: of each rung that has some, by its epochs.
+    """
+    wanted, found = list(range(definition.search.trials)), []
+    for rung, size in zip(rungs(definition), [*sizes(definition)[1:], 0], strict=True):
+        found += [Trial(cell, index, rung) for index in wanted]
+        known = objectives.get(rung, {})
+        if not all(index in known for index in wanted):
+            break
+        wanted = going_on({index: known[index] for index in wanted}, size)
+    return found
+
+
+def decided_trials(definition: Definition, objectives: Mapping[Trial, float | None]) -> tuple[Trial, ...]:
+    """Of the study, cell by cell; without halving every trial.
+
+    :param objectives: of the trials that have a result.
+    """
+    by_cell: dict[Cell, dict[int | None, dict[int, float | None]]] = {}
+    for trial, objective in objectives.items():
+        by_cell.setdefault(trial.cell, {}).setdefault(trial.epochs, {})[trial.index] = objective
+    return tuple(trial for cell in cells(definition) for trial in decided(definition, cell, by_cell.get(cell, {})))
+
+
+def undecided_trials(definition: Definition, decided: Iterable[Trial]) -> list[Trial]:
+    """As many as are still to be decided upon, rung by rung, for planning: which they will be is not known."""
+    known = Counter((trial.cell, trial.epochs) for trial in decided)
+    return [
+        Trial(cell, index, rung)
+        for cell in cells(definition)
+        for rung, size in zip(rungs(definition), sizes(definition), strict=True)
+        for index in range(size if not known[cell, rung] else 0)
+    ]
+
+
+def new_epochs_of(definition: Definition, trial: Trial) -> int | None:
+    """Epochs of a trial that no rung below has trained; without halving None: all of its recipe's."""
+    if definition.search.halving is None:
+        return None
+    end = trial.epochs or definition.training.epochs
+    return end - max((rung for rung in rungs(definition) if rung is not None and rung < end), default=0)

@@ -1,0 +1,172 @@
+"""Successive halving: who goes on, by hand and by an independent rule; whole studies through the real Ray."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_study import assert_same_facts, study
+
+from study.cells import Cell, Trial, cells, parse_trial
+from study.definition.file import load
+from study.errors import StudyError
+from study.halving import decided_trials, going_on, new_epochs_of, rungs, sizes, undecided_trials
+from study.schedule import Schedule
+
+HALVING = [
+    "search.halving={rungs=[4,8,16,32],keep=0.5}",
+    "search.trials=8",
+    'search.space."model.width"={low=0.25,high=1.5,log=true}',
+    "grid.models=icnet",
+    "grid.losses=ce",
+    "grid.splits=random_0,random_1",
+]
+
+
+def test_rungs_and_sizes() -> None:
+    definition = load("paper", HALVING)
+    assert rungs(definition) == (4, 8, 16, None)
+    assert sizes(definition) == [8, 4, 2, 1]
+    cell = cells(definition)[0]
+    assert [new_epochs_of(definition, Trial(cell, 0, rung)) for rung in rungs(definition)] == [4, 4, 8, 16]
+    assert new_epochs_of(load("paper"), Trial(cell, 0)) is None
+    ten = ["search.halving={rungs=[4,8,16,32],keep=0.3}", "search.trials=10", *HALVING[2:]]
+    assert sizes(load("paper", ten)) == [10, 3, 1, 1]
+
+
+def test_ids_name_the_rung() -> None:
+    trial = Trial(Cell("icnet", "ce", "random_0", 0), 4, 8)
+    assert trial.id == "icnet-ce-random_0-s0-t04-e8"
+    assert parse_trial(trial.id) == trial
+    assert trial.whole_id == Trial(trial.cell, 4).id
+    for wrong in ("icnet-ce-random_0-s0-t04-e08", "icnet-ce-random_0-s0-t04-e0", "icnet-ce-random_0-s0-t04-e"):
+        with pytest.raises(StudyError):
+            parse_trial(wrong)
+
+
+def test_the_best_go_on_and_the_default_point_always() -> None:
+    assert going_on({0: 0.1, 1: 0.5, 2: 0.7, 3: 0.7}, 2) == [0, 2], "of equals the first"
+    assert going_on({0: 0.1, 1: 0.5, 2: 0.7, 3: 0.6}, 1) == [0]
+    assert going_on({0: None, 1: None, 2: 0.0, 3: 0.3}, 3) == [0, 2, 3], "a diverged one comes last"
+    assert going_on({0: 0.1, 1: None, 2: None, 3: 0.3}, 3) == [0, 1, 3]
+
+
+@given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=12), st.data())
+def test_nobody_better_stays_behind(objectives: list[float | None], data: st.DataObject) -> None:
+    number = data.draw(st.integers(1, len(objectives)))
+    on = going_on(dict(enumerate(objectives)), number)
+    assert 0 in on
+    assert len(on) == number
+    behind = [index for index in range(len(objectives)) if index not in on]
+    for one in behind:
+        for other in on:
+            if other:
+                assert (objectives[other] or -1.0) >= (objectives[one] or -1.0) or objectives[one] is None
+
+
+def test_a_rung_is_decided_when_the_one_below_is_complete() -> None:
+    definition = load("paper", HALVING)
+    one, other = cells(definition)
+    known: dict[Trial, float | None] = {Trial(one, index, 4): index / 10 for index in range(7)}
+    assert len(decided_trials(definition, known)) == 16
+    assert len(undecided_trials(definition, decided_trials(definition, known))) == 14
+    known[Trial(one, 7, 4)] = None
+    decided = decided_trials(definition, known)
+    assert [trial for trial in decided if trial.epochs == 8] == [Trial(one, index, 8) for index in (0, 4, 5, 6)]
+    assert all(trial.epochs == 4 for trial in decided if trial.cell == other)
+    assert len(decided) + len(undecided_trials(definition, decided)) == 30
+
+
+@given(st.randoms(use_true_random=False))
+def test_any_order_of_ends_hands_out_the_same_trials_at_the_same_points(random) -> None:
+    definition = load("paper", [*HALVING, "search.startup=8"])
+    score = {(cell, index): (hash((cell.split, index)) % 97) / 97 for cell in cells(definition) for index in range(8)}
+    schedule, running, seen = Schedule(definition, {}), [], {}
+    while True:
+        while handed_out := schedule.next():
+            running.append(handed_out[0])
+            seen[handed_out[0]] = handed_out[1]
+        if not running:
+            break
+        trial = running.pop(random.randrange(len(running)))
+        schedule.complete(trial, score[trial.cell, trial.index])
+    assert schedule.exhausted
+    known = {trial: score[trial.cell, trial.index] for trial in seen}
+    assert set(seen) == set(decided_trials(definition, known))
+    assert len(seen) == 30
+    for trial, point in seen.items():
+        assert point == seen[Trial(trial.cell, trial.index, 4)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["search.halving={rungs=[4,8]}"], r"search.halving.rungs: the last must be training.epochs, 32, and is 8"),
+        (["search.halving={rungs=[8,4,32]}"], "must rise"),
+        (["search.halving={rungs=[32]}"], "rungs"),
+        (["search.trials=1"], "nothing to choose from"),
+        (['search.space."training.epochs"={low=8,high=64}'], "cannot be searched"),
+    ],
+)
+def test_what_cannot_be_is_refused(settings: list[str], message: str) -> None:
+    changed = [each for each in HALVING if each.split("=")[0] not in {s.split("=")[0] for s in settings}]
+    with pytest.raises(StudyError, match=message):
+        load("paper", [*changed, *settings])
+
+
+REAL = (
+    *("--set", "search.halving={rungs=[1,2,4],keep=0.5}", "--set", "training.epochs=4"),
+    *("--set", "grid.losses=ce"),
+)
+
+
+@pytest.mark.slow
+def test_what_goes_on_has_the_bits_of_a_whole_training(definition: Path, tmp_path: Path) -> None:
+    """The study with halving, interrupted and gone on with, one trial made again alone, beside one that trains all."""
+    halved, whole = tmp_path / "halved", tmp_path / "whole"
+    done = study("run", definition, "--out", halved, *REAL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = pd.read_parquet(halved / "trials")
+    assert rows.groupby("split").size().tolist() == [7, 7]
+    assert rows["rung"].fillna(4).value_counts().to_dict() == {1: 8, 2: 4, 4: 2}
+    assert not list((halved / "checkpoints").glob("*.pt"))
+    settings = ("--set", "training.epochs=4", "--set", "grid.losses=ce", "--set", "search.startup=4")
+    assert study("run", definition, "--out", whole, *settings).returncode == 0
+    default = "icnet-ce-random_0-s0-t00"
+    for table in ("dice", "confusion", "history"):
+        ours, theirs = (
+            pd.read_parquet(out / table / f"{default}.parquet").drop(columns="seconds", errors="ignore")
+            for out in (halved, whole)
+        )
+        pd.testing.assert_frame_equal(ours, theirs)
+    rung = pd.read_parquet(halved / "history" / f"{default}-e2.parquet").drop(columns=["seconds", "trial"])
+    full = pd.read_parquet(whole / "history" / f"{default}.parquet").drop(columns=["seconds", "trial"])
+    pd.testing.assert_frame_equal(rung, full[:2])
+    again = study("trial", f"{default}-e2", definition, "--out", halved, *REAL)
+    assert "the same tables, bit for bit" in again.stdout, again.stdout + again.stderr
+
+
+@pytest.mark.slow
+def test_it_is_the_same_study_however_it_is_interrupted(definition: Path, tmp_path: Path) -> None:
+    at_once, bit_by_bit = tmp_path / "at once", tmp_path / "bit by bit"
+    simulated = ("--set", "simulate=true", *REAL)
+    assert study("run", definition, "--out", at_once, *simulated).returncode == 0
+    assert study("run", definition, "--out", bit_by_bit, *simulated, "--set", "grid.splits=rot_0").returncode == 0
+    committed = bit_by_bit / "trials"
+    for lost in {*committed.glob("*-e2.parquet"), *committed.glob("*t01*.parquet")}:
+        lost.unlink()
+    planned = study("plan", definition, "--out", bit_by_bit, *simulated, "--json")
+    states = json.loads(planned.stdout)
+    assert states["undecided"] == 2 * (2 + 1)
+    done = study("run", definition, "--out", bit_by_bit, *simulated, "--set", "resources.workers=1")
+    assert done.returncode == 0, done.stdout
+    assert_same_facts(at_once, bit_by_bit)
+    status = study("status", at_once, "--json")
+    assert (json.loads(status.stdout)["done"], json.loads(status.stdout)["total"]) == (14, 14)
+    grown = study("run", definition, "--out", at_once, *simulated, "--set", "search.trials=6")
+    assert grown.returncode == 2
+    assert "search.trials: 4 there, 6 here" in grown.stderr
