@@ -18,6 +18,7 @@ from analysis.classes import in_class_order
 from analysis.errors import AnalysisError
 from study.definition import Definition
 from study.results import Results
+from study.selection import cost_column
 from trainers.data.size import Size
 from trainers.dice import ALL, AVERAGINGS, BACKGROUND, DiceScores, dice_of_shown, image_scores
 
@@ -80,8 +81,11 @@ class Facts:
         return in_class_order(self._factors(trial_ids).merge(long, on="trial"))
 
     def runs(self) -> pd.DataFrame:
-        """Test Dice of every completed trial: `test_scores` with index, point (JSON) and validation objective."""
-        points = self.completed[["trial", "index", "point", "objective"]]
+        """Test Dice of every completed trial: `test_scores` with index, point (JSON), validation objective, and cost
+        (0 where the search does not go by one)."""
+        column = cost_column(self.definition.search.objectives)
+        completed = self.completed.assign(cost=self.completed[column] if column else 0.0)
+        points = completed[["trial", "index", "point", "objective", "cost"]]
         return self.test_scores(list(points["trial"])).merge(points, on="trial")
 
     def counts(self, trial_ids: Collection[str]) -> dict[str, tuple[list[str], list[str], Counts]]:

@@ -26,7 +26,7 @@ from study.results.committed import objectives
 from study.results.digests import Row
 from study.results.kept import kept_definition, missing, read_committed
 from study.results.schemas import SCHEMAS
-from study.selection import best_by_validation
+from study.selection import best_by_validation, cost_column
 
 PAPER = "paper"
 """The word that names the paper's own tables (a file or directory of that name is `./paper`)."""
@@ -169,7 +169,9 @@ def _considered(definition: Definition, committed: Mapping[Trial, Row], select: 
 
 def _tuned(definition: Definition, completed: Mapping[Trial, Row]) -> list[Trial]:
     """The tuned trial of each cell that has one, in the order of the cells."""
-    best = best_by_validation((trial.cell, trial.index, row["objective"]) for trial, row in completed.items())
+    column = cost_column(definition.search.objectives)
+    judged = ((t.cell, t.index, row["objective"], row[column] if column else None) for t, row in completed.items())
+    best = best_by_validation(judged, definition.search.within)
     return [Trial(cell, best[cell]) for cell in cells(definition) if cell in best]
 
 

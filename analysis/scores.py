@@ -184,13 +184,16 @@ def main_averaging(table: pd.DataFrame) -> str:
     return "ew" if "ew" in there else str(there[0])
 
 
-def tuned_trials(trials: pd.DataFrame) -> pd.DataFrame:
+def tuned_trials(trials: pd.DataFrame, within: float = 0.0) -> pd.DataFrame:
     """One row per cell that has an objective: CELL and `trial`, the id of the one that the search chose.
 
-    Of `trials` it needs CELL, trial, index and objective; a trial may have several rows.
+    Of `trials` it needs CELL, trial, index and objective, and `cost` where that counts; a trial may have several rows.
+
+    :param within: of the highest objective, among which the cheapest is chosen.
     """
-    rows = trials[[*CELL, "trial", "index", "objective"]].drop_duplicates("trial")
+    rows = trials.assign(cost=trials.get("cost", 0.0))[[*CELL, "trial", "index", "objective", "cost"]]
+    rows = rows.drop_duplicates("trial")
     cells = list(rows[CELL].itertuples(index=False, name=None))
-    best = best_by_validation(zip(cells, rows["index"], rows["objective"], strict=True))
+    best = best_by_validation(zip(cells, rows["index"], rows["objective"], rows["cost"], strict=True), within)
     chosen = [best.get(cell) == index for cell, index in zip(cells, rows["index"], strict=True)]
     return rows.loc[chosen, [*CELL, "trial"]].reset_index(drop=True)

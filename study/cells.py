@@ -59,6 +59,8 @@ class Outcome(NamedTuple):
 
     point: Point
     objective: float | None
+    cost: float | None = None
+    """By the search's second objective, if it has one."""
 
 
 def cells(definition: Definition) -> tuple[Cell, ...]:

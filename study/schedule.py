@@ -80,10 +80,10 @@ class Schedule:
                 return trial, self._handed_out[trial]
         return None
 
-    def complete(self, trial: Trial, objective: float | None) -> None:
-        """The trial has a result: its objective, or None where it diverged."""
+    def complete(self, trial: Trial, objective: float | None, cost: float | None = None) -> None:
+        """The trial has a result: its objective, or None where it diverged; and its cost, if that counts."""
         known = self._outcomes[trial.cell][trial.epochs]
-        known[trial.index] = Outcome(self._handed_out.pop(trial), objective)
+        known[trial.index] = Outcome(self._handed_out.pop(trial), objective, cost)
         if trial.epochs is not None and len(known) == sizes(self._definition)[self._rungs.index(trial.epochs)]:
             self._want_what_is_decided(trial.cell)
         self._make_next_ready(trial.cell)

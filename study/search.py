@@ -92,11 +92,16 @@ def _ask_tpe(definition: Definition, seed: int, earlier: Sequence[Outcome]) -> P
     space, default = definition.search.space, definition.default_point
     distributions = {key: _distribution(dimension, default[key]) for key, dimension in space.items()}
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=1, multivariate=True, constant_liar=False)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
+    with_cost = len(definition.search.objectives) > 1
+    study = optuna.create_study(directions=["maximize", "minimize"] if with_cost else ["maximize"], sampler=sampler)
     for outcome in earlier:
         params = {key: _inside(dimension, outcome.point[key]) for key, dimension in space.items()}
         study.add_trial(
-            optuna.trial.create_trial(params=params, distributions=distributions, value=outcome.objective)
+            optuna.trial.create_trial(
+                params=params,
+                distributions=distributions,
+                values=[outcome.objective, *([outcome.cost] if with_cost and outcome.cost is not None else [])],
+            )
             if outcome.objective is not None
             else optuna.trial.create_trial(
                 params=params, distributions=distributions, state=optuna.trial.TrialState.FAIL

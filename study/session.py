@@ -63,7 +63,7 @@ def run_all(
         ):
             work.watch(progress, remark)
         while True:
-            schedule = Schedule(definition, outcomes(committed), only)
+            schedule = Schedule(definition, outcomes(definition, committed), only)
             for trial in [trial for trial, kills in memory_kills.items() if kills >= definition.resources.attempts]:
                 schedule.rest(trial.cell)
             with cluster.connected(address, ray_log):

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from study.cells import Cell, Trial
+from study.definition.sections import Search
 from study.results.digests import Row
-from study.selection import best_by_validation
+from study.selection import best_by_validation, cost_column
 from trainers.dice import NOT_OBJECTS, mean_of_objects
 
 
@@ -56,7 +57,10 @@ def object_dice(dice: pa.Table) -> dict[str, float]:
 
 
 def summarise(
-    cells: Iterable[Cell], committed: Mapping[Trial, Row], read_dice: Callable[[Collection[str]], pa.Table]
+    cells: Iterable[Cell],
+    committed: Mapping[Trial, Row],
+    read_dice: Callable[[Collection[str]], pa.Table],
+    search: Search | None = None,
 ) -> list[Summary]:
     """Default and tuned scores of every configuration among the cells, in their order; where every cell has one trial,
     which is both, only the default ones.
@@ -66,7 +70,10 @@ def summarise(
     chosen: dict[str, dict[Cell, Trial]] = {"default": {cell: Trial(cell, 0) for cell in cells}}
     whole = {trial: row for trial, row in committed.items() if trial.epochs is None}
     if any(trial.index for trial in whole):
-        best = best_by_validation((trial.cell, trial.index, row["objective"]) for trial, row in whole.items())
+        search = search or Search()
+        column = cost_column(search.objectives)
+        judged = ((t.cell, t.index, row["objective"], row[column] if column else None) for t, row in whole.items())
+        best = best_by_validation(judged, search.within)
         chosen["tuned"] = {cell: Trial(cell, index) for cell, index in best.items()}
     scores = object_dice(read_dice({trial.id for trials in chosen.values() for trial in trials.values()}))
     kinds = {trial.cell.split: str(row["split_kind"]) for trial, row in committed.items()}

@@ -43,7 +43,9 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Allowed: a whole number (at least 1, at most 100,000). Default: 32" in " ".join(shown.split())
     assert "search" not in shown
     assert main(["keys", "search", "--json"]) == 0
-    assert {"name": "search.space", "default": {}}.items() <= json.loads(capsys.readouterr().out)[2].items()
+    assert {"name": "search.space", "default": {}}.items() <= {
+        key["name"]: key for key in json.loads(capsys.readouterr().out)
+    }["search.space"].items()
     assert main(["keys", "trainin"]) == 2
     assert "did you mean training?" in capsys.readouterr().err
 

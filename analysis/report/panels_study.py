@@ -44,8 +44,8 @@ def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
 
 
 def _search(material: Material) -> Drawn:
-    trials = material.facts.completed
-    points = trials.assign(chosen=trials["trial"].isin(tuned_trials(trials)["trial"]))
+    trials, runs = material.facts.completed, material.facts.runs()
+    points = trials.assign(chosen=trials["trial"].isin(tuned_trials(runs, material.within)["trial"]))
     if points["index"].max() == 0 or points.empty:
         return Drawn(notes=["One trial in every cell: nothing was searched."])
     sides = figures_search.sides_of(material.space)

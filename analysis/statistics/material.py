@@ -77,6 +77,11 @@ class Material:
         return runs[runs["averaging"].isin(self.table["averaging"].unique())]
 
     @property
+    def within(self) -> float:
+        """Of a cell's highest validation objective: the cheapest trial there is the tuned one."""
+        return self.facts.definition.search.within
+
+    @property
     def startup(self) -> int:
         """How many points all cells have in common."""
         return self.facts.definition.search.startup

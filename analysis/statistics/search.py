@@ -27,11 +27,11 @@ from analysis.statistics.variance import balanced, components
 SCORE = ["averaging", "class"]
 
 
-def tuning_gain(runs: pd.DataFrame, test_to_train: float | None) -> pd.DataFrame:
+def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, within: float = 0.0) -> pd.DataFrame:
     """Was tuning worth it? One row per configuration, averaging and class or macro.
 
-    The gain of a cell is the test Dice of its tuned trial, the best by validation objective (the first of equals), less
-    that of trial 0. It is the mean over a split's seeds, then over splits.
+    The gain of a cell is the test Dice of its tuned trial (see `tuned_trials`) less that of trial 0. It is the mean
+    over a split's seeds, then over splits.
 
     num_splits          random splits with a gain; wins, losses and ties are theirs
     gain, low, high     mean on random splits with the interval of `nadeau_bengio_interval`; a `test_to_train` of None
@@ -40,7 +40,7 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None) -> pd.DataFrame
     num_held_out        held-out splits with a gain; held_out_gain: its mean there
     num_left_out        cells without a gain: no default or tuned trial, or an undefined score
     """
-    gains, trials = _cell_gains(runs), trials_of(runs)
+    gains, trials = _cell_gains(runs, within), trials_of(runs)
     tuned = trials.groupby(CELL).size().groupby(CONFIGURATION).max() > 1
     rows = []
     for key, cells in gains.groupby([*CONFIGURATION, *SCORE], sort=False):
@@ -66,14 +66,14 @@ def _scores(runs: pd.DataFrame) -> pd.DataFrame:
     return rows.loc[is_object(rows["class"]) | (rows["class"] == MACRO), ["trial", *SCORE, "dice"]]
 
 
-def _cell_gains(runs: pd.DataFrame) -> pd.DataFrame:
+def _cell_gains(runs: pd.DataFrame, within: float) -> pd.DataFrame:
     """One row per cell, averaging and class: trial 0's score (`dice`) and `gain`; NaN where there is none."""
     trials, scores = trials_of(runs), _scores(runs)
     classes = [name for name in scores["class"].unique() if name != MACRO]
     places = pd.DataFrame(itertools.product(scores["averaging"].unique(), [*classes, MACRO]), columns=SCORE)
     cells = trials[["split_kind", *CELL]].drop_duplicates().merge(places, how="cross")
     default = trials.loc[trials["index"] == 0, [*CELL, "trial"]].merge(scores, on="trial")
-    tuned = tuned_trials(runs).merge(scores, on="trial")
+    tuned = tuned_trials(runs, within).merge(scores, on="trial")
     for chosen, suffix in ((default, ""), (tuned, "_tuned")):
         renamed = chosen[[*CELL, *SCORE, "dice"]].rename(columns={"dice": f"dice{suffix}"})
         cells = cells.merge(renamed, how="left", on=[*CELL, *SCORE], validate="one_to_one")

@@ -53,7 +53,7 @@ OF_A_STUDY = (
             Statistic(
                 "Tuned less default, on test images",
                 "tuning_gain",
-                lambda m: each_axis(m.runs, lambda part: search.tuning_gain(part, m.scores.test_to_train)),
+                lambda m: each_axis(m.runs, lambda part: search.tuning_gain(part, m.scores.test_to_train, m.within)),
                 unfolded=True,
             ),
             Statistic(

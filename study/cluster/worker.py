@@ -19,6 +19,7 @@ from study.patience import LASTING, retry
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.results.checkpoints import Checkpoints
+from study.selection import cost_column
 from study.trial import run_trial
 from trainers.outcome import Epoch, NotDeterministic, OutOfGpuMemory
 
@@ -65,7 +66,9 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
         if trial.epochs is None:  # else the next rung goes on from it
             retry(checkpoints.remove, patience)
         row = tables["trials"].to_pylist()[0]
-    ray.tune.report({"committed": True, "objective": row["objective"], "line": _line(row)})
+    column = cost_column(study.definition.search.objectives)
+    cost = row[column] if column else None
+    ray.tune.report({"committed": True, "objective": row["objective"], "cost": cost, "line": _line(row)})
 
 
 def _check_node(study: Prepared) -> None:

@@ -95,6 +95,5 @@ def finished(
     failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
     noted = read_unfinished(results, {trial.id for trial in committed})
     unfinished = {**given_up, **{name: each.in_words for name, each in noted.items()}}
-    return Finished(
-        summarise(cells(definition), committed, lambda trial_ids: results.read("dice", trial_ids)), unfinished, failed
-    )
+    scores = summarise(cells(definition), committed, lambda ids: results.read("dice", ids), definition.search)
+    return Finished(scores, unfinished, failed)

@@ -74,7 +74,7 @@ def trial(
         _refuse_another_definition(results, definition)
         if not in_definition and wanted not in committed.rows.keys() | committed.damaged.keys():
             raise StudyError(_not_in(definition, wanted))
-    point = _point_of(wanted, definition, outcomes(committed.rows))
+    point = _point_of(wanted, definition, outcomes(definition, committed.rows))
 
     from study.trial import run_trial
 

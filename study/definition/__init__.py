@@ -178,7 +178,9 @@ class Definition(Section):
         flat = {f"{section}.{key}": plain[section][key] for section, keys in keep.items() for key in sorted(keys)}
         space = {f"search.space.{key}": _plain(dimension) for key, dimension in self.search.space.items()}
         simulated = {"simulate": True} if self.simulate else {}
-        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space, **self._halving()}
+        objectives = self.search.objectives
+        several = {"search.objectives": list(objectives)} if len(objectives) > 1 else {}
+        return {"numerics": NUMERICS, "seed": plain["seed"], **simulated, **flat, **space, **several, **self._halving()}
 
     def _halving(self) -> dict[str, Any]:
         """With it, who goes on depends on how many there are, so that a study cannot grow by trials."""

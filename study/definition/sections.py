@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -116,6 +116,9 @@ class Halving(Section):
         return rungs
 
 
+Objective = Literal["dice", "gflops", "parameters", "latency"]
+
+
 class Search(Section):
     """The points at which the trials of a cell are run: values for some keys of the recipe, laid over it."""
 
@@ -123,6 +126,12 @@ class Search(Section):
     """Trials in every cell. May grow: what is there stays."""
     startup: Annotated[int, Field(ge=1, le=10_000)] = 8
     """The first trials of every cell share these many points (the recipe's own, then quasi-random ones); then TPE."""
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=2)] = ("dice",)
+    """What the search goes by: the validation Dice, and beside it, if named, a cost to be low: gflops, parameters or
+    latency. (Latency is measured, and differs from run to run: so do then the points that the search takes.)"""
+    within: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """With a cost: tuned is the cheapest of a cell's trials whose validation Dice is at most this much below the
+    highest."""
     halving: Halving | None = None
     """If there is such a table: all trials are trained for the epochs of the first of `rungs`, of these the share
     `keep`, those with the best validation Dice, to the second, and so on. The search learns from the first rung."""
@@ -136,6 +145,19 @@ class Search(Section):
         ),
     ] = {}
     """The keys of model, augmentation and training that are searched, and where. Trial 0 takes the recipe's values."""
+
+    @field_validator("objectives")
+    @classmethod
+    def _dice_and_a_cost(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if objectives[0] != "dice" or objectives[1:] == ("dice",):
+            raise ValueError('must be "dice", or "dice" and then a cost: gflops, parameters or latency')
+        return objectives
+
+    @model_validator(mode="after")
+    def _within_is_of_a_cost(self) -> Self:
+        if self.within and len(self.objectives) == 1:
+            raise ValueError('within: does nothing without a cost; add one, as in objectives = ["dice", "gflops"]')
+        return self
 
     @field_validator("space", mode="before")
     @classmethod

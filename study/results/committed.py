@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 
 from study.cells import Outcome, Trial
+from study.definition import Definition
 from study.definition.point import Point
 from study.errors import StudyError
 from study.prepare import Inputs, differing_versions
 from study.results import Results
 from study.results.digests import Row
+from study.selection import cost_column
 
 
 def refuse_foreign_files(results: Results) -> None:
@@ -74,6 +76,10 @@ def objectives(committed: Mapping[Trial, Row]) -> dict[Trial, float | None]:
     return {trial: row["objective"] for trial, row in committed.items()}
 
 
-def outcomes(committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
-    """What the search knows of each trial: its point, and its objective unless it failed."""
-    return {t: Outcome(Point.from_json(row["point"]), row["objective"]) for t, row in committed.items()}
+def outcomes(definition: Definition, committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
+    """What the search knows of each trial: its point, its objective unless it failed, and its cost if that counts."""
+    column = cost_column(definition.search.objectives)
+    return {
+        trial: Outcome(Point.from_json(row["point"]), row["objective"], row[column] if column else None)
+        for trial, row in committed.items()
+    }
