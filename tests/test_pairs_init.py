@@ -228,7 +228,7 @@ def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None
     assert definition.splits.unit == "patient"
     assert definition.splits.held_out["patient"]["patient_p0"] == {"*": ("p0",)}
     assert set(definition.splits.held_out) == {"patient", "sex"}  # both sides are of one patient
-    assert "No split holds out side." in look.notes
+    assert "No split holds out side: none can be made with splits.unit = 'patient'." in look.notes
     assert look.columns["patient"] == [f"p{number}" for number in range(6)]
 
 

@@ -22,6 +22,7 @@ from trainers.data.pairs.label_table import LabelTable
 from trainers.data.pairs.listing import list_pairs
 from trainers.data.pairs.mask_values import Seen, see_all, values_in
 from trainers.data.pairs.pair import Listing
+from trainers.data.pairs.parts import PART
 from trainers.data.pairs.survey import Survey
 from trainers.data.problems import DataError, Problem
 from trainers.data.size import Size
@@ -123,8 +124,9 @@ def describe_pairs(root: Path, described: Pairs, given: Definition, tell: Tell =
 
 
 def _may_have_a_pattern(listing: Listing, described: Pairs) -> bool:
-    """Whether nobody has said what the columns are."""
-    return described.columns is None and not any(pair.values for pair in listing.pairs)
+    """Whether nobody has said what the columns are; the folders of parts alone say too little."""
+    values = [pair.values for pair in listing.pairs]
+    return described.columns is None and not any(each.keys() - {PART} for each in values)
 
 
 def _named(

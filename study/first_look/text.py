@@ -113,12 +113,17 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
         yield f"# unit = {as_toml(splits.unit)}"
     else:
         yield '# unit = "patient"  # a column: images that share a value are never divided by a split'
+    if splits.given:
+        yield comment(f"{splits.given} says of each image whether it is for training, validation or testing.")
+        yield f"given.column = {as_toml(splits.given)}"
     yield from map(comment, splits.leaks)
     if splits.allow_absent:
         yield "# Some splits lack a class, whose scores are then undefined there:"
         yield from map(comment, splits.notes)
         yield "allow_absent_classes = true"
-    for axis, tested in splits.held_out.items():
+    if splits.not_run:
+        yield comment(f"Described below and not run, as they are many: {', '.join(splits.not_run)}.")
+    for axis, tested in splits.described.items():
         yield ""
         yield comment(f"Each tests the images that have these values of {axis}, and trains on all others.")
         yield from held_out_in_toml(axis, tested)
