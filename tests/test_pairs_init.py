@@ -290,6 +290,23 @@ def test_where_there_is_much_to_look_at_it_says_how_far_it_is(
     assert json.loads(said.out)["num_images"] == 16
 
 
+def test_images_of_12_bits_in_16_are_seen_as_they_are(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1)
+    for number, image in enumerate(sorted((root / "images").iterdir())):
+        values = np.random.default_rng(number).integers(0, 4000, (48, 64)).astype(np.uint16)
+        save(image, Image.fromarray(values))
+    look = init(str(root), str(tmp_path / "a.toml"))
+    assert "The definition has image_maximum = 4095." in look.notes
+    assert any("as if images of 12 bits were kept in 16" in note for note in look.notes)
+    definition = load(str(tmp_path / "a.toml"))
+    assert definition.data.pairs is not None
+    assert definition.data.pairs.image_maximum == 4095
+    assert prepare(definition).notes == ()
+    unset = load(str(tmp_path / "a.toml"), ["data.pairs.image_maximum=65535"])
+    (warning,) = prepare(unset).notes
+    assert "Set data.pairs.image_maximum = 4095, so that 4095 becomes 255" in warning
+
+
 def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     masks(tmp_path / "set", 0, 1)
     target = tmp_path / "mine.toml"

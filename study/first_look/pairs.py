@@ -19,7 +19,7 @@ from trainers.data.pairs.columns import metadata_place, with_columns
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import LabelTable
-from trainers.data.pairs.listing import list_pairs
+from trainers.data.pairs.listing import list_pairs, with_maximum
 from trainers.data.pairs.mask_values import Seen, see_all, values_in
 from trainers.data.pairs.pair import Listing
 from trainers.data.pairs.parts import PART
@@ -78,6 +78,11 @@ class Described:
         """A new one, of the images at the working size."""
         return Survey(self.listing, self.labels, Fitting(self.working.size, self.working.resize))
 
+    def with_maximum(self, image_maximum: int) -> Described:
+        """The same, of whose images of 16 bits this value becomes 255."""
+        pairs = self.pairs.model_copy(update={"image_maximum": image_maximum})
+        return replace(self, pairs=pairs, listing=with_maximum(self.listing, image_maximum))
+
 
 def look_at_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = silently) -> PairsSeen:
     """Read everything once or twice.
@@ -87,9 +92,12 @@ def look_at_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = 
     :raises DataError: every problem.
     """
     found = describe_pairs(root, described, given, tell)
-    survey = found.survey
-    survey.look(with_progress(found.listing.pairs, "Looking at images", tell), with_images=True)
-    survey.refuse_problems(allow_copies=given.data.allow_copies)
+    survey = _looked_at(found, given, tell)
+    notes = list(survey.notes)
+    if described.image_maximum is None and (maximum := survey.likely_maximum):
+        found = found.with_maximum(maximum)
+        survey = _looked_at(found, given, tell)
+        notes.append(f"The definition has image_maximum = {maximum}.")
     return PairsSeen(
         described=found.pairs,
         named=found.named,
@@ -98,9 +106,17 @@ def look_at_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = 
         sizes=found.sizes,
         counts=tuple(_counts(found.labels, found.seen)),
         working=found.working,
-        notes=(*found.named.notes, *survey.notes),
+        notes=(*found.named.notes, *notes),
         pattern_why=found.pattern_why,
     )
+
+
+def _looked_at(found: Described, given: Definition, tell: Tell) -> Survey:
+    """Every image decoded. Raises DataError."""
+    survey = found.survey
+    survey.look(with_progress(found.listing.pairs, "Looking at images", tell), with_images=True)
+    survey.refuse_problems(allow_copies=given.data.allow_copies)
+    return survey
 
 
 def describe_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = silently) -> Described:

@@ -20,9 +20,11 @@ _SETTLED = (
     "image_suffix",
     "mask_prefix",
     "mask_suffix",
+    "image_maximum",
     "metadata",
     "columns",
 )
+_WHY = {"image_maximum": "  # the value in images of 16 bits that becomes 255"}
 _SEARCH = """\
 [search]
 trials = 1  # of every cell; more need a search.space, such as the two lines below
@@ -60,7 +62,7 @@ def _data(seen: PairsSeen) -> Iterator[str]:
         if (value := getattr(seen.described, key)) not in (None, ""):
             if key == "columns" and seen.pattern_why:
                 yield comment(f"Proposed, as {seen.pattern_why}. Give the columns names that say what they are.")
-            yield f"{key} = {as_toml(value)}"
+            yield f"{key} = {as_toml(value)}" + _WHY.get(key, "")
     if seen.described.columns is None:
         yield '# columns = "{group}_{number}"  # columns that stand in the names of images'
     yield from map(comment, seen.named.notes)
