@@ -290,6 +290,37 @@ def test_where_there_is_much_to_look_at_it_says_how_far_it_is(
     assert json.loads(said.out)["num_images"] == 16
 
 
+def test_without_a_crowd_nothing_is_said_of_ignored_pixels(tmp_path: Path) -> None:
+    FORMATS["COCO"](tmp_path / "set", scenes())
+    look = init(str(tmp_path / "set"), str(tmp_path / "a.toml"))
+    assert "ignored" not in [each["name"] for each in look.classes]
+    assert not any("ignored" in note for note in look.notes)
+    assert "ignore" not in tomllib.loads((tmp_path / "a.toml").read_text())["data"]["pairs"]
+
+
+def test_a_value_that_is_a_class_is_not_proposed_to_be_ignored(tmp_path: Path) -> None:
+    for name, values, proposed in (("a", (0, 255), False), ("b", (0, 1), True)):
+        masks(tmp_path / name, *values)
+        init(str(tmp_path / name), str(tmp_path / f"{name}.toml"))
+        assert ("# ignore = [255]" in (tmp_path / f"{name}.toml").read_text()) == proposed
+
+
+def test_a_single_odd_mask_names_no_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = masks(tmp_path / "set", 0, 1, 2)
+    save(root / "masks/b_05.png", np.tile(np.resize(np.array([0, 38, 90], np.uint8), 64), (48, 1)))
+    with pytest.raises(StudyError, match=r"masks/b_05.png \(38 in .*, 90 in .*: values that are no class"):
+        init(str(root), str(tmp_path / "a.toml"))
+    assert main(["data", str(root)]) == 1
+    said = capsys.readouterr().out
+    assert "masks/b_05.png alone holds 2 values that no other mask has (38, 90): not taken for classes." in said
+    assert "class_38" not in said
+    save(root / "masks/c_08.png", np.tile(np.resize(np.array([0, 1, 77], np.uint8), 64), (48, 1)))
+    assert [each["name"] for each in init(str(root), str(tmp_path / "b.toml")).classes][3:] == [
+        "class_38",
+        *("class_77", "class_90"),
+    ]
+
+
 def test_images_of_12_bits_in_16_are_seen_as_they_are(tmp_path: Path) -> None:
     root = masks(tmp_path / "set", 0, 1)
     for number, image in enumerate(sorted((root / "images").iterdir())):

@@ -10,6 +10,7 @@ from pathlib import Path
 from study.definition import Definition
 from study.first_look.classes import NamedClasses, name_classes
 from study.first_look.columns import propose_pattern
+from study.first_look.odd_mask import odd_mask
 from study.first_look.sizes import WorkingSize, propose_size, with_given
 from study.first_look.smeared import smeared_problem
 from study.first_look.waiting import Tell, silently, with_progress
@@ -155,8 +156,12 @@ def _named(
     nobody_says = described.classes is None and listing.classes is None
     if nobody_says and (smeared := smeared_problem(listing, seen)):
         raise DataError([*problems, smeared])
+    odd = odd_mask(listing, seen) if nobody_says else None
     try:
-        named = name_classes(described, listing, values_in(seen))
+        named = name_classes(
+            described, listing, [value for value in values_in(seen) if not odd or value not in odd.values]
+        )
+        named.notes += [odd.in_words] if odd else []
         table = LabelTable.of(named.put_into(described), listing)
         labels: Counter[int] = sum((each.labels(table) for each in seen), Counter())
         absent = [name for label, name in enumerate(table.names, int(table.has_background)) if not labels[label]]
@@ -171,5 +176,6 @@ def _named(
 def _counts(table: LabelTable, seen: Sequence[Seen]) -> Iterable[ClassCount]:
     of_images = [each.labels(table) for each in seen]
     names = dict(enumerate(("background",) * table.has_background + table.names))
-    for label, name in (names | ({IGNORED: "ignored"} if table.has_ignored else {})).items():
+    has_ignored = any(each[IGNORED] for each in of_images)
+    for label, name in (names | ({IGNORED: "ignored"} if has_ignored else {})).items():
         yield ClassCount(name, sum(each[label] for each in of_images), sum(each[label] > 0 for each in of_images))

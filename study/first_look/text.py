@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from study.definition.keys import as_toml
+from study.first_look.classes import VOID
 from study.first_look.pairs import PairsSeen
 from study.first_look.sizes import WorkingSize
 from study.first_look.splits import ProposedSplits
@@ -68,8 +69,8 @@ def _data(seen: PairsSeen) -> Iterator[str]:
     yield from map(comment, seen.named.notes)
     if seen.described.ignore:
         yield f"ignore = {as_toml(list(seen.described.ignore))}"
-    else:
-        yield "# ignore = [255]  # values of pixels that enter neither loss nor counts"
+    elif VOID not in seen.named.classes.values():
+        yield f"# ignore = [{VOID}]  # values of pixels that enter neither loss nor counts"
     if seen.described.background:
         yield f"background = {as_toml(seen.described.background)}"
     yield ""
