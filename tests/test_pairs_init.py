@@ -356,7 +356,8 @@ def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
     [
         (
             ["--set", "training.epochs=3"],
-            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size",
+            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size, training.resize; "
+            "give any other to study plan and study run, by --set too, or write it into the definition",
         ),
         (["--set", "data.pairs.mask=labels"], "unknown key; did you mean data.pairs.masks?"),
         (["--format", "voc"], "is none of cut-outs, folders, coco, parquet"),
@@ -378,6 +379,27 @@ def test_what_cannot_be_done_is_said(
     assert main(["init", "set", *arguments]) == 2
     assert expected in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_study_is_called_as_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks(tmp_path / "street", 0, 1)
+    monkeypatch.chdir(tmp_path)
+    for file, name in (("street2.toml", "street2"), ("my street.toml", "my-street")):
+        assert main(["init", "street", "--to", file]) == 0
+        assert load(file).name == name
+    said = capsys.readouterr().out
+    assert "Next:    study plan street2.toml, then study run street2.toml\n" in said
+    assert "study plan 'my street.toml', then study run 'my street.toml'\n" in said
+
+
+def test_study_data_of_a_definition_takes_what_plan_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masks(tmp_path / "set", 0, 1)
+    file = str(tmp_path / "set.toml")
+    init(str(tmp_path / "set"), file)
+    assert main(["data", "--definition", file, "--set", "splits.unit=patient"]) == 1
+    assert "splits.unit: the samples have no column 'patient' (they have: group, number)" in capsys.readouterr().out
 
 
 def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
