@@ -31,6 +31,8 @@ class Loaded(NamedTuple):
 
     source: Source
     fingerprint: str
+    warnings: tuple[str, ...] = ()
+    """What should be known of the images before anything is trained, in sentences."""
 
 
 class DataSet(Protocol):
@@ -119,7 +121,7 @@ class PairsOfFolder:
             source = pairs.load(survey, keeps_own_size=keeps_own_size, allow_copies=allowed)
         except DataError as error:
             raise StudyError(str(error)) from None
-        return Loaded(source, survey.fingerprint)
+        return Loaded(source, survey.fingerprint, survey.warnings)
 
     def fingerprint(self) -> str:
         try:

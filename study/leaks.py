@@ -83,10 +83,14 @@ def leak_problems(found: Iterable[Leak], definition: Definition) -> list[Problem
     if definition.data.allow_copies:
         return []
     return [
-        leak.as_problem(f"keep one of them, {_unit_to_set(leak.kept_by)}, or set data.allow_copies = true")
+        leak.as_problem(f"keep one of them{_or_unit(leak.kept_by)}, or set data.allow_copies = true")
         for leak in found
         if leak.is_identical
     ]
+
+
+def _or_unit(column: str | None) -> str:
+    return "" if column is None else f", {_unit_to_set(column)}"
 
 
 def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
@@ -101,7 +105,7 @@ def leak_notes(found: Iterable[Leak], definition: Definition) -> list[str]:
 
 def _unit_to_set(column: str | None) -> str:
     if column is None:
-        return "set splits.unit to a column that they share"
+        return "if they belong together, give them a column that says so (in metadata.csv), and set splits.unit to it"
     return f'set splits.unit = "{column}", a column that all such images share'
 
 

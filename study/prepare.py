@@ -7,7 +7,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -60,7 +60,7 @@ class Prepared:
     outside: Outside = field(default_factory=Outside)
     """The code of networks and losses that is not ours."""
     notes: tuple[str, ...] = ()
-    """What should be known of the splits before anything is trained, in sentences."""
+    """What should be known of images and splits before anything is trained, in sentences."""
 
     @property
     def inputs(self) -> Inputs:
@@ -72,8 +72,9 @@ def prepare(definition: Definition) -> Prepared:
     decoded. Raises StudyError with every problem found."""
     outside, data = _found_outside(definition), data_set_of(definition)
     tried = None if (samples := data.samples_by_names) is None else _tried(definition, samples)
-    source, fingerprint = data.load()
-    return _prepared(*(tried or _tried(definition, source.samples)), outside, source, fingerprint)
+    loaded = data.load()
+    study = _prepared(*(tried or _tried(definition, loaded.source.samples)), outside, loaded.source, loaded.fingerprint)
+    return replace(study, notes=(*loaded.warnings, *study.notes))
 
 
 def prepared(definition: Definition, source: Source, data_fingerprint: str) -> Prepared:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from study.definition.splits import HELD_OUT_SPLIT
 from trainers.data.distribution import describe
-from trainers.data.table import ALL_SAMPLES, Samples, Value
+from trainers.data.table import ALL_SAMPLES, Samples, Value, in_words
 
 MOST_PROPOSED = 8
 MOST_OF_WORDS = 20
@@ -83,15 +83,19 @@ def _candidates(samples: Samples, axis: str) -> dict[str, list[Value]]:
 
 
 def _split_names(axis: str, tested: Sequence[Mapping[str, tuple[Value, ...]]]) -> list[str]:
-    """Of the axis and the word that a split tests; numbers stand where there is no such word, or it makes no name."""
+    """Of the axis and the value that a split tests; where classes are tested at several, or a value makes no name, it
+    is the split's place."""
     name = SHORT_NAMES.get(axis) or _in_a_name(axis)[:30]
     name = name if HELD_OUT_SPLIT.fullmatch(f"{name}_0") else f"by_{name or 'value'}"
-    words = [next(iter(each.values()))[0] if len(each) == 1 else 0 for each in tested]
-    slugs = [_in_a_name(word) for word in words if isinstance(word, str)]
-    by_word = [slug if slug.startswith(name) else f"{name}_{slug}" for slug in slugs]
-    if len(set(by_word)) == len(tested) and all(map(HELD_OUT_SPLIT.fullmatch, by_word)):
-        return by_word
+    slugs = [_in_a_name(_as_word(each["*"][0])) for each in tested if len(each) == 1]
+    by_value = [slug if slug.startswith(name) else f"{name}_{slug}" for slug in slugs]
+    if len(set(by_value)) == len(tested) and all(map(HELD_OUT_SPLIT.fullmatch, by_value)):
+        return by_value
     return [f"{name}_{number}" for number in range(len(tested))]
+
+
+def _as_word(value: Value) -> str:
+    return value if isinstance(value, str) else in_words(value).replace("-", "minus_")
 
 
 def _in_a_name(text: str) -> str:

@@ -11,6 +11,9 @@ from small_study import ROOT, write_data
 
 from study.cells import Cell, Trial
 from study.commands.plan import _ranges
+from study.commands.run import Finished
+from study.definition import Definition
+from study.prepare import Prepared, Provenance
 from study.terminal.cli import main
 
 COMMANDS = ("run", "plan", "status", "trial", "data", "init", "keys")
@@ -107,6 +110,23 @@ def test_what_cannot_be_done_is_one_message_and_status_2(
 
 
 @pytest.mark.slow
+def test_a_run_says_at_once_what_it_runs_and_where(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what should be known before it trains stands in lines of its own, not behind how far it is."""
+    said_before: list[str] = []
+
+    def prepare(definition: Definition) -> Prepared:
+        said_before.append(capsys.readouterr().out)
+        return Prepared(definition, None, {}, "", Provenance(None, "{}"), notes=("beware of copies",))  # type: ignore[arg-type]
+
+    monkeypatch.setattr("study.prepare.prepare", prepare)
+    monkeypatch.setattr("study.commands.run.run", lambda *_, **__: Finished([], {}, {}))
+    assert main(["run", "demo", "--out", str(tmp_path / "out")]) == 0
+    assert said_before == [f"Study demo: 24 trials, kept in {tmp_path / 'out'} ...\n"]
+    assert capsys.readouterr().out.startswith("Note: beware of copies\n")
+
+
 def test_a_sound_data_set_is_described(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     assert main(["data", "--sheet", str(sheet)]) == 0

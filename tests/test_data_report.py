@@ -81,7 +81,7 @@ def test_every_proposed_split_can_be_made(counts: dict[str, dict[float, int]]) -
 def test_of_many_angles_a_few_are_proposed() -> None:
     several = made_up({"mug": dict.fromkeys(range(0, 360, 10), 2), "pen": dict.fromkeys((0, 90), 2)})
     proposed = propose_held_out(several, "angle")
-    assert proposed == {"rot_0": {"*": (0,)}, "rot_1": {"*": (90,)}}
+    assert proposed == {"rot_0": {"*": (0,)}, "rot_90": {"*": (90,)}}
     alone = propose_held_out(made_up({"mug": dict.fromkeys(range(0, 360, 10), 2)}), "angle")
     assert [tested["*"] for tested in alone.values()] == [(angle,) for angle in range(0, 360, 50)]
 
@@ -131,7 +131,7 @@ def test_of_words_up_to_twenty_are_held_out_one_by_one() -> None:
         assert len(propose_held_out(Samples(("leaf",), tuple(rows)), "site")) == proposed
 
 
-def test_splits_are_called_by_the_words_that_they_test_or_numbered() -> None:
+def test_splits_are_called_by_the_values_that_they_test_or_numbered() -> None:
     def names(axis: str, *values: Value) -> list[str]:
         rows = [Sample(f"{value}/{i}", ("leaf",), {axis: value}) for value in values for i in range(2)]
         return list(propose_held_out(Samples(("leaf",), tuple(rows)), axis))
@@ -139,7 +139,8 @@ def test_splits_are_called_by_the_words_that_they_test_or_numbered() -> None:
     assert names("clinic", "A (north)", "clinic B") == ["clinic_a_north", "clinic_b"]
     assert names("clinic", "A+", "A-") == ["clinic_0", "clinic_1"]
     assert names("clinic", "x" * 60, "y") == ["clinic_0", "clinic_1"]
-    assert names("day", 3, 4) == ["day_0", "day_1"]
+    assert names("day", 3, 4) == ["day_3", "day_4"]
+    assert names("depth", -3, 3, 22.5) == ["depth_minus_3", "depth_3", "depth_22_5"]
 
 
 def test_a_value_without_samples_of_some_class_is_not_proposed() -> None:
@@ -169,7 +170,7 @@ def test_few_backgrounds_are_shared_in_what_is_proposed(tmp_path: Path) -> None:
     definition = parse({**tomllib.loads(proposal), "training": {"batch_size": 4}})
     assert make_splits(definition, read_catalogue(data).samples).keys() == {
         *(f"random_{i}" for i in range(8)),
-        *ROTATIONS,
+        *("rot_0", "rot_30", "rot_60"),
     }
 
 

@@ -83,6 +83,15 @@ def test_unknown_values_are_named(mask: MaskPixels, detail: str) -> None:
     assert error.value.detail == detail
 
 
+def test_a_value_in_the_place_of_the_only_class_is_told() -> None:
+    with pytest.raises(UnusableImage) as caught:
+        table({"background": 0, "cell": 1}).labels_of(values([0, 255], [255, 0]))
+    assert caught.value.what == ("masks hold 0 and 255; did you mean cell = 255? (data.pairs.classes says cell = 1)")
+    for mask in (values([0, 1, 255]), values([0, 7, 255])):  # where it has pixels, or several stand in its place
+        with pytest.raises(UnusableImage, match="values that are no class"):
+            table({"background": 0, "cell": 1}).labels_of(mask)
+
+
 def test_unknown_colours_are_named() -> None:
     with pytest.raises(UnusableImage) as error:
         table({"bg": "#000000", "road": "#ff8000"}).labels_of(
@@ -108,7 +117,11 @@ def test_a_mask_of_colours_needs_colours() -> None:
         ({"classes": ("a", "b"), "background": "c"}, r"data.pairs.background \(c\): no such class; there are a, b"),
         ({"classes": {"bg": 0, "background": 1, "a": 2}}, "several are called like a background"),
         ({"classes": ("background",)}, "no class beside the background"),
-        ({"classes": ("cell",)}, r"data.pairs.classes \(cell\): one class and no background"),
+        (
+            {"classes": ("cell",)},
+            r"data.pairs.classes \(cell\): one class and no background.*: add background = its value",
+        ),
+        ({"classes": {"cell": 255}}, r"one class and no background, so there .*: add background = 0, or what else"),
         ({"classes": ("all", "b")}, "all: a reserved name"),
         ({"classes": ("traffic light", "b")}, "traffic light: a class name holds only"),
         ({"classes": tuple(f"c{number}" for number in range(255))}, "at most 254"),

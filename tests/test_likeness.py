@@ -9,6 +9,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from small_pairs import encoded, listing, pair
 
 from study.definition import Definition
 from study.definition.file import parse
@@ -19,7 +20,13 @@ from trainers.data import likeness as module
 from trainers.data.cut_outs.catalogue import read_catalogue
 from trainers.data.cut_outs.reading import read_object
 from trainers.data.likeness import LIKE_FROM, Glimpse, Likeness, glimpse
+from trainers.data.pairs.description import Pairs
+from trainers.data.pairs.fitting import Fitting
+from trainers.data.pairs.label_table import LabelTable
+from trainers.data.pairs.source import load
+from trainers.data.pairs.survey import Survey
 from trainers.data.pixels import Pixels
+from trainers.data.size import Size
 from trainers.data.split import Split
 from trainers.data.table import Sample, Samples
 
@@ -75,6 +82,24 @@ def test_images_without_contrast_are_like_nothing_but_themselves() -> None:
     noise = np.random.default_rng(0).integers(0, 2, (2, 32, 32, 3), dtype=np.uint8) + np.uint8(90)
     found = likeness([("flat", flat), ("same", flat), ("a", noise[0]), ("b", noise[1])])
     assert found == Likeness(("flat", "same", "a", "b"), (("flat", "same"),), ())
+
+
+def test_what_is_put_around_images_makes_none_alike() -> None:
+    """Two of another shape than the working size, which bars of black fill up: without them they have nothing in
+    common."""
+    fitting = Fitting(Size(96, 128), "pad")
+    empty, full = np.full((128, 96, 3), (90, 40, 90), np.uint8), np.full((128, 96, 3), (110, 80, 40), np.uint8)
+    full[20:60, 30:70] = (200, 60, 60)
+    framed = {name: fitting.image(image) for name, image in (("empty", empty), ("full", full))}
+    assert likeness(framed.items()).near == (("empty", "full"),)
+    pictures = {name: fitting.picture(image) for name, image in (("empty", empty), ("full", full))}
+    assert likeness(pictures.items()).near == ()
+    mask = encoded(np.indices((128, 96)).sum(0).astype(np.uint8) % 3)
+    listed = listing(pair("empty", encoded(empty), mask), pair("full", encoded(full), mask))
+    survey = Survey(listed, LabelTable.of(Pairs(), listed), fitting)
+    survey.look(with_images=True)
+    assert module.likeness(survey.glimpses).near == ()
+    assert module.likeness(load(Survey(listed, survey.table, fitting)).glimpses).near == ()
 
 
 def test_nothing_and_one_image() -> None:
@@ -137,10 +162,11 @@ def test_the_words_for_it() -> None:
         "split divided (1 of 4, e.g. b and a): test images with an identical image among those trained on or validated "
         "with: keep one of them"
     )
-    assert "data.allow_copies = true" in str(problem)
+    assert str(problem).endswith("keep one of them, or set data.allow_copies = true"), "no column is there to be named"
     assert leak_notes(found, parse({})) == [
         "split divided (3 of 4, e.g. c and a): test images with a near-identical image among those trained on or "
-        "validated with: set splits.unit to a column that they share"
+        "validated with: if they belong together, give them a column that says so (in metadata.csv), and set "
+        "splits.unit to it"
     ]
     several = leaks(FOUND, [replace(DIVIDED, name=f"random_{i}") for i in range(5)])
     identical, near = leak_notes(several, parse({"data": {"allow_copies": True}}))

@@ -273,7 +273,7 @@ def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.Mo
 def test_a_plan_compares_code_as_a_run_does_and_imports_none_of_it(folder: Path, tmp_path: Path) -> None:
     """And data, splits and versions: by the same rule."""
     definition, out = load(str(folder / "mine.toml"), ["simulate=true"]), tmp_path / "out"
-    source, fingerprint = data_set.data_set_of(definition).load()
+    source, fingerprint, _ = data_set.data_set_of(definition).load()
     splits, outside = make_splits(definition, source.samples), outside_of(definition)
     study = Prepared(definition, source, splits, fingerprint, provenance(), outside)
     trial = parse_trial("icnet-parts~focal-random_0-s0-t00")

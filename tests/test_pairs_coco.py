@@ -16,7 +16,7 @@ from pair_formats import counts, save
 from pycocotools import mask as coco_mask
 
 from trainers.data.decoding import UnusableImage
-from trainers.data.pairs.coco import OVERLAPS
+from trainers.data.pairs.coco import CROWDS, OVERLAPS
 from trainers.data.pairs.coco_file import decompressed, read_coco_file, values_of
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.label_table import LabelTable
@@ -65,6 +65,7 @@ def test_the_smaller_of_two_objects_lies_on_top_whatever_their_order(tmp_path: P
     assert (values_HW == 8).sum() == 60
     assert (values_HW == 0).sum() == 120 - 64
     assert OVERLAPS in first.notes
+    assert CROWDS not in first.notes
 
 
 def test_a_crowd_is_ignored_and_lies_beneath(tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_a_crowd_is_ignored_and_lies_beneath(tmp_path: Path) -> None:
     assert (drawn(listing) == 255).sum() == 0
     listing = listing_of(tmp_path, crowd)
     assert (drawn(listing) == 255).sum() == 4
+    assert CROWDS in listing.notes
     assert listing.ignore == (255,)
     assert LabelTable.of(Pairs(), listing).has_ignored
 
@@ -90,7 +92,7 @@ def test_polygons_are_drawn_as_pycocotools_draws_them(tmp_path: Path) -> None:
 def test_an_image_without_outlines_is_background(tmp_path: Path) -> None:
     listing = listing_of(tmp_path)
     assert not drawn(listing).any()
-    assert "1 images of coco.json have no outline: they are background alone." in listing.notes
+    assert "1 image has no outline in coco.json: background alone." in listing.notes
 
 
 def test_outlines_have_a_digest_that_follows_them(tmp_path: Path) -> None:

@@ -67,6 +67,16 @@ def test_16_bits_are_divided_by_the_files_own_depth(ending: str, channels: int) 
     assert found.is_grey == (channels == 1)
 
 
+@pytest.mark.parametrize("maximum", [1, 255, 1023, 4095, 65535])
+def test_of_16_bits_the_value_that_is_asked_for_becomes_255(maximum: int) -> None:
+    values = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+    found = decode_image(deep(values, ".png"), maximum)
+    expected = [min(255, (510 * value + maximum) // (2 * maximum)) for value in range(2**16)]
+    np.testing.assert_array_equal(found.pixels_HWC[..., 0].ravel(), expected)
+    assert (found.largest, int(found.pixels_HWC[..., 0].ravel()[maximum])) == (65535, 255)
+    np.testing.assert_array_equal(decode_image(encoded(COLOURS_HWC), maximum).pixels_HWC, COLOURS_HWC)
+
+
 def test_more_than_16_bits_are_refused() -> None:
     content = saved(Image.fromarray(np.ones((3, 3), np.float32)), "TIFF")
     for decode in (decode_image, decode_mask):

@@ -228,7 +228,7 @@ def test_a_table_beside_the_images_gives_unit_and_splits(tmp_path: Path) -> None
     assert definition.splits.unit == "patient"
     assert definition.splits.held_out["patient"]["patient_p0"] == {"*": ("p0",)}
     assert set(definition.splits.held_out) == {"patient", "sex"}  # both sides are of one patient
-    assert "No split holds out side." in look.notes
+    assert "No split holds out side: none can be made with splits.unit = 'patient'." in look.notes
     assert look.columns["patient"] == [f"p{number}" for number in range(6)]
 
 
@@ -290,6 +290,54 @@ def test_where_there_is_much_to_look_at_it_says_how_far_it_is(
     assert json.loads(said.out)["num_images"] == 16
 
 
+def test_without_a_crowd_nothing_is_said_of_ignored_pixels(tmp_path: Path) -> None:
+    FORMATS["COCO"](tmp_path / "set", scenes())
+    look = init(str(tmp_path / "set"), str(tmp_path / "a.toml"))
+    assert "ignored" not in [each["name"] for each in look.classes]
+    assert not any("ignored" in note for note in look.notes)
+    assert "ignore" not in tomllib.loads((tmp_path / "a.toml").read_text())["data"]["pairs"]
+
+
+def test_a_value_that_is_a_class_is_not_proposed_to_be_ignored(tmp_path: Path) -> None:
+    for name, values, proposed in (("a", (0, 255), False), ("b", (0, 1), True)):
+        masks(tmp_path / name, *values)
+        init(str(tmp_path / name), str(tmp_path / f"{name}.toml"))
+        assert ("# ignore = [255]" in (tmp_path / f"{name}.toml").read_text()) == proposed
+
+
+def test_a_single_odd_mask_names_no_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = masks(tmp_path / "set", 0, 1, 2)
+    save(root / "masks/b_05.png", np.tile(np.resize(np.array([0, 38, 90], np.uint8), 64), (48, 1)))
+    with pytest.raises(StudyError, match=r"masks/b_05.png \(38 in .*, 90 in .*: values that are no class"):
+        init(str(root), str(tmp_path / "a.toml"))
+    assert main(["data", str(root)]) == 1
+    said = capsys.readouterr().out
+    assert "masks/b_05.png alone holds 2 values that no other mask has (38, 90): not taken for classes." in said
+    assert "class_38" not in said
+    save(root / "masks/c_08.png", np.tile(np.resize(np.array([0, 1, 77], np.uint8), 64), (48, 1)))
+    assert [each["name"] for each in init(str(root), str(tmp_path / "b.toml")).classes][3:] == [
+        "class_38",
+        *("class_77", "class_90"),
+    ]
+
+
+def test_images_of_12_bits_in_16_are_seen_as_they_are(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1)
+    for number, image in enumerate(sorted((root / "images").iterdir())):
+        values = np.random.default_rng(number).integers(0, 4000, (48, 64)).astype(np.uint16)
+        save(image, Image.fromarray(values))
+    look = init(str(root), str(tmp_path / "a.toml"))
+    assert "The definition has image_maximum = 4095." in look.notes
+    assert any("as if images of 12 bits were kept in 16" in note for note in look.notes)
+    definition = load(str(tmp_path / "a.toml"))
+    assert definition.data.pairs is not None
+    assert definition.data.pairs.image_maximum == 4095
+    assert prepare(definition).notes == ()
+    unset = load(str(tmp_path / "a.toml"), ["data.pairs.image_maximum=65535"])
+    (warning,) = prepare(unset).notes
+    assert "Set data.pairs.image_maximum = 4095, so that 4095 becomes 255" in warning
+
+
 def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     masks(tmp_path / "set", 0, 1)
     target = tmp_path / "mine.toml"
@@ -308,7 +356,8 @@ def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
     [
         (
             ["--set", "training.epochs=3"],
-            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size",
+            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size, training.resize; "
+            "give any other to study plan and study run, by --set too, or write it into the definition",
         ),
         (["--set", "data.pairs.mask=labels"], "unknown key; did you mean data.pairs.masks?"),
         (["--format", "voc"], "is none of cut-outs, folders, coco, parquet"),
@@ -330,6 +379,27 @@ def test_what_cannot_be_done_is_said(
     assert main(["init", "set", *arguments]) == 2
     assert expected in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_study_is_called_as_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks(tmp_path / "street", 0, 1)
+    monkeypatch.chdir(tmp_path)
+    for file, name in (("street2.toml", "street2"), ("my street.toml", "my-street")):
+        assert main(["init", "street", "--to", file]) == 0
+        assert load(file).name == name
+    said = capsys.readouterr().out
+    assert "Next:    study plan street2.toml, then study run street2.toml\n" in said
+    assert "study plan 'my street.toml', then study run 'my street.toml'\n" in said
+
+
+def test_study_data_of_a_definition_takes_what_plan_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masks(tmp_path / "set", 0, 1)
+    file = str(tmp_path / "set.toml")
+    init(str(tmp_path / "set"), file)
+    assert main(["data", "--definition", file, "--set", "splits.unit=patient"]) == 1
+    assert "splits.unit: the samples have no column 'patient' (they have: group, number)" in capsys.readouterr().out
 
 
 def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

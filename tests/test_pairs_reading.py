@@ -13,6 +13,7 @@ from trainers.data.decoding import UnusableImage
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import LabelTable
+from trainers.data.pairs.listing import with_maximum
 from trainers.data.pairs.pair import Pair
 from trainers.data.pairs.reading import UnusablePair, read_pair
 from trainers.data.pairs.source import load
@@ -233,6 +234,30 @@ def test_16_bits_and_grey_are_noted() -> None:
         "1 of 2 images have 16 bits a channel, of which 65535 becomes 255.",
         "1 of 2 images are grey: their three colours are equal.",
     )
+
+
+@pytest.mark.parametrize(("largest", "maximum"), [(200, 255), (700, 1023), (4000, 4095), (16000, 16383), (16500, None)])
+def test_images_that_do_not_fill_their_bits_are_told(largest: int, maximum: int | None) -> None:
+    deep = np.linspace(0, largest, 20).astype(np.uint16).reshape(4, 5)
+    listed = listing(pair("a", encoded(deep), encoded(LABELS_HW)), sound_pair("b"))
+    survey = Survey(listed, TABLE, Fitting(Size(4, 5), "pad"))
+    source = load(survey)
+    assert survey.likely_maximum == maximum
+    if maximum is None:
+        assert survey.warnings == ()
+        return
+    (said,) = survey.warnings
+    assert f"the largest is {largest}, as if images of {maximum.bit_length()} bits were kept in 16" in said
+    assert f"Set data.pairs.image_maximum = {maximum}" in said
+    assert f"{said}." in survey.notes
+    light = Survey(with_maximum(listed, maximum), TABLE, Fitting(Size(4, 5), "pad"))
+    lit = load(light)
+    assert lit.store[0][0].max() == round(255 * largest / maximum)
+    assert source.store[0][0].max() < 70
+    assert light.warnings == ()
+    assert f"of which {maximum} becomes 255." in light.notes[0]
+    assert light.fingerprint != survey.fingerprint
+    assert light.fingerprint == fingerprint(light.listing, TABLE)
 
 
 def test_a_line_end_in_a_name_breaks_no_line() -> None:

@@ -120,5 +120,5 @@ def test_what_a_definitions_splits_leak_is_named(tmp_path: Path) -> None:
 
 def test_a_definition_says_already_what_a_data_set_is(tmp_path: Path) -> None:
     definition = load(write_definition(tmp_path))
-    with pytest.raises(StudyError, match="--format and --set say what a data set is, and a definition says it"):
+    with pytest.raises(StudyError, match="--format says what a data set is, and a definition says it"):
         describe_data(definition=definition, format="coco")

@@ -175,7 +175,7 @@ def test_without_labels_at_their_own_size_nothing_is_counted_there() -> None:
 
 def test_a_definition_of_pairs(tmp_path: Path) -> None:
     definition = definition_from(str(write_definition(tmp_path)))
-    source, fingerprint = data_set_of(definition).load()
+    source, fingerprint, _ = data_set_of(definition).load()
     assert fingerprint == data_set_of(definition).fingerprint()
     assert source.samples == data_set_of(definition).samples()
     assert [row.id for row in source.samples.rows] == sorted(scenes())

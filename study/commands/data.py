@@ -90,7 +90,7 @@ def describe_data(
     :raises StudyError: there is no such folder, no layout fits, or several do, or the sheet cannot be written.
     """
     if definition and (format or [*settings]):
-        raise StudyError("--format and --set say what a data set is, and a definition says it already: leave them out")
+        raise StudyError("--format says what a data set is, and a definition says it already: leave it out")
     if path is None:
         path = definition.data.path if definition else STANDIN
     try:

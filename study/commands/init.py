@@ -94,7 +94,7 @@ def init(
     if not path:
         raise StudyError('"": no such folder: give the folder that holds the data set')
     root = locate(path)
-    file = Path(to if to is not None else f"{_name_of(root)}.toml")
+    file = Path(to if to is not None else f"{_name_of(root.resolve().name)}.toml")
     if file.is_dir():
         raise StudyError(f"{file}: is a folder; give a file's name by --to, such as --to {file / 'study.toml'}")
     if not force and os.path.lexists(file):
@@ -123,9 +123,9 @@ def init(
     return look
 
 
-def _name_of(root: Path) -> str:
-    """What a study of this data set is called."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", root.resolve().name).strip("-._")[:64].rstrip("-._")
+def _name_of(text: str) -> str:
+    """What a study is called, as nearly as a name may be: two definitions of one folder keep their results apart."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-._")[:64].rstrip("-._")
     return name or "study"
 
 
@@ -134,7 +134,7 @@ def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition,
     splits = propose_splits(seen.samples, seen.likeness, allow_copies=given.data.allow_copies)
     notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes, *splits.leaks]
     text = pairs_in_toml(
-        _name_of(root), _from_file(path, file), layout.why, seen, splits, allow_copies=given.data.allow_copies
+        _name_of(file.stem), _from_file(path, file), layout.why, seen, splits, allow_copies=given.data.allow_copies
     )
     return FirstLook(
         written=str(file),
@@ -188,7 +188,7 @@ def _cut_outs(root: Path, path: str, file: Path, given: Definition) -> FirstLook
         columns=_columns(samples),
         notes=[*_unit_notes(splits), *splits.notes],
         definition=cut_outs_in_toml(
-            _name_of(root), _from_file(path, file), CUT_OUTS_WHY, working, splits, allow_copies=allow_copies
+            _name_of(file.stem), _from_file(path, file), CUT_OUTS_WHY, working, splits, allow_copies=allow_copies
         ),
         tables=report.tables,
     )

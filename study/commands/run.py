@@ -57,8 +57,6 @@ def run(
         todo = _todo(definition, results, committed, retry_failed)
         progress = Progress.of(definition, committed.rows, images_to_train_on(study.splits))
         progress.notes = study.notes
-        for note in study.notes:
-            watch(progress, note)
         if not todo:
             results.write_text(DEFINITION_FILE, definition.to_toml())
             return replace(finished(definition, results, committed.rows), notes=study.notes)

@@ -55,7 +55,7 @@ def name_classes(described: Pairs, listing: Listing, found: list[MaskValue]) -> 
     Raises DataError for masks whose values can be no classes.
     """
     if described.classes is not None or listing.classes is not None:
-        named = _given(described, listing)
+        named = _given(described, listing, found)
         if described.classes is None:
             _leave_out_of_many(named, found)
     elif len(found) > MAX_CLASSES + 1:
@@ -72,12 +72,13 @@ def _are_colours(values: Iterable[MaskValue]) -> bool:
     return any(isinstance(value, str) for value in values)
 
 
-def _given(described: Pairs, listing: Listing) -> NamedClasses:
+def _given(described: Pairs, listing: Listing, found: Collection[MaskValue]) -> NamedClasses:
+    """Of the values that the format ignores those that some mask has."""
     classes = described.classes if described.classes is not None else listing.classes
     assert classes is not None
     values: dict[str, MaskValue] = {}
     values |= {name: value for value, name in enumerate(classes)} if isinstance(classes, tuple) else classes
-    ignored = described.ignore or listing.ignore
+    ignored = described.ignore or tuple(value for value in listing.ignore if value in found)
     if described.classes is not None:
         return NamedClasses(values, ignored, described.background)
     renamed: dict[str, MaskValue] = {}

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from study.splits.given import part_of
+from trainers.data.pairs.parts import PART
 from trainers.data.table import Samples
 from trainers.printable import counted
 
@@ -24,8 +26,8 @@ class ProposedPattern:
 def propose_pattern(ids: Sequence[str]) -> ProposedPattern | None:
     """Where all places are divided alike, by folders and marks, and some part of them is shared: a pattern.
 
-    What is the same in all places is text; of the rest, each is a column: `group` where several images share a value,
-    else `number` (or `name`).
+    What is the same in all places is text; of the rest, each is a column: `part` where the values are train, val and
+    the like, `group` where several images share a value, else `number` (or `name`).
     """
     parted = [[_MARK.split(level) for level in id.split("/")] for id in ids]
     form = [_marks(levels) for levels in parted]
@@ -38,16 +40,24 @@ def propose_pattern(ids: Sequence[str]) -> ProposedPattern | None:
             if place % 2 or len(set(column)) == 1:
                 words.append(column[0])
                 continue
-            kind = "group" if _is_grouped(column) else "number" if all(each.isdigit() for each in column) else "name"
+            kind = _kind(column)
             names[kind] += 1
             name = kind if names[kind] == 1 else f"{kind}_{names[kind]}"
             words.append(f"{{{name}}}")
             told.append(f"{name} ({counted(len(set(column)), 'value')}, such as {min(column)})")
         levels.append("".join(words))
     text = "/".join(levels)
-    if not names["group"] or "{" in "".join(_literals(text)):
+    if not names["group"] + names[PART] or "{" in "".join(_literals(text)):
         return None
     return ProposedPattern(text, f"all names of images are divided alike: {', '.join(told)}")
+
+
+def _kind(texts: Sequence[str]) -> str:
+    if all(map(part_of, texts)):
+        return PART
+    if _is_grouped(texts):
+        return "group"
+    return "number" if all(text.isdigit() for text in texts) else "name"
 
 
 def _marks(levels: list[list[str]]) -> list[list[str]]:

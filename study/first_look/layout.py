@@ -30,7 +30,8 @@ def given_of_data(settings: Iterable[str], format: str | None) -> Definition:
         is_of_data = key.startswith("data.") and not key.startswith("data.path")
         if not is_of_data and key not in _WORKING_SIZE:
             known = f"data.pairs, data.allow_copies, {', '.join(_WORKING_SIZE)}"
-            raise StudyError(f"--set {setting[:80]}: only keys of these can be set here: {known}")
+            elsewhere = "give any other to study plan and study run, by --set too, or write it into the definition"
+            raise StudyError(f"--set {setting[:80]}: only keys of these can be set here: {known}; {elsewhere}")
     if format not in (None, *FORMATS):
         raise StudyError(f"--format {format}: is none of {', '.join(FORMATS)}")
     chosen = [f"data.pairs.format={format}"] if format not in (None, CUT_OUTS) else []

@@ -10,6 +10,7 @@ from pathlib import Path
 from study.definition import Definition
 from study.first_look.classes import NamedClasses, name_classes
 from study.first_look.columns import propose_pattern
+from study.first_look.odd_mask import odd_mask
 from study.first_look.sizes import WorkingSize, propose_size, with_given
 from study.first_look.smeared import smeared_problem
 from study.first_look.waiting import Tell, silently, with_progress
@@ -19,9 +20,10 @@ from trainers.data.pairs.columns import metadata_place, with_columns
 from trainers.data.pairs.description import Pairs
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import LabelTable
-from trainers.data.pairs.listing import list_pairs
+from trainers.data.pairs.listing import list_pairs, with_maximum
 from trainers.data.pairs.mask_values import Seen, see_all, values_in
 from trainers.data.pairs.pair import Listing
+from trainers.data.pairs.parts import PART
 from trainers.data.pairs.survey import Survey
 from trainers.data.problems import DataError, Problem
 from trainers.data.size import Size
@@ -77,6 +79,11 @@ class Described:
         """A new one, of the images at the working size."""
         return Survey(self.listing, self.labels, Fitting(self.working.size, self.working.resize))
 
+    def with_maximum(self, image_maximum: int) -> Described:
+        """The same, of whose images of 16 bits this value becomes 255."""
+        pairs = self.pairs.model_copy(update={"image_maximum": image_maximum})
+        return replace(self, pairs=pairs, listing=with_maximum(self.listing, image_maximum))
+
 
 def look_at_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = silently) -> PairsSeen:
     """Read everything once or twice.
@@ -86,9 +93,12 @@ def look_at_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = 
     :raises DataError: every problem.
     """
     found = describe_pairs(root, described, given, tell)
-    survey = found.survey
-    survey.look(with_progress(found.listing.pairs, "Looking at images", tell), with_images=True)
-    survey.refuse_problems(allow_copies=given.data.allow_copies)
+    survey = _looked_at(found, given, tell)
+    notes = list(survey.notes)
+    if described.image_maximum is None and (maximum := survey.likely_maximum):
+        found = found.with_maximum(maximum)
+        survey = _looked_at(found, given, tell)
+        notes.append(f"The definition has image_maximum = {maximum}.")
     return PairsSeen(
         described=found.pairs,
         named=found.named,
@@ -97,9 +107,17 @@ def look_at_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = 
         sizes=found.sizes,
         counts=tuple(_counts(found.labels, found.seen)),
         working=found.working,
-        notes=(*found.named.notes, *survey.notes),
+        notes=(*found.named.notes, *notes),
         pattern_why=found.pattern_why,
     )
+
+
+def _looked_at(found: Described, given: Definition, tell: Tell) -> Survey:
+    """Every image decoded. Raises DataError."""
+    survey = found.survey
+    survey.look(with_progress(found.listing.pairs, "Looking at images", tell), with_images=True)
+    survey.refuse_problems(allow_copies=given.data.allow_copies)
+    return survey
 
 
 def describe_pairs(root: Path, described: Pairs, given: Definition, tell: Tell = silently) -> Described:
@@ -123,8 +141,9 @@ def describe_pairs(root: Path, described: Pairs, given: Definition, tell: Tell =
 
 
 def _may_have_a_pattern(listing: Listing, described: Pairs) -> bool:
-    """Whether nobody has said what the columns are."""
-    return described.columns is None and not any(pair.values for pair in listing.pairs)
+    """Whether nobody has said what the columns are; the folders of parts alone say too little."""
+    values = [pair.values for pair in listing.pairs]
+    return described.columns is None and not any(each.keys() - {PART} for each in values)
 
 
 def _named(
@@ -137,8 +156,12 @@ def _named(
     nobody_says = described.classes is None and listing.classes is None
     if nobody_says and (smeared := smeared_problem(listing, seen)):
         raise DataError([*problems, smeared])
+    odd = odd_mask(listing, seen) if nobody_says else None
     try:
-        named = name_classes(described, listing, values_in(seen))
+        named = name_classes(
+            described, listing, [value for value in values_in(seen) if not odd or value not in odd.values]
+        )
+        named.notes += [odd.in_words] if odd else []
         table = LabelTable.of(named.put_into(described), listing)
         labels: Counter[int] = sum((each.labels(table) for each in seen), Counter())
         absent = [name for label, name in enumerate(table.names, int(table.has_background)) if not labels[label]]
@@ -153,5 +176,6 @@ def _named(
 def _counts(table: LabelTable, seen: Sequence[Seen]) -> Iterable[ClassCount]:
     of_images = [each.labels(table) for each in seen]
     names = dict(enumerate(("background",) * table.has_background + table.names))
-    for label, name in (names | ({IGNORED: "ignored"} if table.has_ignored else {})).items():
+    has_ignored = any(each[IGNORED] for each in of_images)
+    for label, name in (names | ({IGNORED: "ignored"} if has_ignored else {})).items():
         yield ClassCount(name, sum(each[label] for each in of_images), sum(each[label] > 0 for each in of_images))

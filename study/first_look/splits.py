@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study.definition.file import parse
 from study.errors import StudyError
-from study.first_look.columns import grouped_columns
+from study.first_look.axes import MOST_RUN, axes_of, those_run
 from study.first_look.sizes import propose_batch_size
 from study.leaks import column_that_keeps, leak_notes, leak_problems, leaks
-from study.proposals import Tested, divides, propose_held_out, proposed_unit
+from study.proposals import Tested, divides, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
 from trainers.data.likeness import Likeness
 from trainers.data.problems import DataError, Problem
@@ -20,6 +20,7 @@ from trainers.data.table import Samples
 
 NUM_RANDOM = (8, 4, 2)
 """Random splits: the first of these that is wanted, or, where few units allow no more different ones, fewer."""
+_NAMES_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,11 @@ class ProposedSplits:
     """What goes into grid.splits, splits and training.batch_size."""
 
     held_out: dict[str, Tested]
-    """By axis."""
+    """Those that are run, by axis."""
+    described: dict[str, Tested] = field(default_factory=dict)
+    """Those and others, which the definition describes so that they need only be named in grid.splits."""
+    given: str | None = None
+    """A column that says which samples are tested."""
     unit: str | None = None
     """A column that looks like groups, or keeps identical images together."""
     keeps_copies: bool = False
@@ -45,30 +50,41 @@ class ProposedSplits:
 
     @property
     def names(self) -> list[str]:
-        """Of all splits."""
-        held_out = [split for splits in self.held_out.values() for split in splits]
-        return [*(f"random_{number}" for number in range(self.num_random)), *held_out]
+        """Of all splits that are run."""
+        random = (f"random_{number}" for number in range(self.num_random))
+        return [*random, *(["given"] if self.given else []), *_names_of(self.held_out)]
+
+    @property
+    def not_run(self) -> list[str]:
+        """Those that are described alone."""
+        run = {*_names_of(self.held_out)}
+        return [name for name in _names_of(self.described) if name not in run]
 
     def as_table(self) -> dict[str, Any]:
         """The parts of a definition."""
-        splits: dict[str, Any] = {"held_out": self.held_out, "allow_absent_classes": self.allow_absent}
+        splits: dict[str, Any] = {"held_out": self.described, "allow_absent_classes": self.allow_absent}
         splits |= {"unit": self.unit} if self.unit_is_set else {}
+        splits |= {"given": {"column": self.given}} if self.given else {}
         splits |= {"shared_backgrounds": True} if self.shared_backgrounds else {}
         return {"grid": {"splits": self.names}, "splits": splits, "training": {"batch_size": self.batch_size}}
+
+
+def _names_of(held_out: Mapping[str, Tested]) -> list[str]:
+    return [split for splits in held_out.values() for split in splits]
 
 
 def propose_splits(
     samples: Samples, looked: Likeness, *, allow_copies: bool = False, wanted: ProposedSplits | None = None
 ) -> ProposedSplits:
-    """As many of the held-out splits as can be made, with units if there are any, so that no identical images lie on
-    both sides of one. Raises DataError if none can be.
+    """As many of the splits that columns offer as can be made, with units if there are any, so that no identical images
+    lie on both sides of one. Raises DataError if none can be.
 
     :param looked: which images look the same.
     :param wanted: how many random splits there are to be, and whether backgrounds are shared.
     """
-    axes = grouped_columns(samples)
-    held_out = {axis: tested for axis in axes if (tested := propose_held_out(samples, axis))}
-    wanted = replace(wanted or ProposedSplits({}), held_out=held_out, unit=proposed_unit(samples))
+    likely_unit = proposed_unit(samples)
+    axes = axes_of(samples, likely_unit)
+    wanted = replace(wanted or ProposedSplits({}), described=axes.held_out, given=axes.part, unit=likely_unit)
     keeps_copies = [column_that_keeps(looked.identical, samples)] if looked.identical and not allow_copies else []
     refused: list[Problem] = []
     for unit in dict.fromkeys([wanted.unit, *keeps_copies]):
@@ -77,8 +93,7 @@ def propose_splits(
         splits = make_splits(definition, samples)
         found = list(leaks(looked, splits.values(), samples))
         if not (problems := leak_problems(found, definition)):
-            notes = split_notes(splits.values(), definition, samples)
-            notes += [f"No split holds out {axis}" for axis in wanted.held_out if axis not in fits.held_out]
+            notes = [*split_notes(splits.values(), definition, samples), *axes.notes, *_left_out(fits, wanted)]
             return replace(
                 fits,
                 batch_size=propose_batch_size(len(split.train) for split in splits.values()),
@@ -89,27 +104,53 @@ def propose_splits(
     raise DataError(refused)
 
 
+def _left_out(fits: ProposedSplits, wanted: ProposedSplits) -> Iterator[str]:
+    """Of what the columns offer, what cannot be made, and what is not run."""
+    with_unit = f" with splits.unit = {fits.unit!r}" * fits.unit_is_set
+    axes = [axis for axis in wanted.described if axis not in fits.described]
+    yield from (f"No split holds out {axis}: none can be made{with_unit}" for axis in axes)
+    offered = _names_of({axis: splits for axis, splits in wanted.described.items() if axis in fits.described})
+    cannot = [name for name in offered if name not in _names_of(fits.described)]
+    cannot += ["given"] if wanted.given and not fits.given else []
+    yield from [f"Left out, as they cannot be made{with_unit}: {', '.join(cannot)}"] * bool(cannot)
+    if more := fits.not_run:
+        which = ", ".join(more[:_NAMES_TOLD]) + ", ..." * (len(more) > _NAMES_TOLD)
+        yield (
+            f"{MOST_RUN} held-out splits are run, so that a first study ends soon. {len(more)} more "
+            f"{'is' if len(more) == 1 else 'are'} described under splits.held_out ({which}): to run more, add names to "
+            "grid.splits"
+        )
+
+
 def _that_fits(wanted: ProposedSplits, samples: Samples) -> ProposedSplits:
-    """As many of the wanted splits as can be made. Raises DataError if none can be."""
-    fits = _first_that_fits(wanted, samples, lambda proposed, problems: None)
-    fits = fits or _first_that_fits(wanted, samples, _without_those_of)
-    if fits is None:
-        raise DataError(_problems(replace(wanted, held_out={}, allow_absent=True, num_random=1), samples))
-    return fits
+    """As many of the wanted splits as can be made. Raises DataError if none can be.
+
+    A unit is kept though some splits cannot be made with it: without it, all others would say too much.
+    """
+    mends: tuple[Mend, ...] = (lambda proposed, problems: None, _without_those_of)
+    for with_unit, mend in itertools.product((True, False) if wanted.unit else (False,), mends):
+        if fits := _first_that_fits(wanted, samples, mend, with_unit=with_unit):
+            return fits
+    least = replace(wanted, held_out={}, described={}, given=None, allow_absent=True, num_random=1)
+    raise DataError(_problems(least, samples))
 
 
 Mend = Callable[[ProposedSplits, Collection[Problem]], ProposedSplits | None]
 """What to try in place of a proposal that has these problems."""
 
 
-def _first_that_fits(wanted: ProposedSplits, samples: Samples, mend: Mend) -> ProposedSplits | None:
-    """With units before without; with every class everywhere before without."""
-    with_units = (True, False) if wanted.unit else (False,)
+def _first_that_fits(wanted: ProposedSplits, samples: Samples, mend: Mend, *, with_unit: bool) -> ProposedSplits | None:
+    """With every class everywhere before without."""
+    described = _that_divide_no_unit(wanted, samples) if with_unit else wanted.described
     numbers = [number for number in NUM_RANDOM if number <= wanted.num_random]
-    for with_unit, allow_absent, num_random in itertools.product(with_units, (False, True), numbers):
-        held_out = _that_divide_no_unit(wanted, samples) if with_unit else wanted.held_out
+    for allow_absent, num_random in itertools.product((False, True), numbers):
         proposed: ProposedSplits | None = replace(
-            wanted, held_out=held_out, unit_is_set=with_unit, allow_absent=allow_absent, num_random=num_random
+            wanted,
+            held_out=those_run(described),
+            described=described,
+            unit_is_set=with_unit,
+            allow_absent=allow_absent,
+            num_random=num_random,
         )
         while proposed and (problems := _problems(proposed, samples)):
             proposed = mend(proposed, problems)
@@ -121,7 +162,7 @@ def _first_that_fits(wanted: ProposedSplits, samples: Samples, mend: Mend) -> Pr
 def _that_divide_no_unit(wanted: ProposedSplits, samples: Samples) -> dict[str, Tested]:
     """The held-out splits along the columns in which all samples of a unit have one value."""
     assert wanted.unit is not None
-    return {axis: splits for axis, splits in wanted.held_out.items() if not divides(axis, wanted.unit, samples)}
+    return {axis: splits for axis, splits in wanted.described.items() if not divides(axis, wanted.unit, samples)}
 
 
 def _problems(proposed: ProposedSplits, samples: Samples) -> list[Problem]:
@@ -132,12 +173,15 @@ def _problems(proposed: ProposedSplits, samples: Samples) -> list[Problem]:
 
 
 def _without_those_of(proposed: ProposedSplits, problems: Collection[Problem]) -> ProposedSplits | None:
-    """Without the held-out splits that have problems."""
+    """Without the splits from columns that have problems; others take their place."""
     bad = {problem.place.partition(",")[0] for problem in problems}
     kept = {
-        axis: {name: t for name, t in splits.items() if name not in bad} for axis, splits in proposed.held_out.items()
+        axis: {name: t for name, t in splits.items() if name not in bad} for axis, splits in proposed.described.items()
     }
     kept = {axis: splits for axis, splits in kept.items() if splits}
     if "splits" in bad:
         kept = {}
-    return replace(proposed, held_out=kept) if kept != proposed.held_out else None
+    given = None if "given" in bad else proposed.given
+    if (kept, given) == (proposed.described, proposed.given):
+        return None
+    return replace(proposed, held_out=those_run(kept), described=kept, given=given)

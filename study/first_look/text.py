@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from study.definition.keys import as_toml
+from study.first_look.classes import VOID
 from study.first_look.pairs import PairsSeen
 from study.first_look.sizes import WorkingSize
 from study.first_look.splits import ProposedSplits
@@ -20,9 +21,11 @@ _SETTLED = (
     "image_suffix",
     "mask_prefix",
     "mask_suffix",
+    "image_maximum",
     "metadata",
     "columns",
 )
+_WHY = {"image_maximum": "  # the value in images of 16 bits that becomes 255"}
 _SEARCH = """\
 [search]
 trials = 1  # of every cell; more need a search.space, such as the two lines below
@@ -60,14 +63,14 @@ def _data(seen: PairsSeen) -> Iterator[str]:
         if (value := getattr(seen.described, key)) not in (None, ""):
             if key == "columns" and seen.pattern_why:
                 yield comment(f"Proposed, as {seen.pattern_why}. Give the columns names that say what they are.")
-            yield f"{key} = {as_toml(value)}"
+            yield f"{key} = {as_toml(value)}" + _WHY.get(key, "")
     if seen.described.columns is None:
         yield '# columns = "{group}_{number}"  # columns that stand in the names of images'
     yield from map(comment, seen.named.notes)
     if seen.described.ignore:
         yield f"ignore = {as_toml(list(seen.described.ignore))}"
-    else:
-        yield "# ignore = [255]  # values of pixels that enter neither loss nor counts"
+    elif VOID not in seen.named.classes.values():
+        yield f"# ignore = [{VOID}]  # values of pixels that enter neither loss nor counts"
     if seen.described.background:
         yield f"background = {as_toml(seen.described.background)}"
     yield ""
@@ -113,12 +116,17 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
         yield f"# unit = {as_toml(splits.unit)}"
     else:
         yield '# unit = "patient"  # a column: images that share a value are never divided by a split'
+    if splits.given:
+        yield comment(f"{splits.given} says of each image whether it is for training, validation or testing.")
+        yield f"given.column = {as_toml(splits.given)}"
     yield from map(comment, splits.leaks)
     if splits.allow_absent:
         yield "# Some splits lack a class, whose scores are then undefined there:"
         yield from map(comment, splits.notes)
         yield "allow_absent_classes = true"
-    for axis, tested in splits.held_out.items():
+    if splits.not_run:
+        yield comment(f"Described below and not run, as they are many: {', '.join(splits.not_run)}.")
+    for axis, tested in splits.described.items():
         yield ""
         yield comment(f"Each tests the images that have these values of {axis}, and trains on all others.")
         yield from held_out_in_toml(axis, tested)

@@ -13,14 +13,27 @@ from study.errors import LONGEST_SHOWN, brief
 from study.splits.parts import Division, SplitError, as_written
 from trainers.data.problems import Problem
 from trainers.data.split import Split
-from trainers.data.table import Samples
+from trainers.data.table import Samples, Value
 from trainers.printable import counted
 
 Entry = Mapping[str, list[str]]
 """train, val or test -> what is in it."""
-PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 """What a column may call a part, in any case -> the part."""
 MOST_BYTES = 256 * 2**20
+
+
+def part_of(value: Value | None) -> str | None:
+    """The part that a value of a column names; None if it names none."""
+    return PARTS.get(str(value).lower())
 
 
 def given(name: str, definition: Definition, samples: Samples) -> Division:
@@ -129,7 +142,7 @@ def _parts_of_column(split: str, column: str, samples: Samples) -> dict[str, fro
     problems = []
     for row in samples.rows:
         value = row.values.get(column)
-        part = PARTS.get(str(value).lower())
+        part = part_of(value)
         if part is None:
             has = "none" if value is None else as_written(value)[:LONGEST_SHOWN]
             what = f"a sample whose {column}, which is splits.given.column, is none of {', '.join(PARTS)}"

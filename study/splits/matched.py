@@ -36,7 +36,10 @@ def matched(
         if test != set(other.test):
             return Division(test, train | val, val)
     others = "samples" if definition.splits.unit is None else f"values of {definition.splits.unit}"
-    what = f"no other {others} are as many, class by class, as those that {other.name} tests: do without this split"
+    what = (
+        f"no other {others} with as many images of each class as those that {other.name} tests were found, so there is "
+        f"nothing to compare {other.name} with: take {name} out of grid.splits"
+    )
     raise SplitError([Problem(name, what)])
 
 

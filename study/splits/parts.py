@@ -94,7 +94,7 @@ def _divided_units(name: str, division: Division, definition: Definition, sample
     axis = definition.splits.axis_of(name)
     what = (
         f"one {column} is in two parts of the split, though splits.unit keeps its samples together: let every "
-        f"{column} be in one, or set another splits.unit"
+        f"{column} be in one, take {name} out of grid.splits, or set another splits.unit"
     )
     problems = []
     for rows in Units.of(samples, column).rows:
@@ -139,12 +139,14 @@ def _what_to_do(name: str, kind: SplitKind, definition: Definition, rows: Sequen
     """What a class (or all samples) has, and what gives a split what it needs of it."""
     splits = definition.splits
     if axis := splits.axis_of(name):
-        return f"its {axis}: {values_in_words(rows, axis)}", f"change splits.held_out.{axis}.{name}"
+        change = f"change splits.held_out.{axis}.{name}"
+        return f"its {axis}: {values_in_words(rows, axis)}", f"{change}, or take {name} out of grid.splits"
     has = f"it has {len(rows)}"
     if kind == "fold":
         return has, f"add samples, or set splits.folds to less than {splits.folds}"
     if kind == "given" and splits.given:
-        return has, f"change the parts in {splits.given.file or f'column {splits.given.column}'}"
+        change = f"change the parts in {splits.given.file or f'column {splits.given.column}'}"
+        return has, f"{change}, or take {name} out of grid.splits"
     return has, "add samples"
 
 

@@ -45,16 +45,20 @@ def _as_results(out: str) -> str:
 
 
 def run(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.commands.run import run
+    definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
+    out = _out(options, definition)
+    planned = counted(len(cells(definition)) * definition.search.trials, "trial")
+    console.say(f"Study {definition.name}: {planned}, kept in {_shown(out)} ...")
+    from study.commands.run import run  # takes seconds, after which the data set is read
     from study.prepare import prepare
     from study.terminal.view import RunView, scores_table
 
-    definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
-    out = _out(options, definition)
     try:
+        study = prepare(definition)
+        console.say(*(f"Note: {note}" for note in study.notes))
         with RunView(console) as view:
             how = {"ray_log": options.ray_log, "retry_failed": options.retry_failed}
-            done = run(prepare(definition), out, view, options.address, **how)
+            done = run(study, out, view, options.address, **how)
     except KeyboardInterrupt:
         from study.results import Results
 
@@ -242,8 +246,9 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
 def data(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.commands.data import describe_data
 
-    definition = load(options.definition) if options.definition else None
-    report = describe_data(options.path, definition, options.sheet, format=options.format, settings=options.set)
+    definition = _definition(options) if options.definition else None
+    settings = [] if options.definition else options.set
+    report = describe_data(options.path, definition, options.sheet, format=options.format, settings=settings)
     if options.json:
         print(json.dumps(report.to_json()))
     else:
@@ -260,8 +265,12 @@ def init(options: argparse.Namespace, console: PlainConsole) -> int:
         print(json.dumps(look.to_json()))
         return DONE
     console.say(*look.text.split("\n"))
-    console.say(f"Written: {look.written}", f"Next:    study plan {shell_word(look.written)}, then study run")
+    console.say(f"Written: {look.written}", f"Next:    {_plan_and_run(look.written)}")
     return DONE
+
+
+def _plan_and_run(file: str) -> str:
+    return f"study plan {shell_word(file)}, then study run {shell_word(file)}"
 
 
 def keys(options: argparse.Namespace, console: PlainConsole) -> int:

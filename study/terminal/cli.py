@@ -62,7 +62,7 @@ def _parser() -> Parser:
     init.add_argument("path", metavar="PATH", help="the folder of a data set: photographs with label maps, or cut-outs")
     init.add_argument("--to", metavar="FILE", help="the definition's file (default: the folder's name, .toml)")
     init.add_argument("--force", action="store_true", help="overwrite the file if it exists")
-    for sub in (data, init):
+    for sub, more in ((data, "; with --definition any key, as of study run"), (init, "")):
         sub.add_argument("--format", metavar="FORMAT", help="cut-outs, folders, coco or parquet, where several fit")
         sub.add_argument(
             "--set",
@@ -70,7 +70,7 @@ def _parser() -> Parser:
             action="append",
             default=[],
             help="say something of the data set, e.g. --set data.pairs.ignore=255 (study keys data.pairs lists the "
-            "keys), or --set training.image_size=512",
+            "keys), or --set training.image_size=512" + more,
         )
     keys = _add(commands, "keys", answers.keys, "explain every key of a definition: what it may be, and its default")
     keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")

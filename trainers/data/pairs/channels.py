@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from trainers.data.decoding import UnusableImage
-from trainers.data.pairs.decoding import decode_image
+from trainers.data.pairs.decoding import SIXTEEN_BITS, decode_image
 
 FIRST = "_0000"
 MOST = 3
@@ -30,12 +30,13 @@ def channel_of(stem: str) -> str | None:
     return found[0] if found else None
 
 
-def as_one_image(files: Sequence[Path]) -> bytes:
+def as_one_image(files: Sequence[Path], maximum: int | None = None) -> bytes:
     """The file of an image (BMP, the same bytes everywhere) whose colours are grey images; of two the blue is 0.
 
-    Channels of 16 bits are divided by their depth. Raises OSError and UnusableImage.
+    :param maximum: of channels of 16 bits, what becomes 255; None: 65535.
+    :raises OSError: and UnusableImage.
     """
-    channels = [_grey(file) for file in files]
+    channels = [_grey(file, maximum or SIXTEEN_BITS) for file in files]
     if sizes := [channel.shape for channel in channels if channel.shape != channels[0].shape]:
         height, width = sizes[0]
         raise UnusableImage("channels of different sizes: save all at one size", f"one is {height} x {width}")
@@ -45,9 +46,9 @@ def as_one_image(files: Sequence[Path]) -> bytes:
     return content.getvalue()
 
 
-def _grey(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _grey(file: Path, maximum: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     try:
-        image = decode_image(file.read_bytes())
+        image = decode_image(file.read_bytes(), maximum)
     except UnusableImage as error:
         raise UnusableImage(error.what, f"{file.name}: {error.detail}" if error.detail else file.name) from error
     if not image.is_grey:

@@ -32,8 +32,10 @@ from trainers.data.pairs.parts import Part, parts_of
 from trainers.data.problems import Problem
 from trainers.data.size import Size
 from trainers.data.walk import Walk, is_image, place_of
+from trainers.printable import counted
 
-OVERLAPS = "Where outlines overlap, the smaller one lies on top; crowds lie beneath, and are ignored."
+OVERLAPS = "Where outlines overlap, the smaller one lies on top."
+CROWDS = "Crowds (iscrowd) lie beneath all others, and are ignored."
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,15 @@ def list_coco(root: Path, described: Pairs) -> Listing:
     parts, problems = parts_of(root, described)
     walk = Walk(root)
     pairs: list[Pair] = []
-    notes = [OVERLAPS]
+    notes: list[str] = [OVERLAPS]
     files: list[CocoFile] = []
     for part in parts:
         coco = read_coco_file(part.masks, place_of(part.masks, root))
         files.append(coco)
         pairs += _pairs(part, coco, walk, notes)
         problems += coco.problems
+        if any(outline.is_crowd for image in coco.images for outline in image.outlines):
+            notes.append(CROWDS)
         if coco.classes != files[0].classes:
             problems.append(Problem(coco.place, "other categories than those of another part: make them alike"))
     pairs.sort(key=lambda pair: pair.id)
@@ -108,9 +112,13 @@ def _pairs(part: Part, coco: CocoFile, walk: Walk, notes: list[str]) -> list[Pai
             found.append(_pair(part.id_of(name), path, image, part, walk.root))
     unlisted = len(images) - len(found)
     if unlisted > 0 and found:
-        notes.append(f"{unlisted} images of {place_of(part.images, walk.root)} passed over: {coco.place} names none")
+        images_passed = counted(unlisted, "image")
+        notes.append(
+            f"{images_passed} of {place_of(part.images, walk.root)} passed over: {coco.place} does not name them"
+        )
     if empty := sum(not image.outlines for image in coco.images):
-        notes.append(f"{empty} images of {coco.place} have no outline: they are background alone.")
+        have = "image has" if empty == 1 else "images have"
+        notes.append(f"{empty} {have} no outline in {coco.place}: background alone.")
     return found
 
 

@@ -14,6 +14,7 @@ from trainers.data.decoding import UnusableImage, bits_of, damaged, opened, pixe
 from trainers.data.pixels import Pixels, is_grey
 
 Values = NDArray[np.int64]
+SIXTEEN_BITS = 2**16 - 1
 SMEARED = "a mask whose compression smears the values of its pixels: save it anew as PNG, from its source"
 
 
@@ -22,11 +23,13 @@ class Photograph:
     """An image, H x W pixels, as it is stored."""
 
     pixels_HWC: Pixels
-    """RGB; of 16 bits, 65535 has become 255."""
+    """RGB; of 16 bits, what was asked for has become 255."""
     orientation: int
     """Of EXIF, 1 to 8; 1 is upright."""
     depth: int
     """Bits of a channel in the file: 8 (or fewer) or 16."""
+    largest: int
+    """Value in the file."""
     is_grey: bool
     """Whether the three colours of every pixel are equal."""
 
@@ -46,18 +49,20 @@ class MaskPixels:
     orientation: int
 
 
-def decode_image(content: bytes) -> Photograph:
+def decode_image(content: bytes, maximum: int = SIXTEEN_BITS) -> Photograph:
     """The image in the bytes of a file. An alpha channel is dropped.
 
-    Raises UnusableImage: unreadable, too large, several pictures, more than 16 bits.
+    :param maximum: of an image of 16 bits, what becomes 255; so does what is larger.
+    :raises UnusableImage: unreadable, too large, several pictures, more than 16 bits.
     """
     with opened(content) as (image, orientation):
         depth = _depth_of(image)
         image.load()
-        pixels_HWC = _eight_bits(_sixteen_bits(content, image)) if depth == 16 else np.array(image.convert("RGB"))
-        if pixels_HWC.ndim == 2:
-            pixels_HWC = np.repeat(pixels_HWC[..., None], 3, axis=2)
-    return Photograph(pixels_HWC, orientation, depth, is_grey(pixels_HWC))
+        pixels: NDArray[Any] = _sixteen_bits(content, image) if depth == 16 else np.array(image.convert("RGB"))
+    pixels_HWC = _eight_bits(pixels, maximum) if depth == 16 else pixels
+    if pixels_HWC.ndim == 2:
+        pixels_HWC = np.repeat(pixels_HWC[..., None], 3, axis=2)
+    return Photograph(pixels_HWC, orientation, depth, int(pixels.max()), is_grey(pixels_HWC))
 
 
 def decode_mask(content: bytes) -> MaskPixels:
@@ -101,9 +106,11 @@ def _sixteen_bits(content: bytes, image: Image.Image) -> NDArray[Any]:
     return sixteen
 
 
-def _eight_bits(pixels: NDArray[Any]) -> Pixels:
-    """round(value * 255 / 65535), exactly."""
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _eight_bits(pixels: NDArray[Any], maximum: int) -> Pixels:
+    """round(value * 255 / maximum), exactly (halves go up), and at most 255."""
+    twice = np.minimum(pixels, maximum).astype(np.uint32) * 510
+    scaled: Pixels = ((twice + maximum) // (2 * maximum)).astype(np.uint8)
+    return scaled
 
 
 def _as_stored(image: Image.Image) -> Pixels:

@@ -77,6 +77,9 @@ class Pairs(Section):
     """The class that is the background. If not given: one called background, _background_ or bg, if there is one."""
     ignore: tuple[MaskValue, ...] = ()
     """Values of pixels that enter neither loss nor counts, such as 255."""
+    image_maximum: Annotated[int, Field(ge=1, le=LARGEST_VALUE)] | None = None
+    """The value in images of 16 bits that becomes 255, such as 4095 where their numbers have 12 bits. If not given:
+    65535."""
     metadata: Place | None = None
     """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one. With {part} each
     part has a table of its own, such as {part}/metadata.csv."""

@@ -121,7 +121,9 @@ class _Folders:
             id=self.part.id_of(f"{folder}/{own_name}" if folder else own_name),
             image_place=place_of(image, self.walk.root),
             mask_place=place_of(mask, self.walk.root),
-            image=partial(as_one_image, [image, *channels]) if channels else image.read_bytes,
+            image=partial(as_one_image, [image, *channels], self.described.image_maximum)
+            if channels
+            else image.read_bytes,
             mask=mask.read_bytes,
             values={**self.part.values, **values},
         )

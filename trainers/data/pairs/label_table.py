@@ -50,7 +50,8 @@ class LabelTable:
         if not names:
             problems.append(Problem(CLASSES, "no class beside the background: name one"))
         if len(names) == 1 and background is None:
-            what = "one class and no background, so there is nothing to tell apart: name a background or another class"
+            added = "its value in the masks" if 0 in values.values() else "0, or what else its value in the masks is"
+            what = f"one class and no background, so there is nothing to tell apart: add background = {added}"
             problems.append(Problem(CLASSES, what, names[0]))
         if problems:
             raise DataError(problems)
@@ -74,8 +75,20 @@ class LabelTable:
         codes_HW = self._codes_of(mask)
         labels_HW = self._labels.take(codes_HW, mode="clip")
         if (labels_HW == _UNKNOWN).any():
-            raise _unknown(codes_HW[labels_HW == _UNKNOWN], colours=self.of_colours)
+            unknown = codes_HW[labels_HW == _UNKNOWN]
+            raise self._of_another_value(unknown, labels_HW) or _unknown(unknown, colours=self.of_colours)
         return labels_HW.astype(np.uint8)
+
+    def _of_another_value(self, unknown: NDArray[np.int64], labels_HW: NDArray[np.int16]) -> UnusableImage | None:
+        """Where the only class has no pixel, and one unknown value is in its place, such as 255 instead of 1."""
+        found = np.unique(unknown).tolist()
+        if self.of_colours or len(self.names) > 1 or len(found) > 1 or (labels_HW == int(self.has_background)).any():
+            return None
+        (name,), (value,) = self.names, found
+        value_of = {label: each for each, label in self.label_of.items()}
+        held = " and ".join(sorted(map(str, (value_of[0], value)), key=int))
+        said = f"{CLASSES} says {name} = {value_of[int(self.has_background)]}"
+        return UnusableImage(f"masks hold {held}; did you mean {name} = {value}? ({said})")
 
     def _codes_of(self, mask: MaskPixels) -> NDArray[np.int64]:
         if not self.of_colours:

@@ -25,13 +25,18 @@ def list_pairs(root: Path, described: Pairs) -> Listing:
     refuse_no_folder(root)
     taken = settled(root, described)
     assert taken.format is not None
-    listing = with_columns(_READERS[taken.format](root, taken), root, taken)
+    listing = with_columns(with_maximum(_READERS[taken.format](root, taken), described.image_maximum), root, taken)
     if not listing.pairs and not listing.problems:
         nothing = Problem(
             ".", "no image with a mask: look at the places in data.pairs", f"{taken.images}, {taken.masks}"
         )
         return replace(listing, problems=(nothing,))
     return listing
+
+
+def with_maximum(listing: Listing, image_maximum: int | None) -> Listing:
+    """The same pairs, of whose images of 16 bits this value becomes 255."""
+    return replace(listing, pairs=tuple(replace(pair, image_maximum=image_maximum) for pair in listing.pairs))
 
 
 def refuse_no_folder(root: Path) -> None:

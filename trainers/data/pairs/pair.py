@@ -38,6 +38,8 @@ class Pair:
     """Names the outlines, as the content of a mask's file names the mask."""
     values: Mapping[str, Value] = field(default_factory=dict)
     """Column -> value."""
+    image_maximum: int | None = None
+    """What becomes 255 of an image of 16 bits; None: 65535."""
 
 
 @dataclass(frozen=True)

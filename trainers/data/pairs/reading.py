@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainers.data.decoding import UnusableImage, cannot_be_opened, opened, turned
-from trainers.data.pairs.decoding import MaskPixels, decode_image, decode_mask
+from trainers.data.pairs.decoding import SIXTEEN_BITS, MaskPixels, decode_image, decode_mask
 from trainers.data.pairs.label_table import LabelTable
 from trainers.data.pairs.pair import Pair
 from trainers.data.pixels import Pixels
@@ -48,6 +48,8 @@ class Contents:
     labels_HW: Pixels
     depth: int | None
     """Bits of a channel of the image's file."""
+    largest: int | None
+    """Value in the image's file."""
     is_grey: bool | None
     image_digest: bytes
     mask_digest: bytes
@@ -61,7 +63,7 @@ def read_pair(pair: Pair, table: LabelTable, *, with_image: bool = True) -> Cont
     """
     with named(pair.image_place):
         content = pair.image()
-        image = decode_image(content) if with_image else None
+        image = decode_image(content, pair.image_maximum or SIXTEEN_BITS) if with_image else None
         stored = stored_as(content)
     with named(pair.mask_place):
         if pair.mask is not None:
@@ -76,8 +78,9 @@ def read_pair(pair: Pair, table: LabelTable, *, with_image: bool = True) -> Cont
         image_HWC=None if image is None else turned(image.pixels_HWC, turn),
         labels_HW=labels_HW,
         depth=image.depth if image else None,
+        largest=image.largest if image else None,
         is_grey=image.is_grey if image else None,
-        image_digest=hashlib.sha256(content).digest(),
+        image_digest=_image_digest(pair, content),
         mask_digest=mask_digest,
     )
 
@@ -85,10 +88,16 @@ def read_pair(pair: Pair, table: LabelTable, *, with_image: bool = True) -> Cont
 def digests_of(pair: Pair) -> tuple[bytes, bytes]:
     """What names the contents of image and mask, as `Contents` has it; nothing is decoded. Raises UnusablePair."""
     with named(pair.image_place):
-        image_digest = hashlib.sha256(pair.image()).digest()
+        image_digest = _image_digest(pair, pair.image())
     with named(pair.mask_place):
         mask = pair.outlines_digest.encode() if pair.mask is None else hashlib.sha256(pair.mask()).digest()
     return image_digest, mask
+
+
+def _image_digest(pair: Pair, content: bytes) -> bytes:
+    """Names what is seen of an image: its file, and what becomes 255 of it."""
+    maximum = "" if pair.image_maximum is None else f"\0{pair.image_maximum}"
+    return hashlib.sha256(content + maximum.encode()).digest()
 
 
 def turns(image: Stored, mask: Stored) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from PIL import Image
 from trainers.data.class_names import IGNORED
 from trainers.data.copies import alike, copy_problem
 from trainers.data.likeness import Glimpse, glimpse
+from trainers.data.pairs.decoding import SIXTEEN_BITS
 from trainers.data.pairs.fitting import Fitting
 from trainers.data.pairs.label_table import CLASSES, LabelTable
 from trainers.data.pairs.pair import Listing, Pair
@@ -25,6 +26,8 @@ from trainers.data.problems import DataError, Problem
 from trainers.data.table import Sample, Samples
 from trainers.printable import counted
 
+_BITS = (8, 10, 12, 14, 16)
+"""Of what cameras and scanners give."""
 MOST_THREADS = 8
 """That decode at once: each has an image in memory."""
 
@@ -41,6 +44,7 @@ class Found:
     """Labels at the working size."""
     shown_at_own_size: frozenset[int] = frozenset()
     depth: int | None = None
+    largest: int | None = None
     is_grey: bool | None = None
     picture: bytes = b""
     """Names what the image shows."""
@@ -115,13 +119,47 @@ class Survey:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the reader decided, and what was done to images that are neither of 8 bits nor coloured."""
-        deep, grey = sum(each.depth == 16 for each in self._found), sum(bool(each.is_grey) for each in self._found)
+        grey = sum(bool(each.is_grey) for each in self._found)
         of_all = f"of {counted(len(self._found), 'image')}"
         return (
             *self.listing.notes,
-            *[f"{deep} {of_all} have 16 bits a channel, of which 65535 becomes 255."][: deep > 0],
+            *self._notes_on_depth(of_all),
             *[f"{grey} {of_all} are grey: their three colours are equal."][: grey > 0],
         )
+
+    def _notes_on_depth(self, of_all: str) -> Iterator[str]:
+        deep = [each for each in self._found if each.depth == 16]
+        if not deep:
+            return
+        yield f"{len(deep)} {of_all} have 16 bits a channel, of which {self._maximum} becomes 255."
+        yield from (f"{warning}." for warning in self.warnings)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be known before anything is trained, in sentences without a full stop."""
+        if not (maximum := self.likely_maximum):
+            return ()
+        return (
+            f"The images of 16 bits are nearly black: of all their values the largest is {self._largest}, as if images "
+            f"of {maximum.bit_length()} bits were kept in 16. Set data.pairs.image_maximum = {maximum}, so that "
+            f"{maximum} becomes 255",
+        )
+
+    @property
+    def likely_maximum(self) -> int | None:
+        """What had better become 255 where the images of 16 bits do not reach a quarter of what does: the end of the
+        range of so many bits as cameras have. None where they do."""
+        if not 0 < self._largest < self._maximum / 4:
+            return None
+        return next((1 << bits) - 1 for bits in _BITS if self._largest < 1 << bits)
+
+    @property
+    def _maximum(self) -> int:
+        return next((each.pair.image_maximum for each in self._found if each.pair.image_maximum), SIXTEEN_BITS)
+
+    @property
+    def _largest(self) -> int:
+        return max((each.largest for each in self._found if each.depth == 16 and each.largest), default=0)
 
     def problems(self, *, allow_copies: bool) -> list[Problem]:
         """What was found until now: of files, of classes that no image shows, and copies at the end."""
@@ -165,7 +203,8 @@ def found_in(pair: Pair, contents: Contents, labels_HW: Pixels, glimpse: Glimpse
     if not shown:
         problem = Problem(pair.mask_place, "every pixel is ignored: leave the image out")
     digests = contents.image_digest, contents.mask_digest
-    return Found(pair, problem, shown, own, contents.depth, contents.is_grey, picture, digests, glimpse)
+    values = contents.depth, contents.largest, contents.is_grey
+    return Found(pair, problem, shown, own, *values, picture, digests, glimpse)
 
 
 def _labels_in(labels_HW: Pixels) -> frozenset[int]:
