@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainers.names import NETWORKS
 from trainers.networks import network, num_parameters
 from trainers.networks.bisenet import AttentionRefinement, FeatureFusion
 from trainers.networks.duc_hdc import DILATIONS
 from trainers.networks.fcn import Upsampling
 from trainers.networks.pspnet import PyramidPooling
 from trainers.networks.refinenet import ChainedResidualPooling, RefineBlock, ResidualUnit
-from trainers.networks.residual import Encoder, stage
+from trainers.networks.residual import Encoder, projection, stage
 from trainers.networks.start import keras_start
 from trainers.networks.swiftnet import GRIDS
 from trainers.networks.wide_resnet import PreActivated
@@ -100,6 +101,22 @@ def test_dilation_keeps_the_features_at_an_eighth(name: str) -> None:
     sizes = [tuple(output.shape[2:]) for _, output in convolutions.values() if output.shape[2] > 6]  # no pooled ones
     assert min(sizes) == (16, 12)
     assert len({part.dilation for part in parts_of(model, nn.Conv2d)}) >= 3
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_strided_convolution_of_single_pixels_has_eight_channels(name: str) -> None:
+    """In float32 it would end the process."""
+    for part in parts_of(made(name, width=0.1), nn.Conv2d):
+        assert part.kernel_size != (1, 1) or part.stride == (1, 1) or part.in_channels > 8
+
+
+def test_a_projection_of_eight_channels_is_that_of_more() -> None:
+    """But for the order of its steps."""
+    taken_first, ours = projection(8, 16, 2), noise(2, 8, 7, 5)
+    strided = nn.Conv2d(8, 16, 1, 2, bias=False)
+    strided.weight = taken_first[-1].weight
+    torch.testing.assert_close(taken_first(ours), strided(ours))
+    assert [part.stride for part in projection(16, 16, 2)] == [(2, 2)]
 
 
 # FCN

@@ -75,7 +75,20 @@ class BasicBlock(nn.Module):
 
 def shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     """The identity, or a 1x1 convolution where the shape changes."""
-    return nn.Identity() if inputs == outputs and stride == 1 else conv_bn(inputs, outputs, kernel=1, stride=stride)
+    if inputs == outputs and stride == 1:
+        return nn.Identity()
+    return projection(inputs, outputs, stride).append(nn.BatchNorm2d(outputs))
+
+
+def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """A 1x1 convolution of every `stride`-th pixel.
+
+    Of eight channels, those pixels are taken first: oneDNN 3.12's own strided convolution of so few writes the gradient
+    of its weights beyond its memory (in float32, with AVX-512), and the process ends.
+    """
+    if inputs > 8:
+        return nn.Sequential(conv(inputs, outputs, kernel=1, stride=stride))
+    return nn.Sequential(nn.AvgPool2d(1, stride), conv(inputs, outputs, kernel=1))
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Conv2d:

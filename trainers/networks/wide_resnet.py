@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from trainers.networks.blocks import resize_bilinear, scaled
-from trainers.networks.residual import bn_relu, bn_relu_conv, conv
+from trainers.networks.residual import bn_relu, bn_relu_conv, conv, projection
 
 
 class WideResNet(nn.Module):
@@ -56,7 +56,7 @@ class PreActivated(nn.Module):
             conv(outputs, outputs, dilation=dilation),
         )
         same_shape = inputs == outputs and stride == 1
-        self.project = None if same_shape else conv(inputs, outputs, kernel=1, stride=stride)
+        self.project = None if same_shape else projection(inputs, outputs, stride)
 
     def forward(self, features_BCHW: Tensor) -> Tensor:
         activated = self.activate(features_BCHW)
