@@ -78,8 +78,8 @@ class GateAnswer:
 
 HOW = (
     "How this was decided: a score is not known exactly, so behind each value stands the range in which it may truly "
-    "lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the range reaches "
-    f"over it. A wrong 'met' or 'failed' has a chance of {ALPHA:.0%} at most."
+    "lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the range "
+    f"reaches over it. A wrong 'met' or 'failed' has a chance of {ALPHA:.0%} at most."
 )
 
 

@@ -77,8 +77,8 @@ OF_SCORES = (
         "Left: random splits, a dot each, and their mean. Right: the same of each {split}. A line that falls from its "
         "bar to below it is a class that loses more than random splits differ.",
         "The difference is the mean on random splits less the mean on held-out splits. Its p-value says how often "
-        "chance alone would give a difference as large, were the held-out splits no harder than the random ones. (It is "
-        "exact: the names of the splits are exchanged in every way there is.)",
+        "chance alone would give a difference as large, were the held-out splits no harder than the random ones. (It "
+        "is exact: the names of the splits are exchanged in every way there is.)",
         (
             Statistic(
                 "Are held-out splits harder? All columns together",

@@ -171,8 +171,8 @@ def _jumpiness(found: pd.DataFrame, jumping: pd.DataFrame) -> list[str]:
         return []
     return [
         f"In {len(jumping)} of {len(found)} trials the validation loss rose by {JUMP:.0%} or more from one epoch to "
-        "the next, within the last quarter of the epochs: which weights were kept is partly chance. Try a lower learning "
-        "rate."
+        "the next, within the last quarter of the epochs: which weights were kept is partly chance. Try a lower "
+        "learning rate."
     ]
 
 
