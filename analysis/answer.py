@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from study.definition import SIMULATED
 from trainers.printable import printable
@@ -35,11 +37,14 @@ class Answer:
     """Title of a table -> the question that it and those below answer, and how to read them."""
     simulated: bool = False
     """Whether the scores behind it were drawn, not trained for."""
+    left_out: str = ""
+    """The sentence that says what is left out, and why."""
 
     def text(self) -> str:
         warning = [textwrap.fill(SIMULATED, WIDTH)] * self.simulated
         found = ["\n".join([each.question, *map(_wrapped, each.points)]) for each in self.findings]
-        return "\n\n".join([*warning, *found, *map(self._table_text, self.frames)])
+        end = [textwrap.fill(self.left_out, WIDTH)] * bool(self.left_out)
+        return "\n\n".join([*warning, *found, *map(self._table_text, self.frames), *end])
 
     def _table_text(self, title: str) -> str:
         how = [_wrapped(self.how_to_read[title])] if title in self.how_to_read else []
@@ -50,12 +55,14 @@ class Answer:
         findings = [{"question": each.question, "points": list(each.points)} for each in self.findings]
         tables = {title: records(frame) for title, frame in self.frames.items()}
         answer = {"simulated": self.simulated, "findings": findings, "tables": tables}
-        return answer | ({"how_to_read": self.how_to_read} if self.how_to_read else {})
+        more = {"how_to_read": self.how_to_read, "left_out": self.left_out}
+        return answer | {name: value for name, value in more.items() if value}
 
     def _repr_html_(self) -> str:
         tables = [f"<h4>{html.escape(title)}</h4>{frame_html(frame)}" for title, frame in self.frames.items()]
         warning = [f"<p><strong>{SIMULATED}</strong></p>"] * self.simulated
-        return "\n".join([*warning, *map(_finding_html, self.findings), *tables])
+        end = [f"<p>{with_code(self.left_out)}</p>"] * bool(self.left_out)
+        return "\n".join([*warning, *map(_finding_html, self.findings), *tables, *end])
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -128,11 +135,16 @@ def frame_text(frame: pd.DataFrame) -> str:
 
 def frame_html(frame: pd.DataFrame) -> str:
     table = merged(frame).to_html(index=False, border=0, classes="numbers")
-    return "".join([table, *(f'<p class="note">{html.escape(note)}</p>' for note in notes(frame))])
+    return "".join([table, *(f'<p class="note">Note: {with_code(note)}</p>' for note in notes(frame))])
+
+
+def with_code(text: str) -> Markup:
+    """Text as HTML: escaped, what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))
 
 
 def _finding_html(finding: Finding) -> str:
-    points = "".join(f"<li>{html.escape(point)}</li>" for point in finding.points)
+    points = "".join(f"<li>{with_code(point)}</li>" for point in finding.points)
     return f"<h4>{html.escape(finding.question)}</h4><ul>{points}</ul>"
 
 

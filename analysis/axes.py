@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -45,6 +45,16 @@ def in_words(kind: str, axis: str) -> str:
     if kind == HELD_OUT:
         return HeldOut((axis,) if axis else ()).split
     return "fold" if kind == FOLD else f"{kind} split"
+
+
+def kinds_in_words(table: pd.DataFrame, kinds: Collection[str]) -> str:
+    """Those of these kinds that the table has, or all where it has none, e.g. `folds and matched splits`."""
+    there = set(table["split_kind"])
+    names = [kind for kind in kinds if kind in there] or list(kinds)
+    splits = ["folds" if kind == FOLD else kind for kind in names]
+    if names and names[-1] != FOLD:
+        splits[-1] += " splits"
+    return " and ".join(filter(None, [", ".join(splits[:-1]), *splits[-1:]]))
 
 
 def axes_of(table: pd.DataFrame) -> list[str]:

@@ -22,9 +22,9 @@ from analysis.gate import check
 from analysis.load import load
 from analysis.scores import RANDOM, Scores, random_and_held_out
 from analysis.statistics import comparison
-from analysis.statistics.catalogue import topics
+from analysis.statistics.catalogue import left_out_in_words, topics
 from analysis.statistics.material import ROPE, Material
-from analysis.statistics.training import too_short, training
+from analysis.statistics.training import not_settled, settling
 from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
 
@@ -51,14 +51,13 @@ def tables(scores: Scores, averagings: Sequence[str] | None = None) -> SplitTabl
 
 
 def remarks(scores: Scores) -> list[str]:
-    """What must stand beside any table of scores: another selection or tolerance than usual, trainings too short."""
+    """What must stand beside any table of scores: another selection or tolerance, unsettled training."""
     found = []
     if scores.selection == "tuned":
         found.append("Scores of the best trial of every cell by validation (--select tuned).")
     if scores.facts and scores.facts.epsilon is not None:
         found.append(f"Scores computed anew under a noise tolerance of {scores.facts.epsilon:g} (--epsilon).")
-    trained = training(scores.facts) if scores.facts else pd.DataFrame()
-    return [*found, *filter(None, [too_short(trained) if len(trained) else ""])]
+    return [*found, *filter(None, [not_settled(settling(scores.facts)) if scores.facts else ""])]
 
 
 def stability(scores: Scores, seed: int = 0) -> Answer:
@@ -71,11 +70,12 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     how_to_read: dict[str, str] = {}
     for topic in topics(material):
         chosen = [statistic for statistic in topic.statistics if not statistic.report_only]
-        made = {statistic.title: statistic.compute(material) for statistic in chosen}
+        made = {topic.worded(each.title, material): each.compute(material) for each in chosen}
         frames |= {title: frame for title, frame in made.items() if len(frame.columns)}
         if chosen:
-            how_to_read[chosen[0].title] = topic.worded(f"{topic.question} {topic.how_to_read}", material)
-    return Answer([*verdict(scores), cannot_say(scores)], frames, how_to_read, scores.simulated)
+            how_to_read[next(iter(made))] = topic.worded(f"{topic.question} {topic.how_to_read}", material)
+    findings = [*verdict(scores), cannot_say(scores)]
+    return Answer(findings, frames, how_to_read, scores.simulated, left_out_in_words(material))
 
 
 def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float = ROPE, seed: int = 0) -> Answer:

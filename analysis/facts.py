@@ -45,6 +45,8 @@ class TrialImages:
     """Of the pixels of its predictions, those that are not background."""
     alone: str
     """The class as which all pixels are predicted; empty where they are several."""
+    predicted_K: Counts
+    """How many pixels, over all its images, are predicted as each class."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _of_trial(
     predicted_K = counts_NKK.sum((0, 1))
     object_share = float(predicted_K[first:].sum() / predicted_K.sum())
     alone = classes[int(predicted_K.argmax())] if np.count_nonzero(predicted_K) == 1 else ""
-    return TrialImages(factors, images, classes[first:], shown, false, dice, object_share, alone)
+    return TrialImages(factors, images, classes[first:], shown, false, dice, object_share, alone, predicted_K[first:])
 
 
 def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:

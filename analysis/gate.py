@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from analysis.axes import by_axis
 from analysis.classes import MACRO, NOT_OBJECTS
 from analysis.errors import AnalysisError
-from analysis.scores import CELL, KINDS, Configuration, Scores, by_split, configurations, of_kind
+from analysis.scores import CELL, KINDS, Configuration, Scores, by_split, configurations, listed, of_kind
 from analysis.statistics.comparison import ALPHA
 from analysis.statistics.limits import FAILED, MAX_GAP, MAX_SD, MET, MIN_DICE, OPEN, Estimate, unanswerable
-from analysis.statistics.spread import without_score
+from analysis.statistics.spread import equal_refusal, without_score
+from analysis.statistics.training import not_settled, settling
 from analysis.tidy import known_class
 from study.definition import SIMULATED
 
@@ -32,6 +33,8 @@ Question = tuple[str, float, str, pd.DataFrame]
 STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carried out
 MEAN = "macro"  # what a command line calls MACRO, where no class is called so
 _IN_WORDS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
+MOST_PLACES = 4  # that a line names, where several are alike
+_NEEDED = ("splits_needed", "splits_of_each_needed")
 _WHAT = {MAX_SD: "SD over random splits", MIN_DICE: "mean over random splits"}
 
 
@@ -44,9 +47,12 @@ class GateAnswer:
     checks: pd.DataFrame
     """limit, model, loss, averaging, class, axis (of a gap's held-out splits), value, low, high (see the module), bound
     (the limit's value), decision (met, failed, open), splits_needed (random splits that would decide at the same value
-    and spread; NaN: none would), note."""
+    and spread; NaN: none would), splits_of_each_needed (where none would, of a gap: random splits and as many held-out
+    ones), note."""
     simulated: bool = False
     """Whether the scores were drawn, not trained for."""
+    training: str = ""
+    """Says that training had not settled; empty where it had, or nothing is known of it."""
 
     @property
     def headline(self) -> str:
@@ -55,19 +61,25 @@ class GateAnswer:
         return f"{_IN_WORDS[self.status]}: of {len(self.checks)} checks, {counted}."
 
     def text(self) -> str:
-        """The headline, a line for every check that is not met, and how it was decided."""
-        lines = [_line(row) for name in (FAILED, OPEN) for row in _rows(self.checks, name)]
-        return "\n".join([*[SIMULATED] * self.simulated, self.headline, *lines, HOW])
+        """The headline, a line for every check that is not met (one for all of which the same is said), and how it was
+        decided."""
+        lines = [line for name in (FAILED, OPEN) for line in _lines(_rows(self.checks, name))]
+        return "\n".join([*self._warnings, self.headline, *lines, HOW])
+
+    @property
+    def _warnings(self) -> list[str]:
+        """What must be read before the headline."""
+        return [*[SIMULATED] * self.simulated, *filter(None, [self.training])]
 
     def _repr_html_(self) -> str:
-        how = " ".join([*[SIMULATED] * self.simulated, HOW])
+        how = " ".join([*self._warnings, HOW])
         return f"<p><strong>{html.escape(self.headline)}</strong> {html.escape(how)}</p>{self.checks._repr_html_()}"
 
 
 HOW = (
-    "Decided by one-sided intervals, not by the values: failed where even the nearer end is beyond the limit "
-    f"({1 - ALPHA:.0%} over all checks together), met where even the farther end is within it ({1 - ALPHA:.0%} each), "
-    "open otherwise."
+    "How this was decided: a score is not known exactly, so behind each value stands the range in which it may truly "
+    "lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the range "
+    f"reaches over it. A wrong 'met' or 'failed' has a chance of {ALPHA:.0%} at most."
 )
 
 
@@ -123,7 +135,8 @@ def check(
         ),
     ]
     frame = pd.DataFrame(checks)
-    return GateAnswer(_status(frame["decision"]), frame, scores.simulated)
+    trained = not_settled(settling(scores.facts)) if scores.facts else ""
+    return GateAnswer(_status(frame["decision"]), frame, scores.simulated, trained)
 
 
 def _gaps(wide: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -148,7 +161,9 @@ def _checks(
             if why:
                 yield place | _open(limit, why)
             else:
-                yield place | _decided(Estimate.of(name, limit, on_random, on_held_out, num_checks))
+                equal = equal_refusal(on_random)
+                estimate = Estimate.of(name, limit, on_random, on_held_out, num_checks)
+                yield place | _decided(estimate) | {"note": equal.reason if equal else ""}
 
 
 def _place(limit: str, model: str, loss: str, averaging: str = "", class_: str = "", axis: str = "") -> dict[str, Any]:
@@ -211,19 +226,20 @@ def _divergence(scores: Scores, configuration: Configuration, trials: Sequence[s
     """A training that diverged is unsteady by any limit: one failed check for the configuration."""
     value = dict.fromkeys(("value", "low", "high"), float(len(trials))) | {"bound": 0.0, "decision": FAILED}
     note = "; ".join(f"{trial}: {scores.failed[trial]}" for trial in trials)
-    return _place("diverged", *configuration) | value | {"splits_needed": np.nan, "note": note}
+    return _place("diverged", *configuration) | value | dict.fromkeys(_NEEDED, np.nan) | {"note": note}
 
 
 def _decided(estimate: Estimate) -> dict[str, Any]:
     low, high = estimate.interval
     row = {"value": estimate.value, "low": low, "high": high, "bound": estimate.bound, "decision": estimate.decision}
     needed = estimate.splits_needed() if estimate.decision == OPEN else np.nan
-    return row | {"splits_needed": needed, "note": ""}
+    of_each = estimate.splits_of_each_needed() if estimate.decision == OPEN and math.isnan(needed) else np.nan
+    return row | dict(zip(_NEEDED, (needed, of_each), strict=True))
 
 
 def _open(limit: float, why: str) -> dict[str, Any]:
     """A check of what cannot be known."""
-    unknown = dict.fromkeys(("value", "low", "high", "splits_needed"), np.nan)
+    unknown = dict.fromkeys(("value", "low", "high", *_NEEDED), np.nan)
     return unknown | {"bound": limit, "decision": OPEN, "note": why}
 
 
@@ -243,16 +259,37 @@ def _what(row: Mapping[str, Any]) -> str:
     return _WHAT.get(row["limit"]) or " ".join(filter(None, ("gap random - held-out", row["axis"])))
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    place = " ".join(filter(None, (row["model"], row["loss"], row["averaging"], row["class"])))
+def _lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each check with an interval, or for all checks of a limit that lack one for the same reason."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        place = " ".join(filter(None, (row["model"], row["loss"], row["averaging"], row["class"])))
+        alike.setdefault(_said(row), []).append(place)
+    for (before, after), places in alike.items():
+        where = f"{len(places)} checks ({listed(places, MOST_PLACES)})" if len(places) > 1 else places[0]
+        yield f"{before}{where}{after}"
+
+
+def _said(row: Mapping[str, Any]) -> tuple[str, str]:
+    """What a check's line says before and after the place that is checked."""
+    decision, limit = row["decision"], f"{row['limit']} {row['bound']:g}, "
     if row["limit"] == "diverged":
-        return f"failed: {place}: training diverged ({row['note']})"
+        return f"{decision}: ", f": training diverged ({row['note']})"
     if math.isnan(row["value"]):
         of_axis = f", {row['axis']}" * bool(row["axis"])
-        return f"open: {row['limit']} {row['bound']:g}, {place}{of_axis}: {row['note']}"
-    measured = f"{_what(row)} {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-    if row["decision"] == FAILED:
-        return f"failed: {row['limit']} {row['bound']:g}, {place}: {measured}"
-    needed = row["splits_needed"]
-    more = "no number of random splits" if math.isnan(needed) else f"{needed:.0f} random splits"
-    return f"open: {row['limit']} {row['bound']:g}, {place}: {measured}; {more} would decide"
+        return f"{decision}: {limit}", f"{of_axis}: {row['note']}"
+    measured = f": {_what(row)} {row['value']:.3f}"
+    if math.isnan(row["low"]):
+        return f"{decision}: {limit}", f"{measured}; {row['note']}"
+    measured += f" [{row['low']:.3f}, {row['high']:.3f}]"
+    return f"{decision}: {limit}", measured + (f"; {_needed(row)} would decide" if decision == OPEN else "")
+
+
+def _needed(row: Mapping[str, Any]) -> str:
+    random, of_each = (row[name] for name in _NEEDED)
+    if not math.isnan(random):
+        return f"{random:.0f} random splits"
+    if math.isnan(of_each):
+        return "the value is so close to the limit that no number of splits"
+    held_out = " ".join(filter(None, ("held-out", row["axis"], "splits")))
+    return f"random splits alone cannot, but {of_each:.0f} random and {of_each:.0f} {held_out}"

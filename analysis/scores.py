@@ -7,6 +7,7 @@ mean of classes as a class of its own, and `by_split` has one column per split.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,11 @@ OTHER_KINDS = FOLD, GIVEN, MATCHED = "fold", "given", "matched"
 
 PAPERS = ("pw", "ew")
 """The paper's averagings: those that are shown unless others are asked for."""
+SELECTED = {
+    "default": "each with the definition's own values",
+    "tuned": "of each cell the trial that was best on validation images",
+}
+"""Selection -> which trial of a cell its scores are of."""
 ROUNDING = 1e-9  # differences of decimal scores that are equal on paper
 
 
@@ -169,6 +175,17 @@ def configuration_name(row: Any) -> str:
 def count_of(number: int, plural: str) -> str:
     """e.g. `one random split`, `8 random splits`."""
     return f"one {plural.removesuffix('s')}" if number == 1 else f"{number} {plural}"
+
+
+def capitalised(sentence: str) -> str:
+    """With a capital at its beginning; the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Names in a sentence: all, or so many and how many more."""
+    names = list(names)
+    return ", ".join(names[:most]) + f" and {len(names) - most} more" * (len(names) > most)
 
 
 def two_averagings(table: pd.DataFrame) -> pd.DataFrame:

@@ -56,7 +56,8 @@ def test_stability_leads_with_the_answer_and_its_chance_level(capsys: pytest.Cap
     assert shown.startswith("In short\n")
     in_one_line = " ".join(shown.split())
     assert (
-        "24 of 32 columns (configuration x class) have their worst value on a held-out angle split: 75%" in in_one_line
+        "In 17 of 24 columns (a class of a configuration) the lowest score is on a held-out angle split: 71%"
+        in in_one_line
     )
     assert "exact one-sided p = 0.0061" in in_one_line
     assert "no column can be significant after Holm's correction for 48" in in_one_line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from test_analysis_load import CELLS, DEFINITION, commit, confusion_of
 from analysis.facts import Facts, TrialImages, _of_trial
 from analysis.load import load
 from analysis.statistics.false_classes import (
+    as_rows,
     false_class_matrices,
     false_classes,
     hard_images,
     image_scores,
 )
+from analysis.verdict.of_classes import falsely_predicted
 from study.results import Results
 from trainers.dice import confusion, dice, tolerance
 
@@ -105,7 +108,26 @@ def test_true_object_against_falsely_predicted_class(facts: Facts) -> None:
     matrix = matrices["unet", "ce", "held_out", "angle"]
     share = (false_pixels("unet-ce-rot_0-s0") > 15).mean()
     expected = pd.DataFrame([[np.nan, share], [np.nan, np.nan]], index=["bx", "cl"], columns=["bx", "cl"])
-    pd.testing.assert_frame_equal(matrix, expected, check_names=False)
+    pd.testing.assert_frame_equal(matrix.shares, expected, check_names=False)
+    assert matrix.num_images.loc["bx", "cl"] == 4
+    assert as_rows(matrices)["num_images"].tolist() == [4, 0] * 4
+
+
+def test_the_verdict_counts_the_images_and_passes_over_shares_of_few(facts: Facts) -> None:
+    """Four test images a trial lack cl: of one trial they are too few for a headline, of two they are not."""
+    scores = load(facts.results.out)
+    assert falsely_predicted(scores) is None
+    both = [replace(each, factors=each.factors | {"split_kind": "random", "axis": ""}) for each in facts.test_images]
+    pooled = replace(facts)
+    pooled.__dict__["test_images"] = both
+    found = falsely_predicted(replace(scores, facts=pooled))
+    assert found is not None
+    false = max(
+        sum(int((false_pixels(f"{model}-ce-{split}-s0") > 15).sum()) for split in ("random_0", "rot_0"))
+        for model in ("icnet", "unet")
+    )
+    assert f"in {false} of 8 test images without it." in found.points[0]
+    assert "shares of fewer than 5 images are left out" in found.points[1]
 
 
 def test_image_scores_come_worst_first_with_what_is_falsely_predicted(facts: Facts) -> None:

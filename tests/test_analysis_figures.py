@@ -27,6 +27,7 @@ from analysis.report.write import report
 from analysis.scores import Scores
 from analysis.shown import class_rule, classes_shown
 from analysis.statistics.comparison import compare
+from analysis.statistics.false_classes import FalseClasses
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import tables, worst
@@ -112,8 +113,33 @@ def test_slopes_end_at_the_rotation_scores() -> None:
     figure = figures.slopes(PAPER, *OURS, "pw")
     ours = PAPER[(PAPER["model"] == "icnet") & (PAPER["loss"] == "ce") & (PAPER["averaging"] == "pw")]
     bx = ours[ours["class"] == "bx"].set_index("split")["dice"]
-    assert lines(figure, "o")[0][1] == pytest.approx([bx[:8].mean(), 0.46, 0.42, 0.90])
+    assert lines(figure, "D")[0][1] == pytest.approx([bx[:8].mean(), (0.46 + 0.42 + 0.90) / 3])
+    assert lines(figure, "o")[1][1] == pytest.approx([0.46, 0.42, 0.90]), (
+        "splits stand in no order: one above the other"
+    )
+    assert len(set(lines(figure, "o")[1][0])) == 1
     assert texts(figure) != []
+
+
+def test_twelve_classes_have_twelve_colours() -> None:
+    assert len({drawing.line_of(place)[0] for place in range(12)}) == 12
+
+
+def test_labels_are_joined_to_the_ends_that_they_name() -> None:
+    """Also where many lines end at one place, and the labels must move away from it."""
+    table = of_so_many(11).assign(dice=0.0)
+    axes = figures.slopes(table, "net0", "ce", "ew").axes[0]
+    labels = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    leaders = [line for line in axes.lines if line.get_linewidth() == 0.6]
+    assert sorted(line.get_ydata()[1] for line in leaders) == pytest.approx(sorted(labels.values()))
+    assert {float(line.get_ydata()[0]) for line in leaders} == {0.0}
+    assert overlapping(axes.figure, axes.texts) == []
+
+
+def test_a_wide_figure_is_scrolled_on_a_phone_and_not_shrunk() -> None:
+    wide, narrow = (inline_svg(drawing.empty_panel(2, inches)[0], "t", "d") for inches in (6.6, 4.6))
+    assert 'style="min-width: 594px"' in wide
+    assert "min-width" not in narrow
 
 
 def test_a_profile_is_the_share_of_scores_above() -> None:
@@ -318,9 +344,12 @@ def test_the_points_of_one_searched_key_are_shown_beside_the_objective() -> None
 
 
 def test_the_matrix_shows_per_cent() -> None:
-    matrix = pd.DataFrame([[np.nan, 0.25], [0.5, np.nan]], index=["bx", "cl"], columns=["bx", "cl"])
-    figure = figures_search.false_class_matrix(matrix, 0.5)
-    assert sorted(text for text in texts(figure) if text.isdigit()) == ["25", "50"]
+    false, images = (
+        pd.DataFrame(values, index=["bx", "cl"], columns=["bx", "cl"])
+        for values in ([[0, 5], [1, 0]], [[0, 20], [2, 0]])
+    )
+    figure = figures_search.false_class_matrix(FalseClasses(false, images), 0.5)
+    assert [text for text in texts(figure) if text[0].isdigit()] == ["25", "1/2"], "too few images for a share"
 
 
 def keys(number: int) -> dict[str, Range | Choices]:
@@ -433,10 +462,11 @@ def test_names_of_many_classes_do_not_overlap(num_classes: int) -> None:
         assert overlapping(figure, axes.get_yticklabels()) == []
 
 
-def confused(number: int) -> pd.DataFrame:
+def confused(number: int) -> FalseClasses:
     names = [f"organ {i}" for i in range(number)]
-    rates = np.fromfunction(lambda i, j: (i + j) / (2 * number), (number, number))
-    return pd.DataFrame(np.where(np.eye(number, dtype=bool), np.nan, rates), index=names, columns=names)
+    false = np.fromfunction(lambda i, j: i + j, (number, number), dtype=int)
+    images = np.where(np.eye(number, dtype=bool), 0, 2 * number)
+    return FalseClasses(*(pd.DataFrame(each, index=names, columns=names) for each in (false, images)))
 
 
 def test_of_many_classes_the_hardest_and_the_easiest_are_drawn() -> None:
@@ -451,7 +481,7 @@ def test_of_many_classes_the_hardest_and_the_easiest_are_drawn() -> None:
     assert len(full.get_yticklabels()) == 40, "a row for each, the splits across"
     assert class_rule(table).startswith("Of 40 classes 12 are drawn here: the 8 with the lowest mean Dice")
     assert class_rule(of_so_many(12)) == ""
-    assert list(panels_study._most_confused(confused(40))) == [f"organ {i}" for i in range(28, 40)]
+    assert list(panels_study._most_confused(confused(40)).shares) == [f"organ {i}" for i in range(28, 40)]
 
 
 def test_the_mean_of_objects_is_over_all_classes_whichever_are_drawn() -> None:

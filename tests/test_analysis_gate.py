@@ -109,7 +109,49 @@ def test_the_splits_that_would_decide_decide() -> None:
 def test_where_no_number_of_splits_would_decide_it_is_said() -> None:
     verdict = check(given(), max_gap=0.11, class_="bx")
     assert math.isnan(only(verdict)["splits_needed"])
-    assert "no number of random splits would decide" in verdict.text()
+    assert "the value is so close to the limit that no number of splits would decide" in verdict.text()
+
+
+def test_where_it_takes_more_held_out_splits_it_is_said() -> None:
+    """A bound of the gap stays beyond .2 however many random splits there are, as three held-out ones remain."""
+    scores = given(rotation=[0.45, 0.47, 0.49], random=[0.5, 0.6, 0.7, 0.8])
+    verdict = check(scores, max_gap=0.2, class_="bx")
+    row = only(verdict)
+    assert math.isnan(row["splits_needed"])
+    number = int(row["splits_of_each_needed"])
+    sd = np.std([0.5, 0.6, 0.7, 0.8], ddof=1)
+    for n, decided in ((number, True), (number - 1, False)):
+        assert bool(0.18 + stats.t.ppf(0.95, n - 1) * sd * math.sqrt(2 / n) <= 0.2) is decided
+    assert f"random splits alone cannot, but {number} random and {number} held-out splits would" in verdict.text()
+
+
+def test_what_is_said_of_many_checks_is_said_once() -> None:
+    scores = made(lambda *_: 0.5, 4, 0, ["mug", "pen", "cup"], ["icnet", "unet"])
+    lines = check(scores, max_gap=0.1).text().splitlines()
+    assert [line for line in lines if "no held-out splits" in line] == [
+        "open: max-gap 0.1, 8 checks (icnet ce ew mug, icnet ce ew pen, icnet ce ew cup, icnet ce ew mean of classes "
+        "and 4 more): no held-out splits"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "decision"),
+    [
+        ({"max_sd": 0.1}, "open"),
+        ({"max_gap": 0.1}, "open"),
+        ({"min_dice": 0.4}, "open"),
+        ({"min_dice": 0.5}, "open"),
+        ({"min_dice": 0.504}, "open"),  # scores may be rounded to two decimals
+        ({"min_dice": 0.6}, "failed"),
+    ],
+)
+def test_equal_values_are_no_certainty(limits: dict[str, float], decision: str) -> None:
+    verdict = check(made(lambda *_: 0.5, 4, 2, ["mug"], ["net"]), class_="mug", **limits)
+    row = only(verdict)
+    assert row["decision"] == decision
+    assert np.isnan([row["low"], row["high"]]).all()
+    assert "; all 4 values are 0.500: no interval" in verdict.text()
+    assert row["note"] == "all 4 values are 0.500: no interval"
 
 
 def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
@@ -117,7 +159,7 @@ def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
     assert text.splitlines()[0] == "NOT STABLE: of 2 checks, 2 failed, 0 open, 0 met."
     assert "failed: max-gap 0.04, icnet ce ew bx: gap random - held-out 0.110 [0.047, 0.156]" in text
     assert "failed: min-dice 0.75, icnet ce ew bx: mean over random splits 0.630 [0.600, 0.671]" in text
-    assert "Decided by one-sided intervals, not by the values" in text
+    assert "behind each value stands the range in which it may truly lie" in text
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_beyond_that_the_best_and_the_worst_are_shown_and_the_rule_is_said() -> 
 def test_the_verdict_lists_those_and_counts_all() -> None:
     found = {each.question: each.points for each in verdict(many(10, 6))}
     assert len(found["How good is it, and how far would another split move it?"]) == 24
-    assert "all 60 configurations lose" in " ".join(found["In short"])
+    assert "drops in all 60 configurations" in " ".join(found["In short"])
     assert "Of 60 configurations 24 are listed" in " ".join(found["What was measured?"])
 
 

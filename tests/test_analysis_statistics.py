@@ -1,6 +1,7 @@
 """The statistics against the paper's 704 scores, against scipy, and against simulated data with a known truth."""
 
 import itertools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,9 @@ def test_drops_to_rotation(paper: pd.DataFrame) -> None:
     assert close(macro.loc["ew", "gap"], [0.104, 0.129, 0.077, 0.027])
     assert macro.loc["pw", "error_ratio"].round(2).tolist() == [1.74, 1.94, 1.53, 1.14]
     assert macro.loc["ew", "error_ratio"].round(2).tolist() == [1.31, 1.39, 1.15, 1.06]
-    assert close(macro["retained_share"] * macro["mean"], macro["held_out_mean"])
+    row = macro.loc[("ew", "icnet", "ce")]
+    half = stats.t.ppf(0.975, 7) * row["sd"] * math.sqrt(1 / 8 + 1 / 3)
+    assert close(row[["gap_low", "gap_high"]], [row["gap"] - half, row["gap"] + half])
     assert close(macro.loc[("pw", "icnet", "ce"), ["rot_0", "rot_1", "rot_2"]], [0.753, 0.748, 0.773])
     box = at(table, averaging="pw", model="icnet", loss="ce_dice", class_="bx")
     assert close(box[["mean", "minimum", "rot_1", "held_out_mean"]], [0.840, 0.67, 0.20, 0.477])
@@ -198,7 +201,7 @@ def test_effect_of_dice_loss(
     assert close(row[["difference", "low", "high"]], [mean, low, high])
     assert (row["wins"], row["losses"], row["ties"]) == (wins, losses, 8 - wins - losses)
     assert row["sign_flip_p"] == pytest.approx(p, abs=0.005)
-    assert row["note"] == "no p-value: with 3 held-out splits the smallest possible one is 0.25"
+    assert row["note"] == "no p-value: with 3 held-out splits even the clearest result would have p = 0.25"
 
 
 def test_corrected_and_exact_tests_take_back_a_naive_discovery(dice_loss: dict[str, pd.DataFrame]) -> None:
@@ -300,10 +303,12 @@ def test_shares_of_the_variance(paper: pd.DataFrame) -> None:
 
 
 def test_three_rotation_splits_get_sentences(paper: pd.DataFrame) -> None:
-    assert sign_flip_refusal(3, "splits") == Refusal("no p-value: with 3 splits the smallest possible one is 0.25")
+    assert sign_flip_refusal(3, "splits") == Refusal(
+        "no p-value: with 3 splits even the clearest result would have p = 0.25"
+    )
     assert sign_flip_refusal(6, "splits") is None
     assert relabelling_refusal(2, 3) == Refusal(
-        "no p-value: with 2 random and 3 held-out splits the smallest possible one is 0.1"
+        "no p-value: with 2 random and 3 held-out splits even the clearest result would have p = 0.1"
     )
     assert sd_refusal(3, "random splits") == Refusal(
         "3 random splits are too few for a standard deviation",
@@ -328,7 +333,7 @@ def test_few_random_splits_get_no_deviation_and_no_p() -> None:
     assert compared["low"] < compared["difference"] < compared["high"]
     assert compared["note"].startswith("no p-value: with 3 random splits")
     assert random_against_held_out(table)["p"].isna().all()
-    assert columns_against_held_out(table)["note"].str.contains(r"smallest possible one is 0\.1").all()
+    assert columns_against_held_out(table)["note"].str.contains(r"would have p = 0\.1").all()
     assert isinstance(worst_of_columns(table).p, Refusal)
 
 
@@ -614,3 +619,20 @@ def test_order_of_rows_does_not_matter(paper: pd.DataFrame) -> None:
         if "averaging" in expected and function is random_against_held_out:
             expected, found = expected.drop(columns="averaging"), found.drop(columns="averaging")
         pd.testing.assert_frame_equal(found[expected.columns.tolist()], expected, check_names=False)
+
+
+def test_equal_values_have_a_deviation_of_0_and_no_interval(paper: pd.DataFrame) -> None:
+    table = paper.assign(dice=paper["dice"].mask(paper["class"] == "bx", 0.0))
+    row = at(spread(table), averaging="ew", model="icnet", loss="ce", class_="bx")
+    assert (row["mean"], row["sd"], row["gap"]) == (0, 0, 0)
+    ends = [f"{name}_{end}" for name in ("mean", "sd", "gap") for end in ("low", "high")]
+    assert row[ends].isna().all()
+    assert row["note"].startswith("all 8 values are 0.000: no interval")
+
+
+def test_no_error_ratio_of_a_gain_or_of_next_to_no_error(paper: pd.DataFrame) -> None:
+    table = spread(paper)
+    given = table["error_ratio"].notna()
+    assert given.any()
+    assert (table.loc[given, "gap"] > 0).all()
+    assert (table.loc[given, "mean"] <= 0.95).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,21 @@ from simulated_study import write_study
 from small_study import write_definition
 from test_analysis_load import CELLS, DEFINITION, commit
 
-from analysis.commands import tables
+from analysis.cli import main
+from analysis.commands import check, tables
 from analysis.formats import FORMATS, to_text
 from analysis.load import load
 from analysis.scores import Scores
 from analysis.statistics.training import (
     BLANK,
+    JUMPING,
     NOTHING,
     ONE_CLASS,
     TOO_SHORT,
     long_enough,
+    not_settled,
     num_late,
-    too_short,
+    settling,
     training,
 )
 from analysis.verdict import verdict
@@ -62,13 +66,19 @@ def test_trainings_that_were_best_at_their_end_are_counted_and_head_the_verdict(
     assert "In 3 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs" in answer
     assert "in 3 of these the training loss was still falling" in answer
     assert "training.epochs = 40" in answer
-    assert said(scores, "In short").startswith("Training was too short: in 3 of 4 trials")
-    assert "validation Dice was 0.59 on average" in said(scores, "In short")
+    assert said(scores, "In short").startswith(
+        "Training had not settled in 3 of 4 trials: in 3 the validation loss was"
+    )
+    assert "the mean validation Dice of these is 0.59. Train for more epochs" in said(scores, "In short")
 
 
 def test_of_one_epoch_nothing_is_counted_and_twice_as_many_are_not_advised(tmp_path: Path) -> None:
-    found = training(study(tmp_path, [SETTLED] * 4).study_facts("a test")).assign(epochs=1, remark=TOO_SHORT)
-    assert too_short(found).startswith("Training was too short: one epoch a trial, where the validation Dice was ")
+    found = training(study(tmp_path, [SETTLED] * 4).study_facts("a test")).assign(
+        epochs=1, best_epoch=1, remark=TOO_SHORT
+    )
+    assert not_settled(found).startswith(
+        "Training had not settled: one epoch a trial, and the mean validation Dice of "
+    )
     (point,) = long_enough(load(tmp_path), found).points  # type: ignore[union-attr]
     assert point.startswith("Every trial was trained for one epoch, which cannot show whether the loss had settled.")
     assert point.endswith("say training.epochs = 16.")
@@ -78,21 +88,94 @@ def test_tables_say_in_every_format_what_they_are_of_and_that_trainings_were_too
     study(tmp_path, [LATE, 20, SETTLED, 20])
     scores = load(tmp_path, "tuned", 0.01)
     assert (scores.selection, scores.epsilon, load(tmp_path).epsilon) == ("tuned", 0.01, 0.0015)
-    words = ("best trial of every cell by validation", "noise tolerance of 0.01", "Training was too short: in 3 of 4")
+    words = ("best trial of every cell by validation", "noise tolerance of 0.01", "Training had not settled in 3 of 4")
     for name, show in FORMATS.items():
         text = " ".join(html.unescape(show(tables(scores), 2, False)).split())
         assert all(each in text for each in words), name
     plain = to_text(tables(load(tmp_path)))
-    assert "Training was too short" in plain
+    assert "Training had not settled" in plain
     assert "noise tolerance" not in plain
 
 
-def test_where_most_had_settled_the_few_are_counted_and_no_more(tmp_path: Path) -> None:
-    scores = study(tmp_path, [SETTLED, 20, SETTLED, 20])
-    assert said(scores, "Was training long enough?") == (
-        "In 2 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs: most had settled."
+def test_a_quarter_of_the_trials_is_enough_to_say_first_that_training_had_not_settled(tmp_path: Path) -> None:
+    scores = study(tmp_path, [SETTLED, 20, SETTLED, SETTLED])
+    assert said(scores, "In short").startswith("Training had not settled in 1 of 4 trials: in 1 ")
+    answer = said(scores, "Was training long enough?")
+    assert "training.epochs = 40. 3 of 4 trials had settled." in answer
+    frame = settling(scores.study_facts("a test"))
+    few = pd.concat([frame, frame[frame["best_epoch"] == SETTLED].head(1)])
+    assert not_settled(few) == "", "one of five"
+    settled = study(tmp_path / "settled", [SETTLED] * 4)
+    assert said(settled, "Was training long enough?") == "4 of 4 trials had settled."
+    assert "settled" not in said(settled, "In short")
+
+
+def test_a_loss_that_jumps_had_not_settled(tmp_path: Path) -> None:
+    """It falls to 1 in epoch 12, rises slowly, and once, late, by half."""
+    Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
+    for i, cell in enumerate(CELLS):
+        losses = epochs(SETTLED)
+        for epoch in losses:
+            epoch["val_loss"] = 1.0 + 0.01 * abs(epoch["epoch"] - SETTLED)
+        losses[17 if i else 10]["val_loss"] *= 1.6
+        commit(tmp_path, f"{cell}-t00", history=losses, selected_epoch=SETTLED, objective=0.36)
+    scores = load(tmp_path)
+    assert training(scores.study_facts("a test"))["remark"].tolist() == ["", JUMPING, JUMPING, JUMPING], (
+        "late, not early"
     )
-    assert "too short" not in said(scores, "In short")
+    assert said(scores, "In short").startswith("Training had not settled in 3 of 4 trials: in 3 it still jumped")
+    assert "rose by 50% or more from one epoch to the next" in said(scores, "Was training long enough?")
+
+
+def test_the_gate_says_first_that_training_had_not_settled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study(tmp_path / "late", [20] * 4)
+    study(tmp_path / "settled", [SETTLED] * 4)
+    words = "Training had not settled in 4 of 4 trials"
+    assert check(load(tmp_path / "late"), min_dice=0.1).text().startswith(words)
+    assert "settled" not in check(load(tmp_path / "settled"), min_dice=0.1).text()
+    for name, said_there in (("late", True), ("settled", False)):
+        main(["check", str(tmp_path / name), "--min-dice", "0.1", "--json"])
+        told = json.loads(capsys.readouterr().out)["training"]
+        assert told.startswith(words) if said_there else told is None
+
+
+def test_classes_that_no_trial_finds_are_named_before_any_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cl_is_missed(trial_id: str) -> np.ndarray[Any, Any]:
+        counts = np.zeros((4, 3, 3), dtype=np.int64)
+        counts[:, 0, 0], counts[:, 1, 1], counts[:, 2, 0] = 8_000, 1_000, 1_000
+        counts[:, 0, 2] = 5 if sometimes and trial_id.startswith("unet") else 0
+        return counts
+
+    monkeypatch.setattr("test_analysis_load.confusion_of", cl_is_missed)
+    for sometimes, words in (
+        (False, "1 of 2 classes was never found, by any trial, nor ever predicted: cl."),
+        (True, "1 of 2 classes was never found, by any trial: cl."),
+    ):
+        scores = study(tmp_path / str(sometimes), [20] * 4)
+        first, second, *_ = verdict(scores)[0].points
+        assert first.startswith("Training had not settled")
+        assert second == words
+        assert (
+            "4 of 8 scores (a class of a configuration on a split) are a Dice of 0: all of cl."
+            in verdict(scores)[0].points
+        )
+    monkeypatch.undo()
+    assert "never found" not in said(study(tmp_path / "found", [SETTLED] * 4), "In short")
+
+
+def test_splits_that_test_the_same_images_tell_of_trainings_own_chance(tmp_path: Path) -> None:
+    """The study's random and held-out split both test i7 to i4, and train on 12 other images."""
+    scores = study(tmp_path, [SETTLED] * 4)
+    table = scores.table[(scores.table["class"] == "bx") & (scores.table["averaging"] == "ew")]
+    macro = table.pivot_table("dice", "model", "split")
+    apart = (macro["random_0"] - macro["rot_0"]).abs()
+    alone = dataclasses.replace(scores, table=scores.table[scores.table["class"] == "bx"])
+    assert f"Training's own chance moves the mean Dice by {apart.max():.2f}" in said(alone, "In short")
+    assert f"({apart.idxmax()} ce: " in said(alone, "In short")
+    fewer = dataclasses.replace(alone, num_train=scores.num_train | {"rot_0": 11})
+    assert "own chance" not in said(fewer, "In short")
 
 
 @pytest.mark.parametrize(("number", "late"), [(1, 1), (9, 1), (20, 2), (32, 3)])
@@ -159,5 +242,5 @@ def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
 
 
 def test_a_validation_dice_that_nobody_has_is_not_told() -> None:
-    found = pd.DataFrame({"remark": [TOO_SHORT], "validation_dice": [np.nan]})
-    assert "lowest at the very end. Train for more" in too_short(found)
+    found = pd.DataFrame({"epochs": [9], "best_epoch": [9], "largest_rise": [0.0], "validation_dice": [np.nan]})
+    assert "lowest at the very end. Train for more" in not_settled(found)

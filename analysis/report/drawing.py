@@ -15,8 +15,11 @@ from analysis.report.svg import FAINT, INK
 from analysis.scores import FOLD, GIVEN, HELD_OUT, MATCHED
 from trainers.printable import printable
 
-# Okabe & Ito's colours, told apart by the colour-blind; on white as on black.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5")
+# Okabe & Ito's colours first, told apart by the colour-blind; on white as on black.
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a0743c", "#7f7fd5"),
+    *("#e0314f", "#8aa80d", "#b14fc5", "#8d9299"),
+)
 STYLES = ("-", "--", ":", "-.")
 OF_RANDOM = COLOURS[0]
 _OF_AXES = OF_HELD_OUT, *_ = COLOURS[1], COLOURS[2], COLOURS[4], COLOURS[5]
@@ -41,7 +44,7 @@ def empty_panel(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
 
 
 def line_of(place: int) -> tuple[str, str]:
-    """The colour and the dashes of the line at this place among many: all differ up to 32."""
+    """The colour and the dashes of the line at this place among many: all differ up to 48, by colour alone up to 12."""
     return COLOURS[place % len(COLOURS)], STYLES[place // len(COLOURS) % len(STYLES)]
 
 
@@ -118,6 +121,11 @@ def heat_cell(axes: Axes, x: float, y: float, value: float, shown: str, share: f
     axes.text(x, y, shown, ha="center", va="center", color="#000" if light else "#fff", size=SMALL, weight=weight)
     if marked:
         axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, ec=OF_HELD_OUT, lw=2))
+
+
+def plain_cell(axes: Axes, x: float, y: float, shown: str) -> None:
+    """What is too little for a colour."""
+    axes.text(x, y, shown, ha="center", va="center", color=INK, size=SMALL - 1)
 
 
 def plain_text(name: object) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.axes import kinds_of, of_kind_and_axis
+from analysis.axes import HeldOut, in_words, kinds_of, of_kind_and_axis
 from analysis.classes import MACRO, NOT_OBJECTS, is_object
 from analysis.report.class_rows import class_rows, height_of_rows
 from analysis.report.drawing import (
@@ -85,27 +85,28 @@ def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Co
 def slopes(
     table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Collection[str] | None = None
 ) -> Figure:
-    """A line per class from its mean over random splits to each held-out split; a bar spans the random ones.
+    """A line per class from its mean over random splits to its mean over held-out splits; at either end a dot for each
+    split, and a bar over them.
 
     :param table: with held-out splits of one axis.
     :param classes: the classes to be drawn; None draws all.
     """
     wide = by_split(_of(table, model, loss, averaging)).droplevel([0, 1, 2])
     wide = wide.loc[[name for name in _drawn(wide.index, classes) if name not in NOT_OBJECTS]]
-    random, held_out = of_kind(wide, RANDOM), of_kind(wide, HELD_OUT)
-    figure, axes = empty_panel(3.2)
-    xs = np.arange(1 + held_out.shape[1])
+    figure, axes = empty_panel(max(3.2, 0.8 + 0.2 * len(wide)))
     ends = []
     for i, name in enumerate(wide.index):
-        ys = np.array([random.loc[name].mean(), *held_out.loc[name]], float)
-        x = -0.16 + 0.32 * i / max(1, len(wide) - 1)
-        colour, dashes = line_of(i)
-        axes.plot([x, x], [random.loc[name].min(), random.loc[name].max()], color=colour, lw=2.5, alpha=0.45)
-        axes.plot([x, *xs[1:]], ys, marker="o", ls=dashes, color=colour, ms=3.5, lw=1.3)
-        ends.append((_last(ys), name, colour))
-    _end_labels(axes, xs[-1] + 0.08, ends)
-    axes.set(xlim=(-0.35, xs[-1] + 0.45), ylim=(-0.02, 1.02), xticks=xs, ylabel="Dice")
-    slant(axes, ["random", *_plain(held_out.columns)])
+        (colour, dashes), beside = line_of(i), 0.3 * i / max(1, len(wide) - 1)
+        sides = [(x, of_kind(wide, kind).loc[name].to_numpy(float)) for x, kind in enumerate((RANDOM, HELD_OUT))]
+        places = [x + beside - 0.3 * (x == 0) for x, _ in sides]
+        for place, (_, scores) in zip(places, sides, strict=True):
+            axes.plot([place] * scores.size, scores, "o-", color=colour, lw=2.5, ms=3, mew=0, alpha=0.45)
+        means = [pd.Series(scores).mean() for _, scores in sides]
+        axes.plot(places, means, marker="D", ls=dashes, color=colour, ms=3.5, lw=1.1)
+        ends.append((places[1], _last(np.array(means)), name, colour))
+    _end_labels(axes, 1.42, ends)
+    axes.set(xlim=(-0.4, 1.95), ylim=(-0.02, 1.02), xticks=(-0.15, 1.15), ylabel="Dice")
+    slant(axes, [f"{in_words(RANDOM, '')}s", f"{HeldOut.of(table).split}s"])
     return figure
 
 
@@ -175,8 +176,8 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
     ends = []
     for i, ((model, loss), row) in enumerate(found.iterrows()):
         ys, (colour, dashes) = row[names].to_numpy(float), line_of(i)
-        axes.plot(xs, ys, marker="o", color=colour, ls=dashes, ms=5, lw=1.5)
-        ends.append((_last(ys), f"{model} {loss}", colour))
+        axes.plot(xs, ys, marker="o", color=colour, ls=dashes, ms=5, lw=0.8)
+        ends.append((xs[-1], _last(ys), f"{model} {loss}", colour))
     _end_labels(axes, xs[-1] + 0.3, ends, spread=0.42)
     axes.set(ylim=(len(found) + 0.5, 0.5), xlim=(-0.4, xs[-1] + 0.45 + 0.22 * len(names)), ylabel="rank", xticks=xs)
     axes.set_yticks(range(1, len(found) + 1))
@@ -191,18 +192,23 @@ def _with_gaps(groups: Sequence[object], gap: float = 0.25) -> list[float]:
     return [i + gap * sum(begins[: i + 1]) for i in range(len(groups))]
 
 
-def _end_labels(axes: Axes, x: float, ends: Sequence[tuple[float, str, str]], spread: float = 0.052) -> None:
-    """Names at the right ends of lines, moved apart where they would overlap."""
-    known = sorted((end for end in ends if not np.isnan(end[0])), key=lambda end: end[0])
-    places = [y for y, _, _ in known]
+End = tuple[float, float, str, str]
+"""Where a line ends, its name and its colour."""
+
+
+def _end_labels(axes: Axes, x: float, ends: Sequence[End], spread: float = 0.07) -> None:
+    """Names right of where lines end, moved apart where they would overlap, each with a thin line to its own."""
+    known = sorted((end for end in ends if not np.isnan(end[1])), key=lambda end: end[1])
+    places = [y for _, y, _, _ in known]
     for i in range(1, len(places)):
         places[i] = max(places[i], places[i - 1] + spread)
-    excess = max(0.0, places[-1] - max(1.0, known[-1][0])) if places else 0.0
+    excess = max(0.0, places[-1] - max(1.0, known[-1][1])) if places else 0.0
     for i in reversed(range(len(places))):
         places[i] -= excess
         if i + 1 < len(places):
             places[i] = min(places[i], places[i + 1] - spread)
-    for place, (_, name, colour) in zip(places, known, strict=True):
+    for place, (end, y, name, colour) in zip(places, known, strict=True):
+        axes.plot([end, x - 0.02], [y, place], color=colour, lw=0.6, alpha=0.7, zorder=0)
         axes.text(x, place, plain_text(name), color=colour, size=SMALL, va="center", weight="bold")
 
 

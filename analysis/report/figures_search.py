@@ -29,11 +29,13 @@ from analysis.report.drawing import (
     height_above,
     legend_above,
     names_above,
+    plain_cell,
     plain_text,
     style,
 )
 from analysis.report.svg import FAINT, INK
 from analysis.scores import HELD_OUT, RANDOM, of_configuration
+from analysis.statistics.false_classes import MIN_IMAGES, FalseClasses
 from analysis.statistics.search import hyperparameters
 from study.definition.space import Choices, Range
 
@@ -184,21 +186,24 @@ def curves(history: pd.DataFrame, model: str, loss: str) -> Figure:
     return figure
 
 
-def false_class_matrix(matrix: pd.DataFrame, top: float = 1.0) -> Figure:
-    """True class (rows) x falsely predicted class (columns), per cent of the class's test images.
+def false_class_matrix(found: FalseClasses, top: float = 1.0) -> Figure:
+    """True class (rows) x falsely predicted class (columns), per cent of the images that show the one, not the other;
+    of fewer than MIN_IMAGES the counts, uncoloured, such as 1/2.
 
-    :param matrix: one of `analysis.statistics.false_classes.false_class_matrices`.
     :param top: the share at the upper end of the colour scale, the same for panels that are to be compared.
     """
-    values = matrix.to_numpy(float)
-    columns = [plain_text(name) for name in matrix.columns]
-    height = ROW * (len(matrix) + 1.2) + height_above(columns)
-    figure, axes = empty_panel(height, max(WIDTH, 1.2 + 0.45 * matrix.shape[1]))
-    for (y, x), value in np.ndenumerate(values):
-        heat_cell(axes, x, y, value, f"{100 * value:.0f}", value / top)
-    axes.set(xlim=(-0.5, matrix.shape[1] - 0.5), ylim=(len(matrix) - 0.5, -0.5))
-    axes.set_xticks(range(matrix.shape[1]))
-    axes.set_yticks(range(len(matrix)), [plain_text(name) for name in matrix.index])
+    shares, false, images = found.shares, found.num_false.to_numpy(), found.num_images.to_numpy()
+    columns = [plain_text(name) for name in shares.columns]
+    height = ROW * (len(shares) + 1.2) + height_above(columns)
+    figure, axes = empty_panel(height, max(WIDTH, 1.2 + 0.45 * len(columns)))
+    for (y, x), value in np.ndenumerate(shares.to_numpy(float)):
+        if 0 < images[y, x] < MIN_IMAGES:
+            plain_cell(axes, x, y, f"{false[y, x]}/{images[y, x]}")
+        else:
+            heat_cell(axes, x, y, value, f"{100 * value:.0f}", value / top)
+    axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(shares) - 0.5, -0.5))
+    axes.set_xticks(range(len(columns)))
+    axes.set_yticks(range(len(shares)), [plain_text(name) for name in shares.index])
     names_above(axes, columns)
     axes.xaxis.set_label_position("top")
     axes.set(xlabel="falsely predicted (% of images)", ylabel="true class")

@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.answer import frame_html
+from analysis.answer import frame_html, with_code
 from analysis.formats import without_formula
 from analysis.report.svg import inline_svg
 
@@ -96,6 +96,7 @@ def render(context: dict[str, Any]) -> str:
     """The page: one HTML file that needs nothing else. All text is escaped; SVG and tables come escaped already."""
     folder = resources.files("analysis.report") / "templates"
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["code"] = with_code
     template = environment.from_string((folder / "report.html").read_text(encoding="utf-8"))
     css = (folder / "report.css").read_text(encoding="utf-8")
     return template.render(context | {"css": css}) + "\n"

@@ -13,6 +13,7 @@ from analysis.report import figures
 from analysis.report.page import Drawn, Panel, panel
 from analysis.scores import OTHER_KINDS
 from analysis.shown import class_rule, pairs_of
+from analysis.statistics import lacking
 from analysis.statistics.material import Material
 from analysis.tables import tables
 
@@ -89,8 +90,7 @@ def _slopes(material: Material) -> Drawn:
                 part, model, loss, averaging, material.classes
             ),
             lambda *_: (
-                "A line per class from its mean over random splits to each held-out split; the bars are the random "
-                "splits' range."
+                "A line per class from its mean over random splits to its mean over held-out splits; a dot per split."
             ),
             f", {HeldOut((axis,)).split}s" if several and axis else "",
         )
@@ -131,7 +131,7 @@ def _pairs(material: Material) -> Drawn:
 
 
 def _ranks(material: Material) -> Drawn:
-    if len(material.shown) < 2:
+    if lacking.comparable(material):
         return Drawn()
     panels = [
         panel(

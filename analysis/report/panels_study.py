@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Collection
 
+import numpy as np
 import pandas as pd
 
 from analysis.axes import in_words
@@ -14,8 +15,9 @@ from analysis.report.page import Drawn, Picture, Pictures, panel
 from analysis.report.strips import Strip, examples, strips
 from analysis.scores import CONFIGURATION, main_averaging, tuned_trials
 from analysis.shown import MOST_CLASSES, class_rule
+from analysis.statistics import lacking
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
-from analysis.statistics.false_classes import false_class_matrices
+from analysis.statistics.false_classes import MIN_IMAGES, FalseClasses, false_class_matrices
 from analysis.statistics.material import Material
 from study.errors import StudyError
 
@@ -46,8 +48,6 @@ def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
 def _search(material: Material) -> Drawn:
     trials, runs = material.facts.completed, material.facts.runs()
     points = trials.assign(chosen=trials["trial"].isin(tuned_trials(runs, material.within)["trial"]))
-    if points["index"].max() == 0 or points.empty:
-        return Drawn(notes=["One trial in every cell: nothing was searched."])
     sides = figures_search.sides_of(material.space)
     panels = []
     for model, loss in material.shown:
@@ -94,28 +94,31 @@ def _curves(material: Material) -> Drawn:
 
 
 def _false_classes(material: Material) -> Drawn:
+    if lacking.several_classes(material):
+        return Drawn()
     matrices = false_class_matrices(material.facts)
-    top = max(0.25, *(matrix.max(axis=None) for matrix in matrices.values()))
+    many = [found.shares.where(found.num_images >= MIN_IMAGES) for found in matrices.values()]
+    top = max(0.25, np.nanmax([0.0, *(shares.max(axis=None) for shares in many)]))
     panels = [
         panel(
             f"{model} {loss}, {in_words(kind, axis)}s",
-            figures_search.false_class_matrix(_most_confused(matrix), top),
+            figures_search.false_class_matrix(_most_confused(found), top),
             "Share of the test images of each class (row) in which each other class (column) is falsely predicted.",
         )
-        for (model, loss, kind, axis), matrix in matrices.items()
+        for (model, loss, kind, axis), found in matrices.items()
         if (model, loss) in material.shown
     ]
-    number = max((len(matrix) for matrix in matrices.values()), default=0)
+    number = max((len(found.num_images) for found in matrices.values()), default=0)
     note = f"Each figure has the {MOST_CLASSES} of {number} classes that are confused most often; the table has all."
     return Drawn(panels, notes=[note] * (number > MOST_CLASSES))
 
 
-def _most_confused(matrix: pd.DataFrame) -> pd.DataFrame:
-    """The matrix, or the MOST_CLASSES classes of a larger one with the highest rates, as truth or as prediction."""
-    rates = matrix.sum(axis=0) + matrix.sum(axis=1)
+def _most_confused(found: FalseClasses) -> FalseClasses:
+    """All classes, or the MOST_CLASSES of more with the highest rates, as truth or as prediction."""
+    rates = found.shares.sum(axis=0) + found.shares.sum(axis=1)
     chosen = set(rates.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES])
-    names = [name for name in matrix.index if name in chosen]
-    return matrix.loc[names, names]
+    names = [name for name in rates.index if name in chosen]
+    return FalseClasses(found.num_false.loc[names, names], found.num_images.loc[names, names])
 
 
 def _strips(material: Material) -> Drawn:

@@ -22,20 +22,23 @@ def sections(material: Material) -> list[Section]:
 
 def _section(topic: Topic, material: Material) -> Section:
     draw = (OF_SCORES | OF_A_STUDY).get(topic.id)
-    how = f"{topic.figures} {topic.how_to_read}".strip()
-    title, question, how = (topic.worded(text, material) for text in (topic.title, topic.question, how))
-    made = [table for statistic in topic.statistics if (table := _table(statistic, material))]
-    return Section(topic.id, title, question, how, draw(material) if draw else Drawn(), made)
+    drawn = draw(material) if draw else Drawn()
+    how = [topic.figures] * bool(drawn.panels) + [topic.how_to_read]
+    title, question, how_to_read = (
+        topic.worded(text, material) for text in (topic.title, topic.question, " ".join(filter(None, how)))
+    )
+    made = [table for statistic in topic.statistics if (table := _table(topic, statistic, material))]
+    return Section(topic.id, title, question, how_to_read, drawn, made)
 
 
-def _table(statistic: Statistic, material: Material) -> Table | None:
+def _table(topic: Topic, statistic: Statistic, material: Material) -> Table | None:
     """A statistic as a table, of which the page holds the rows of what is shown, and the JSON beside it all."""
     frame = statistic.compute(material)
     if not len(frame.columns):
         return None
     html = _marked(material) if statistic.name == "scores" else ""
     rows = frame if statistic.of_all else _shown(frame, material)
-    return Table(statistic.title, statistic.name, frame, statistic.unfolded, rows, html)
+    return Table(topic.worded(statistic.title, material), statistic.name, frame, statistic.unfolded, rows, html)
 
 
 def _marked(material: Material) -> str:

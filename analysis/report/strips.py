@@ -20,7 +20,7 @@ from analysis.scores import CONFIGURATION
 from study.data_set import data_set_of
 from study.errors import StudyError
 from study.splits import make_split
-from trainers.data.class_names import names_in_tables
+from trainers.data.class_names import IGNORED, names_in_tables
 from trainers.data.palette import Colour, colour_key, label_colours
 from trainers.data.pixels import Pixels
 from trainers.data.source import Source
@@ -111,10 +111,12 @@ def _source(facts: Facts) -> Source:
 
 
 def _picture(source: Source, split: Split, image: str, predicted_HW: Pixels, by_label: Pixels) -> bytes:
-    """PNG of the three parts at the working size."""
+    """PNG of the three parts at the working size. What is ignored, padding too, looks so in the prediction as well: it
+    does not count."""
     ((image_HWC, labels_HW),) = source.for_evaluation(split, (image,))
     gap = np.zeros((len(predicted_HW), GAP, 4), np.uint8)
-    parts = (image_HWC, by_label[labels_HW], by_label[predicted_HW])
+    counted_HW = np.where(labels_HW == IGNORED, IGNORED, predicted_HW)
+    parts = (image_HWC, by_label[labels_HW], by_label[counted_HW])
     opaque = [np.dstack([part, np.full(part.shape[:2], 255, np.uint8)]) for part in parts]
     buffer = io.BytesIO()
     strip = np.concatenate([opaque[0], gap, opaque[1], gap, opaque[2]], axis=1)

@@ -13,6 +13,11 @@ from matplotlib.figure import Figure
 INK, FAINT = "#1b1f24", "#8a919c"
 """The colours of text and of grids in figures; in a page they become its own, `var(--ink)` and `var(--faint)`."""
 
+NARROW = 340.0
+"""Points: a wider figure does not shrink to a phone's width, on which its text could not be read; it is scrolled."""
+LEAST_PIXELS = 1.25
+"""A point of such a figure."""
+
 _NOTHING = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
@@ -40,11 +45,13 @@ def inline_svg(figure: Figure, title: str, description: str) -> str:
 
 
 def _opened(body: str, name: str, title: str, description: str) -> str:
-    """With a head that scales with the page and names what is drawn."""
+    """With a head that scales with the page, down to where its text can still be read, and names what is drawn."""
     end = body.index(">") + 1
-    (box,) = re.findall(r'viewBox="[^"]*"', body[:end])
+    ((box, width),) = re.findall(r'(viewBox="0 0 ([0-9.]+) [^"]*")', body[:end])
+    least = f' style="min-width: {LEAST_PIXELS * float(width):.0f}px"' if float(width) > NARROW else ""
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-labelledby="{name}-title {name}-desc">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box}{least} role="img" '
+        f'aria-labelledby="{name}-title {name}-desc">'
         f'<title id="{name}-title">{html.escape(title)}</title><desc id="{name}-desc">{html.escape(description)}</desc>'
     )
     return head + body[end:]

@@ -12,8 +12,9 @@ from analysis.errors import AnalysisError
 from analysis.files import write_atomically
 from analysis.report.page import render
 from analysis.report.sections import sections
-from analysis.scores import Scores
+from analysis.scores import SELECTED, Scores
 from analysis.shown import rule
+from analysis.statistics.catalogue import left_out, left_out_in_words
 from analysis.statistics.material import ROPE, Material
 from analysis.verdict import cannot_say, lacking, verdict
 from study.definition import SIMULATED
@@ -41,13 +42,14 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
         {
             "title": "Simulated: " * scores.simulated
             + f"How far can these scores be trusted? {Path(scores.source).name}",
-            "subtitle": f"From {scores.source}; selection: {scores.selection}.",
+            "subtitle": f"From {scores.source}: scores on test images, {SELECTED.get(scores.selection, 'as given')}.",
             "warning": SIMULATED if scores.simulated else "",
             "not_shown": rule(scores.table) and f"{rule(scores.table)} {page.stem}.json has every table in full.",
             "findings": findings,
             "cannot_say": unanswered,
             "lacking": lacking(scores),
             "sections": parts,
+            "left_out": left_out_in_words(material),
             "version": version,
             "footer": f"Made by {PROJECT} {version}. Everything on this page is in this one file.",
         }
@@ -61,6 +63,7 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
         "missing": list(scores.missing),
         "failed": scores.failed,
         "sections": {part.id: {table.name: records(table.frame) for table in part.tables} for part in parts},
+        "left_out": left_out(material),
         "definition": scores.facts.definition.model_dump(mode="json") if scores.facts else None,
     }
     for path, text in ((page, html), (page.with_suffix(".json"), json.dumps(plain, indent=1, allow_nan=False) + "\n")):

@@ -89,7 +89,7 @@ def sign_flip_refusal(n: int, what: str) -> Refusal | None:
     smallest = min(1.0, 2.0 ** (1 - n))
     if smallest <= ALPHA:
         return None
-    return Refusal(f"no p-value: with {count_of(n, what)} the smallest possible one is {smallest:.3g}")
+    return Refusal(f"no p-value: with {count_of(n, what)} even the clearest result would have p = {smallest:.3g}")
 
 
 def relabelling_refusal(num_random: int, num_held_out: int) -> Refusal | None:
@@ -100,7 +100,7 @@ def relabelling_refusal(num_random: int, num_held_out: int) -> Refusal | None:
     if smallest <= ALPHA:
         return None
     splits = f"{num_random} random and {count_of(num_held_out, 'held-out splits')}"
-    return Refusal(f"no p-value: with {splits} the smallest possible one is {smallest:.3g}")
+    return Refusal(f"no p-value: with {splits} even the clearest result would have p = {smallest:.3g}")
 
 
 def holm(pvalues: ArrayLike) -> Floats:

@@ -6,14 +6,17 @@ A class is falsely predicted in an image whose truth lacks it when more pixels t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from analysis.facts import Facts
+from analysis.facts import Counts, Facts
 from analysis.scores import CONFIGURATION
 from trainers.dice import class_order
 
+MIN_IMAGES = 5
+"""A share of fewer test images is told as a count, and heads nothing."""
 IMAGE = ["image", "class"]
 _SPLITS = [*CONFIGURATION, "split_kind", "axis"]
 OfSplits = tuple[str, str, str, str]
@@ -49,39 +52,52 @@ def false_classes(facts: Facts) -> pd.DataFrame:
     return found.reset_index()
 
 
-def false_class_matrices(facts: Facts) -> dict[OfSplits, pd.DataFrame]:
-    """For each configuration, kind and axis of split: true class x falsely predicted class.
+@dataclass(frozen=True)
+class FalseClasses:
+    """True class (rows) x falsely predicted class (columns), over all trials of a configuration, kind and axis."""
 
-    A value is the share of the true class's test images, over all trials of that kind and axis, in which the class is
-    falsely predicted; NaN where the image shows the class itself (the diagonal), and in the row of a class in no test
-    image.
-    """
-    sums: dict[OfSplits, tuple[list[str], NDArray[np.float64], NDArray[np.float64]]] = {}
+    num_false: pd.DataFrame
+    """Test images that show the one, not the other, and in which the other is predicted."""
+    num_images: pd.DataFrame
+    """Test images that show the one, not the other."""
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """NaN where there is no such image; so on the diagonal, and in the row of a class in no test image."""
+        return self.num_false / self.num_images.where(self.num_images > 0)
+
+
+def false_class_matrices(facts: Facts) -> dict[OfSplits, FalseClasses]:
+    """For each configuration, kind and axis of split: what is seen in images of what. An image counts once for each
+    trial that tested it."""
+    sums: dict[OfSplits, tuple[list[str], Counts, Counts]] = {}
     for each in facts.test_images:
         model, loss, kind, axis = (str(each.factors[name]) for name in _SPLITS)
-        key = model, loss, kind, axis
-        zeros = np.zeros((len(each.classes), len(each.classes)))
-        _, false, possible = sums.setdefault(key, (each.classes, zeros.copy(), zeros.copy()))
-        true = each.true_NK.astype(float)
+        zeros = np.zeros((len(each.classes), len(each.classes)), np.int64)
+        _, false, possible = sums.setdefault((model, loss, kind, axis), (each.classes, zeros.copy(), zeros.copy()))
+        true = each.true_NK.astype(np.int64)
         false += true.T @ each.false_NK
         possible += true.T @ ~each.true_NK
     return {
-        key: pd.DataFrame(
-            np.divide(false, possible, out=np.full(false.shape, np.nan), where=possible > 0),
-            index=pd.Index(classes, name="true"),
-            columns=pd.Index(classes, name="falsely predicted"),
-        ).loc[class_order(classes), class_order(classes)]
+        key: FalseClasses(*(_in_order(counts, classes) for counts in (false, possible)))
         for key, (classes, false, possible) in sums.items()
     }
 
 
-def as_rows(matrices: dict[OfSplits, pd.DataFrame]) -> pd.DataFrame:
-    """The matrices below each other; a class `mug` that is falsely predicted has the column `mug seen`."""
+def _in_order(counts: Counts, classes: list[str]) -> pd.DataFrame:
+    rows, columns = pd.Index(classes, name="true"), pd.Index(classes, name="falsely predicted")
+    return pd.DataFrame(counts, rows, columns).loc[class_order(classes), class_order(classes)]
+
+
+def as_rows(matrices: dict[OfSplits, FalseClasses]) -> pd.DataFrame:
+    """The shares below each other; a class `mug` that is falsely predicted has the column `mug seen`. num_images:
+    images of the true class that lack some other."""
     frames = []
-    for (model, loss, kind, axis), matrix in matrices.items():
-        rows = matrix.add_suffix(" seen").rename_axis(index="true class", columns=None).reset_index()
-        place = pd.DataFrame({"model": model, "loss": loss, "split_kind": kind, "axis": axis}, index=rows.index)
-        frames.append(place.join(rows))
+    for (model, loss, kind, axis), found in matrices.items():
+        shares = found.shares.add_suffix(" seen").rename_axis(index="true class", columns=None).reset_index()
+        shares.insert(1, "num_images", found.num_images.max(axis=1).to_numpy())
+        place = pd.DataFrame({"model": model, "loss": loss, "split_kind": kind, "axis": axis}, index=shares.index)
+        frames.append(place.join(shares))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

@@ -9,8 +9,16 @@ from functools import cached_property
 import pandas as pd
 
 from analysis.axes import HeldOut
+from analysis.classes import is_object
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, Configuration, Scores, random_and_held_out, two_averagings
+from analysis.scores import (
+    CONFIGURATION,
+    Configuration,
+    Scores,
+    configurations,
+    random_and_held_out,
+    two_averagings,
+)
 from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
 from study.definition.space import Choices, Range
@@ -61,6 +69,17 @@ class Material:
     def shown_table(self) -> pd.DataFrame:
         """The scores of all that are shown."""
         return pd.concat(self.by_configuration.values(), ignore_index=True)
+
+    @cached_property
+    def num_classes(self) -> int:
+        return int(self.table.loc[is_object(self.table["class"]), "class"].nunique())
+
+    def num_splits(self, kind: str) -> int:
+        return int(self.scores.table.loc[self.scores.table["split_kind"] == kind, "split"].nunique())
+
+    @cached_property
+    def num_configurations(self) -> int:
+        return len(configurations(self.scores.table))
 
     @property
     def facts(self) -> Facts:

@@ -15,12 +15,26 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.classes import MACRO, NOT_OBJECTS
-from analysis.scores import COLUMN, CONFIGURATION, HELD_OUT, Floats, by_split, count_of, objects_of, of_kind, with_macro
+from analysis.scores import (
+    COLUMN,
+    CONFIGURATION,
+    HELD_OUT,
+    ROUNDING,
+    Floats,
+    by_split,
+    count_of,
+    listed,
+    objects_of,
+    of_kind,
+    with_macro,
+)
 
 MIN_SPLITS_FOR_SD = 4
 LEVEL = 0.95
 """Of all two-sided intervals."""
 MOST_NAMED = 4  # splits, in a sentence
+SMALL_ERROR = 0.05
+"""A mean error, 1 - Dice, below it is divided by in no ratio."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +59,34 @@ def mean_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats,
 
 
 def interval_of_mean_dice(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
-    """`mean_interval` as it is shown: cut off at 0 and 1, and NaN below MIN_SPLITS_FOR_SD splits, as the SD is."""
+    """`mean_interval` as it is shown: cut off at 0 and 1, and NaN below MIN_SPLITS_FOR_SD splits, as the SD is, and
+    where all values are equal: an SD of 0 is no certainty."""
     low, high = (np.clip(end, 0.0, 1.0) for end in mean_interval(mean, sd, n))
-    shown = np.asarray(n) >= MIN_SPLITS_FOR_SD
+    shown = (np.asarray(n) >= MIN_SPLITS_FOR_SD) & (np.asarray(sd, float) >= ROUNDING)
     return np.where(shown, low, np.nan), np.where(shown, high, np.nan)
+
+
+def gap_interval(
+    gap: ArrayLike, sd: ArrayLike, num_random: ArrayLike, num_held_out: ArrayLike
+) -> tuple[Floats, Floats]:
+    """Student's interval of a gap: gap -+ t(n - 1) sd sqrt(1 / n + 1 / k) for n random and k held-out splits.
+
+    A held-out split's noise is taken to be that of a random split. Shown as `interval_of_mean_dice` is.
+    """
+    sd, n, k = (np.asarray(each, float) for each in (sd, num_random, num_held_out))
+    shown = (n >= MIN_SPLITS_FOR_SD) & (k > 0) & (sd >= ROUNDING)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * sd * np.sqrt(1 / n + 1 / k)
+    low, high = (np.clip(np.asarray(gap, float) + sign * half, -1.0, 1.0) for sign in (-1, 1))
+    return np.where(shown, low, np.nan), np.where(shown, high, np.nan)
+
+
+def equal_refusal(values: Floats) -> Refusal | None:
+    """The sentence that stands where an interval of values that are all equal would; None where they differ."""
+    known = values[~np.isnan(values)]
+    if known.size < 2 or np.ptp(known) >= ROUNDING:
+        return None
+    return Refusal(f"all {known.size} values are {known[0]:.3f}: no interval")
 
 
 def sd_interval(sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
@@ -70,7 +108,7 @@ def sd_refusal(n: int, what: str) -> Refusal | None:
     if n < 2:
         return Refusal(f"no standard deviation: {count_of(n, what)}")
     low, high = sd_interval(1, n)
-    found = f"the true one could be {low:.2f} to {high:.2f} times the observed one"
+    found = f"the true spread may be {low:.2f} to {high:.{0 if high >= 10 else 1}f} times the one that they show"
     return Refusal(f"{n} {what} are too few for a standard deviation", found)
 
 
@@ -83,8 +121,8 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
                     `interval_of_mean_dice`, `sd_interval`
     sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
     minimum         over random splits; then one column per held-out split, and their mean `held_out_mean`
-    gap             mean - held_out_mean; retained_share: held_out_mean / mean
-    error_ratio     (1 - held_out_mean) / (1 - mean)
+    gap             mean - held_out_mean, with the interval of `gap_interval`
+    error_ratio     (1 - held_out_mean) / (1 - mean), where held-out splits are worse and 1 - mean >= SMALL_ERROR
     """
     wide = by_split(table)
     random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
@@ -92,18 +130,21 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     mean_low, mean_high = interval_of_mean_dice(mean, sd, n)
     sd_low, sd_high = sd_interval(sd, n)
     shown, held_out_mean = n >= MIN_SPLITS_FOR_SD, held_out.mean(axis=1)
+    differ = shown & (sd >= ROUNDING)
     result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)
     result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
     result = result.assign(mean=mean, mean_low=mean_low, mean_high=mean_high, sd=sd.where(shown))
-    result = result.assign(sd_low=np.where(shown, sd_low, np.nan), sd_high=np.where(shown, sd_high, np.nan))
+    result = result.assign(sd_low=np.where(differ, sd_low, np.nan), sd_high=np.where(differ, sd_high, np.nan))
     result = result.assign(sd_logit=_logit(random).std(axis=1).where(shown), minimum=random.min(axis=1))
     result[held_out.columns.tolist()] = held_out
     result = result.assign(held_out_mean=held_out_mean, gap=mean - held_out_mean)
-    result["retained_share"] = held_out_mean / mean.where(mean > 0)
-    result["error_ratio"] = (1 - held_out_mean) / (1 - mean).where(mean < 1)
+    result["gap_low"], result["gap_high"] = gap_interval(result["gap"], sd, n, result["num_held_out"])
+    is_ratio = (result["gap"] > 0) & (1 - mean >= SMALL_ERROR)
+    result["error_ratio"] = (1 - held_out_mean) / (1 - mean).where(is_ratio)
+    equal = [refusal.reason if (refusal := equal_refusal(row)) else "" for row in random.to_numpy(float)]
     few = [_notes(*counts) for counts in zip(n, result["num_held_out"], strict=True)]
-    notes = zip(few, without_score(wide), strict=True)
+    notes = zip(few, equal, without_score(wide), strict=True)
     result["note"] = ["; ".join(filter(None, each)) for each in notes]
     return result.reset_index()
 
@@ -125,15 +166,11 @@ def without_score(wide: pd.DataFrame) -> list[str]:
         if name == MACRO:
             sentences.append("; ".join(of_classes.get(tuple(configuration), [])))
             continue
-        sentence = f"{name} has no score on {_listed(splits[missing])}" if missing.any() else ""
+        sentence = f"{name} has no score on {listed(splits[missing], MOST_NAMED)}" if missing.any() else ""
         if sentence and name not in NOT_OBJECTS:
             of_classes.setdefault(tuple(configuration), []).append(sentence)
         sentences.append(sentence)
     return sentences
-
-
-def _listed(names: pd.Index[Any]) -> str:
-    return ", ".join(names[:MOST_NAMED]) + f" and {len(names) - MOST_NAMED} more" * (len(names) > MOST_NAMED)
 
 
 def num_undefined(wide: pd.DataFrame) -> pd.Series[Any]:

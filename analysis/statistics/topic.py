@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.axes import kinds_in_words
+from analysis.scores import OTHER_KINDS
 from analysis.statistics.material import Material
+
+Lacks = Callable[[Material], str]
+"""Why these scores leave nothing to say, in a few words; empty where there is something."""
+
+
+def lacks_nothing(_: Material) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -24,11 +33,13 @@ class Statistic:
     """Too long for a terminal."""
     of_all: bool = False
     """Whether a report shows rows of every configuration, and not only of those that are shown one by one."""
+    lacks: Lacks = lacks_nothing
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A question, and the statistics that answer it. In its words, {split} is a held-out split, {samples} its test."""
+    """A question, and the statistics that answer it. In its words, and in the titles of its statistics, {split} is a
+    held-out split, {samples} its test, {others} are the splits that are neither random nor held out."""
 
     id: str
     title: str
@@ -37,7 +48,9 @@ class Topic:
     """How to read its figures."""
     how_to_read: str
     statistics: tuple[Statistic, ...] = ()
+    lacks: Lacks = lacks_nothing
 
     def worded(self, text: str, material: Material) -> str:
         """One of the topic's texts, in words for these scores."""
-        return text.format(split=material.held_out.split, samples=material.held_out.samples, rope=material.rope)
+        words = {"split": material.held_out.split, "samples": material.held_out.samples, "rope": material.rope}
+        return text.format(**words, others=kinds_in_words(material.of_all_splits, OTHER_KINDS))

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.axes import each_axis
 from analysis.scores import main_averaging
-from analysis.statistics import false_classes, search
+from analysis.statistics import false_classes, lacking, search
 from analysis.statistics.costs import trade_off
 from analysis.statistics.importance import importance
 from analysis.statistics.material import Material
@@ -39,6 +39,7 @@ OF_A_STUDY = (
                 lambda m: trade_off(m.facts, main_averaging(m.table)),
             ),
         ),
+        lacking.candidates,
     ),
     Topic(
         "search",
@@ -68,6 +69,7 @@ OF_A_STUDY = (
             ),
             Statistic("Importance of the hyperparameters", "importance", lambda m: importance(m.runs, m.space, m.seed)),
         ),
+        lacking.searched,
     ),
     Topic(
         "curves",
@@ -93,7 +95,8 @@ OF_A_STUDY = (
         "false",
         "Classes that are not there",
         "What is seen that is not there, and in images of what?",
-        "Each number is a percentage of the class's test images.",
+        "Each number is a percentage of the test images that show the one class and not the other; of fewer than "
+        f"{false_classes.MIN_IMAGES} images it is the count, such as 1/2.",
         "A row is the class in the image, a column a class that is not in it. An image counts where more pixels than "
         "the tolerance are given to that class. The class then scores 0 in the image, which pulls the example-wise "
         "Dice below the pixel-wise one.",
@@ -107,6 +110,7 @@ OF_A_STUDY = (
                 "Class in the image (row) x class falsely predicted, share of the class's test images",
                 "false_class_matrices",
                 lambda m: false_classes.as_rows(false_classes.false_class_matrices(m.facts)),
+                lacks=lacking.several_classes,
             ),
         ),
     ),

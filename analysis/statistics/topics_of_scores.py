@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.axes import each_axis
 from analysis.shown import MOST_PAIRS, pairs_of
-from analysis.statistics import comparison, ranks
+from analysis.statistics import comparison, lacking, ranks
 from analysis.statistics.material import Material
 from analysis.statistics.other_splits import other_splits
 from analysis.statistics.spread import spread
@@ -46,8 +46,8 @@ OF_SCORES = (
         "Which class fails on which split?",
         "All figures share one colour scale. The worst score of each class is outlined.",
         "Each number is the Dice of a class on a split's test images. The worst of each class is bold; of equal ones, "
-        "all are. Behind the gap stand the splits that test {samples}. A class that is low on every split is a hard "
-        "class; a split on which every class is low is a hard split.",
+        "all are. Splits of different kinds are set apart. A class that is low on every split is a hard class; a "
+        "split on which every class is low is a hard split.",
         (Statistic("Scores, the worst of each column marked", "scores", _scores, report_only=True),),
     ),
     Topic(
@@ -63,9 +63,10 @@ OF_SCORES = (
                 "Scores over random splits, and on each held-out split", "spread", lambda m: each_axis(m.table, spread)
             ),
             Statistic(
-                "Scores over folds, and on each given and matched split",
+                "Scores on {others}",
                 "other_splits",
                 lambda m: other_splits(m.of_all_splits),
+                lacks=lacking.other_splits,
             ),
         ),
     ),
@@ -73,10 +74,11 @@ OF_SCORES = (
         "held_out",
         "From random to held-out splits",
         "Which classes fall on {samples}?",
-        "Left: the mean over random splits, the bar from the lowest to the highest of them. Right: each {split}. A "
-        "line that falls below its bar is a class that loses more than random splits differ.",
-        "The difference is the mean on random splits less the mean on held-out splits. Its p-value is exact: of all "
-        "ways to call as many of the splits held-out, the share that gives a difference as large.",
+        "Left: random splits, a dot each, and their mean. Right: the same of each {split}. A line that falls from its "
+        "bar to below it is a class that loses more than random splits differ.",
+        "The difference is the mean on random splits less the mean on held-out splits. Its p-value says how often "
+        "chance alone would give a difference as large, were the held-out splits no harder than the random ones. (It "
+        "is exact: the names of the splits are exchanged in every way there is.)",
         (
             Statistic(
                 "Are held-out splits harder? All columns together",
@@ -89,6 +91,7 @@ OF_SCORES = (
                 lambda m: each_axis(m.table, lambda part: comparison.columns_against_held_out(part, m.seed)),
             ),
         ),
+        lacking.held_out_splits,
     ),
     Topic(
         "profiles",
@@ -110,6 +113,7 @@ OF_SCORES = (
         "configuration with the highest mean is compared with those next to it in the ranking. The interval is Nadeau "
         "and Bengio's: it allows for splits that share training images. `analysis compare` does the same for any two.",
         (Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),),
+        lacking.pairs,
     ),
     Topic(
         "ranks",
@@ -125,21 +129,29 @@ OF_SCORES = (
                 "configuration_ranks",
                 lambda m: each_axis(m.table, ranks.configuration_ranks),
                 unfolded=True,
+                lacks=lacking.comparable,
             ),
             Statistic(
-                "Ranks of the classes", "class_ranks", lambda m: each_axis(m.table, ranks.class_ranks), report_only=True
+                "Ranks of the classes",
+                "class_ranks",
+                lambda m: each_axis(m.table, ranks.class_ranks),
+                report_only=True,
+                lacks=lacking.several_classes,
             ),
             Statistic(
                 "Agreement of the splits on the order of the classes",
                 "class_agreement",
                 lambda m: each_axis(m.table, ranks.class_agreement),
+                lacks=lacking.several_classes,
             ),
             Statistic(
                 "How often a class is the hardest, the easiest: over all splits, random and held-out",
                 "extremes",
                 lambda m: ranks.extreme_classes(m.table),
+                lacks=lacking.several_classes,
             ),
         ),
+        lacking.comparable_or_several_classes,
     ),
     Topic(
         "variance",
@@ -157,6 +169,7 @@ OF_SCORES = (
                 unfolded=True,
             ),
         ),
+        lacking.variance,
     ),
     Topic(
         "worst",

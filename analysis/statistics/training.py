@@ -1,8 +1,9 @@
-"""Was each training long enough? Stopped too early, nothing learned, nothing but one class predicted."""
+"""Had training settled? Stopped too early, jumping losses, nothing learned, classes that are never predicted."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,20 @@ import pandas as pd
 
 from analysis.answer import Finding
 from analysis.facts import FACTORS, Facts
-from analysis.scores import Scores
+from analysis.scores import Scores, count_of, listed
 from trainers.dice import BACKGROUND
 
 LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""
+JUMP = 0.5
+"""A rise of the validation loss from one epoch to the next, as a share, within the last quarter of the epochs."""
+UNSETTLED_SHARE = 0.25
+"""So many of the trials, or more, were best at the end or jumped: then training had not settled."""
 FEWEST_EPOCHS = 16
 """That are worth a try where a training was too short."""
 NOTHING_LEARNED = 0.01
 """A validation Dice that never rises above it."""
-TOO_SHORT, NOTHING = "best at the end", "nothing learned"
+TOO_SHORT, JUMPING, NOTHING = "best at the end", "jumps", "nothing learned"
 BLANK, ONE_CLASS = "background only", "one class only"
 
 
@@ -28,34 +33,57 @@ def num_late(epochs: int) -> int:
     return max(1, math.floor(LATE_SHARE * epochs))
 
 
-def training(facts: Facts) -> pd.DataFrame:
+def settling(facts: Facts) -> pd.DataFrame:
     """One row per selected trial that was trained and has a history: its factors, and
 
     epochs, best_epoch      trained, and the one of the lowest validation loss, whose weights were kept
     validation_dice         in the best epoch; highest_dice: in any epoch
     loss_change             training loss at the end against that at three quarters, as a share; below 0 it still fell
-    object_share            of the pixels of its test predictions, those that are not background
-    remark                  TOO_SHORT, NOTHING, BLANK and ONE_CLASS, where they apply
+    largest_rise            of the validation loss from one epoch to the next in the last quarter, as a share
     """
-    columns = ["epochs", "best_epoch", "validation_dice", "highest_dice", "loss_change", "object_share", "remark"]
+    columns = ["epochs", "best_epoch", "validation_dice", "highest_dice", "loss_change", "largest_rise"]
     if facts.definition.simulate:
         return pd.DataFrame(columns=[*FACTORS, *columns])
-    predicted = {str(each.factors["trial"]): each for each in facts.test_images}
     rows = []
-    for trial, run in facts.history(facts.chosen).sort_values("epoch").groupby("trial", sort=False):
+    for _, run in facts.history(facts.chosen).sort_values("epoch").groupby("trial", sort=False):
         last, best = run.iloc[-1], run[run["epoch"] == run["selected_epoch"]]
-        earlier = run["train_loss"].iloc[math.ceil(0.75 * len(run)) - 1]
+        earlier = math.ceil(0.75 * len(run)) - 1
+        loss, rises = run["train_loss"].iloc[earlier], run["val_loss"].pct_change().iloc[earlier + 1 :]
         row = last[FACTORS].to_dict() | {"epochs": int(last["epoch"]), "best_epoch": int(last["selected_epoch"])}
         row |= {"validation_dice": best["objective"].mean(), "highest_dice": run["objective"].max()}
-        row |= {"loss_change": last["train_loss"] / earlier - 1 if len(run) > 1 and earlier > 0 else math.nan}
-        row |= {"object_share": predicted[str(trial)].object_share}
-        rows.append(row | {"remark": ", ".join(_remarks(row, predicted[str(trial)].alone))})
+        row |= {"loss_change": last["train_loss"] / loss - 1 if len(run) > 1 and loss > 0 else math.nan}
+        rows.append(row | {"largest_rise": rises.max()})
     return pd.DataFrame(rows, columns=[*FACTORS, *columns])
 
 
-def _remarks(row: dict[str, Any], alone: str) -> list[str]:
+def training(facts: Facts) -> pd.DataFrame:
+    """The rows of `settling`, with
+
+    object_share    of the pixels of its test predictions, those that are not background
+    remark          TOO_SHORT, JUMPING, NOTHING, BLANK and ONE_CLASS, where they apply
+    """
+    found = settling(facts)
+    predicted = {} if found.empty else {str(each.factors["trial"]): each for each in facts.test_images}
+    images = [predicted[trial] for trial in found["trial"]]
+    rows = zip(found.to_dict("records"), images, strict=True)
+    return found.assign(
+        object_share=[each.object_share for each in images],
+        remark=[", ".join(_remarks(row, each.alone)) for row, each in rows],
+    )
+
+
+def _is_late(row: Mapping[Any, Any]) -> bool:
+    return bool(row["best_epoch"] > row["epochs"] - num_late(row["epochs"]))
+
+
+def _jumps(row: Mapping[Any, Any]) -> bool:
+    return bool(row["largest_rise"] >= JUMP)
+
+
+def _remarks(row: Mapping[Any, Any], alone: str) -> list[str]:
     found = {
-        TOO_SHORT: row["best_epoch"] > row["epochs"] - num_late(row["epochs"]),
+        TOO_SHORT: _is_late(row),
+        JUMPING: _jumps(row),
         NOTHING: row["highest_dice"] <= NOTHING_LEARNED,
         BLANK: alone == BACKGROUND,
         ONE_CLASS: alone not in ("", BACKGROUND),
@@ -63,27 +91,52 @@ def _remarks(row: dict[str, Any], alone: str) -> list[str]:
     return [remark for remark, applies in found.items() if applies]
 
 
-def too_short(found: pd.DataFrame) -> str:
-    """The sentence for the headline, where most of the trials were too short; else empty."""
-    late = found[_has(found, TOO_SHORT)]
-    if 2 * len(late) <= len(found):
+def not_settled(found: pd.DataFrame) -> str:
+    """The sentence for the headline, where the trainings of `settling` had not settled; else empty."""
+    rows = found.to_dict("records")
+    late, jumping = [_is_late(row) for row in rows], [_jumps(row) for row in rows]
+    unsettled = np.array(late, bool) | np.array(jumping, bool)
+    if not len(rows) or unsettled.mean() < UNSETTLED_SHARE:
         return ""
-    mean = late["validation_dice"].mean()
-    where = "" if np.isnan(mean) else f", where the validation Dice was {mean:.2f} on average"
-    if "epochs" in found and found["epochs"].max() == 1:
-        return f"Training was too short: one epoch a trial{where}. Train for more before you read anything else here."
-    return (
-        f"Training was too short: in {len(late)} of {len(found)} trials the validation loss was lowest at the very "
-        f"end{where}. Train for more epochs before you read anything else here."
-    )
+    mean = found.loc[unsettled, "validation_dice"].mean()
+    where = "" if np.isnan(mean) else f", and the mean validation Dice of these is {mean:.2f}"
+    end = "Train for more epochs before you read anything else here."
+    if found["epochs"].max() == 1:
+        return f"Training had not settled: one epoch a trial{where}. {end}"
+    why = [f"in {sum(late)} the validation loss was lowest at the very end"] * any(late)
+    why += [f"in {sum(jumping)} it still jumped"] * any(jumping)
+    return f"Training had not settled in {unsettled.sum()} of {len(rows)} trials: {' and '.join(why)}{where}. {end}"
+
+
+def never_found(facts: Facts) -> str:
+    """The sentence that names the classes of which no selected trial finds a single test pixel; else empty."""
+    if facts.definition.simulate or not facts.test_images:
+        return ""
+    classes = facts.test_images[0].classes
+    best_K = np.nanmax([np.nan_to_num(each.dice_NK).max(axis=0) for each in facts.test_images], axis=0)
+    predicted_K = np.sum([each.predicted_K for each in facts.test_images], axis=0)
+    shown_K = np.any([each.true_NK.any(axis=0) for each in facts.test_images], axis=0)
+    never = [name for name, best, shown in zip(classes, best_K, shown_K, strict=True) if shown and not best]
+    if not never:
+        return ""
+    unpredicted = [name for name, pixels in zip(classes, predicted_K, strict=True) if name in never and not pixels]
+    found = f"{len(never)} of {len(classes)} classes {'was' if len(never) == 1 else 'were'} never found, by any trial"
+    if unpredicted == never:
+        return f"{found}, nor ever predicted: {listed(never)}."
+    at_all = f" Never predicted at all: {listed(unpredicted)}." * bool(unpredicted)
+    return f"{found}: {listed(never)}.{at_all}"
 
 
 def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
     """What the histories say of the selected trials (`training`), with counts and remedies; None without histories."""
     if found.empty:
         return None
-    late, nothing, blank, one_class = (found[_has(found, remark)] for remark in (TOO_SHORT, NOTHING, BLANK, ONE_CLASS))
-    points = [_lateness(found, late)]
+    marked = [found[_has(found, remark)] for remark in (TOO_SHORT, JUMPING, NOTHING, BLANK, ONE_CLASS)]
+    late, jumping, nothing, blank, one_class = marked
+    points = [*_lateness(found, late), *_jumpiness(found, jumping)]
+    num_settled = int((~_has(found, TOO_SHORT) & ~_has(found, JUMPING)).sum())
+    if found["epochs"].max() > 1:
+        points.append(f"{num_settled} of {count_of(len(found), 'trials')} had settled.")
     if len(nothing):
         points.append(
             f"{_of(nothing, found)} learned nothing: validation Dice never rose above {NOTHING_LEARNED:g}. Look at "
@@ -98,17 +151,29 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
     return Finding("Was training long enough?", tuple(points))
 
 
-def _lateness(found: pd.DataFrame, late: pd.DataFrame) -> str:
+def _lateness(found: pd.DataFrame, late: pd.DataFrame) -> list[str]:
     epochs, falling = int(found["epochs"].max()), int((late["loss_change"] < 0).sum())
     advice = f"Train for longer, say training.epochs = {max(2 * epochs, FEWEST_EPOCHS)}."
     if epochs == 1:
-        return f"Every trial was trained for one epoch, which cannot show whether the loss had settled. {advice}"
+        return [f"Every trial was trained for one epoch, which cannot show whether the loss had settled. {advice}"]
+    if late.empty:
+        return []
     end = "the last" if num_late(epochs) == 1 else f"one of the last {num_late(epochs)}"
     sentence = f"In {len(late)} of {len(found)} trials the validation loss was lowest in {end} of {epochs} epochs"
-    if 2 * len(late) <= len(found):
-        return f"{sentence}: most had settled."
+    if len(late) < UNSETTLED_SHARE * len(found):
+        return [f"{sentence}."]
     still = f", and in {falling} of these the training loss was still falling" * (falling > 0)
-    return f"{sentence}{still}: the scores, and their spread, are those of trainings that were cut short. {advice}"
+    return [f"{sentence}{still}: the scores, and their spread, are those of trainings that were cut short. {advice}"]
+
+
+def _jumpiness(found: pd.DataFrame, jumping: pd.DataFrame) -> list[str]:
+    if jumping.empty:
+        return []
+    return [
+        f"In {len(jumping)} of {len(found)} trials the validation loss rose by {JUMP:.0%} or more from one epoch to "
+        "the next, within the last quarter of the epochs: which weights were kept is partly chance. Try a lower "
+        "learning rate."
+    ]
 
 
 def _has(found: pd.DataFrame, remark: str) -> pd.Series[bool]:

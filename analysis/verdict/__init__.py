@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +10,19 @@ import pandas as pd
 from scipy import stats
 
 from analysis.answer import Finding
-from analysis.axes import HeldOut, by_axis, in_words, kinds_of, of_kind_and_axis
-from analysis.classes import MACRO, is_object
+from analysis.axes import HeldOut, by_axis, in_words, kinds_in_words, kinds_of, of_kind_and_axis
+from analysis.classes import MACRO
 from analysis.scores import (
     CONFIGURATION,
     HELD_OUT,
     KINDS,
+    OTHER_KINDS,
+    ROUNDING,
+    SELECTED,
     Floats,
     Scores,
     by_split,
+    capitalised,
     configuration_name,
     count_of,
     main_averaging,
@@ -28,25 +33,23 @@ from analysis.shown import rule, shown_of
 from analysis.statistics.comparison import (
     columns_against_held_out,
     compare,
-    random_against_held_out,
     relabelling_refusal,
     sign_flip_refusal,
 )
-from analysis.statistics.false_classes import false_classes
 from analysis.statistics.material import ROPE
 from analysis.statistics.other_splits import other_splits_in_words
-from analysis.statistics.ranks import WorstOfColumns, extreme_classes, worst_of_columns
 from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
-from analysis.statistics.training import long_enough, too_short, training
+from analysis.statistics.training import long_enough, never_found, not_settled, training
+from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
+from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
 from trainers.dice import AVERAGINGS
-
-MOST_NAMED = 8  # classes, in a sentence
 
 
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     """Findings, each a question and its answer in words. They speak of one averaging, that of `main_averaging`."""
     averaging = main_averaging(scores.table)
-    others = tuple(other_splits_in_words(scores.table[scores.table["averaging"] == averaging]))
+    of_all_splits = scores.table[scores.table["averaging"] == averaging]
+    others = tuple(other_splits_in_words(of_all_splits))
     measured = _what_was_measured(scores, averaging, rule(scores.table))
     scores = replace(scores, table=random_and_held_out(scores.table))
     table = scores.table[scores.table["averaging"] == averaging]
@@ -56,14 +59,14 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     listed = [macro[[(row.model, row.loss) in shown for row in macro.itertuples()]] for macro in macros]
     trained = training(scores.facts) if scores.facts else pd.DataFrame()
     findings = [
-        _in_short(table, parts, macros, too_short(trained) if len(trained) else ""),
+        _in_short(scores, of_all_splits, macros, trained),
         measured,
         long_enough(scores, trained),
         _spread(listed[0]),
-        *map(_held_out, parts, listed),
-        Finding("How good is it on folds, given and matched splits?", others) if others else None,
-        _weakest(table),
-        _false(scores),
+        *(does_it_hold(part, rows) for part, rows in zip(parts, listed, strict=True)),
+        Finding(f"How good is it on {kinds_in_words(of_all_splits, OTHER_KINDS)}?", others) if others else None,
+        weakest(table),
+        falsely_predicted(scores),
         _best(scores, table, macros[0], rope),
     ]
     return [finding for finding in findings if finding]
@@ -85,34 +88,37 @@ def expected_half_width(sd: float, num_splits: int) -> float:
     return float(stats.t.ppf((1 + LEVEL) / 2, num_splits - 1) * sd * np.sqrt(1 + 1 / num_splits))
 
 
-def _in_short(table: pd.DataFrame, parts: list[pd.DataFrame], macros: list[pd.DataFrame], too_short: str) -> Finding:
-    """`parts` are those of `by_axis`, `macros` the rows of each for the mean of classes."""
-    points = [too_short] if too_short else []
-    macro = macros[0]
-    known = macro.dropna(subset="sd")
-    if known.empty:
-        refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
-        reason = refusal.reason if refusal else _unscored(table)
-        points.append(f"These data cannot say how steady the models are: {reason}.")
-    else:
-        halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
-        points.append(
-            f"A single mean Dice here is exact to within {_range(np.array(halves), '±')} only: another random split "
-            "alone may move it that far (95 %)."
-        )
-    for part, of_axis in zip(parts, macros, strict=True):
-        gaps, held_out = of_axis["gap"].dropna(), HeldOut.of(part)
-        if len(gaps):
-            points.append(_in_short_of_held_out(gaps, held_out))
+def _in_short(
+    scores: Scores, of_all_splits: pd.DataFrame, macros: Sequence[pd.DataFrame], trained: pd.DataFrame
+) -> Finding:
+    """`macros` are the rows for the mean of classes of each part of `by_axis`, `trained` is what `training` gives."""
+    table = random_and_held_out(of_all_splits)
+    points = [not_settled(trained), never_found(scores.facts) if scores.facts else ""]
+    points.append(_steadiness(table, macros[0]))
+    for part, of_axis in zip(by_axis(table).values(), macros, strict=True):
+        if of_axis["gap"].notna().any():
+            points.append(gaps_in_short(of_axis, HeldOut.of(part)))
         elif set(KINDS) <= set(part["split_kind"]):
-            points.append(f"What is lost on {held_out.samples} is not known for all classes: {_unscored(part)}.")
-    objects = table[is_object(table["class"])].dropna(subset="dice")
-    if len(objects):
-        low = objects.loc[objects["dice"].idxmin()]
-        points.append(
-            f"The lowest Dice here is {low['dice']:.2f}: {low['class']}, {configuration_name(low)}, {low['split']}."
+            points.append(
+                f"What is lost on {HeldOut.of(part).samples} is not known for all classes: {_unscored(part)}."
+            )
+    points += [*own_chance(scores, of_all_splits), lowest(table)]
+    return Finding("In short", tuple(filter(None, points)))
+
+
+def _steadiness(table: pd.DataFrame, macro: pd.DataFrame) -> str:
+    """How far another random split alone moves the mean of classes, or why that is not known."""
+    known = macro[macro["sd"] >= ROUNDING]
+    if len(known):
+        halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
+        return (
+            "Do not read much into one number: train the same model on another random split of these data, and its "
+            f"mean Dice may well be {_range(np.array(halves))} higher or lower (95 %)."
         )
-    return Finding("In short", tuple(points))
+    refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
+    equal = [note for note in macro["note"] if "no interval" in note]
+    reason = refusal.reason if refusal else equal[0].split("; ")[0] if equal else _unscored(table)
+    return f"These data cannot say how steady the models are: {reason}."
 
 
 def _unscored(table: pd.DataFrame) -> str:
@@ -123,42 +129,20 @@ def _unscored(table: pd.DataFrame) -> str:
     return f"{sentence} ({model} {loss})"
 
 
-def _in_short_of_held_out(gaps: pd.Series[float], held_out: HeldOut) -> str:
-    loses = int((gaps > 0).sum())
-    if len(gaps) == 1:
-        sentence = f"the mean Dice is {_range(gaps.abs())} {'lower' if loses else 'higher'}"
-    else:
-        every = "all" if loses == len(gaps) else f"{loses} of"
-        sentence = f"{every} {len(gaps)} configurations lose; random less held-out is {_range(gaps)}"
-    return f"On {held_out.samples}, {sentence}."
-
-
-def _undefined(rows: pd.DataFrame) -> list[str]:
-    """A sentence, if a class has no score: no test image of the split shows it."""
-    undefined = rows[is_object(rows["class"]) & rows["dice"].isna()]
-    found = {str(name): part["split"].unique() for name, part in undefined.groupby("class", sort=False)}
-    if not found:
-        return []
-    told = "; ".join(f"{name} on {', '.join(splits)}" for name, splits in list(found.items())[:MOST_NAMED])
-    more = f"; and {len(found) - MOST_NAMED} more classes" if len(found) > MOST_NAMED else ""
-    return [f"Without a score: {told}{more}. There the mean of classes is undefined too, and left out of what follows."]
-
-
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
     configurations = len(table[CONFIGURATION].drop_duplicates())
     num_seeds = table.groupby([*CONFIGURATION, "split"])["seed"].nunique()
     fewest, most = int(num_seeds.min()), int(num_seeds.max())
     seeds = f"{fewest} to {most} seeds" if fewest < most else count_of(most, "seeds")
-    selection = {"default": "the default point of every cell", "tuned": "the best trial of every cell by validation"}
     lacking = [f"{len(scores.missing)} missing"] * bool(scores.missing)
     lacking += [f"{len(scores.failed)} failed"] * bool(scores.failed)
-    undefined = _undefined(table[table["averaging"] == averaging])
+    undefined = without_any_score(table[table["averaging"] == averaging])
     return Finding(
         "What was measured?",
         (
-            f"{count_of(configurations, 'configurations')} on {_counted(table)}, {seeds} each; "
-            f"{selection.get(scores.selection, 'scores as given')}.",
+            f"{capitalised(count_of(configurations, 'configurations'))} on {_counted(table)}, {seeds} each; "
+            f"{SELECTED.get(scores.selection, 'scores as given')}.",
             f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
             if lacking
             else f"{'No trial' if undefined else 'Nothing'} is missing.",
@@ -192,6 +176,9 @@ def _spread(macro: pd.DataFrame) -> Finding | None:
             points.append(
                 f"{configuration_name(row)}: no mean over the classes, as not all have a score; see its table."
             )
+        elif row.sd < ROUNDING:
+            points.append(f"{configuration_name(row)}: {row.mean:.3f} on each of {row.num_splits} random splits.")
+            refusals.append("No interval is given where all splits gave the same: that is no certainty.")
         elif refusal:
             points.append(f"{configuration_name(row)}: {row.mean:.3f}.")
             refusals.append(f"No spread is given: {refusal.reason}.")
@@ -203,68 +190,6 @@ def _spread(macro: pd.DataFrame) -> Finding | None:
                 "on one more random split (95 %)."
             )
     return Finding("How good is it, and how far would another split move it?", (*points, *dict.fromkeys(refusals)))
-
-
-def _held_out(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
-    if not set(KINDS) <= set(table["split_kind"]):
-        return None
-    held_out = HeldOut.of(table)
-    points = [
-        f"{configuration_name(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s"
-        + ("." if np.isnan(row.retained_share) else f"; it keeps {row.retained_share:.0%}.")
-        for row in macro.dropna(subset="gap").itertuples()
-    ]
-    tests = random_against_held_out(table)
-    overall = tests[tests["model"] == ""].iloc[0]
-    over = "over all configurations and classes"
-    if overall["num_left_out"]:
-        over += f" that have a score on every split; {count_of(int(overall['num_left_out']), 'columns')} left out"
-    difference = [] if np.isnan(overall["difference"]) else [f"{overall['difference']:+.3f}"]
-    parts = [*difference, overall["note"] or f"exact one-sided p = {overall['p']:.4f}, {over}"]
-    points.append(f"Random less held-out, over all: {'; '.join(parts)}.")
-    points.append(_worst_columns(worst_of_columns(table), held_out))
-    return Finding(f"Does it hold on {held_out.samples}?", tuple(points))
-
-
-def _worst_columns(worst: WorstOfColumns, held_out: HeldOut) -> str:
-    shares = worst.columns["held_out_share"]
-    whole, shared = int((shares == 1).sum()), int(shares.between(0, 1, inclusive="neither").sum())
-    sentence = (
-        f"{whole} of {worst.num_columns} columns (configuration x class) have their worst value on a {held_out.split}"
-    )
-    if shared:
-        ties = f"{shared} more has" if shared == 1 else f"{shared} more have"
-        sentence += f", and {ties} it on a held-out and a random split alike, which counts in part"
-    return f"{sentence}: {worst.column_share:.0%}, where chance gives {worst.chance:.0%}."
-
-
-def _weakest(table: pd.DataFrame) -> Finding | None:
-    shares = extreme_classes(table).sort_values("hardest", ascending=False, kind="stable")
-    shares = shares[(shares["num_runs"] > 0) & (shares["hardest"] > 0)]
-    if shares.empty:
-        return None
-    names = [f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True)]
-    more = f", and {len(names) - MOST_NAMED} more classes" * (len(names) > MOST_NAMED)
-    runs = count_of(int(shares["num_runs"].iloc[0]), "runs")
-    return Finding(
-        "Which class can be trusted least?",
-        (f"The hardest class, by share of the {runs} (configuration x split): {', '.join(names[:MOST_NAMED])}{more}.",),
-    )
-
-
-def _false(scores: Scores) -> Finding | None:
-    """The class that is most often predicted where it is not."""
-    if scores.facts is None:
-        return None
-    found = false_classes(scores.facts).dropna(subset="rate").sort_values("rate", ascending=False, kind="stable")
-    points = [
-        f"On {in_words(str(kind), str(axis))}s: {row['class']} by {configuration_name(row)}, in {row['rate']:.0%} of "
-        "the test images without it."
-        for (kind, axis), part in found.groupby(["split_kind", "axis"], sort=True)
-        for row in [part.iloc[0]]
-        if row["rate"] > 0
-    ]
-    return Finding("What is predicted most often that is not there?", tuple(points)) if points else None
 
 
 def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) -> Finding | None:

@@ -1,0 +1,60 @@
+"""Why a topic or a statistic has nothing to say of the scores at hand: a reason in a few words, or nothing."""
+
+from __future__ import annotations
+
+from analysis.scores import HELD_OUT, OTHER_KINDS, RANDOM, count_of
+from analysis.shown import pairs_of
+from analysis.statistics.material import Material
+
+
+def comparable(material: Material) -> str:
+    """Two configurations are needed."""
+    return "" if material.num_configurations > 1 else "one configuration"
+
+
+def several_classes(material: Material) -> str:
+    return "" if material.num_classes > 1 else "one class"
+
+
+def comparable_or_several_classes(material: Material) -> str:
+    return " and ".join([comparable(material), several_classes(material)]) if _neither(material) else ""
+
+
+def _neither(material: Material) -> bool:
+    return bool(comparable(material) and several_classes(material))
+
+
+def pairs(material: Material) -> str:
+    """A pair differs in the network or in the loss, and is compared on random splits."""
+    if reason := comparable(material) or random_splits(material):
+        return reason
+    return "" if pairs_of(material.table) else "no two configurations differ in the network or the loss alone"
+
+
+def random_splits(material: Material) -> str:
+    return "" if material.num_splits(RANDOM) else "no random splits"
+
+
+def held_out_splits(material: Material) -> str:
+    """And random ones, with which they are compared."""
+    return random_splits(material) or ("" if material.num_splits(HELD_OUT) else "no held-out splits")
+
+
+def other_splits(material: Material) -> str:
+    return "" if any(map(material.num_splits, OTHER_KINDS)) else "no folds, given or matched splits"
+
+
+def variance(material: Material) -> str:
+    """Shares of a variance need two configurations on two random splits."""
+    few = material.num_splits(RANDOM) < 2
+    return comparable(material) or (count_of(material.num_splits(RANDOM), "random splits") if few else "")
+
+
+def searched(material: Material) -> str:
+    """More trials than one in some cell."""
+    return "" if (material.facts.completed["index"] > 0).any() else "no search"
+
+
+def candidates(material: Material) -> str:
+    """Accuracy against cost needs two of them: configurations, or points of the search."""
+    return comparable(material) and searched(material) and "one configuration, no search"

@@ -1,0 +1,148 @@
+"""What the verdict says of held-out splits: how far scores drop there, and how far training's own chance moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.answer import Finding
+from analysis.axes import HeldOut
+from analysis.classes import MACRO, is_object
+from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of
+from analysis.statistics.comparison import random_against_held_out
+from analysis.statistics.ranks import worst_of_columns
+
+
+def does_it_hold(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
+    """`table` has held-out splits of one axis at most; `macro` is its spread, the rows for the mean of classes."""
+    if not set(KINDS) <= set(table["split_kind"]):
+        return None
+    held_out = HeldOut.of(table)
+    points = [
+        f"{configuration_name(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s; "
+        f"{_changed(row)}."
+        for row in macro.dropna(subset="gap").itertuples()
+    ]
+    points += [_over_all(table, held_out), *_where_the_lowest_lie(table, held_out)]
+    return Finding(f"Does it hold on {held_out.samples}?", tuple(points))
+
+
+def gaps_in_short(macro: pd.DataFrame, held_out: HeldOut) -> str:
+    """How far the mean of classes drops, over all configurations, in one sentence."""
+    rows = macro.dropna(subset="gap")
+    worse, better = rows[rows["gap"] > 0], rows[rows["gap"] <= 0]
+    if len(rows) == 1:
+        (row,) = rows.itertuples()
+        return f"On {held_out.samples}, the mean Dice {_from_to(row)}."
+    if better.empty:
+        by = _range(worse["gap"])
+        return f"On {held_out.samples}, the mean Dice drops in all {len(rows)} configurations, by {by}."
+    largest = "".join(
+        f"; the largest drop is that of {configuration_name(row)}: {_from_to(row).removeprefix('drops ')}"
+        for row in worse.nlargest(1, "gap").itertuples()
+    )
+    return f"On {held_out.samples}, the mean Dice drops in {len(worse)} of {len(rows)} configurations{largest}."
+
+
+def own_chance(scores: Scores, table: pd.DataFrame) -> list[str]:
+    """The sentence on splits that test the same images and train on as many others: what their scores differ by is the
+    training's own chance. Nothing where there are none.
+
+    :param table: the scores of all splits under one averaging.
+    """
+    macro = by_split(table).xs(MACRO, level="class").droplevel("averaging").droplevel("split_kind", axis=1)
+    found = []
+    for model, loss, splits in _alike(scores):
+        values = macro.loc[(model, loss)].reindex(splits).dropna()
+        if len(values) > 1:
+            found.append((np.ptp(values), f"{model} {loss}", values))
+    if not found:
+        return []
+    apart, name, values = max(found, key=lambda each: each[0])
+    listed = ", ".join(f"{value:.2f} on {split}" for split, value in values.items())
+    return [
+        f"Training's own chance moves the mean Dice by {apart:.2f}: that is how far splits differ that test the same "
+        f"images and train on as many others ({name}: {listed}). Read every drop and difference beside it."
+    ]
+
+
+def _alike(scores: Scores) -> Iterator[tuple[str, str, list[str]]]:
+    """Model, loss, and two or more splits that test the same images and train on as many others."""
+    if scores.facts is None or scores.simulated:
+        return
+    splits: dict[tuple[Any, ...], list[str]] = {}
+    for each in scores.facts.test_images:
+        split = str(each.factors["split"])
+        key = each.factors["model"], each.factors["loss"], frozenset(each.images), scores.num_train.get(split)
+        splits.setdefault(key, []).append(split)
+    for (model, loss, _, _), names in splits.items():
+        if len(different := list(dict.fromkeys(names))) > 1:
+            yield str(model), str(loss), different
+
+
+def _changed(row: Any) -> str:
+    """e.g. `it drops by 0.093 (95 % interval 0.011 to 0.175)`."""
+    interval = _interval(row, 3)
+    return f"it {_verb(row)} by {abs(row.gap):.3f}{f' ({interval})' * bool(interval)}"
+
+
+def _from_to(row: Any) -> str:
+    """e.g. `drops from 0.24 to 0.14 (by 0.09; 95 % interval 0.01 to 0.18)`."""
+    parts = "; ".join(filter(None, [f"by {abs(row.gap):.2f}", _interval(row, 2)]))
+    return f"{_verb(row)} from {row.mean:.2f} to {row.held_out_mean:.2f} ({parts})"
+
+
+def _verb(row: Any) -> str:
+    return "drops" if row.gap > 0 else "rises"
+
+
+def _interval(row: Any, decimals: int) -> str:
+    if np.isnan(row.gap_low):
+        return ""
+    low, high = sorted((row.gap_low, row.gap_high) if row.gap > 0 else (-row.gap_low, -row.gap_high))
+    return f"95 % interval {low:.{decimals}f} to {high:.{decimals}f}"
+
+
+def _range(values: pd.Series[float]) -> str:
+    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _over_all(table: pd.DataFrame, held_out: HeldOut) -> str:
+    tests = random_against_held_out(table)
+    overall = tests[tests["model"] == ""].iloc[0]
+    over = "Over all configurations and classes"
+    if overall["num_left_out"]:
+        left_out = count_of(int(overall["num_left_out"]), "columns")
+        over += f" that have a score on every split ({left_out} left out)"
+    if np.isnan(overall["difference"]):
+        return f"{over}: {overall['note']}."
+    moved = f"{over}, random less {held_out.split}s is {overall['difference']:+.3f}"
+    if overall["note"]:
+        return f"{moved}; {overall['note']}."
+    return (
+        f"{moved}; exact one-sided p = {overall['p']:.4f}: were these splits no harder than random ones, chance alone "
+        f"would give so large a difference in {overall['p']:.1%} of cases."
+    )
+
+
+def _where_the_lowest_lie(table: pd.DataFrame, held_out: HeldOut) -> list[str]:
+    """In how many columns (a class of a configuration) the lowest score is on a held-out split. Columns that are the
+    same on every split do not count, and one column alone is no share."""
+    objects = table[is_object(table["class"])].dropna(subset="dice")
+    if objects.empty:
+        return []
+    worst = worst_of_columns(objects)
+    columns = worst.columns[worst.columns["splits"].map(len) < len(worst.splits)]
+    shares = columns["held_out_share"]
+    if len(columns) < 2:
+        return []
+    whole, shared = int((shares == 1).sum()), int(shares.between(0, 1, inclusive="neither").sum())
+    ties = f", and in {shared} more on a {held_out.split} and a random split alike" * bool(shared)
+    return [
+        f"In {whole} of {len(columns)} columns (a class of a configuration) the lowest score is on a {held_out.split}"
+        f"{ties}: {shares.mean():.0%}{', ties counted in part' * bool(shared)}, where chance gives {worst.chance:.0%}."
+    ]
