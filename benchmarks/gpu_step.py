@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from trainers.gpu.cuda_graphs import recorded
+from trainers.losses.cross_entropy import cross_entropy
 from trainers.names import NETWORKS
 from trainers.networks import network as named
 from trainers.optimisation import mover
@@ -52,7 +53,7 @@ def main() -> None:
 def made(network: str, device: torch.device, precision: torch.dtype) -> Step:
     model = named(network).build(CLASSES, {"width": 1.0}, 0)
     model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    step = training_step(mover(model, RECIPE), "ce", device, precision)
+    step = training_step(mover(model, RECIPE), cross_entropy, device, precision)
     return recorded(step, device) if ON_GPU else step
 
 

@@ -25,6 +25,7 @@ from trainers.data.cut_outs.scenes import pools_of
 from trainers.data.cut_outs.source import CutOuts
 from trainers.data.size import Size
 from trainers.data.split import Split
+from trainers.losses.cross_entropy import cross_entropy
 from trainers.networks import blocks
 from trainers.networks import network as named
 from trainers.networks.blocks import ConvReLU, upsample_nearest
@@ -48,7 +49,7 @@ def our_step(network: str, width: float, source: CutOuts, recipe: TrainingRecipe
     device, precision = prepare_process(recipe)
     model = named(network).build(len(source.samples.labels), {"width": width}, 0)
     model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    return training_step(mover(model, recipe), "ce", device, precision)
+    return training_step(mover(model, recipe), cross_entropy, device, precision)
 
 
 def our_batches(

@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.gpu.cuda_graphs import WARM_UP, recorded
-from trainers.losses import picked
-from trainers.names import NETWORKS
+from trainers.losses import Loss, loss_named
+from trainers.losses.overlap import cross_entropy_dice
+from trainers.losses.pixels import picked
+from trainers.names import LOSSES, NETWORKS
 from trainers.networks import network as named
 from trainers.optimisation import mover
 from trainers.recipe import TrainingRecipe
@@ -56,8 +58,8 @@ def test_a_recorded_step_moves_the_weights_by_the_same_bits() -> None:
     """Batches come in new memory each time; losses are looked at when all steps are done."""
     plain = named("icnet").build(3, {"width": 0.25}, 0).train()
     graphed, stand_in = copy.deepcopy(plain), StandIn()
-    step = training_step(mover(plain, RECIPE), "ce_dice", CPU, torch.float32)
-    same = training_step(mover(graphed, RECIPE), "ce_dice", CPU, torch.float32)
+    step = training_step(mover(plain, RECIPE), cross_entropy_dice, CPU, torch.float32)
+    same = training_step(mover(graphed, RECIPE), cross_entropy_dice, CPU, torch.float32)
     same = recorded(same, CPU, stand_in.capture, run=lambda launch: launch())
     expected = [step(*batch(seed))[0] for seed in range(8)]
     losses = [same(*batch(seed))[0] for seed in range(8)]
@@ -129,6 +131,15 @@ class Watch(TorchDispatchMode):
 @pytest.mark.parametrize("model", list(NETWORKS))
 @pytest.mark.parametrize("loss", ["ce", "ce_dice"])
 def test_neither_training_nor_validation_waits(model: str, loss: str) -> None:
+    assert_no_wait(model, loss_named(loss))
+
+
+@pytest.mark.parametrize("loss", [name for name in LOSSES if name not in ("ce", "ce_dice")])
+def test_no_loss_waits(loss: str) -> None:
+    assert_no_wait("icnet", loss_named(loss, {"weights": (1.0, 2.0, 0.5)} if loss == "ce_weighted" else {}))
+
+
+def assert_no_wait(model: str, loss: Loss) -> None:
     network = named(model).build(3, {"width": 0.25}, 0)
     step = training_step(mover(network, RECIPE), loss, CPU, torch.float32)
     for compute in (step, validation(network, loss, RECIPE, CPU, torch.float32)):

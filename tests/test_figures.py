@@ -24,7 +24,7 @@ from pathlib import Path
 from trainers import names
 del names.NETWORKS["unet"]
 names.NETWORKS["fcn_8"] = "trainers.networks.icnet:ICNet"
-names.LOSSES["focal2"] = "trainers.losses:cross_entropy_dice"
+names.LOSSES["focal2"] = "trainers.losses.overlap:cross_entropy_dice"
 
 from simulated_study import write_study
 from study.terminal import cli

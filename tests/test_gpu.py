@@ -23,7 +23,8 @@ from study.prepare import Prepared, prepare
 from study.trial import run_trial
 from trainers.batches import TrainingImages, training_batches
 from trainers.gpu.cuda_graphs import WARM_UP, recorded
-from trainers.names import NETWORKS
+from trainers.losses.cross_entropy import cross_entropy
+from trainers.names import LOSSES, NETWORKS
 from trainers.networks import network as named
 from trainers.optimisation import mover
 from trainers.outcome import NotDeterministic
@@ -60,6 +61,20 @@ def test_the_same_training_twice_is_the_same_bits(study: Prepared, model: str, l
     assert first.device.type == "cuda"
     assert bits(first) == bits(again)
     assert [line.val_loss for line in first.history] == [line.val_loss for line in again.history]
+
+
+@on_gpu
+@pytest.mark.parametrize("loss", [name for name in LOSSES if name not in ("ce", "ce_dice")])
+def test_every_loss_is_deterministic_and_can_be_recorded(
+    study: Prepared, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = {"weights": [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0]} if loss == "ce_weighted" else {}
+    changed = study.definition.recipe.at(POINT)
+    job = Job("icnet", loss, changed, purpose=(0, "a trial"), loss_args=arguments)
+    first, again = (bits(train(job, study.source, study.splits["random_0"])) for _ in range(2))
+    assert first == again
+    launch_one_by_one(monkeypatch)
+    assert bits(train(job, study.source, study.splits["random_0"])) == first
 
 
 @on_gpu
@@ -219,7 +234,7 @@ def test_no_step_waits_for_the_gpu(study: Prepared, model: str, refusing_to_wait
     recipe = study.definition.training
     device, precision = prepare_process(recipe)
     network = named(model).build(7, {"width": 0.25}, 0).to(device, memory_format=torch.channels_last)
-    step = recorded(training_step(mover(network, recipe), "ce", device, precision), device)
+    step = recorded(training_step(mover(network, recipe), cross_entropy, device, precision), device)
     images = TrainingImages(study.splits["random_0"], recipe.batch_size, recipe.size, 1.0, ("a trial",))
     batches = training_batches(study.source, images, range(1, 100), device)
     for batch in islice(batches, 2 * WARM_UP):  # recorded, and memory is page-locked

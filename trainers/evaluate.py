@@ -14,6 +14,7 @@ from trainers.data.size import Size
 from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion
+from trainers.losses import loss_named
 from trainers.outcome import Evaluation, Latency
 from trainers.step import to_input, validated, validation
 from trainers.train import Job, Trained
@@ -26,7 +27,8 @@ def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequ
     """Predict these samples of the split's val or test (argmax over the classes) and count, where the recipe says."""
     recipe, num_classes = job.recipe.training, len(source.samples.labels)
     trained.model.eval()
-    validate = validation(trained.model, job.loss, recipe, trained.device, trained.precision)
+    loss = loss_named(job.loss, job.loss_args)
+    validate = validation(trained.model, loss, recipe, trained.device, trained.precision)
     predicted, counts = [], []
     batches = EvaluationImages(source, split, tuple(ids), recipe.batch_size)
     for _, true_of_batch, of_batch in validated(validate, batches, trained.device):

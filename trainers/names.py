@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
 from importlib import import_module
 from typing import Any
@@ -20,8 +20,18 @@ NETWORKS = {
     "bisenet": "trainers.networks.bisenet:BiSeNet",
     "swiftnet": "trainers.networks.swiftnet:SwiftNet",
 }
-LOSSES = {"ce": "trainers.losses:cross_entropy", "ce_dice": "trainers.losses:cross_entropy_dice"}
+LOSSES = {
+    "ce": "trainers.losses.cross_entropy:cross_entropy",
+    "ce_dice": "trainers.losses.overlap:cross_entropy_dice",
+    "ce_weighted": "trainers.losses.cross_entropy:weighted_cross_entropy",
+    "ce_smoothed": "trainers.losses.cross_entropy:smoothed_cross_entropy",
+    "focal": "trainers.losses.cross_entropy:focal",
+    "tversky": "trainers.losses.overlap:tversky",
+    "lovasz": "trainers.losses.lovasz:lovasz_softmax",
+}
 """Built-in name -> where it is."""
+NEEDED = {"ce_weighted": "weights"}
+"""Built-in name -> the argument without which it is none."""
 LONGEST_NAME = 80
 """Characters: two names, a split and numbers have to fit into the name of a file."""
 _DOTTED_PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
@@ -65,3 +75,10 @@ def find(name: str, built_in: Mapping[str, str]) -> Any:
         return reduce(getattr, attributes.split("."), found)
     except AttributeError as error:
         raise NotFound(f"{name}: {error}") from error
+
+
+def refuse_untaken(name: str, taken: Collection[str], given: Collection[str]) -> None:
+    """Raises NotFound, which names what is taken, for arguments that are given and not taken."""
+    if untaken := sorted(set(given) - set(taken)):
+        takes = f"it takes {', '.join(sorted(taken))}" if taken else "it takes none of yours"
+        raise NotFound(f"{name} takes no {' and no '.join(untaken)}: {takes}")

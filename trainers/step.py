@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainers.batches import Batch
-from trainers.losses import loss_named, output_weights, total_loss
+from trainers.losses import Loss
+from trainers.losses.outputs import output_weights, total_loss
 from trainers.optimisation import Mover
 from trainers.recipe import TrainingRecipe
 
@@ -30,18 +31,18 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 
 def training_step(
     mover: Mover,
-    loss: str,
+    loss: Loss,
     device: torch.device,
     precision: torch.dtype,
 ) -> Step:
     """What moves a network's weights by one batch, and gives the loss."""
     model, recipe = mover.network, mover.recipe
-    function, weights = loss_named(loss), output_weights(model, recipe.output_weights)
+    weights = output_weights(model, recipe.output_weights)
 
     def step(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             outputs = model(to_input(images_BHWC))
-        batch_loss = total_loss(function, outputs, labels_BHW.long(), weights)
+        batch_loss = total_loss(loss, outputs, labels_BHW.long(), weights)
         mover.optimizer.zero_grad(set_to_none=True)
         batch_loss.backward()  # type: ignore[no-untyped-call]
         mover.move()
@@ -51,16 +52,16 @@ def training_step(
 
 
 def validation(
-    model: nn.Module, loss: str, recipe: TrainingRecipe, device: torch.device, precision: torch.dtype
+    model: nn.Module, loss: Loss, recipe: TrainingRecipe, device: torch.device, precision: torch.dtype
 ) -> Step:
     """What gives the loss of the main output on a batch, times its images, and the predicted labels_BHW."""
-    function, weights = loss_named(loss), output_weights(model, recipe.output_weights)
+    weights = output_weights(model, recipe.output_weights)
 
     @torch.no_grad()
     def validate(images_BHWC: Tensor, labels_BHW: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             outputs = model(to_input(images_BHWC))
-        batch_loss = total_loss(function, outputs[:1], labels_BHW.long(), weights)
+        batch_loss = total_loss(loss, outputs[:1], labels_BHW.long(), weights)
         return batch_loss * len(images_BHWC), outputs[0].argmax(1).to(torch.uint8)
 
     return validate

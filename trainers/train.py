@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,7 @@ from trainers.data.source import Source
 from trainers.data.split import Split
 from trainers.dice import confusion, dice_of_shown, macro
 from trainers.gpu.cuda_graphs import recorded
+from trainers.losses import loss_named
 from trainers.networks import network
 from trainers.networks.start import draws_seeded_by
 from trainers.optimisation import mover
@@ -48,6 +49,9 @@ class Job:
     """The words that seed every draw, e.g. (study seed, trial id)."""
     epochs: int | None = None
     """End after so many, of the recipe's: as if what comes after had not been reached yet."""
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    """Of this network alone, over those of the recipe's section model."""
+    loss_args: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,14 @@ def train(
     """
     began, recipe = time.perf_counter(), job.recipe.training
     device, precision = prepare_process(recipe)
+    loss = loss_named(job.loss, job.loss_args)
     num_classes, weights_seed = len(source.samples.labels), seed_of(*job.purpose, "weights")
-    model = network(job.model).build(num_classes, dict(job.recipe.model), weights_seed)
+    model = network(job.model, job.model_args).build(num_classes, dict(job.recipe.model), weights_seed)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     moves = mover(model, recipe)
     scored = moves.average
-    step = training_step(moves, job.loss, device, precision)
-    validate = validation(scored, job.loss, recipe, device, precision)
+    step = training_step(moves, loss, device, precision)
+    validate = validation(scored, loss, recipe, device, precision)
     if device.type == "cuda":
         step, validate = recorded(step, device), recorded(validate, device)
     val_batches = EvaluationImages(source, split, split.val, recipe.batch_size).kept_on(device, recipe.size)

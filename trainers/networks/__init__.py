@@ -5,10 +5,12 @@ Shapes: B batch, K classes, H and W pixels.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -18,8 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trainers.costs import IMAGE_SIZE, TrainingCost
 from trainers.data.size import Size
-from trainers.losses import output_weights, weighted
-from trainers.names import NETWORKS, NotFound, find
+from trainers.losses.outputs import output_weights, weighted
+from trainers.names import NETWORKS, NotFound, find, refuse_untaken
 from trainers.networks.adapter import Adapted
 from trainers.networks.start import draws_seeded_by, keras_start, undrawn, unwritten_memory_is_nan
 from trainers.recipe import Value
@@ -39,16 +41,21 @@ class Network:
     """The arguments that it takes beside the number of classes; None: any."""
     needs: frozenset[str] = frozenset()
     """Of these, the ones without which it cannot be made."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """Its own, over those of a recipe."""
 
     @property
     def is_built_in(self) -> bool:
         return self.name in NETWORKS
 
-    def arguments(self, given: Mapping[str, Value]) -> dict[str, Value]:
-        """Those of a recipe's `model` that this network takes."""
+    def arguments(self, given: Mapping[str, Value]) -> dict[str, Any]:
+        """Those of a recipe's `model` that this network takes, and over them its own."""
+        return {key: value for key, value in given.items() if self._takes(key, value)} | copy.deepcopy(dict(self.args))
+
+    def _takes(self, key: str, value: Value) -> bool:
         if self.takes is None:  # it may pass all on to one that knows no width: 1 is as good as none
-            return {key: value for key, value in given.items() if (key, value) != ("width", 1.0)}
-        return {key: value for key, value in given.items() if key in self.takes}
+            return (key, value) != ("width", 1.0)
+        return key in self.takes
 
     def build(self, num_classes: int, given: Mapping[str, Value], seed: int) -> nn.Module:
         """The network on the CPU, every weight drawn by the seed alone: images_BCHW -> a tuple of logits_BKHW, the main
@@ -138,8 +145,9 @@ class Cost:
     """1e9 floating point operations to predict one image: convolutions and products, two for each multiply-add."""
 
 
-def network(name: str) -> Network:
-    """The network of that name. Raises NotFound if it is neither built in nor a dotted path to a function or class."""
+def network(name: str, args: Mapping[str, Any] = MappingProxyType({})) -> Network:
+    """The network of that name, with these arguments, whatever a recipe says. Raises NotFound if it is neither built in
+    nor a dotted path to a function or class, or does not take the arguments."""
     make = find(name, NETWORKS)
     if not callable(make):
         raise NotFound(f"{name} is a {type(make).__name__}: it makes no network")
@@ -152,8 +160,11 @@ def network(name: str) -> Network:
     for_classes = named & set(_WORDS_FOR_CLASSES) or {each.name for each in parameters[:1]}
     needs = {each.name for each in with_names if each.default is each.empty} - for_classes
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
-        return Network(name, make, None, frozenset(needs))
-    return Network(name, make, frozenset(named - set(_WORDS_FOR_CLASSES) - for_classes), frozenset(needs))
+        takes = None
+    else:
+        takes = frozenset(named - set(_WORDS_FOR_CLASSES) - for_classes)
+    refuse_untaken(name, set(args) - for_classes if takes is None else takes, args)
+    return Network(name, make, takes, frozenset(needs), args)
 
 
 def _bytes_kept(model: nn.Module, size: Size) -> float:
