@@ -138,6 +138,7 @@ def test_figures_tell_axes_apart() -> None:
     np.testing.assert_allclose(np.diff(rows), [1, 1, 1, 1.25, 1, 1, 1.25, 1])
 
 
+@pytest.mark.slow
 def test_the_page_has_a_figure_for_each_axis(tmp_path: Path) -> None:
     page = report(two_axes(), tmp_path / "page.html")
     html = page.read_text()

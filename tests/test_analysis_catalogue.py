@@ -52,6 +52,7 @@ def assert_says_nothing_of_cameras(answer: str) -> None:
     assert re.findall(r"\b(?:angles?|rotations?|cameras?)\b", re.sub(r"</?\w[^>]*>", " ", answer), flags=re.I) == []
 
 
+@pytest.mark.slow
 def test_text_json_and_report_have_the_same_numbers_and_the_words_of_the_axis(tmp_path: Path) -> None:
     scores = of_another_axis(tmp_path, "patient of {0} <b>")
     answer = stability(scores)

@@ -444,6 +444,7 @@ def overlapping(figure: Figure, labels: Sequence[Text]) -> list[tuple[str, str]]
     return [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.overlaps(other)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [2, 11, 12, 13, 40])
 def test_names_of_many_classes_do_not_overlap(num_classes: int) -> None:
     table = of_so_many(num_classes)

@@ -40,6 +40,7 @@ def scores_of(folder: Path, splits: list[str]) -> Path:
     return folder / "scores.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "splits", [ONLY_FOLDS, ONLY_GIVEN, MATCHED, ALL, [*ONLY_FOLDS, *ONLY_GIVEN], [*ONLY_FOLDS, "random_0"]]
 )
@@ -71,6 +72,7 @@ def test_other_splits_change_nothing_that_is_said_of_random_and_held_out_ones(tm
             assert beside[question] == alone[question]
 
 
+@pytest.mark.slow
 def test_the_words(tmp_path: Path) -> None:
     scores = load(scores_of(tmp_path, ALL))
     assert list(other_splits_in_words(scores.table))[:3] == [

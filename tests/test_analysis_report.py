@@ -137,6 +137,7 @@ def test_the_json_beside_it_has_every_table(page: Path, small: Scores) -> None:
     assert plain["sections"]["spread"]["spread"][0]["model"] == "icnet"
 
 
+@pytest.mark.slow
 def test_names_from_data_stay_text(tmp_path: Path) -> None:
     paper = load("paper")
     evil = "<script>alert(1)</script>"

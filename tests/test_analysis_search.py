@@ -315,6 +315,7 @@ def test_additive_effects_leave_no_residual() -> None:
     np.testing.assert_allclose(table["share_point"], point / (point + split))
 
 
+@pytest.mark.slow
 def test_configurations_are_kept_apart() -> None:
     runs = pd.concat([planted(0.1), planted(0.2).assign(loss="ce_dice", trial=lambda row: row["trial"] + "-dice")])
     for function in (lambda r: tuning_gain(r, 0.25), lambda r: transfer(r, 4), lambda r: tuning_shares(r, 4)):
@@ -377,6 +378,7 @@ def test_without_scikit_learn_there_is_ped_anova_only(monkeypatch: pytest.Monkey
     assert list(importance(search(2, lambda width, strength: width), SPACE)["evaluator"]) == [PED_ANOVA]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_trials", "objective", "evaluator", "note"),
     [

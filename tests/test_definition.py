@@ -360,6 +360,7 @@ SMALL_AND_COSTLY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", SMALL_AND_COSTLY.values(), ids=SMALL_AND_COSTLY)
 def test_what_is_small_and_costly_is_refused_in_few_words(content: str, tmp_path: Path) -> None:
     (tmp_path / "costly.toml").write_text(content)

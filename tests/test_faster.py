@@ -134,6 +134,7 @@ def test_eigenvectors_have_one_direction(seed: int, rank: int) -> None:
     assert (vectors.max(0) >= -vectors.min(0)).all()
 
 
+@pytest.mark.slow
 def test_normal_numbers_are_normal() -> None:
     numbers = normal().astype(float)
     assert len(numbers) == STEPS

@@ -71,6 +71,7 @@ def test_what_is_not_known_is_taken_for_the_costliest() -> None:
         assert unknown.memory_gb >= known.memory_gb
 
 
+@pytest.mark.slow
 def test_the_costs_that_are_kept_are_those_that_the_networks_have() -> None:
     """If this fails: python -m trainers.costs > trainers/costs.json."""
     assert built_in_costs() == measured_anew()
@@ -87,6 +88,7 @@ def test_figures_follow_from_costs_alone() -> None:
         assert gib < figures_of(name).memory_gb < 1.5 * gib
 
 
+@pytest.mark.slow
 def test_somebodys_network_gets_room_by_its_measured_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the rule for built-in ones, unless its definition says more; until it is measured, a plan says so."""
     (tmp_path / "copied.py").write_text(

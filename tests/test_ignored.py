@@ -68,12 +68,14 @@ def test_a_training_is_whole_and_the_same_twice(name: str, precision: str) -> No
     assert numbers(first) == numbers(again)
 
 
+@pytest.mark.slow
 def test_a_simulated_trial_too() -> None:
     study = fields.study(simulate=True)
     for name in NAMES:
         assert_counted_right(study, tables_of(study, name))
 
 
+@pytest.mark.slow
 def test_a_simulated_study_is_analysed(tmp_path: Path) -> None:
     """Every class is an object, and the first one is no background."""
     study = fields.study(simulate=True)

@@ -130,6 +130,7 @@ def test_of_many_alike_the_likest_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert [pair for pair in near if pair[0] == "0"] == [("0", "2"), ("0", "3")]
 
 
+@pytest.mark.slow
 def test_different_objects_of_the_shipped_set_are_not_alike() -> None:
     catalogue = read_catalogue("standin")
     objects = [(image.class_name, read_object(image.path)) for image in catalogue.images[::5]]

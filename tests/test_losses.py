@@ -197,6 +197,7 @@ def with_gradient(name: str, logits: Tensor, target: Tensor) -> tuple[Tensor, Te
     return loss.detach(), torch.autograd.grad(loss, logits)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
 @given(drawn_with=MASKS)

@@ -41,6 +41,7 @@ def test_the_cascade_has_under_a_million_parameters() -> None:
     assert 500_000 < num_parameters(made("icnet_cascade", width=1.0)) < 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_more_width_is_more_parameters(name: str) -> None:
     with torch.device("meta"):

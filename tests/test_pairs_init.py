@@ -247,6 +247,7 @@ def alike(root: Path, offsets: Sequence[int], columns: str = "") -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_identical_images_at_the_working_size_are_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, target = alike(tmp_path / "set", (1, 0)), tmp_path / "a.toml"
     asked = ["init", str(root), "--to", str(target)]
@@ -260,6 +261,7 @@ def test_identical_images_at_the_working_size_are_problems(tmp_path: Path, capsy
     assert "an identical image" in target.read_text().replace("\n# ", " ")
 
 
+@pytest.mark.slow
 def test_a_column_that_keeps_identical_images_together_becomes_the_unit(tmp_path: Path) -> None:
     root = alike(tmp_path / "set", (1, 0), "file_name,number,half")
     look = init(str(root), str(tmp_path / "a.toml"))
@@ -268,6 +270,7 @@ def test_a_column_that_keeps_identical_images_together_becomes_the_unit(tmp_path
     assert prepare(load(str(tmp_path / "a.toml"))).notes == ()
 
 
+@pytest.mark.slow
 def test_near_identical_images_are_a_warning_with_its_remedy(tmp_path: Path) -> None:
     root = alike(tmp_path / "set", (0, 256), "file_name,number,half")
     look = init(str(root), str(tmp_path / "a.toml"), settings=["training.image_size=512"])
@@ -409,6 +412,7 @@ def test_no_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "no such folder: give the folder that holds the data set" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_cut_outs_are_recognised(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(StudyError, match=r"which are always stretched: leave training.resize out"):
         init("standin", str(tmp_path / "standin.toml"), settings=["training.resize=pad"])
@@ -469,6 +473,7 @@ def test_of_very_few_images_one_problem_says_so(tmp_path: Path) -> None:
         init(str(tmp_path / "set"), str(tmp_path / "a.toml"))
 
 
+@pytest.mark.slow
 def test_images_of_several_shapes_keep_their_aspect(tmp_path: Path) -> None:
     root = masks(tmp_path / "set", 0, 1, size=(600, 800))
     save(root / "images/z_99.png", np.zeros((800, 600, 3), np.uint8))
@@ -495,6 +500,7 @@ def test_why_images_keep_their_aspect_is_true() -> None:
         assert propose_size([Size(*size) for size in sizes]).resize_why == why
 
 
+@pytest.mark.slow
 def test_where_a_class_would_vanish_a_larger_size_can_be_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ def colours_of(sheet: Path) -> dict[tuple[int, ...], int]:
     return {tuple(pixel): int(count) for pixel, count in zip(pixels.tolist(), counts, strict=True)}
 
 
+@pytest.mark.slow
 def test_labels_are_drawn_in_the_colours_of_the_legend(tmp_path: Path) -> None:
     data, sheet = write_data(tmp_path / "set"), tmp_path / "look.png"
     for mask in (data / "masks").iterdir():
@@ -41,6 +42,7 @@ def test_labels_are_drawn_in_the_colours_of_the_legend(tmp_path: Path) -> None:
     assert sheet.stat().st_size <= MAX_BYTES
 
 
+@pytest.mark.slow
 def test_a_pair_that_cannot_be_used_is_crossed_out(tmp_path: Path) -> None:
     definition, sheet = load(write_definition(tmp_path)), tmp_path / "look.png"
     (tmp_path / "data/images/scene_03.png").write_bytes(b"")
@@ -49,6 +51,7 @@ def test_a_pair_that_cannot_be_used_is_crossed_out(tmp_path: Path) -> None:
     assert colours_of(sheet)[FAULT] > 400
 
 
+@pytest.mark.slow
 def test_of_many_images_some_are_chosen_and_a_rare_class_is_among_them(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (200, 16, 16, 3), dtype=np.uint8)
     for number, pixels in enumerate(image):

@@ -63,6 +63,7 @@ def run_in_any_order(definition: Definition, draw, committed=None, stop_after: i
 SMALL = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=8", "search.startup=4"])
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 31))
 def test_any_order_and_any_interruption_give_the_same_points(seed: int, stop: int) -> None:
