@@ -127,7 +127,7 @@ class Facts:
 
     def provenance(self) -> pd.DataFrame:
         """How many trials have each recipe, data set, code and machine: columns what, value, trials."""
-        names = ["recipe_digest", "data_fingerprint", "git_commit", "device", "precision", "host"]
+        names = ["recipe_digest", "data_fingerprint", "git_commit", "device", "precision", "deterministic", "host"]
         counts = [(n, value, int(k)) for n in names for value, k in self.trials[n].value_counts(dropna=False).items()]
         return pd.DataFrame(counts, columns=["what", "value", "trials"])
 

@@ -66,3 +66,10 @@ def test_a_table_of_them_does_not_slip_through_the_gate(
     (tmp_path / "t.csv").write_text(text)
     assert main(["check", str(tmp_path / "t.csv"), "--max-sd", "0.9"]) == 2
     assert "holds simulated scores" in capsys.readouterr().err
+
+
+def test_what_cannot_be_repeated_bit_for_bit_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["simulate=true", "grid.losses=ce", "search.trials=1", "training.deterministic=false"]
+    out = write_study(tmp_path / "out", definition_file.load(str(write_definition(tmp_path)), settings))
+    main(["stability", str(out)])
+    assert "operations that are not deterministic" in " ".join(capsys.readouterr().out.split())

@@ -150,6 +150,8 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
             f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the "
             "classes; the tables have every class and averaging.",
             *[rule] * bool(rule),
+            *["Trained with operations that are not deterministic: the same trials, trained again, have other scores."]
+            * (scores.facts is not None and not scores.facts.definition.training.deterministic),
         ),
     )
 
