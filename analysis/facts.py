@@ -20,7 +20,7 @@ from study.definition import Definition
 from study.results import Results
 from study.selection import cost_column
 from trainers.data.size import Size
-from trainers.dice import ALL, AVERAGINGS, BACKGROUND, DiceScores, dice_of_shown, image_scores
+from trainers.dice import ALL, AVERAGINGS, BACKGROUND, BACKGROUNDS, DiceScores, dice_of_shown, image_scores
 
 DICE_COLUMNS = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]
@@ -71,11 +71,18 @@ class Facts:
         """The rows of `trials` that were selected."""
         return self.trials[self.trials["trial"].isin(self.chosen)]
 
+    def class_name(self, stored: str) -> str:
+        """A class of the tables in the user's words: of photographs with label maps, the background by its whole name."""
+        pairs = self.definition.data.pairs
+        named = pairs is not None and BACKGROUND not in (pairs.background, *(pairs.classes or ()))
+        return BACKGROUNDS[1] if stored == BACKGROUND and named else stored
+
     def test_scores(self, trial_ids: Collection[str]) -> pd.DataFrame:
         """Test Dice of these trials, tidy: columns of `FACTORS`, averaging, class, dice; in the order of the ids."""
         names = ["trial", "partition", "class", *DICE_COLUMNS.values()]
         stored = self.results.read("dice", trial_ids, names).filter(pc.field("partition") == "test")
         wide = stored.select(["trial", "class", *DICE_COLUMNS.values()]).to_pandas()
+        wide["class"] = wide["class"].map(self.class_name)
         if self.epsilon is not None:
             wide = self._recomputed(wide, self.epsilon)
         long = wide.rename(columns={name: averaging for averaging, name in DICE_COLUMNS.items()})
@@ -91,8 +98,8 @@ class Facts:
         return self.test_scores(list(points["trial"])).merge(points, on="trial")
 
     def counts(self, trial_ids: Collection[str]) -> dict[str, tuple[list[str], list[str], Counts]]:
-        """Trial -> its test images, its classes ("bg" first where there is one), and pixel counts [image, truth,
-        predicted].
+        """Trial -> its test images, its classes (the background first where there is one), and pixel counts [image,
+        truth, predicted].
 
         Raises AnalysisError for a trial that has none.
         """
@@ -107,7 +114,8 @@ class Facts:
             )
         scored = self.results.read("dice", trial_ids, ["trial", "class"]).to_pandas()
         classes = {str(t): [c for c in dict.fromkeys(part) if c != ALL] for t, part in scored.groupby("trial")["class"]}
-        return {trial: _confusion(of_trial[trial], classes[trial]) for trial in trial_ids}
+        found = {trial: _confusion(of_trial[trial], classes[trial]) for trial in trial_ids}
+        return {trial: (images, [*map(self.class_name, names)], k) for trial, (images, names, k) in found.items()}
 
     @cached_property
     def test_images(self) -> list[TrialImages]:
@@ -159,7 +167,7 @@ def _of_trial(
     factors: dict[str, object], images: list[str], classes: list[str], counts_NKK: Counts, epsilon: float
 ) -> TrialImages:
     found = image_scores(counts_NKK, epsilon)
-    first = int(classes[0] == BACKGROUND)
+    first = int(classes[0] in BACKGROUNDS)
     shown, false = found.shown[:, first:], found.false[:, first:]
     dice = np.where(shown, found.dice[:, first:], np.nan)
     predicted_K = counts_NKK.sum((0, 1))

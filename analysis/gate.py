@@ -26,6 +26,7 @@ from analysis.statistics.spread import equal_refusal, without_score
 from analysis.statistics.training import not_settled, settling
 from analysis.tidy import known_class
 from study.definition import SIMULATED
+from trainers.dice import BACKGROUNDS
 
 Question = tuple[str, float, str, pd.DataFrame]
 """A limit, its value, the axis whose held-out splits it is about (else empty), and the columns of `by_split`."""
@@ -185,7 +186,7 @@ def _rows_to_check(scores: Scores, wide: pd.DataFrame, asked: Mapping[str, str |
     levels = {name: wide.index.get_level_values(name) for name in asked}
     wanted = dict(asked)
     if (class_ := asked["class"]) is not None and class_ not in levels["class"]:
-        wanted["class"] = MACRO if class_ == MEAN else known_class(class_)
+        wanted["class"] = MACRO if class_ == MEAN else _background_of(levels["class"], known_class(class_))
     for name, value in wanted.items():
         if value is not None and value not in levels[name]:
             there = ", ".join(dict.fromkeys(map(str, levels[name])))
@@ -199,6 +200,11 @@ def _rows_to_check(scores: Scores, wide: pd.DataFrame, asked: Mapping[str, str |
             f"{scores.source} has no scores to check of classes under pw or ew; name another --averaging"
         )
     return np.asarray(usual, bool)
+
+
+def _background_of(there: pd.Index[Any], class_: str) -> str:
+    """A background by the name that it has there; any other class as it is."""
+    return next((name for name in BACKGROUNDS if name in there), class_) if class_ in BACKGROUNDS else class_
 
 
 def _absent(scores: Scores, diverged: Mapping[Configuration, list[str]]) -> dict[Configuration, str]:

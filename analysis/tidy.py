@@ -16,7 +16,7 @@ from analysis.classes import MACRO
 from analysis.errors import AnalysisError
 from analysis.scores import HELD_OUT, KINDS, OTHER_KINDS, RANDOM, tidy
 from study.results.bounded import read_bounded
-from trainers.dice import ALL, AVERAGINGS, BACKGROUND
+from trainers.dice import ALL, AVERAGINGS, BACKGROUNDS
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
 """What a tidy file must have. `split_kind`, `axis`, `seed` (0 without it) and SIMULATED may be there; what else is, is
@@ -24,8 +24,8 @@ passed over."""
 SIMULATED = "simulated"
 OPTIONAL = ("split_kind", "axis", "seed", SIMULATED)
 """The column that tells drawn scores (1) from those of trained networks (0): tables of a simulated study carry it."""
-NO_OBJECTS = {BACKGROUND: BACKGROUND, "background": BACKGROUND, ALL: ALL}
-"""What a class that is no object may be called, in any case -> the name under which it is kept."""
+NO_OBJECTS = (BACKGROUNDS, (ALL,))
+"""What a class that is no object may be called, in any case: of each kind, one name in a table."""
 EARLIER_KINDS = {"rotation": HELD_OUT}
 """What a kind of split was called in files of earlier versions -> what it is called."""
 _KNOWN_SPLIT = r"(random|rot)_(0|[1-9][0-9]{0,8})"
@@ -86,17 +86,20 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def known_class(name: str) -> str:
-    """The name under which a class is kept: `bg` for background, `all` for the row over all pixels, else its own."""
-    return NO_OBJECTS.get(name.casefold(), name)
+    """The name under which a class is kept: its own; where it is none, in small letters."""
+    is_none = any(name.casefold() in names for names in NO_OBJECTS)
+    return name.casefold() if is_none else name
 
 
 def _problems_with_names(classes: pd.Series[Any]) -> list[str]:
     """One line for every class whose name means something else here."""
     names = list(classes.unique())
     problems = [f"  class {MACRO!r} is what the mean over the classes is called: rename it"] * (MACRO in names)
-    for kept in dict.fromkeys(NO_OBJECTS.values()):
-        if len(same := [name for name in names if known_class(name) == kept]) > 1:
-            problems.append(f"  class {' and class '.join(map(repr, same))} both mean {kept!r}: keep one of them")
+    for meanings in NO_OBJECTS:
+        if len(same := [name for name in names if known_class(name) in meanings]) > 1:
+            problems.append(
+                f"  class {' and class '.join(map(repr, same))} both mean {meanings[0]!r}: keep one of them"
+            )
     return problems
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import small_study
 from simulated_study import write_study
+from test_analysis_load import CELLS, DEFINITION, commit
 
-from analysis.classes import MACRO
+from analysis.classes import MACRO, is_object
 from analysis.cli import main
 from analysis.commands import stability
 from analysis.errors import AnalysisError
@@ -20,6 +23,8 @@ from analysis.gate import check
 from analysis.load import load
 from analysis.scores import by_split
 from study.definition import file as definition_file
+from study.results import Results
+from trainers.data.pairs.description import Pairs
 
 SPLITS = [*(f"random_{i}" for i in range(4)), "rot_0"]
 
@@ -51,7 +56,9 @@ def test_macro_on_the_command_line_is_the_mean_where_no_class_is_called_so(tmp_p
     assert list(check(scores, min_dice=0.01, class_=MACRO).checks["class"]) == [MACRO]
 
 
-@pytest.mark.parametrize(("name", "kept"), [("background", "bg"), ("Background", "bg"), ("BG", "bg"), ("All", "all")])
+@pytest.mark.parametrize(
+    ("name", "kept"), [("background", "background"), ("Background", "background"), ("BG", "bg"), ("All", "all")]
+)
 def test_background_and_all_are_no_objects_whatever_they_are_called(tmp_path: Path, name: str, kept: str) -> None:
     scores = load(tidy(tmp_path / "t.csv", [name, "mug"]))
     assert set(scores.table["class"]) == {kept, "mug"}
@@ -113,3 +120,30 @@ def test_classes_called_like_columns(
     assert main(["stability", str(out)]) == 0
     assert "x_low seen" in capsys.readouterr().out, "an interval's end is hidden, a class is not"
     assert main(["report", str(out), "--out", str(tmp_path / "page.html")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("classes", "name"),
+    [({"background": 0, "cl": 1}, "background"), (["bg", "bx"], "bg"), (None, "background")],
+)
+def test_the_background_of_label_maps_has_the_users_word(tmp_path: Path, classes: Any, name: str) -> None:
+    """In OUT it is `bg`, as it is in the sets of cut-outs."""
+    Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
+    commit(tmp_path, f"{CELLS[0]}-t00")
+    facts = load(tmp_path).study_facts("a test")
+    assert "bg" in set(facts.test_scores(facts.chosen)["class"])
+    pairs = Pairs(classes=classes)
+    definition = DEFINITION.model_copy(update={"data": DEFINITION.data.model_copy(update={"pairs": pairs})})
+    named = replace(facts, definition=definition)
+    assert [*dict.fromkeys(named.test_scores(named.chosen)["class"])] == [name, "bx", "cl", "all"]
+    assert named.counts(named.chosen)[f"{CELLS[0]}-t00"][1] == [name, "bx", "cl"]
+    assert {*named.test_images[0].classes} == {"bx", "cl"}, "it is no object"
+    assert not is_object(pd.Series([name])).any()
+
+
+def test_the_gate_takes_either_word_for_the_background(tmp_path: Path) -> None:
+    row = {"model": "m", "loss": "l", "split": "random_0", "averaging": "ew", "dice": 0.5}
+    pd.DataFrame([row | {"class": each} for each in ("Background", "mug")]).to_csv(tmp_path / "s.csv", index=False)
+    scores = load(tmp_path / "s.csv")
+    for word in ("bg", "background", "BG"):
+        assert set(check(scores, min_dice=0.1, class_=word).checks["class"]) == {"background"}

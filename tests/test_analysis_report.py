@@ -20,10 +20,12 @@ import pytest
 from simulated_study import write_study
 from small_study import write_definition
 
+from analysis.answer import with_code
 from analysis.errors import AnalysisError
 from analysis.load import load
 from analysis.report.write import report
 from analysis.scores import Scores
+from analysis.verdict import verdict
 from study.definition import file as definition_file
 
 OF_SCORES = ["scores", "spread", "held_out", "profiles", "pairs", "ranks", "variance", "worst"]
@@ -157,6 +159,19 @@ def test_a_report_of_scores_alone_leaves_out_what_it_cannot_fill(tmp_path: Path)
     table = paper.table[(paper.table["averaging"] == "ew") & (paper.table["model"] == "icnet")]
     page = Page(report(dataclasses.replace(paper, table=table), tmp_path / "paper.html").read_text())
     assert [attributes["id"] for attributes in page.all("section")] == ["verdict", *OF_SCORES]
+
+
+def test_on_a_page_code_is_marked_up_and_sentences_begin_with_a_capital(tmp_path: Path) -> None:
+    paper = load("paper")
+    table = paper.table[(paper.table["averaging"] == "ew") & (paper.table["model"] == "icnet")]
+    html = report(dataclasses.replace(paper, table=table), tmp_path / "paper.html").read_text()
+    assert "`" not in Page(html).text
+    assert "<code>analysis compare</code>" in html
+    measured = next(each for each in verdict(paper) if each.question == "What was measured?").points[0]
+    assert measured.startswith("4 configurations")
+    one = dataclasses.replace(paper, table=table[table["loss"] == "ce"])
+    assert any(point.startswith("One configuration on") for each in verdict(one) for point in each.points)
+    assert with_code("<i> `a<b>`") == "&lt;i&gt; <code>a&lt;b&gt;</code>"
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

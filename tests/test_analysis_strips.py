@@ -15,12 +15,13 @@ from simulated_study import write_study
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.load import load
-from analysis.report.strips import GAP, examples, strips
+from analysis.report.strips import GAP, _picture, examples, strips
 from analysis.statistics.false_classes import image_scores
 from study.definition import file as definition_file
 from study.errors import StudyError
 from trainers.data.class_names import IGNORED
 from trainers.data.palette import colours, label_colours
+from trainers.data.pixels import Pixels
 from trainers.data.table import Samples
 
 SETTINGS = ["simulate=true", "grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=1"]
@@ -113,3 +114,25 @@ def test_examples_are_in_the_order_of_the_classes() -> None:
     scores = [("pen", "a", 0.1), ("pen", "b", 0.2), ("mug", "b", 0.3)]
     table = pd.DataFrame([row | {"class": name, "image": image, "dice": dice} for name, image, dice in scores])
     assert examples(table, ["mug", "pen", "cup"])["class"].tolist() == ["mug"] * 3 + ["pen"] * 3
+
+
+class Padded:
+    """One image of which the right half is padding."""
+
+    samples = Samples(("mug",), ())
+
+    def for_evaluation(self, split: object, ids: tuple[str, ...]) -> list[tuple[Pixels, Pixels]]:
+        labels = np.zeros((4, 6), np.uint8)
+        labels[:, 3:] = IGNORED
+        return [(np.zeros((4, 6, 3), np.uint8), labels)] * len(ids)
+
+
+def test_what_is_ignored_is_grey_in_the_prediction_too() -> None:
+    """As it is predicted, it would seem to count."""
+    predicted = np.ones((4, 6), np.uint8)
+    png = _picture(Padded(), None, "a", predicted, label_colours(Padded.samples))  # type: ignore[arg-type]
+    strip = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    truth, prediction = strip[:, 6 + GAP : 12 + GAP], strip[:, 2 * (6 + GAP) :]
+    np.testing.assert_array_equal(prediction[:, 3:], truth[:, 3:])
+    assert (prediction[:, 3:] == 128).all()
+    assert not (prediction[:, :3] == truth[:, :3]).all()

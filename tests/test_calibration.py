@@ -20,6 +20,11 @@ def test_factors_are_a_models_mean() -> None:
     assert factors_of(speeds) == {"icnet": 1.5, "unet": 4.0}
 
 
+def test_a_point_is_named_where_there_is_one() -> None:
+    assert Speed("icnet", Point({"model.width": 0.5}), 87.3, 1.0).in_words == "icnet at width 0.5: 87.3 images/s here"
+    assert Speed("icnet", Point(), 87.3, 1.0).in_words == "icnet: 87.3 images/s here"
+
+
 def test_a_calibrated_plan_goes_by_this_machines_speed_and_writes_nothing(definition: Path, tmp_path: Path) -> None:
     command = ("plan", definition, "--set", "grid.models=icnet,icnet_cascade", "--json")
     rough, done = (study(*command, *more, folder=tmp_path) for more in ((), ("--calibrate",)))

@@ -21,7 +21,10 @@ EPSILON = 0.0015
 """The paper's noise tolerance: 24 pixels of 128 x 128."""
 AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
 """How the scores of images become one, as in `DiceScores` -> its name in words. Tables call it `dice_pw` and so on."""
-NOT_OBJECTS = BACKGROUND, ALL = "bg", "all"
+BACKGROUND, ALL = "bg", "all"
+BACKGROUNDS = (BACKGROUND, "background")
+"""What the background may be called: in a study's tables the first, in words to whoever calls it so the second."""
+NOT_OBJECTS = (*BACKGROUNDS, ALL)
 """What stands in tables as a class and is no object: the background, and the row over all pixels."""
 
 Counts = NDArray[np.int64]
@@ -154,5 +157,5 @@ def class_order(names: Iterable[str]) -> list[str]:
     order, others as they come: in a study's tables they are in the order of their labels."""
     names = list(names)
     objects = in_papers_order(name for name in names if name not in NOT_OBJECTS)
-    first, last = ([name for name in names if name == each] for each in NOT_OBJECTS)
+    first, last = ([name for name in names if name in each] for each in (BACKGROUNDS, (ALL,)))
     return [*first, *objects, *last]

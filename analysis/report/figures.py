@@ -40,7 +40,7 @@ from analysis.statistics.comparison import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import worst
-from trainers.dice import ALL, BACKGROUND
+from trainers.dice import ALL, BACKGROUNDS
 
 
 def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
@@ -232,7 +232,7 @@ def _of(table: pd.DataFrame, model: str, loss: str, averaging: str) -> pd.DataFr
 def _drawn(names: pd.Index[Any], classes: Collection[str] | None) -> list[str]:
     """Classes in their order, all or these; then macro, all and background."""
     objects = [name for name in names if name not in NOT_OBJECTS and (classes is None or name in classes)]
-    return [*objects, *(name for name in (MACRO, ALL, BACKGROUND) if name in names)]
+    return [*objects, *(name for name in (MACRO, ALL, *BACKGROUNDS) if name in names)]
 
 
 def _plain(names: Any) -> list[str]:

@@ -83,7 +83,8 @@ def strips(facts: Facts, shown: pd.DataFrame) -> Strips:
                 raise AnalysisError(f"{trial}: its predicted mask of {image} has label {mask.max()}, which is no class")
             pictures[trial, image] = _picture(source, splits[split], image, mask, by_label)
     key = colour_key(source.samples)
-    in_tables = dict(zip(source.samples.labels, names_in_tables(source.samples.labels), strict=True))
+    labels = source.samples.labels
+    in_tables = dict(zip(labels, map(facts.class_name, names_in_tables(labels)), strict=True))
     drawn = [
         Strip(
             *(row.model, row.loss, row.class_, row.rank, row.split, row.image),

@@ -18,7 +18,7 @@ from analysis.classes import MACRO, is_object
 from analysis.scores import COLUMN, CONFIGURATION, HELD_OUT, KINDS, ROUNDING, Floats, by_split, objects_of, of_kind
 from analysis.statistics.comparison import labelings, relabelling_refusal
 from analysis.statistics.spread import Refusal
-from trainers.dice import BACKGROUND
+from trainers.dice import BACKGROUNDS
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def configuration_ranks(table: pd.DataFrame) -> pd.DataFrame:
     score, to be read against w_by_chance = 1 / num_splits.
     """
     wide, place = by_split(table), ["averaging", "class"]
-    wide = wide[wide.index.get_level_values("class") != BACKGROUND]
+    wide = wide[~wide.index.get_level_values("class").isin(BACKGROUNDS)]
     groups = wide.groupby(place, sort=False)
     found = {key: _agreement(scores.dropna(axis=1).to_numpy(float).T) for key, scores in groups}
     agreement = pd.DataFrame.from_dict(found, orient="index")[["num_splits", "w", "w_by_chance", "note"]]

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.facts import FACTORS, Facts
 from analysis.scores import Scores, count_of, listed
-from trainers.dice import BACKGROUND
+from trainers.dice import BACKGROUNDS
 
 LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""
@@ -85,8 +85,8 @@ def _remarks(row: Mapping[Any, Any], alone: str) -> list[str]:
         TOO_SHORT: _is_late(row),
         JUMPING: _jumps(row),
         NOTHING: row["highest_dice"] <= NOTHING_LEARNED,
-        BLANK: alone == BACKGROUND,
-        ONE_CLASS: alone not in ("", BACKGROUND),
+        BLANK: alone in BACKGROUNDS,
+        ONE_CLASS: alone not in ("", *BACKGROUNDS),
     }
     return [remark for remark, applies in found.items() if applies]
 

@@ -26,6 +26,12 @@ class Speed:
     factor: float
     """The seconds of a trial as a multiple of those on the reference machine."""
 
+    @property
+    def in_words(self) -> str:
+        """Without a search there is no point to tell apart."""
+        at = f" at {self.point}" if self.point else ""
+        return f"{self.model}{at}: {self.images_per_second:.1f} images/s here"
+
 
 def calibrate(definition: Definition) -> list[Speed]:
     """Train every network of the grid for seconds, at the default point and, if there is a search, in its middle.

@@ -110,8 +110,7 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
     if options.calibrate and not planned.missing:
         console.say("Nothing is missing, so nothing was trained to estimate it (--calibrate).")
     for speed in speeds:
-        at = f" at {speed.point}" * bool(speed.point)  # without a search there is nothing to tell apart
-        console.say(f"{speed.model}{at}: {speed.images_per_second:.1f} images/s here")
+        console.say(speed.in_words)
     console.say(
         f"{counted(len(cells(definition)), 'cell')}, {counted(len(planned.trials), 'trial')}: "
         f"{len(planned.trials) - len(planned.missing):,} done, {len(planned.missing):,} missing in {_shown(out)}"
