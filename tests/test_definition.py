@@ -12,6 +12,7 @@ from study.definition.file import load, parse
 from study.definition.point import Point
 from study.definition.space import Range
 from study.errors import StudyError
+from trainers.names import NETWORKS
 
 PAPER_ROTATIONS = {
     "rot_0": {"*": [30], "adapter": [60], "drill": [60]},
@@ -35,6 +36,15 @@ def test_presets_survive_being_written_out(preset: str) -> None:
     definition = load(preset)
     assert parse(tomllib.loads(definition.to_toml())) == definition
     assert definition.name == preset
+
+
+def test_the_related_networks_are_tried_as_the_papers_are() -> None:
+    """So that the trials of one study are trials of the other."""
+    paper, related = load("paper"), load("related")
+    assert set(related.grid.models) == set(NETWORKS)
+    assert related.grid.model_copy(update={"models": paper.grid.models}) == paper.grid
+    assert related.keys_that_decide_a_trial() == paper.keys_that_decide_a_trial()
+    assert related.splits == paper.splits
 
 
 def test_every_default_is_written_out() -> None:

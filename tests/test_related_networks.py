@@ -26,7 +26,7 @@ PARAMETERS = {
     "pspnet": 3_467_886,
     "refinenet": 4_954_311,
     "wide_resnet": 3_290_471,
-    "duc_hdc": 4_139_104,
+    "duc_hdc": 4_137_760,
     "bisenet": 3_330_965,
     "swiftnet": 2_968_519,
 }
@@ -203,13 +203,16 @@ def test_four_blocks_refine_from_coarse_to_fine() -> None:
     assert parts_of(model.encoder, nn.BatchNorm2d) != []
 
 
-@pytest.mark.parametrize("part", [ResidualUnit(8), ChainedResidualPooling(8)])
-def test_what_refines_begins_with_the_identity(part: nn.Module) -> None:
-    for convolution in parts_of(part, nn.Conv2d):
-        nn.init.zeros_(convolution.weight)
-        nn.init.zeros_(convolution.bias)
+@pytest.mark.parametrize("part", [ResidualUnit, ChainedResidualPooling])
+def test_what_refines_begins_as_the_identity(part: Callable[[int], nn.Module]) -> None:
     features = noise(1, 8, 6, 6)
-    assert torch.equal(part(features.clone()), features)
+    started = keras_start(part(8), torch.Generator().manual_seed(0))
+    assert torch.equal(started(features.clone()), features)
+
+
+def test_the_logits_of_a_new_refinenet_are_no_larger_than_others() -> None:
+    """Sum upon sum, without a batch norm: if all of them began with values of their own, it would be 20."""
+    assert made("refinenet", width=1.0)(noise(4, 3, 64, 64))[0].std() < 5
 
 
 def test_residual_pooling_is_chained() -> None:
@@ -291,6 +294,9 @@ def test_each_pixel_of_an_eighth_predicts_8_x_8_pixels() -> None:
     for y, x in ((0, 0), (9, 3), (31, 47)):
         assert torch.equal(logits[0, :, y, x], expected[:, y % 8, x % 8, y // 8, x // 8])
     assert (logits < 0).any()
+    with torch.no_grad():
+        model.predict.weight *= 100
+    assert model.train()(noise(2, 3, 32, 48))[0].std() > 50  # no batch norm keeps logits small
 
 
 def test_dense_upsampling_has_no_other() -> None:

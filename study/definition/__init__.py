@@ -29,7 +29,7 @@ from trainers.recipe import (
     TrainingRecipe,
 )
 
-PRESETS = ("demo", "paper")
+PRESETS = ("demo", "paper", "related")
 DEFINITION_HEADER = "# The definition as it was run, every default written out. Each run writes this file anew.\n"
 SIMULATED = (
     "SIMULATED: these scores were drawn at random, and no network was trained; they say nothing about any model."
