@@ -38,11 +38,11 @@ class Given(Section):
     file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """A JSON file such as nnU-Net's splits_final.json: a list of { "train": [...], "val": [...] } of ids or file names.
     They are the splits given_0, given_1 and so on. What nnU-Net calls val is tested, and validation samples are
-    taken from train; with "test" in an entry, val and test are what they are called. A relative path starts where
-    data.path does."""
+    taken from train; with "test" in an entry, val and test are what they are called. A relative path is looked for
+    beside the definition (one given by --set, in the current folder), then in data.path."""
     column: Column | None = None
-    """A column of the samples with the values train, val (or valid, validation) and test, in any case: the one split
-    given. Without test values, val is tested."""
+    """A column of the samples with the values train, val and test (training, valid, validation and testing will do, in
+    any case): the one split given. Without test values, val is tested."""
 
     @field_validator("file")
     @classmethod
