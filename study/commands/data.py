@@ -209,7 +209,10 @@ def _tables_of_pairs(survey: Survey) -> str:
     width = max(map(len, survey.num_shown), default=0)
     shown = "\n".join(f"{name:{width}}  {count}" for name, count in survey.num_shown.items())
     tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
-    return "\n".join([f"{counted(len(samples.rows), 'image')}, of which show:\n{shown}", *tables])
+    unusable = sum(each.problem is not None for each in survey.found)
+    left_out = f" ({unusable} of them cannot be used)" * bool(unusable)
+    images = f"{counted(len(samples.rows), 'image')} with label maps{left_out}."
+    return "\n".join([f"{images} How many show each class:\n{shown}", *tables])
 
 
 def _tables(catalogue: Catalogue) -> str:

@@ -133,7 +133,7 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
 
 
 def _image_size(working: WorkingSize) -> str:
-    why = comment(f"Height and width (one number: a square): {working.why}.")
+    why = comment(f"[height, width], or one number for a square. {working.why[0].upper()}{working.why[1:]}.")
     return f"{why}\nimage_size = {working.in_toml}"
 
 
