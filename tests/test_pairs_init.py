@@ -78,8 +78,8 @@ def test_what_it_says_is_what_it_writes(tmp_path: Path, monkeypatch: pytest.Monk
     assert look.classes[-1] == {"name": "ignored", "pixels": 16 * 48 * 16, "images": 16}
     said = " ".join(look.notes)
     assert "Rename them." in said
-    assert "The value 255 stands beside small ones" in said
-    assert "looks like groups" in said
+    assert "Pixels of the value 255 are ignored" in said
+    assert "Images with one group seem to belong together, so no split divides them: splits.unit = 'group'." in said
     assert max(map(len, Path("my-set.toml").read_text().splitlines())) <= 120
 
 
@@ -553,5 +553,8 @@ def test_a_pattern_is_proposed_where_names_are_divided_alike() -> None:
     assert pattern("a_1", "a_2", "b_1", "b_3") == "{group}_{number}"
     assert pattern("p1/x-01", "p1/x-02", "p2/x-03", "p2/x-04") == "{group}/x-{number}"
     assert pattern("a_1", "a_2", "b_1", "b") is None
+    assert pattern("p1/x-1", "p1/y", "p2/x_2", "p2/z") == "{group}/{name}"
+    assert pattern("train/x-1", "train/y", "val/x_2", "test/z") == "{part}/{name}"
+    assert pattern("p1/x-1", "p1/y", "p2/x_2", "z") is None
     assert pattern("1", "2", "3", "4") is None
     assert pattern("a_1", "a_2") is None

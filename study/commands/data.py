@@ -117,7 +117,7 @@ def _without_definition(path: str, given: Definition, format: str | None, sheet:
     if layout is None:  # of what is neither, the problems that it has as cut-outs say most
         return _describe_cut_outs(path, None, sheet, allow_copies=given.data.allow_copies)
     found = describe_pairs(root, layout.described, given)
-    what = f"Taken for {layout.why}. Without a definition classes and columns are proposed; study init writes them down"
+    what = f"Taken for {layout.why}. No definition was given: classes and columns are those that study init proposes"
     return _describe_pairs(path, found.survey, None, sheet, notes=[f"{what}.", *found.named.notes])
 
 

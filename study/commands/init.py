@@ -166,8 +166,11 @@ def _unit_notes(splits: ProposedSplits) -> list[str]:
     if splits.unit_is_set and splits.keeps_copies:
         return [f"All identical images share their {splits.unit}: splits.unit = {splits.unit!r}."]
     if splits.unit_is_set:
-        return [f"{splits.unit} looks like groups that belong together: splits.unit = {splits.unit!r}."]
-    return [f"{splits.unit} looks like groups, but there are too few of them for splits.unit."]
+        return [
+            f"Images with one {splits.unit} seem to belong together, so no split divides them: splits.unit = "
+            f"{splits.unit!r}."
+        ]
+    return [f"Images with one {splits.unit} seem to belong together, but there are too few groups for splits.unit."]
 
 
 def _cut_outs(root: Path, path: str, file: Path, given: Definition) -> FirstLook:
