@@ -118,8 +118,8 @@ def _invented(described: Pairs, found: list[MaskValue], ignored: tuple[MaskValue
     classes = {f"class_{str(value).removeprefix('#')}": value for value in taken}
     note = (
         "Nothing in the data set names its classes, so each is called by its value in the masks, such as class_0. "
-        "Rename them. If one is the background, call it background. If one only marks pixels that are to be left out, take it "
-        "from the classes, and put its value into data.pairs.ignore."
+        "Rename them. If one is the background, call it background. If one only marks pixels that are to be left out, "
+        "take it from the classes, and put its value into data.pairs.ignore."
     )
     return NamedClasses(classes, ignored, described.background, [note], invented=True)
 
