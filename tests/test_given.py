@@ -118,8 +118,10 @@ def test_a_file_that_is_no_list_of_splits_is_refused(tmp_path: Path, content: st
     with pytest.raises(StudyError, match=r"splits\.given\.file: .*s\.json"):
         make_splits(definition, SAMPLES)
     path.unlink()
-    with pytest.raises(StudyError, match=r"s\.json cannot be read"):
+    with pytest.raises(StudyError) as caught:
         make_splits(definition, SAMPLES)
+    assert f"there is no {path}, and none in the data set's folder, standin: correct" in str(caught.value)
+    assert "Errno" not in str(caught.value)
 
 
 def test_a_number_that_the_file_has_not_is_refused(tmp_path: Path) -> None:
@@ -142,6 +144,22 @@ def test_a_relative_path_starts_at_the_definition_and_is_kept_absolute(tmp_path:
     assert definition.splits.given is not None
     assert definition.splits.given.file == str(tmp_path / "s.json")
     assert parse(tomllib.loads(definition.to_toml())) == definition
+
+
+def test_a_relative_path_may_be_within_the_data_set(tmp_path: Path) -> None:
+    """But what lies beside the definition comes first; neither is there: that is what is named."""
+    (tmp_path / "my.toml").write_text('data.path = "set"\ngrid.splits = ["given_0"]\nsplits.given.file = "a/s.json"\n')
+    beside, within = tmp_path / "a/s.json", tmp_path / "set/a/s.json"
+
+    def file() -> str | None:
+        given = load(str(tmp_path / "my.toml")).splits.given
+        return given.file if given else None
+
+    assert file() == str(beside)
+    for there in (within, beside):
+        there.parent.mkdir(parents=True)
+        there.write_text("[]")
+        assert file() == str(there)
 
 
 def test_given_lists_that_divide_a_unit_are_refused(tmp_path: Path) -> None:

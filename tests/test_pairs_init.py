@@ -72,14 +72,14 @@ def test_what_it_says_is_what_it_writes(tmp_path: Path, monkeypatch: pytest.Monk
     assert written["training"]["resize"] == "stretch"
     assert written["splits"]["held_out"] == {"group": {f"group_{letter}": {"*": [letter]} for letter in "abcd"}}
     assert written["splits"]["unit"] == "group"
-    assert look.sizes == {"48 x 64": 16}
+    assert look.sizes == {Size(48, 64): 16}
     assert look.columns["group"] == ["a", "b", "c", "d"]
     assert look.classes[0] == {"name": "class_0", "pixels": 16 * 48 * 16, "images": 16}
     assert look.classes[-1] == {"name": "ignored", "pixels": 16 * 48 * 16, "images": 16}
     said = " ".join(look.notes)
     assert "Rename them." in said
-    assert "The value 255 stands beside small ones" in said
-    assert "looks like groups" in said
+    assert "Pixels of the value 255 are ignored" in said
+    assert "Images with one group seem to belong together, so no split divides them: splits.unit = 'group'." in said
     assert max(map(len, Path("my-set.toml").read_text().splitlines())) <= 120
 
 
@@ -324,6 +324,32 @@ def test_a_single_odd_mask_names_no_classes(tmp_path: Path, capsys: pytest.Captu
     ]
 
 
+def test_of_several_sizes_the_commonest_and_both_ranges_are_told(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1, size=(240, 180))
+    for name in ("a_00", "a_01", "b_04"):
+        for kind in ("images", "masks"):
+            path = root / f"{kind}/{name}.png"
+            save(path, np.array(Image.open(path)).swapaxes(0, 1))
+    look = init(str(root), str(tmp_path / "a.toml"))
+    said = "16 images of 2 sizes (height x width): 13 of 240 x 180 pixels, all of 180 to 240 x 180 to 240"
+    assert f"{said}.\n" in look.text
+    written = (tmp_path / "a.toml").read_text().replace("\n# ", " ")
+    assert f"[height, width], or one number for a square. {said}; sides are" in written
+    assert look.to_json()["sizes"] == {"240 x 180": 13, "180 x 240": 3}
+
+
+def test_a_folder_within_a_data_set_is_told_from_it(tmp_path: Path) -> None:
+    root = masks(tmp_path / "set", 0, 1)
+    with pytest.raises(StudyError) as caught:
+        init(str(root / "images"), str(tmp_path / "a.toml"))
+    assert f"{root / 'images'}: no layout of photographs and masks is known" in str(caught.value)
+    assert str(caught.value).endswith(f"; or give the folder that holds it, {root}, whose layout is known")
+    (root / "images").rename(tmp_path / "images")
+    with pytest.raises(StudyError) as caught:
+        init(str(tmp_path / "images"), str(tmp_path / "a.toml"))
+    assert "or give the folder" not in str(caught.value)
+
+
 def test_images_of_12_bits_in_16_are_seen_as_they_are(tmp_path: Path) -> None:
     root = masks(tmp_path / "set", 0, 1)
     for number, image in enumerate(sorted((root / "images").iterdir())):
@@ -533,5 +559,8 @@ def test_a_pattern_is_proposed_where_names_are_divided_alike() -> None:
     assert pattern("a_1", "a_2", "b_1", "b_3") == "{group}_{number}"
     assert pattern("p1/x-01", "p1/x-02", "p2/x-03", "p2/x-04") == "{group}/x-{number}"
     assert pattern("a_1", "a_2", "b_1", "b") is None
+    assert pattern("p1/x-1", "p1/y", "p2/x_2", "p2/z") == "{group}/{name}"
+    assert pattern("train/x-1", "train/y", "val/x_2", "test/z") == "{part}/{name}"
+    assert pattern("p1/x-1", "p1/y", "p2/x_2", "z") is None
     assert pattern("1", "2", "3", "4") is None
     assert pattern("a_1", "a_2") is None

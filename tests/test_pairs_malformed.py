@@ -256,7 +256,12 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
         lambda r: metadata(r, "file_name,p", *(f"{name}.png,1" for name in [*SCENES, FIRST])),
         "two rows of metadata.csv are of one image",
     ),
-    "table: no file_name": ("plain", lambda r: metadata(r, "name,p", "a,1"), "no column is called file_name"),
+    "table: no file_name": (
+        "plain",
+        lambda r: metadata(r, "p,q", "a,1"),
+        "no column is called file_name; its columns: p, q",
+    ),
+    "table: filename": ("plain", lambda r: metadata(r, "p,FileName", "1,a"), "rename the column FileName to file_name"),
     "table: two columns of one name": ("plain", lambda r: metadata(r, "file_name,p,p"), "two columns are called 'p'"),
     "table: uneven": ("plain", lambda r: metadata(r, "file_name,p", f"{FIRST}.png,1,2"), "row 2 has 3 cells"),
     "table: no name": ("plain", lambda r: metadata(r, ",file_name", f"1,{FIRST}.png"), "is no name of a column"),

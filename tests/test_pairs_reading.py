@@ -18,7 +18,7 @@ from trainers.data.pairs.pair import Pair
 from trainers.data.pairs.reading import UnusablePair, read_pair
 from trainers.data.pairs.source import load
 from trainers.data.pairs.survey import Survey, fingerprint
-from trainers.data.problems import Problem, in_lines
+from trainers.data.problems import Problem, in_lines, listed
 from trainers.data.size import Size
 
 TABLE = LabelTable.of(Pairs(), listing(ignore=(255,)))
@@ -262,3 +262,8 @@ def test_images_that_do_not_fill_their_bits_are_told(largest: int, maximum: int 
 
 def test_a_line_end_in_a_name_breaks_no_line() -> None:
     assert in_lines([Problem("a\nb", "vanishes")]) == [r"a\nb: vanishes"]
+
+
+def test_a_problem_that_is_found_twice_is_told_once() -> None:
+    found = [Problem("a", "torn"), Problem("b", "torn"), Problem("a", "torn"), Problem(".", "empty")]
+    assert listed(found) == "3 problems:\n  a, b: torn\n  the folder: empty"

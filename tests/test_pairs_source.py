@@ -246,7 +246,10 @@ def test_a_set_of_pairs_is_described(tmp_path: Path) -> None:
     definition = definition_from(str(write_definition(tmp_path)))
     report = describe_data(definition=definition)
     assert report.fingerprint == data_set_of(definition).fingerprint()
-    assert "18 images, of which show:\nbackground  18\nmug         18\npen         18" in report.text
+    assert (
+        "18 images with label maps. How many show each class:\nbackground  18\nmug         18\npen         18"
+        in report.text
+    )
     assert "No problems." in report.text
     (tmp_path / "data/images/scene_00.png").write_bytes(b"words")
     report = describe_data(definition=definition)

@@ -117,7 +117,7 @@ def _without_definition(path: str, given: Definition, format: str | None, sheet:
     if layout is None:  # of what is neither, the problems that it has as cut-outs say most
         return _describe_cut_outs(path, None, sheet, allow_copies=given.data.allow_copies)
     found = describe_pairs(root, layout.described, given)
-    what = f"Taken for {layout.why}. Without a definition classes and columns are proposed; study init writes them down"
+    what = f"Taken for {layout.why}. No definition was given: classes and columns are those that study init proposes"
     return _describe_pairs(path, found.survey, None, sheet, notes=[f"{what}.", *found.named.notes])
 
 
@@ -209,7 +209,10 @@ def _tables_of_pairs(survey: Survey) -> str:
     width = max(map(len, survey.num_shown), default=0)
     shown = "\n".join(f"{name:{width}}  {count}" for name, count in survey.num_shown.items())
     tables = [f"Samples by class and {axis}:\n{distribution_table(samples, axis)}" for axis in samples.columns]
-    return "\n".join([f"{counted(len(samples.rows), 'image')}, of which show:\n{shown}", *tables])
+    unusable = sum(each.problem is not None for each in survey.found)
+    left_out = f" ({unusable} of them cannot be used)" * bool(unusable)
+    images = f"{counted(len(samples.rows), 'image')} with label maps{left_out}."
+    return "\n".join([f"{images} How many show each class:\n{shown}", *tables])
 
 
 def _tables(catalogue: Catalogue) -> str:

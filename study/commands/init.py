@@ -15,7 +15,7 @@ from study.definition import Definition
 from study.errors import StudyError
 from study.first_look.layout import CUT_OUTS, CUT_OUTS_WHY, given_of_data, layout_of
 from study.first_look.pairs import PairsSeen, look_at_pairs
-from study.first_look.sizes import propose_size, with_given
+from study.first_look.sizes import propose_size, sizes_in_words, with_given
 from study.first_look.splits import ProposedSplits, propose_splits
 from study.first_look.text import cut_outs_in_toml, pairs_in_toml
 from study.first_look.waiting import Tell, silently
@@ -28,6 +28,7 @@ from trainers.data.pairs.listing import refuse_no_folder
 from trainers.data.pairs.reading import stored_as
 from trainers.data.pairs.recognise import Layout
 from trainers.data.problems import DataError
+from trainers.data.size import Size
 from trainers.data.table import Samples, in_words
 from trainers.printable import counted, is_text, printable
 
@@ -42,8 +43,8 @@ class FirstLook:
     """The definition's file."""
     layout: str
     num_images: int
-    sizes: dict[str, int]
-    """Height x width -> images."""
+    sizes: Counter[Size]
+    """Of the images."""
     classes: list[dict[str, Any]]
     """name, pixels, images; the ignored pixels as one of them."""
     columns: dict[str, list[Any]]
@@ -56,12 +57,14 @@ class FirstLook:
     """Of cut-outs, samples by class and axis."""
 
     def to_json(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "tables"}
+        """With sizes as `height x width`."""
+        sizes = {str(size): count for size, count in self.sizes.most_common()}
+        return {key: value for key, value in vars(self).items() if key != "tables"} | {"sizes": sizes}
 
     @property
     def text(self) -> str:
         """For a terminal."""
-        counted = [self.tables] if self.tables else [_sizes_in_words(self.num_images, self.sizes), *self._class_lines()]
+        counted = [self.tables] if self.tables else [f"{sizes_in_words(self.sizes)}.", *self._class_lines()]
         columns = [f"Column {name}: {_values_in_words(values)}" for name, values in self.columns.items()]
         return "\n".join([f"Taken for {self.layout}.", *counted, *columns * (not self.tables), *self.notes])
 
@@ -140,7 +143,7 @@ def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition,
         written=str(file),
         layout=layout.why,
         num_images=len(seen.samples.rows),
-        sizes={str(size): count for size, count in seen.sizes.most_common()},
+        sizes=seen.sizes,
         classes=[asdict(each) for each in seen.counts],
         columns=_columns(seen.samples),
         notes=notes,
@@ -163,8 +166,11 @@ def _unit_notes(splits: ProposedSplits) -> list[str]:
     if splits.unit_is_set and splits.keeps_copies:
         return [f"All identical images share their {splits.unit}: splits.unit = {splits.unit!r}."]
     if splits.unit_is_set:
-        return [f"{splits.unit} looks like groups that belong together: splits.unit = {splits.unit!r}."]
-    return [f"{splits.unit} looks like groups, but there are too few of them for splits.unit."]
+        return [
+            f"Images with one {splits.unit} seem to belong together, so no split divides them: splits.unit = "
+            f"{splits.unit!r}."
+        ]
+    return [f"Images with one {splits.unit} seem to belong together, but there are too few groups for splits.unit."]
 
 
 def _cut_outs(root: Path, path: str, file: Path, given: Definition) -> FirstLook:
@@ -183,7 +189,7 @@ def _cut_outs(root: Path, path: str, file: Path, given: Definition) -> FirstLook
         written=str(file),
         layout=CUT_OUTS_WHY,
         num_images=report.num_samples,
-        sizes={str(size): count for size, count in sizes.most_common()},
+        sizes=sizes,
         classes=[{"name": name, "pixels": None, "images": len(rows)} for name, rows in samples.strata().items()],
         columns=_columns(samples),
         notes=[*_unit_notes(splits), *splits.notes],
@@ -206,13 +212,6 @@ def _from_file(path: str, file: Path) -> str:
     if not is_text(shown):
         raise StudyError(f"{printable(path)}: cannot be kept in a TOML file: rename the folder")
     return f"./{shown}" if shown == STANDIN else shown
-
-
-def _sizes_in_words(num_images: int, sizes: dict[str, int]) -> str:
-    images, (first, count) = counted(num_images, "image"), next(iter(sizes.items()))
-    if len(sizes) == 1:
-        return f"{images} of {first} pixels (height x width)."
-    return f"{images} of {counted(len(sizes), 'size')}; the commonest is {first} pixels (height x width), of {count}."
 
 
 def _values_in_words(values: list[Any]) -> str:

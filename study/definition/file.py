@@ -116,12 +116,22 @@ def _start_paths_at(folder: Path, table: dict[str, Any]) -> None:
             data["path"] = _absolute(path, folder)
     match table:
         case {"splits": {"given": {"file": str(path)} as given}} if path:
-            given["file"] = _absolute(path, folder)
+            given["file"] = _beside_or_in_the_data_set(path, folder, table)
     match table:
         case {"resources": {"modules": list(modules)} as section}:
             section["modules"] = [_absolute(each, folder) if isinstance(each, str) else each for each in modules]
         case {"resources": {"modules": str(path)} as section}:
             section["modules"] = [_absolute(path, folder)]
+
+
+def _beside_or_in_the_data_set(path: str, folder: Path, table: dict[str, Any]) -> str:
+    """Where a file lies: in the folder, else, if it is there, in that of the data set."""
+    beside = _absolute(path, folder)
+    match table:
+        case {"data": {"path": str(data)}} if data not in ("", STANDIN) and not Path(beside).exists():
+            within = _absolute(path, Path(data))
+            return within if Path(within).exists() else beside
+    return beside
 
 
 def _absolute(path: str, folder: Path) -> str:

@@ -63,7 +63,7 @@ class Data(Section):
     allow_copies: bool = False
     """True: one picture may have several names, though a split can then train on it and test on it."""
     pairs: Pairs | None = None
-    """If there is such a section, the data set is photographs with label maps."""
+    """With this section the data set is images with label maps, without it cut-outs."""
 
 
 class Grid(Section):

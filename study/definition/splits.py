@@ -33,16 +33,16 @@ Column = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Given(Section):
-    """Splits that were made elsewhere: in a file, or in a column of the samples."""
+    """One of the two keys says where they are."""
 
     file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """A JSON file such as nnU-Net's splits_final.json: a list of { "train": [...], "val": [...] } of ids or file names.
     They are the splits given_0, given_1 and so on. What nnU-Net calls val is tested, and validation samples are
-    taken from train; with "test" in an entry, val and test are what they are called. A relative path starts where
-    data.path does."""
+    taken from train; with "test" in an entry, val and test are what they are called. A relative path is looked for
+    beside the definition (one given by --set, in the current folder), then in data.path."""
     column: Column | None = None
-    """A column of the samples with the values train, val (or valid, validation) and test, in any case: the one split
-    given. Without test values, val is tested."""
+    """A column of the samples with the values train, val and test (training, valid, validation and testing will do, in
+    any case): the one split given. Without test values, val is tested."""
 
     @field_validator("file")
     @classmethod
@@ -80,10 +80,19 @@ class Splits(Section):
     allow_absent_classes: bool = False
     """True: a class may have no sample in a split's train or test. Its scores are undefined there."""
     given: Given | None = None
-    """If there is such a section, its splits can be run."""
-    held_out: dict[str, dict[str, dict[str, tuple[AxisValue, ...]]]] = {}
-    """Per axis (a column of the samples, such as angle), per split, per class (`*`: every class not named, and values
-    alone mean `*`), the values that the split tests; it trains on all others. `study data FOLDER` proposes some."""
+    """Splits that were made elsewhere, so that grid.splits can name them."""
+    held_out: Annotated[
+        dict[str, dict[str, dict[str, tuple[AxisValue, ...]]]],
+        Field(
+            json_schema_extra={
+                "allowed": "a table: column = { split = [values], ... }, such as clinic = { north = ["
+                '"A", "B"], south = ["C"] }; or, class by class, angle = { rot_0 = { "*" = [45], mug = [30] } }'
+            }
+        ),
+    ] = {}
+    """The held-out splits by name, below the column (the axis) that they are made by. Each tests the samples that have
+    one of its values there, and trains on all others. Classes may be tested at values of their own: `*` then stands for
+    every class that is not named. `study init FOLDER` proposes some."""
 
     @model_validator(mode="before")
     @classmethod

@@ -117,9 +117,9 @@ def _invented(described: Pairs, found: list[MaskValue], ignored: tuple[MaskValue
     taken = [value for value in found if value != VOID or not _void_is_likely(found)]
     classes = {f"class_{str(value).removeprefix('#')}": value for value in taken}
     note = (
-        "Nothing in the data set names its classes; class_0 and so on are the values in the masks. Rename them. One "
-        "that is called background is the background; without one there is none. Of pixels that are to be ignored "
-        "move the value to ignore."
+        "Nothing in the data set names its classes, so each is called by its value in the masks, such as class_0. "
+        "Rename them. If one is the background, call it background. If one only marks pixels that are to be left out, "
+        "take it from the classes, and put its value into data.pairs.ignore."
     )
     return NamedClasses(classes, ignored, described.background, [note], invented=True)
 
@@ -135,7 +135,10 @@ def _propose_void(named: NamedClasses, found: list[MaskValue]) -> None:
     numbers = not _are_colours(known)
     if numbers and VOID not in known and VOID in found and (_void_is_likely(found) or not named.invented):
         named.ignore = (*named.ignore, VOID)
-        named.notes.append(f"The value {VOID} stands beside small ones, and is no class: its pixels are ignored.")
+        named.notes.append(
+            f"Pixels of the value {VOID} are ignored: beside classes of small values it usually marks what nobody "
+            "labelled."
+        )
 
 
 def _word_for_the_object(described: Pairs) -> str:

@@ -24,14 +24,16 @@ class ProposedPattern:
 
 
 def propose_pattern(ids: Sequence[str]) -> ProposedPattern | None:
-    """Where all places are divided alike, by folders and marks, and some part of them is shared: a pattern.
+    """Where all places are divided alike, by folders and marks or by folders alone, and something in them is shared: a
+    pattern.
 
     What is the same in all places is text; of the rest, each is a column: `part` where the values are train, val and
     the like, `group` where several images share a value, else `number` (or `name`).
     """
-    parted = [[_MARK.split(level) for level in id.split("/")] for id in ids]
-    form = [_marks(levels) for levels in parted]
-    if len(ids) < 4 or any(each != form[0] for each in form):
+    by_marks = [[_MARK.split(level) for level in id.split("/")] for id in ids]
+    by_folders = [[[level] for level in id.split("/")] for id in ids]
+    parted = next((each for each in (by_marks, by_folders) if _are_divided_alike(each)), None)
+    if parted is None or len(ids) < 4:
         return None
     levels, names, told = [], Counter[str](), []
     for level in zip(*parted, strict=True):
@@ -60,8 +62,10 @@ def _kind(texts: Sequence[str]) -> str:
     return "number" if all(text.isdigit() for text in texts) else "name"
 
 
-def _marks(levels: list[list[str]]) -> list[list[str]]:
-    return [words[1::2] for words in levels]
+def _are_divided_alike(parted: list[list[list[str]]]) -> bool:
+    """:param parted: of each id, each of its levels as words and the marks between them."""
+    marks = [[words[1::2] for words in levels] for levels in parted]
+    return all(each == marks[0] for each in marks)
 
 
 def _literals(pattern: str) -> list[str]:

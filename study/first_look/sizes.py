@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from trainers.data.size import Size
+from trainers.printable import counted
 from trainers.recipe import Resize, TrainingRecipe
 
 SHORTER_SIDE, LONGEST_SIDE, STEP = 256, 1024, 16
@@ -38,7 +40,7 @@ def propose_size(sizes: Collection[Size]) -> WorkingSize:
     median = Size(int(statistics.median(s.height for s in sizes)), int(statistics.median(s.width for s in sizes)))
     scale = min(1.0, SHORTER_SIDE / min(median), LONGEST_SIDE / max(median))
     size = Size(*(max(STEP, round(side * scale / STEP) * STEP) for side in median))
-    why = f"images have {_span(sizes)} pixels; sides are multiples of {STEP}, the shorter one at most {SHORTER_SIDE}"
+    why = f"{sizes_in_words(Counter(sizes))}; sides are multiples of {STEP}, the shorter one at most {SHORTER_SIDE}"
     if all(_have_one_aspect(each, size) for each in sizes):
         return WorkingSize(size, "stretch", why, "all images have nearly this aspect")
     if all(_have_one_aspect(each, median) for each in sizes):
@@ -63,10 +65,19 @@ def _have_one_aspect(one: Size, other: Size) -> bool:
     return abs(one.width * other.height / (one.height * other.width) - 1) <= _SAME_ASPECT
 
 
-def _span(sizes: Collection[Size]) -> str:
-    """Height x width, from the smallest to the largest."""
-    smallest, largest = min(sizes, key=lambda s: s.pixels), max(sizes, key=lambda s: s.pixels)
-    return str(smallest) if len(set(sizes)) == 1 else f"{smallest} to {largest}"
+def sizes_in_words(sizes: Counter[Size]) -> str:
+    """How many images there are, and of which sizes: the commonest, and the range of either side."""
+    images, ((commonest, count), *others) = counted(sizes.total(), "image"), sizes.most_common()
+    if not others:
+        return f"{images} of {commonest} pixels (height x width)"
+    heights, widths = (_span(sides) for sides in zip(*sizes, strict=True))
+    of_sizes = f"{images} of {counted(len(sizes), 'size')} (height x width)"
+    return f"{of_sizes}: {count} of {commonest} pixels, all of {heights} x {widths}"
+
+
+def _span(sides: Collection[int]) -> str:
+    smallest, largest = min(sides), max(sides)
+    return str(smallest) if smallest == largest else f"{smallest} to {largest}"
 
 
 def propose_batch_size(training_images: Iterable[int]) -> int:

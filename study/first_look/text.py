@@ -105,14 +105,12 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
     if splits.shared_backgrounds:
         yield "shared_backgrounds = true  # fewer than three groups: none can be held out"
     if splits.unit and splits.unit_is_set:
-        few = (
-            f"Few values of {splits.unit} have several images each, so these are taken for groups that belong together"
-        )
+        few = f"Images with one {splits.unit} seem to belong together"
         why = f"All identical images share their {splits.unit}" if splits.keeps_copies else few
         yield comment(f"{why}: no split divides one.")
         yield f"unit = {as_toml(splits.unit)}"
     elif splits.unit:
-        yield comment(f"{splits.unit} looks like groups, but with too few for all splits.")
+        yield comment(f"Images with one {splits.unit} seem to belong together, but there are too few groups.")
         yield f"# unit = {as_toml(splits.unit)}"
     else:
         yield '# unit = "patient"  # a column: images that share a value are never divided by a split'
@@ -133,7 +131,7 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
 
 
 def _image_size(working: WorkingSize) -> str:
-    why = comment(f"Height and width (one number: a square): {working.why}.")
+    why = comment(f"[height, width], or one number for a square. {working.why[0].upper()}{working.why[1:]}.")
     return f"{why}\nimage_size = {working.in_toml}"
 
 

@@ -43,7 +43,7 @@ def given(name: str, definition: Definition, samples: Samples) -> Division:
     if described.column is not None:
         return _division(_parts_of_column(name, described.column, samples))
     assert described.file is not None
-    number, entries = int(name.removeprefix("given_")), read_entries(described.file)
+    number, entries = int(name.removeprefix("given_")), read_entries(described.file, definition.data.path)
     if number >= len(entries):
         last = f"given_{len(entries) - 1}"
         what = f"splits.given.file has {counted(len(entries), 'split')}, given_0 to {last}: {described.file}"
@@ -70,8 +70,11 @@ def _division(parts: Mapping[str, frozenset[str]]) -> Division:
     return Division(test, train | val, val or None) if test else Division(val, train)
 
 
-def read_entries(file: str) -> list[Entry]:
-    """The splits in a JSON file such as nnU-Net's. Raises SplitError."""
+def read_entries(file: str, data: str) -> list[Entry]:
+    """The splits in a JSON file such as nnU-Net's. Raises SplitError.
+
+    :param data: the folder of the data set, in which the file was looked for, too.
+    """
     try:
         if Path(file).exists() and not Path(file).is_file():
             raise ValueError("no regular file, so reading it might never end")
@@ -80,8 +83,12 @@ def read_entries(file: str) -> list[Entry]:
         if len(content) > MOST_BYTES:
             raise ValueError(f"larger than {MOST_BYTES:,} bytes")
         entries = json.loads(content)
+    except FileNotFoundError:
+        what = f"there is no {file}, and none in the data set's folder, {data}: correct the name, or put it there"
+        raise SplitError([Problem("splits.given.file", what)]) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise SplitError([Problem("splits.given.file", f"{file} cannot be read: {error}")]) from None
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise SplitError([Problem("splits.given.file", f"{file} cannot be read: {why}")]) from None
     entries = [entries] if isinstance(entries, dict) else entries
     if isinstance(entries, list) and entries and all(map(_is_entry, entries)):
         return entries

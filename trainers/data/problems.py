@@ -17,14 +17,15 @@ class Problem:
     """What is wrong with a file, folder or split, in words that are the same for all that have this kind of problem."""
 
     place: str
-    """A path relative to the data set, or a split."""
+    """A path relative to the data set (of its own folder `.`), or a split."""
     what: str
     detail: str = ""
     """What differs from place to place, such as an image's size."""
 
     @property
     def where(self) -> str:
-        return f"{self.place} ({self.detail})" if self.detail else self.place
+        place = "the folder" if self.place == "." else self.place
+        return f"{place} ({self.detail})" if self.detail else place
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
@@ -42,7 +43,9 @@ class DataError(Exception):
 
 
 def listed(problems: Sequence[Problem], where: str = "") -> str:
-    """How many problems there are, and a line for each kind of them; on one line if they are of one kind."""
+    """How many problems there are, and a line for each kind of them; on one line if they are of one kind. The same
+    problem counts once, however often it was found."""
+    problems = list(dict.fromkeys(problems))
     heading, lines = f"{counted(len(problems), 'problem')}{where}:", in_lines(problems)
     return f"{heading} {lines[0]}" if len(lines) == 1 else "\n".join([heading, *(f"  {line}" for line in lines)])
 
@@ -50,7 +53,7 @@ def listed(problems: Sequence[Problem], where: str = "") -> str:
 def in_lines(problems: Iterable[Problem]) -> list[str]:
     """A line for each kind of problem: the first places that have it, how many more there are, and what is wrong."""
     places: dict[str, list[str]] = defaultdict(list)
-    for problem in problems:
+    for problem in dict.fromkeys(problems):
         places[problem.what].append(problem.where)
     lines = [printable(f"{', '.join(all_[:PLACES_TOLD])}{_more(all_)}: {what}") for what, all_ in places.items()]
     left_out = len(lines) - KINDS_TOLD

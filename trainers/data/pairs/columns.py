@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from trainers.data.walk import NO_REGULAR_FILE, place_of
 from trainers.printable import counted
 
 FILE_NAME = "file_name"
+_NAMES_A_FILE = re.compile(r"(file|image|img|picture|photo)s?([ _-]?(name|file|path|id))?|path|name", re.IGNORECASE)
 METADATA = "metadata.csv"
 MOST_BYTES = 100_000_000
 Texts = dict[str, dict[str, str]]
@@ -165,7 +167,9 @@ def read_table(file: Path) -> dict[int, dict[str, str]]:
         raise ValueError("it is empty" if "unpack" in str(error) else str(error)) from None
     header = [name.strip() for name in header]
     if FILE_NAME not in header:
-        raise ValueError(f"no column is called {FILE_NAME}; its columns: {', '.join(header)[:200]}")
+        likely = next((name for name in header if _NAMES_A_FILE.fullmatch(name)), None)
+        remedy = f"rename the column {likely} to {FILE_NAME}" if likely else f"its columns: {', '.join(header)[:200]}"
+        raise ValueError(f"no column is called {FILE_NAME}; {remedy}")
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise ValueError(f"two columns are called {twice[0][:100]!r}: rename one")
     if bad := [name for name in header if not name.isprintable() or not 0 < len(name) <= 100]:

@@ -47,8 +47,9 @@ Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_lie
 
 
 class Pairs(Section):
-    """Images with label maps. What is not given is recognised; `study init FOLDER` writes down what it took. In the
-    places of images and masks {part} stands for each of several folders, such as train and val, and is a column."""
+    """What is left out is found by a look at the folder, and `study init FOLDER` writes it down. A place may hold
+    {part}, such as {part}/images: it stands for each folder that fits, such as train and val, whose names are then the
+    column part."""
 
     format: Format | None = None
     """folders: images and masks as files; coco: outlines in one JSON file; parquet: Hugging Face's columns."""
@@ -84,7 +85,8 @@ class Pairs(Section):
     """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one. With {part} each
     part has a table of its own, such as {part}/metadata.csv."""
     columns: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    """Columns that stand in the images' places, such as "{patient}/{visit}_{number}"."""
+    """How an image's place is made up: with "{patient}/{visit}_{number}" the image p7/2_013.png has patient p7, visit 2
+    and number 013, each a column."""
 
     @field_validator("columns")
     @classmethod

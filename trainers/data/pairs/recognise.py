@@ -16,6 +16,7 @@ from trainers.data.pairs.parts import IN_BRACES
 from trainers.data.pairs.tree import Folder, Tree, coco_files, first_images_of, look_at
 from trainers.data.pairs.unrecognised import unreadable_in
 from trainers.data.problems import DataError, Problem
+from trainers.data.walk import printable_name
 
 # Names of folders, without regard to case.
 _IMAGE_FOLDERS = frozenset(
@@ -85,7 +86,17 @@ def _none_fits(root: Path, described: Pairs) -> list[Problem]:
         "no layout of photographs and masks is known by its names: name the folders in data.pairs.images and "
         "data.pairs.masks"
     )
-    return [Problem(".", what)]
+    return [Problem(printable_name(str(root)), f"{what}{_or_its_parent(root)}")]
+
+
+def _or_its_parent(root: Path) -> str:
+    """Where a folder is called like a part of a data set, and lies in one: the advice to give that."""
+    root = root.resolve()
+    word = root.name.casefold()
+    is_a_part = word in _IMAGE_FOLDERS | _MASK_FOLDERS or _PART_WORD.fullmatch(word)
+    if not is_a_part or not layouts_of(root.parent):
+        return ""
+    return f"; or give the folder that holds it, {printable_name(str(root.parent))}, whose layout is known"
 
 
 def layouts_of(root: Path, described: Pairs | None = None) -> list[Layout]:
