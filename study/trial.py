@@ -38,7 +38,9 @@ def run_trial(
     from trainers.train import Diverged, Job, train
 
     run = tables.Run(study, trial, point)
-    job = Job(trial.cell.model, trial.cell.loss, run.recipe, (study.definition.seed, trial.id))
+    network, loss = study.definition.network(trial.cell.model), study.definition.loss(trial.cell.loss)
+    purpose = study.definition.seed, trial.id
+    job = Job(network.make, loss.make, run.recipe, purpose, network.args, loss.args)
     resume = checkpoints.last() if checkpoints else None
     history = [Epoch(**line) for line in resume["history"]] if resume else []
 
@@ -85,7 +87,8 @@ def _cost(run: tables.Run, trained: Any, latency: Latency) -> dict[str, Any]:
     from trainers.networks import network
 
     device, recipe, num_classes = trained.device, run.recipe, len(run.study.source.samples.labels)
-    cost = network(run.trial.cell.model).cost(num_classes, dict(recipe.model), recipe.training.size)
+    own = run.study.definition.network(run.trial.cell.model)
+    cost = network(own.make, own.args).cost(num_classes, dict(recipe.model), recipe.training.size)
     return {
         "parameters": cost.parameters,
         "gflops": cost.gflops,

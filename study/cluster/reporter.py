@@ -86,7 +86,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._trial_of_actor[_actor_of(trial)] = ours
         definition = self._study.definition
         recipe = definition.recipe.at(Point.from_json(trial.config["point"]))
-        work = seconds_at(ours.cell.model, recipe, self._num_train(ours))
+        work = seconds_at(definition.network(ours.cell.model), recipe, self._num_train(ours))
         self._progress.start(ours, recipe.training.epochs, work)
 
     def on_trial_result(
