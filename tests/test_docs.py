@@ -1,0 +1,55 @@
+"""The documents' files and commands, written and run as they stand there, with small settings."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from small_study import ROOT, environment
+
+DOCS = ("your-network.md", "your-loss.md")
+SMALL = ("training.image_size=64", "training.epochs=1", "resources.workers=2")
+NEEDS = {"segformer.toml": "transformers"}
+"""Definition -> the library without which its command is left out."""
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    return [body for found, body in BLOCK.findall(text) if found == language]
+
+
+def commands(document: str) -> list[str]:
+    return [line for block in blocks(document, "sh") for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("document", DOCS)
+def test_every_block_can_be_read(document: str) -> None:
+    for block in blocks(document, "toml"):
+        tomllib.loads(block)
+    for block in blocks(document, "python"):
+        compile(block, document, "exec")
+    assert commands(document)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", DOCS)
+def test_every_command_runs(document: str, tmp_path: Path) -> None:
+    """In a folder with the blocks that begin with the name of a file."""
+    for block in (*blocks(document, "toml"), *blocks(document, "python")):
+        if named := re.match(r"# (\w+\.(toml|py))\n", block):
+            (tmp_path / named[1]).write_text(block, encoding="utf-8")
+    for line in commands(document):
+        program, *arguments = shlex.split(line)
+        if any(importlib.util.find_spec(NEEDS[each]) is None for each in NEEDS.keys() & set(arguments)):
+            continue
+        small = [part for setting in SMALL for part in ("--set", setting)] if program == "study" else []
+        command = [sys.executable, "-m", program, *arguments, *small]
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=400)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
