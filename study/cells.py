@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from study.definition import Definition
+from study.definition.parts import is_plain_name
 from study.definition.point import Point
 from study.errors import StudyError
 from trainers.names import from_file_names, in_file_names, is_dotted_path
@@ -91,4 +92,4 @@ def parse_trial(trial_id: str) -> Trial:
 
 def _is_name(name: str) -> bool:
     """Whether a network or a loss could be called so."""
-    return re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None or is_dotted_path(name)
+    return is_plain_name(name) or is_dotted_path(name)

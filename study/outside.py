@@ -1,4 +1,4 @@
-"""Networks and losses that are not ours: where their code is, which code it is, and how it reaches the workers.
+"""Networks and losses that are not simply built in: what they are, where their code is, and how it reaches the workers.
 
 Code that is installed is known by its distribution's version. Other code is known by a digest of its files: the module,
 the whole package that it lies in, and what of these folders it imports. They travel with the study; no worker needs the
@@ -15,20 +15,20 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from study.cells import Cell
 from study.definition import Definition
+from study.definition.parts import Part, label_of
 from study.errors import StudyError
-from trainers.costs import TrainingCost
-from trainers.data.table import Samples
-from trainers.names import NotFound, is_dotted_path, module_of
+from trainers.names import is_dotted_path, module_of
 
 _INSTALLED = ("site-packages", "dist-packages")
 _OURS = ("study", "trainers", "analysis")
@@ -36,21 +36,54 @@ MOST_BYTES = 20_000_000
 """Of the files that travel."""
 
 
+Facts = Mapping[str, Any]
+"""What identifies a network or loss: its `code` (a distribution and its version, or a digest of source files), and of
+one under a name of the user's own `make` and `args.NAME` of each argument, too."""
+
+
 @dataclass(frozen=True)
 class Outside:
-    """The code of a study's networks and losses that is not of this project."""
+    """Which networks and losses of a study are not simply built in, and the code of those that are not of this
+    project."""
 
-    identities: Mapping[str, str] = field(default_factory=dict)
-    """Dotted path -> a distribution and its version, or a digest of source files."""
+    identities: Mapping[str, Facts] = field(default_factory=dict)
+    """By label (see `label_of`)."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Distribution -> version, of those that are installed."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Path from a folder of modules -> content, of those that are not."""
+    weights: Mapping[str, str] | None = None
+    """Label -> the digest of the weights that the network loads, of those that load some. None: none was built."""
+
+    def facts(self, label: str) -> Facts | None:
+        """What identifies a network or loss; None if it is built in, or none of this study."""
+        if label not in self.identities:
+            return None
+        loaded = (self.weights or {}).get(label)
+        return {**self.identities[label], **({"weights": loaded} if loaded else {})}
 
     def identity_of(self, cell: Cell) -> str | None:
-        """Which code a cell's network and loss are, as JSON; None if they are ours."""
-        found = {name: self.identities[name] for name in (cell.model, cell.loss) if is_dotted_path(name)}
-        return json.dumps(found, sort_keys=True) if found else None
+        """Which network and loss a cell has, as JSON; None if they are built in."""
+        found = {label: facts for label in labels_of(cell) if (facts := self.facts(label)) is not None}
+        short = {label: facts["code"] if facts.keys() == {"code"} else facts for label, facts in found.items()}
+        return json.dumps(short, sort_keys=True) if short else None
+
+    def differences(self, cell: Cell, identity: str | None) -> list[str]:
+        """In what a cell's network and loss differ here from those that `identity_of` once gave, a line each. Those
+        that are none of this study are not compared, nor are weights where no network was built."""
+        labels = [label for label in labels_of(cell) if label in self.identities]
+        there = json.loads(identity or "{}") if labels else {}
+        return [line for label in labels for line in self._differences_of(label, there.get(label, {}))]
+
+    def _differences_of(self, label: str, there: str | Facts) -> list[str]:
+        theirs, ours = dict({"code": there} if isinstance(there, str) else there), self.facts(label) or {}
+        if self.weights is None:
+            theirs.pop("weights", None)
+        return [
+            f"{label}: {key} is {_in_words(theirs, key)} there, {_in_words(ours, key)} here"
+            for key in sorted(theirs.keys() | ours.keys())
+            if theirs.get(key) != ours.get(key)
+        ]
 
     def make_findable(self) -> None:
         """In this process, from these very files, wherever it runs. Raises StudyError if what must be installed is not,
@@ -60,120 +93,40 @@ class Outside:
             if here != version:
                 raise StudyError(f"{name} {version} is needed here, and there is {here or 'none'}")
         if self.files:
-            _add_to_path(_unpacked(tuple(sorted(self.files.items()))))
+            add_to_path(_unpacked(tuple(sorted(self.files.items()))))
+
+
+def labels_of(cell: Cell) -> tuple[str, str]:
+    """Of its network and its loss."""
+    return label_of("models", cell.model), label_of("losses", cell.loss)
 
 
 def outside_of(definition: Definition) -> Outside:
-    """The code behind the dotted paths of a definition, found without running any of it.
+    """What a definition's networks and losses are, found without running any of their code.
 
     Raises StudyError for a module that is neither installed nor in one of the folders.
     """
     folders = [Path(folder) for folder in definition.resources.modules]
-    names = [name for name in (*definition.grid.models, *definition.grid.losses) if is_dotted_path(name)]
-    identities, versions, files = dict[str, str](), dict[str, str](), dict[str, bytes]()
-    for name in names:
-        own_versions, own_files = _code_of(module_of(name), folders)
-        identities[name] = _identity(own_versions, own_files)
-        versions, files = versions | own_versions, files | own_files
+    identities, versions, files = dict[str, Facts](), dict[str, str](), dict[str, bytes]()
+    for label, part in definition.parts().items():
+        identities[label] = {} if label == part.make else _own_facts(part)
+        if is_dotted_path(part.make):
+            own_versions, own_files = _code_of(module_of(part.make), folders)
+            identities[label] = {**identities[label], "code": _identity(own_versions, own_files)}
+            versions, files = versions | own_versions, files | own_files
     if sum(map(len, files.values())) > MOST_BYTES:
         raise StudyError(
-            f"the code of {', '.join(names)} takes more than {MOST_BYTES:,} bytes: install it on every machine"
+            f"the code of {', '.join(identities)} takes more than {MOST_BYTES:,} bytes: install it on every machine"
         )
     return Outside(identities, versions, files)
 
 
-def find_parts(definition: Definition) -> None:
-    """Import what the dotted paths of a definition name.
-
-    Raises StudyError with every path that leads nowhere, or else every key of the section model that no network takes,
-    and every searched one that some network does not take.
-    """
-    if not _has_outside(definition):
-        return
-    for folder in definition.resources.modules:
-        _add_to_path(folder)
-    from trainers.losses import loss_named  # torch takes seconds to import: only for those who need more than names
-    from trainers.networks import network
-
-    problems, takes = [], dict[str, frozenset[str]]()
-    for name in definition.grid.losses:
-        problems += _problem_of(loss_named, name)
-    for name in definition.grid.models:
-        if found := _problem_of(network, name):
-            problems += found
-        else:
-            takes[name] = frozenset(network(name).arguments(dict(definition.model)))
-    if problems := problems or _problems_of_arguments(definition, takes):
-        raise StudyError("\n".join(problems))
+def _own_facts(part: Part) -> Facts:
+    return {"make": part.make, **{f"args.{name}": value for name, value in part.args.items()}}
 
 
-def try_parts(definition: Definition, samples: Samples) -> dict[str, TrainingCost]:
-    """Try each network and loss that is not ours once; they have been found. Of ours, whether there are weights for all
-    outputs, where the definition gives some. Raises StudyError with all that fail.
-
-    :returns: what each network that is not ours costs.
-    """
-    if not _has_outside(definition) and not definition.training.output_weights:
-        return {}
-    costs: dict[str, TrainingCost] = {}
-    if failures := _failures(definition, samples, costs):
-        raise StudyError("\n".join(failures))
-    return costs
-
-
-def _has_outside(definition: Definition) -> bool:
-    return any(map(is_dotted_path, (*definition.grid.models, *definition.grid.losses)))
-
-
-def _problem_of(look_up: Callable[[str], object], name: str) -> list[str]:
-    try:
-        look_up(name)
-    except NotFound as error:
-        return [str(error)]
-    return []
-
-
-def _failures(definition: Definition, samples: Samples, costs: dict[str, TrainingCost]) -> list[str]:
-    """What goes wrong when a network that is not ours predicts an image, or a loss that is not ours is computed.
-
-    :param costs: network -> its cost, which is added.
-    """
-    from trainers.losses import try_loss
-    from trainers.networks import network
-
-    arguments, size = dict(definition.model), definition.training.size
-    models, losses = (list(filter(is_dotted_path, names)) for names in (definition.grid.models, definition.grid.losses))
-    weights, num_classes = definition.training.output_weights, len(samples.labels)
-
-    def measure(name: str) -> None:
-        costs[name] = network(name).training_cost(num_classes, arguments, size)
-
-    attempts: list[tuple[str, Callable[[], object]]] = [
-        *((name, partial(measure, name)) for name in models),
-        *(
-            (name, partial(network(name).check_output_weights, num_classes, arguments, size, weights))
-            for name in (definition.grid.models if weights else models)
-        ),
-        *((name, partial(try_loss, name, num_classes, with_ignored=samples.has_ignored)) for name in losses),
-    ]
-    failures: dict[str, str] = {}
-    for name, attempt in attempts:
-        try:
-            attempt()
-        except (Exception, SystemExit) as error:  # whatever somebody else's code does
-            failures.setdefault(name, f"{name} fails: {type(error).__name__}: {' '.join(str(error).split())}")
-    return list(failures.values())
-
-
-def _problems_of_arguments(definition: Definition, takes: Mapping[str, frozenset[str]]) -> list[str]:
-    """:param takes: network -> the keys of the section model that it takes."""
-    untaken = dict(definition.model).keys() - {"width"} - {key for keys in takes.values() for key in keys}
-    searched = {key.partition(".")[2] for key in definition.search.space if key.startswith("model.")}
-    return [f"model.{key}: no network of the grid takes it" for key in sorted(untaken)] + [
-        f"search.space: model.{key} is searched, and {name} takes no {key}"
-        for name, keys in takes.items()
-        for key in sorted(searched - keys - untaken)
-    ]
+def _in_words(facts: Facts, key: str) -> str:
+    return json.dumps(facts[key]) if key in facts else "nothing"
 
 
 def _code_of(module: str, folders: Iterable[Path]) -> tuple[dict[str, str], dict[str, bytes]]:
@@ -280,6 +233,7 @@ def _unpacked(files: tuple[tuple[str, bytes], ...]) -> str:
     return str(folder)
 
 
-def _add_to_path(folder: str) -> None:
+def add_to_path(folder: str) -> None:
+    """Let this process find modules in a folder, too."""
     if folder not in sys.path:
         sys.path.append(folder)  # at the end: it takes the place of nothing that is installed

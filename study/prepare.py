@@ -18,7 +18,8 @@ from study.data_set import data_set_of
 from study.definition import Definition
 from study.errors import StudyError
 from study.leaks import leak_notes, leak_problems, leaks_of
-from study.outside import Outside, find_parts, outside_of, try_parts
+from study.outside import Outside, outside_of
+from study.parts import find_parts, try_parts
 from study.planning.figures import Figures
 from study.splits import make_splits, split_notes
 from trainers.data.problems import listed
@@ -58,7 +59,7 @@ class Prepared:
     data_fingerprint: str
     provenance: Provenance
     outside: Outside = field(default_factory=Outside)
-    """The code of networks and losses that is not ours."""
+    """What networks and losses are that are not simply built in."""
     notes: tuple[str, ...] = ()
     """What should be known of images and splits before anything is trained, in sentences."""
 
@@ -71,9 +72,9 @@ def prepare(definition: Definition) -> Prepared:
     """Check and load the data, and make the splits. What can be checked without a look at the images is, before any is
     decoded. Raises StudyError with every problem found."""
     outside, data = _found_outside(definition), data_set_of(definition)
-    tried = None if (samples := data.samples_by_names) is None else _tried(definition, samples)
+    tried = None if (samples := data.samples_by_names) is None else _tried(definition, outside, samples)
     loaded = data.load()
-    study = _prepared(*(tried or _tried(definition, loaded.source.samples)), outside, loaded.source, loaded.fingerprint)
+    study = _prepared(*(tried or _tried(definition, outside, loaded.source.samples)), loaded.source, loaded.fingerprint)
     return replace(study, notes=(*loaded.warnings, *study.notes))
 
 
@@ -83,11 +84,11 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
     :param data_fingerprint: names the samples and all their pixels; trials of two never mix.
     """
     outside = _found_outside(definition)
-    return _prepared(*_tried(definition, source.samples), outside, source, data_fingerprint)
+    return _prepared(*_tried(definition, outside, source.samples), source, data_fingerprint)
 
 
 def _prepared(
-    definition: Definition, splits: dict[str, Split], outside: Outside, source: Source, data_fingerprint: str
+    definition: Definition, outside: Outside, splits: dict[str, Split], source: Source, data_fingerprint: str
 ) -> Prepared:
     leaks = leaks_of(source, splits.values())
     if problems := leak_problems(leaks, definition):
@@ -102,13 +103,13 @@ def _found_outside(definition: Definition) -> Outside:
     return outside
 
 
-def _tried(definition: Definition, samples: Samples) -> tuple[Definition, dict[str, Split]]:
-    """The definition, in which every network that is not ours has memory by its measured cost, unless it had some; and
-    the splits."""
-    costs, resources = try_parts(definition, samples), definition.resources
-    memory = {name: Figures(cost).memory_gb for name, cost in costs.items()} | resources.memory_gb
+def _tried(definition: Definition, outside: Outside, samples: Samples) -> tuple[Definition, Outside, dict[str, Split]]:
+    """The definition, in which every network that is not simply built in has memory by its measured cost, unless it had
+    some; what these are, the weights that they load known; and the splits."""
+    tried, resources = try_parts(definition, samples), definition.resources
+    memory = {name: Figures(cost).memory_gb for name, cost in tried.costs.items()} | resources.memory_gb
     definition = definition.model_copy(update={"resources": resources.model_copy(update={"memory_gb": memory})})
-    return definition, make_splits(definition, samples)
+    return definition, replace(outside, weights=tried.weights), make_splits(definition, samples)
 
 
 def provenance() -> Provenance:

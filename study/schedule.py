@@ -110,7 +110,7 @@ class Schedule:
 
     def _make_ready(self, trials: Iterable[Trial]) -> None:
         for trial in trials:
-            heapq.heappush(self._ready, (_start_order(trial), trial))
+            heapq.heappush(self._ready, (self._start_order(trial), trial))
 
     def _suggest(self, trial: Trial) -> Point:
         known = self._outcomes[trial.cell][self._rungs[0]]
@@ -120,13 +120,13 @@ class Schedule:
         earlier = [known[index] for index in needed]
         return suggest(self._definition, trial.cell, trial.index, earlier)
 
+    def _start_order(self, trial: Trial) -> _Order:
+        """The costly networks first: a long trial that starts last keeps the whole cluster waiting."""
+        cell = trial.cell
+        gflops = figures_of(self._definition.network(cell.model).make).cost.gflops
+        return trial.index, -gflops, cell.model, cell.seed, cell.split, cell.loss
+
 
 def _place(trial: Trial) -> tuple[float, int]:
     """In its cell: rung by rung."""
     return trial.epochs or math.inf, trial.index
-
-
-def _start_order(trial: Trial) -> _Order:
-    """The costly networks first: a long trial that starts last keeps the whole cluster waiting."""
-    cell = trial.cell
-    return trial.index, -figures_of(cell.model).cost.gflops, cell.model, cell.seed, cell.split, cell.loss

@@ -111,8 +111,8 @@ def _draws(run: tables.Run, purpose: str) -> np.random.Generator:
 
 def _cost(run: tables.Run) -> dict[str, Any]:
     """By what is known of the network beforehand."""
-    area, width = run.recipe.training.size.pixels / 128**2, run.recipe.model.width
-    known = figures_of(run.trial.cell.model).cost
+    network, area = run.study.definition.network(run.trial.cell.model), run.recipe.training.size.pixels / 128**2
+    known, width = figures_of(network.make).cost, network.width_in(run.recipe)
     gflops = known.gflops * area * width**2
     return {
         "parameters": round(known.parameters * width**2),

@@ -38,8 +38,9 @@ def run_trial(
     from trainers.train import Diverged, Job, train
 
     run = tables.Run(study, trial, point)
-    purpose = (study.definition.seed, trial.whole_id)
-    job = Job(trial.cell.model, trial.cell.loss, run.recipe, purpose, trial.epochs)
+    network, loss = study.definition.network(trial.cell.model), study.definition.loss(trial.cell.loss)
+    purpose = study.definition.seed, trial.whole_id
+    job = Job(network.make, loss.make, run.recipe, purpose, trial.epochs, network.args, loss.args)
     resume = checkpoints.last(trial.epochs) if checkpoints else None
     history = [Epoch(**line) for line in resume["history"]] if resume else []
 
@@ -86,7 +87,8 @@ def _cost(run: tables.Run, trained: Any, latency: Latency) -> dict[str, Any]:
     from trainers.networks import network
 
     device, recipe, num_classes = trained.device, run.recipe, len(run.study.source.samples.labels)
-    cost = network(run.trial.cell.model).cost(num_classes, dict(recipe.model), recipe.training.size)
+    own = run.study.definition.network(run.trial.cell.model)
+    cost = network(own.make, own.args).cost(num_classes, dict(recipe.model), recipe.training.size)
     return {
         "parameters": cost.parameters,
         "gflops": cost.gflops,

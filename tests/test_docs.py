@@ -1,50 +1,71 @@
-"""The pages of docs/: what they tell to write is a definition, and what they tell to type works."""
+"""The documents' files and commands, written and run as they stand there, with small settings."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
-from small_study import study
+from small_study import ROOT, environment
 
-from study.definition.file import load, parse
+from study.definition.file import parse
 
-DOCS = Path(__file__).parent.parent / "docs"
-SMALL = ("training.image_size=32", "resources.workers=2")
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """What stands between ``` and ``` of one language."""
-    return re.findall(
-        rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+DOCS = ("your-network.md", "your-loss.md", "what-to-search.md")
+SMALL = ("training.image_size=64", "training.epochs=1", "resources.workers=2")
+NEEDS = {"segformer.toml": "transformers"}
+"""Definition -> the library without which its command is left out."""
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def merged(table: dict, more: dict) -> dict:
-    return table | {
-        key: merged(table[key], value) if isinstance(value, dict) and key in table else value
-        for key, value in more.items()
-    }
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    return [body for found, body in BLOCK.findall(text) if found == language]
 
 
-@pytest.mark.parametrize("page", ["what-to-search.md"])
-def test_what_is_to_be_written_is_a_definition(page: str) -> None:
-    first, *more = (tomllib.loads(block) for block in blocks(page, "toml"))
-    parse(first, page)
-    for each in more:
-        parse(merged(first, each), page)
+def commands(document: str) -> list[str]:
+    return [line for block in blocks(document, "sh") for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("document", DOCS)
+def test_every_block_can_be_read(document: str) -> None:
+    for block in blocks(document, "toml"):
+        tomllib.loads(block)
+    for block in blocks(document, "python"):
+        compile(block, document, "exec")
+    assert commands(document)
 
 
 @pytest.mark.slow
-def test_what_is_to_be_typed_works(tmp_path: Path) -> None:
-    (tmp_path / "what-to-search.toml").write_text(blocks("what-to-search.md", "toml")[0])
-    definition = load(str(tmp_path / "what-to-search.toml"))
-    assert definition.search.trials == 8
-    words = [word for setting in SMALL for word in ("--set", setting)]
-    planned = study("plan", "what-to-search.toml", *words, folder=tmp_path)
-    assert planned.returncode == 0, planned.stderr
-    assert "2 cells, 16 trials: 0 done, 16 missing" in planned.stdout
-    done = study("run", "what-to-search.toml", "--simulate", *words, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("document", DOCS)
+def test_every_command_runs(document: str, tmp_path: Path) -> None:
+    """In a folder with the blocks that begin with the name of a file."""
+    for block in (*blocks(document, "toml"), *blocks(document, "python")):
+        if named := re.match(r"# (\w+\.(toml|py))\n", block):
+            (tmp_path / named[1]).write_text(block, encoding="utf-8")
+    for line in commands(document):
+        program, *arguments = shlex.split(line)
+        if any(importlib.util.find_spec(NEEDS[each]) is None for each in NEEDS.keys() & set(arguments)):
+            continue
+        small = [part for setting in SMALL for part in ("--set", setting)] if program == "study" else []
+        command = [sys.executable, "-m", program, *arguments, *small]
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=400)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+def test_pieces_of_a_definition_fit_into_the_first() -> None:
+    first, *more = (tomllib.loads(block) for block in blocks("what-to-search.md", "toml"))
+    for piece in more:
+        parse(_merged(first, piece), "what-to-search.md")
+
+
+def _merged(table: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    return table | {
+        key: _merged(table[key], value) if isinstance(value, dict) and key in table else value
+        for key, value in more.items()
+    }

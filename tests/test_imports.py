@@ -52,7 +52,13 @@ def test_imports_go_one_way() -> None:
     assert found == []
 
 
-IMPORTED_AS = {"pillow": "PIL", "opencv-python-headless": "cv2", "pyyaml": "yaml", "tomli-w": "tomli_w"}
+IMPORTED_AS = {
+    "pillow": "PIL",
+    "opencv-python-headless": "cv2",
+    "pyyaml": "yaml",
+    "tomli-w": "tomli_w",
+    "pydantic-core": "pydantic_core",
+}
 """Distributions whose module is called otherwise."""
 WITH_TORCH = "triton"
 """Comes with torch for a GPU, and is imported only there."""

@@ -22,7 +22,7 @@ def test_every_key_is_explained() -> None:
     left_out = {"resources.workers", "splits.unit"}  # None is their default
     found = {key.name for section in keys() for key in section.keys}
     in_optional_sections = {name for name in found if name.count(".") == 2}
-    assert written | {"name", "seed", "simulate"} | left_out == found - in_optional_sections
+    assert written | {"name", "seed", "simulate", "models", "losses"} | left_out == found - in_optional_sections
     assert {"splits.given.file", "splits.given.column", "data.pairs.format"} <= in_optional_sections
     for section in keys():
         assert section.about.endswith((".", ")"))

@@ -22,7 +22,8 @@ from study.cells import Cell, Trial, parse_trial
 from study.commands.plan import plan
 from study.definition.file import load, parse
 from study.errors import StudyError
-from study.outside import Outside, find_parts, outside_of, try_parts
+from study.outside import Outside, outside_of
+from study.parts import find_parts, try_parts
 from study.prepare import Prepared, prepare, provenance
 from study.results import Results
 from study.results.tables import Run
@@ -31,7 +32,8 @@ from study.splits import make_splits
 from trainers.data.cut_outs import reading
 from trainers.data.size import square
 from trainers.data.table import Samples
-from trainers.losses import cross_entropy, loss_named
+from trainers.losses import loss_named
+from trainers.losses.cross_entropy import cross_entropy
 from trainers.names import NotFound
 from trainers.networks import Network, network
 from trainers.networks.adapter import Adapted, outputs_of
@@ -151,7 +153,7 @@ def test_a_network_and_a_loss_of_a_folder_go_through_ray(folder: Path, tmp_path:
     (folder / "my_layers.py").write_text(LAYERS.replace("sigmoid", "tanh"))
     other = study("run", folder / "mine.toml", "--out", out, "--set", "search.trials=4")
     assert other.returncode == 2
-    assert "trials of other code: " in other.stderr
+    assert "trials of other code or arguments" in other.stderr
 
 
 def test_the_code_is_found_without_running_it(folder: Path) -> None:
@@ -184,7 +186,7 @@ def test_a_package_is_taken_whole(tmp_path: Path) -> None:
 def test_what_is_installed_is_known_by_its_version() -> None:
     definition = parse({"grid": {"losses": ["torch.nn:CrossEntropyLoss"]}})
     found = outside_of(definition)
-    assert found.identities == {"torch.nn:CrossEntropyLoss": f"torch {torch.__version__}"}
+    assert found.identities == {"torch.nn:CrossEntropyLoss": {"code": f"torch {torch.__version__}"}}
     assert found.files == {}
     found.make_findable()
     with pytest.raises(StudyError, match=r"torch 0\.1 is needed here, and there is "):
@@ -281,7 +283,7 @@ def test_a_plan_compares_code_as_a_run_does_and_imports_none_of_it(folder: Path,
     Results(str(out)).commit(tables)
     assert len(plan(definition, str(out)).missing) == 5
     (folder / "parts.py").write_text(PARTS + "\n")
-    with pytest.raises(StudyError, match=f"trials of other code: {trial.id} was trained with"):
+    with pytest.raises(StudyError, match=rf"trials of other code or arguments \({trial.id}, for one\)"):
         plan(definition, str(out))
     (folder / "parts.py").write_text(PARTS)
     next((folder / "data").rglob("*.png")).unlink()

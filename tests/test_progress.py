@@ -206,7 +206,7 @@ def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:
     rough = estimate(DEFINITION, planned, {}, num_train=IMAGES)
     assert rough.basis == "constants"
     assert rough.seconds == pytest.approx(sum(map(trial_seconds(DEFINITION, IMAGES), planned)))
-    expected = seconds_at("icnet", DEFINITION.recipe.at({"model.width": 0.5}), 100)
+    expected = seconds_at(DEFINITION.network("icnet"), DEFINITION.recipe.at({"model.width": 0.5}), 100)
     slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=IMAGES)
     assert slow.basis == "measured"
     assert slow.seconds == pytest.approx(3 * sum(map(trial_seconds(DEFINITION, IMAGES), planned[1:])))
@@ -217,7 +217,7 @@ def test_an_estimate_goes_by_each_models_own_trials_then_by_its_calibration() ->
     planned = trials(grid)
     by_constants = estimate(grid, planned, {}, IMAGES).seconds_of
     of_icnet = next(trial for trial in planned if trial.cell.model == "icnet")
-    took = 3 * seconds_at("icnet", grid.recipe.at({"model.width": 0.5}), 100)
+    took = 3 * seconds_at(grid.network("icnet"), grid.recipe.at({"model.width": 0.5}), 100)
     found = estimate(grid, planned, {of_icnet: row(train_seconds=took)}, IMAGES, calibrated={"unet": 5.0, "icnet": 7.0})
     assert found.seconds_of == pytest.approx(
         {

@@ -87,7 +87,8 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._trial_of_actor[_actor_of(trial)] = ours
         definition = self._study.definition
         recipe = definition.recipe.at(Point.from_json(trial.config["point"]))
-        work = seconds_at(ours.cell.model, recipe, self._num_train(ours), new_epochs_of(definition, ours))
+        network = definition.network(ours.cell.model)
+        work = seconds_at(network, recipe, self._num_train(ours), new_epochs_of(definition, ours))
         self._progress.start(ours, ours.epochs or recipe.training.epochs, work)
 
     def on_trial_result(

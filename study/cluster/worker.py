@@ -15,6 +15,7 @@ from study.cells import parse_trial
 from study.cluster.private import is_private
 from study.cluster.transfer import make_present
 from study.definition.point import Point
+from study.parts import check_weights
 from study.patience import LASTING, retry
 from study.prepare import Prepared, differing_versions
 from study.results import Results
@@ -46,6 +47,8 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
         return
     if row is None:
         make_present(study.source, home)
+        if not study.definition.simulate:
+            check_weights(study.definition, study.outside, trial.cell.model, len(study.source.samples.labels))
         point = Point.from_json(config["point"])
         checkpoints = Checkpoints(results, study, trial, point)
         try:

@@ -117,7 +117,9 @@ def _definition_of_one(cell: Cell, definition: Definition, source: str) -> Defin
     """The definition with a grid of this cell alone. Raises StudyError if it names a network, loss or split amiss."""
     models = tuple(dict.fromkeys((*definition.grid.models, cell.model)))  # which may take keys that others do not
     grid = {"models": models, "losses": (cell.loss,), "splits": (cell.split,), "seeds": (cell.seed,)}
-    return parse(definition.model_dump(exclude_none=True) | {"grid": grid}, source)
+    table = definition.model_dump(exclude_none=True)
+    named = {name: loss for name, loss in table["losses"].items() if name == cell.loss}  # the others have no use here
+    return parse(table | {"grid": grid, "losses": named}, source)
 
 
 def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outcome]) -> Point:

@@ -6,18 +6,21 @@ import hashlib
 import json
 import math
 import re
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 import tomli_w
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from study.definition.idle_keys import idle_key
+from study.definition.parts import NamedLoss, NamedNetwork, label_of, problem_of_keys, problem_of_names
 from study.definition.point import Point
 from study.definition.sections import Data, Grid, Resources, Search, Seed
 from study.definition.space import FIXED, Choices, Range
 from study.definition.splits import EIGHT_RANDOM_SPLITS, Splits
 from study.errors import brief, did_you_mean
-from trainers.names import is_dotted_path
+from trainers.names import LOSSES, NETWORKS, is_dotted_path
 from trainers.printable import counted
 from trainers.recipe import (
     NUMERICS,
@@ -41,6 +44,10 @@ MOST_CELLS, MOST_TRIALS = 10_000, 1_000_000
 _NAMES_TOLD = 5
 
 
+def _words_for_own(make: str, args: str) -> Any:
+    return Field(json_schema_extra={"allowed": f'a table: NAME = {{ make = "{make}", args = {{ {args} }} }}'})
+
+
 class Definition(Section):
     """What is to be run: a name, a seed, and the sections below."""
 
@@ -52,12 +59,27 @@ class Definition(Section):
     """Draw plausible results instead of training, to try out a cluster, a search or a report; never mixed with real."""
     data: Data = Data()
     grid: Grid = Grid()
+    models: Annotated[dict[str, NamedNetwork], _words_for_own("mypkg.nets:MyNet", "depth = 3")] = {}
+    """Networks of grid.models under names of your own: what makes each (a built-in name or a dotted path), and the
+    arguments that it alone is given, over the keys of the section model."""
+    losses: Annotated[dict[str, NamedLoss], _words_for_own("focal", "gamma = 1.0")] = Field({}, validate_default=True)
+    """Losses of grid.losses under names of your own, likewise."""
     splits: Splits = Splits()
     model: ModelRecipe = ModelRecipe()
     augmentation: AugmentationRecipe = AugmentationRecipe()
     training: TrainingRecipe = TrainingRecipe()
     search: Search = Search()
     resources: Resources = Resources()
+
+    @field_validator("losses")  # the last of the three: grid and models are checked, and the rest need not be sound
+    @classmethod
+    def _networks_and_losses_are_known(cls, losses: dict[str, NamedLoss], info: ValidationInfo) -> dict[str, NamedLoss]:
+        grid, models = info.data.get("grid"), info.data.get("models")
+        if grid is not None and models is not None:
+            found = problem_of_names("models", grid.models, models), problem_of_names("losses", grid.losses, losses)
+            if problems := list(filter(None, found)):
+                raise PydanticCustomError("of_the_whole", "{problems}", {"problems": "; ".join(problems)})
+        return losses
 
     @field_validator("name")
     @classmethod
@@ -104,6 +126,13 @@ class Definition(Section):
         return self
 
     @model_validator(mode="after")
+    def _resources_are_of_known_networks(self) -> Self:
+        for key in ("gpus", "memory_gb"):
+            if problem := problem_of_keys(getattr(self.resources, key), self.models):
+                raise ValueError(f"resources.{key}: {problem}")
+        return self
+
+    @model_validator(mode="after")
     def _names_differ_in_more_than_case(self) -> Self:
         for key, names in (("grid.models", self.grid.models), ("grid.losses", self.grid.losses)):
             if len({name.casefold() for name in names}) < len(names):
@@ -113,7 +142,7 @@ class Definition(Section):
     @model_validator(mode="after")
     def _built_in_networks_take_a_width_alone(self) -> Self:
         others = dict(self.model).keys() - ModelRecipe.model_fields.keys()
-        if others and not any(map(is_dotted_path, self.grid.models)):
+        if others and not any(is_dotted_path(self.network(name).make) for name in self.grid.models):
             near = did_you_mean(min(others), [*ModelRecipe.model_fields])
             raise ValueError(f"model.{min(others)}: unknown key, as no network of the grid takes it{near}")
         return self
@@ -121,7 +150,7 @@ class Definition(Section):
     @model_validator(mode="after")
     def _the_search_varies_the_recipe(self) -> Self:
         for key, dimension in self.search.space.items():
-            if problem := _not_to_be_searched(self.recipe, key, dimension):
+            if problem := _not_to_be_searched(self.recipe, key, dimension) or _fixed(key, self.models):
                 raise ValueError(f'search.space."{brief(key)[1:-1]}": {problem}')
         if self.search.trials > 1 and not self.search.space:
             raise ValueError(
@@ -148,6 +177,20 @@ class Definition(Section):
         if problem := idle_key(self.training, self.search.space):
             raise ValueError(problem)
         return self
+
+    def network(self, name: str) -> NamedNetwork:
+        """What makes a network of the grid, and its own arguments."""
+        return self.models.get(name) or NamedNetwork.model_construct(make=name)
+
+    def loss(self, name: str) -> NamedLoss:
+        """What makes a loss of the grid, and its own arguments."""
+        return self.losses.get(name) or NamedLoss.model_construct(make=name)
+
+    def parts(self) -> dict[str, NamedNetwork | NamedLoss]:
+        """By label (see `label_of`), every network and loss of the grid that is not simply a built-in one."""
+        networks = {label_of("models", name): self.network(name) for name in self.grid.models if name not in NETWORKS}
+        losses = {label_of("losses", name): self.loss(name) for name in self.grid.losses if name not in LOSSES}
+        return {**networks, **losses}
 
     @property
     def recipe(self) -> Recipe:
@@ -221,6 +264,13 @@ def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) ->
     if isinstance(value, int) and not all(isinstance(n, int) for n in (*dimension.ends, dimension.step or 1)):
         return f"the recipe's value, {value}, is a whole number: so must low, high and step be"
     return ""
+
+
+def _fixed(key: str, models: Mapping[str, NamedNetwork]) -> str:
+    """Which network has an argument of its own in place of a searched key, or nothing."""
+    section, _, argument = key.partition(".")
+    fixed = [name for name, own in models.items() if section == "model" and argument in own.args]
+    return f"models.{fixed[0]}.args fixes {argument}: leave it out of the one or of the other" if fixed else ""
 
 
 def _plain(dimension: Range | Choices) -> Any:

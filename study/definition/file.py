@@ -142,11 +142,16 @@ def _absolute(path: str, folder: Path) -> str:
 
 def _look_for_modules_in(folders: Sequence[Path], table: dict[str, Any]) -> None:
     """Name these folders of modules, where a network or loss is given by a dotted path and no folder is named."""
-    match table:
-        case {"grid": dict(grid)} if any(":" in name for name in _words_in(grid.values())):
-            section = table.setdefault("resources", {})
-            if isinstance(section, dict):
-                section.setdefault("modules", list(dict.fromkeys(str(folder.resolve()) for folder in folders)))
+    named = [part for section in ("models", "losses") for part in _as_table(table.get(section)).values()]
+    words = _words_in([*_as_table(table.get("grid")).values(), *(_as_table(part).get("make") for part in named)])
+    if any(":" in word for word in words):
+        section = table.setdefault("resources", {})
+        if isinstance(section, dict):
+            section.setdefault("modules", list(dict.fromkeys(str(folder.resolve()) for folder in folders)))
+
+
+def _as_table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _words_in(values: Iterable[Any]) -> list[str]:

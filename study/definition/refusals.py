@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from study.definition import Definition
+from study.definition.parts import NamedNetwork
 from study.errors import LONGEST_SHOWN, brief, did_you_mean
 from trainers.printable import printable
 from trainers.recipe import Section
@@ -105,6 +106,10 @@ def _explain(place: _Place, problems: Sequence[Any]) -> str:
             return f"{key}: {value} is not one of {', '.join(allowed)}{did_you_mean(value.strip(chr(39)), allowed)}"
         case "value_error":
             return f"{key}: {message}" if key else message
+        case "of_the_whole":  # names its keys itself
+            return str(message)
+        case "missing" if isinstance(place[-1], str):
+            return f"{_key(place[:-1])}: lacks {place[-1]}"
         case "missing":  # of a list of so many values
             return f"{_key(place[:-1])}: too few values: {value}"
     return f"{key}: {_in_words(problems)}"
@@ -141,10 +146,15 @@ def _dotted_keys(section: type[Section], prefix: str = "") -> list[str]:
     return keys
 
 
+def _keys_of_own(section: Sequence[str]) -> list[str]:
+    """Of a network or loss under a name of the user's."""
+    return [*NamedNetwork.model_fields] if len(section) == 2 and section[0] in ("models", "losses") else []
+
+
 def _nearest_key(place: Sequence[Any]) -> str:
     """A key like the unknown one: misspelt in its own section, or rightly spelt in another; else what there is."""
     *section, word = map(str, place)
-    known = _dotted_keys(Definition)
+    known = [*_dotted_keys(Definition), *(f"{'.'.join(section)}.{key}" for key in _keys_of_own(section))]
     siblings = [key for key in known if key.split(".")[:-1] == section]
     elsewhere = [key for key in known if key.split(".")[-1] == word]
     near = difflib.get_close_matches(word, [key.split(".")[-1] for key in siblings], n=1, cutoff=0.6)

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from study.definition.parts import LossName, ModelName
 from study.definition.space import MOST_KEYS, Space, flat, in_order
 from study.definition.splits import EIGHT_RANDOM_SPLITS
-from study.errors import brief, did_you_mean, refuse_repeats
+from study.errors import brief, refuse_repeats
 from study.planning.figures import figures_of
 from trainers.data.cut_outs.catalogue import STANDIN
 from trainers.data.pairs.description import Pairs
-from trainers.names import LONGEST_NAME, LOSSES, NETWORKS, is_dotted_path
+from trainers.names import NETWORKS
 from trainers.printable import is_text
 from trainers.recipe import Section
 
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]  # beyond that, spreadsheets and JSON readers would round it
-
-
-def _one_of(built_in: Mapping[str, str]) -> Callable[[str], str]:
-    def named(name: str) -> str:
-        if name in built_in or is_dotted_path(name):
-            return name
-        raise ValueError(
-            f"{brief(name)} is neither one of {', '.join(built_in)} nor a dotted path such as mypkg.parts:Mine "
-            f"(at most {LONGEST_NAME} characters){did_you_mean(name, built_in)}"
-        )
-
-    return named
-
-
-def _words_for(built_in: Mapping[str, str]) -> Any:
-    return Field(json_schema_extra={"allowed": f"{', '.join(map(json.dumps, built_in))} or a dotted path"})
-
-
-ModelName = Annotated[str, AfterValidator(_one_of(NETWORKS)), _words_for(NETWORKS)]
-LossName = Annotated[str, AfterValidator(_one_of(LOSSES)), _words_for(LOSSES)]
 
 
 YEAR = 31_536_000  # of seconds: who waits longer waits for ever, and the system's timers take no number of any size
@@ -72,10 +51,11 @@ class Grid(Section):
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = ("icnet", "unet")
     """The networks: the paper's two; icnet_cascade, an ICNet with more of the original's elements; seven of the paper's
     related work, at the scale of this study; and any that a function or class of yours, or of a library, makes of a
-    number of classes, by its dotted path."""
+    number of classes, by its dotted path, or by a name that the section models describes."""
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
-    """Cross-entropy, the sum of cross-entropy and Dice loss, and any function of logits and labels, by its dotted
-    path."""
+    """Cross-entropy, also with the Dice loss added (ce_dice), class weights (ce_weighted, which needs them) or smoothed
+    labels (ce_smoothed); the focal, Tversky and Lovasz-Softmax losses; and any function of logits and labels, by its
+    dotted path, or by a name that the section losses describes."""
     splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = EIGHT_RANDOM_SPLITS
     """random_<number>; names of held-out splits; fold_<number> (splits.folds); given_<number> or given (splits.given);
     matched_<split>, a random split with as many samples of each class in train, val and test as that split. If not

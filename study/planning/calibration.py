@@ -58,10 +58,11 @@ def _speed(study: Prepared, model: str, point: Point) -> Speed:
 
     recipe = study.definition.recipe.at({**point, "training.epochs": EPOCHS})
     split = _shortened(next(iter(study.splits.values())), BATCHES * recipe.training.batch_size)
-    job = Job(model, study.definition.grid.losses[0], recipe, ("calibration",))
+    network, loss = study.definition.network(model), study.definition.loss(study.definition.grid.losses[0])
+    job = Job(network.make, loss.make, recipe, ("calibration",), model_args=network.args, loss_args=loss.args)
     seconds = [line.seconds for line in train(job, study.source, split).history]
     taken = sum(seconds[1:]) / (EPOCHS - 1)
-    expected = (seconds_at(model, recipe, len(split.train)) - SECONDS_PER_TRIAL) / EPOCHS
+    expected = (seconds_at(network, recipe, len(split.train)) - SECONDS_PER_TRIAL) / EPOCHS
     return Speed(model, point, len(split.train) / taken, taken / expected)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from study.cells import Trial
 from study.definition import Definition
+from study.definition.parts import NamedNetwork
 from study.definition.point import Point
 from study.halving import new_epochs_of
 from study.planning.figures import REFERENCE, figures_of
@@ -73,7 +74,8 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
 
     @cache
     def seconds(model: str, split: str, index: int, epochs: int | None) -> float:
-        return statistics.fmean(seconds_at(model, likely, num_train[split], epochs) for likely in recipes(index))
+        network = definition.network(model)
+        return statistics.fmean(seconds_at(network, likely, num_train[split], epochs) for likely in recipes(index))
 
     def of_trial(trial: Trial) -> float:
         epochs = new_epochs_of(definition, trial)
@@ -82,13 +84,13 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
     return of_trial
 
 
-def seconds_at(model: str, recipe: Recipe, num_train: int, epochs: int | None = None) -> float:
+def seconds_at(network: NamedNetwork, recipe: Recipe, num_train: int, epochs: int | None = None) -> float:
     """The same for a trial of known recipe: all of it grows with the image's area.
 
     :param epochs: that are trained; the recipe's, if not given.
     """
     training = recipe.training
-    area, step = training.size.pixels / 128**2, figures_of(model).seconds_per_image(recipe.model.width)
+    area, step = training.size.pixels / 128**2, figures_of(network.make).seconds_per_image(network.width_in(recipe))
     step /= training.threads
     return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * (epochs or training.epochs) + SECONDS_PER_TRIAL
 
@@ -110,7 +112,9 @@ def estimate(
         factor = measured.get(model, calibrated.get(model, others))
         seconds[model] += seconds_of(trial) * factor
     unknown = seconds.keys() - measured.keys() - calibrated.keys()
-    unmeasured = tuple(model for model in seconds if model in unknown and not figures_of(model).is_measured)
+    unmeasured = tuple(
+        model for model in seconds if model in unknown and not figures_of(definition.network(model).make).is_measured
+    )
     return Estimate(seconds, "measured" if measured else "calibrated" if calibrated else "constants", unmeasured)
 
 
@@ -121,9 +125,8 @@ def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any
     for trial, row in committed.items():
         if row["status"] == "completed":
             took[trial.cell.model] += row["train_seconds"]
-            expected[trial.cell.model] += seconds_at(
-                trial.cell.model, recipe_at(row["point"]), row["num_train"], trial.epochs
-            )
+            network = definition.network(trial.cell.model)
+            expected[trial.cell.model] += seconds_at(network, recipe_at(row["point"]), row["num_train"], trial.epochs)
     return {model: took[model] / expected[model] for model in took}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from study.cells import Outcome, Trial
@@ -34,15 +33,11 @@ def check_same_inputs(results: Results, study: Inputs, committed: Mapping[Trial,
                 f"{results.out} holds trials of another data set (fingerprint {row['data_fingerprint']}; "
                 f"{study.definition.data.path} has {study.data_fingerprint}). Use another --out, or that data set."
             )
-        try:
-            code = study.outside.identity_of(trial.cell)
-        except KeyError:  # of a network or loss that this definition does not have
-            code = row["code"]
-        if row["code"] != code:
+        if differences := study.outside.differences(trial.cell, row["code"]):
             raise StudyError(
-                f"{results.out} holds trials of other code: {trial.id} was trained with {_code_in_words(row['code'])}, "
-                f"and here there is {_code_in_words(code)}. Use another --out, or that code. (Any change of a file is "
-                "other code: give a new network or loss a file of its own.)"
+                f"{results.out} holds trials of other code or arguments ({trial.id}, for one): use another --out, what "
+                "is there, or another name for what is new. (Any change of a file is other code: give a new network or "
+                "loss a file of its own.) What differs:\n" + "\n".join(f"  {line}" for line in differences)
             )
         differing = differing_versions(row["versions"])
         if differing and not study.definition.resources.mixed_versions:
@@ -64,11 +59,6 @@ def check_same_inputs(results: Results, study: Inputs, committed: Mapping[Trial,
                 f"{results.out} holds trials of another split called {split.name}: {decides}splits.unit or seed has "
                 "changed. Use another --out, or another name for the new split."
             )
-
-
-def _code_in_words(code: str | None) -> str:
-    """Of the column `code`: `mynets:Net (source 0123456789ab)`."""
-    return ", ".join(f"{name} ({identity})" for name, identity in json.loads(code or "{}").items()) or "none"
 
 
 def objectives(committed: Mapping[Trial, Row]) -> dict[Trial, float | None]:

@@ -23,7 +23,7 @@ from trainers.data.split import Split
 from trainers.dice import DiceScores, dice_of_shown
 from trainers.names import NETWORKS
 from trainers.outcome import Epoch, Evaluation
-from trainers.recipe import Recipe, Value
+from trainers.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Run:
         return self.study.splits[self.trial.cell.split]
 
     @property
-    def _arguments(self) -> Mapping[str, Value]:
-        """What of the recipe's section model this network takes."""
-        model, given = self.trial.cell.model, dict(self.recipe.model)
-        if model in NETWORKS:
-            return given
+    def _arguments(self) -> Mapping[str, Any]:
+        """What this network takes, of the recipe's section model and of its own."""
+        own, given = self.study.definition.network(self.trial.cell.model), dict(self.recipe.model)
+        if own.make in NETWORKS:
+            return given | own.args
         from trainers.networks import network  # torch takes seconds to import: not for those who only read
 
-        return network(model).arguments(given)
+        return network(own.make, own.args).arguments(given)
 
     @cached_property
     def factors(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from trainers.data.size import Size
 from trainers.losses.outputs import output_weights, weighted
 from trainers.names import NETWORKS, NotFound, find, refuse_untaken
 from trainers.networks.adapter import Adapted
-from trainers.networks.start import draws_seeded_by, keras_start, undrawn, unwritten_memory_is_nan
+from trainers.networks.start import digest_of_equal, draws_seeded_by, keras_start, undrawn, unwritten_memory_is_nan
 from trainers.recipe import Value
 
 _WORDS_FOR_CLASSES = ("num_classes", "classes")
@@ -75,6 +75,11 @@ class Network:
         if names := undrawn(model):
             raise ValueError(f"{self.name} leaves weights undrawn: {', '.join(names[:5])}")
         return model
+
+    def loaded_weights(self, num_classes: int, given: Mapping[str, Value]) -> str | None:
+        """Twelve hexadecimal digits that name the weights that the network does not draw: those of its tensors that two
+        seeds start alike, apart from those that are one value throughout. None if there are none."""
+        return digest_of_equal(*(self.build(num_classes, given, seed) for seed in (0, 1)))
 
     def cost(self, num_classes: int, given: Mapping[str, Value], size: Size) -> Cost:
         """Measured without memory or arithmetic, on the meta device; on the CPU for a network that cannot run there."""
