@@ -282,7 +282,7 @@ def test_more_classes_than_a_byte_can_tell_apart(folder: Path) -> None:
         (folder / f"c{number}" / "0").mkdir(parents=True)
         shutil.copy(folder / "mug/0/a.png", folder / f"c{number}" / "0")
     assert [str(problem) for problem in read_catalogue(folder).problems] == [
-        ".: 255 classes: at most 254 can be told apart"
+        "the folder: 255 classes: at most 254 can be told apart"
     ]
 
 

@@ -171,7 +171,10 @@ def test_any_classes_and_angles() -> None:
     [
         (
             other_set(["rot_0"], {"rot_0": {"pen": [45]}}),
-            ["rot_0, class mug (its angle: 0, 45): no sample to test on: change splits.held_out.angle.rot_0"],
+            [
+                "rot_0, class mug (its angle: 0, 45): no sample to test on: change splits.held_out.angle.rot_0, or "
+                "take rot_0 out of grid.splits"
+            ],
         ),
         (
             other_set(["rot_0"], {"rot_0": {"*": [45, 30]}}),

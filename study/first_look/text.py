@@ -69,7 +69,7 @@ def _data(seen: PairsSeen) -> Iterator[str]:
     yield from map(comment, seen.named.notes)
     if seen.described.ignore:
         yield f"ignore = {as_toml(list(seen.described.ignore))}"
-    elif VOID not in seen.named.classes.values():
+    elif seen.described.format != "coco" and VOID not in seen.named.classes.values():
         yield f"# ignore = [{VOID}]  # values of pixels that enter neither loss nor counts"
     if seen.described.background:
         yield f"background = {as_toml(seen.described.background)}"

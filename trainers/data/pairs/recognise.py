@@ -82,11 +82,8 @@ def _none_fits(root: Path, described: Pairs) -> list[Problem]:
         return unreadable
     if labelled := labelled_otherwise(root):
         return [Problem(labelled, "outlines of this kind are not read: export them as masks (PNG), or as COCO's JSON")]
-    what = (
-        "no layout of photographs and masks is known by its names: name the folders in data.pairs.images and "
-        "data.pairs.masks"
-    )
-    return [Problem(printable_name(str(root)), f"{what}{_or_its_parent(root)}")]
+    what = "no layout of photographs and masks is known by its names: name the folders in data.pairs.images and "
+    return [Problem(printable_name(str(root)), f"{what}data.pairs.masks{_or_its_parent(root)}")]
 
 
 def _or_its_parent(root: Path) -> str:
