@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from study.definition.file import load, parse
 from study.errors import StudyError
 from study.outside import outside_of
 from study.parts import check_weights, find_parts, try_parts
+from trainers.data.size import square
 from trainers.data.table import Samples
 from trainers.networks import network
 
@@ -28,6 +30,7 @@ NETS = '''
 """A network of a package of several files, which reads the weights of its encoder from a file."""
 
 import sys
+import warnings
 
 import torch
 from torch import nn
@@ -222,6 +225,15 @@ def test_a_network_that_draws_all_of_its_weights_has_no_digest(folder: Path) -> 
     sys.path.append(str(folder))
     assert network("mine.nets:Net").loaded_weights(3, {}) is None
     assert network("mine.nets:Net", {"weights": str(write_weights(folder / "1.pt", 1, 1, (4,)))}).loaded_weights(3, {})
+
+
+def test_weights_that_are_loaded_where_there_is_no_memory_are_no_cause_for_warnings(folder: Path) -> None:
+    sys.path.append(str(folder))
+    kind = network("mine.nets:Net", {"weights": str(write_weights(folder / "1.pt", 1, 1, (4,)))})
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assert kind.cost(3, {}, square(32)).parameters > 0
+    assert heard == []
 
 
 def test_all_files_of_a_package_travel(folder: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -110,7 +111,9 @@ class Network:
     def _tried(self, attempt: Callable[[nn.Module], Result], num_classes: int, given: Mapping[str, Value]) -> Result:
         """Whatever is done with the network, on the meta device; on the CPU if it needs values."""
         try:
-            return self._tried_at(torch.device("meta"), attempt, num_classes, given)
+            with warnings.catch_warnings():  # weights that are loaded have no place there, and need none
+                warnings.filterwarnings("ignore", ".*copying from a non-meta parameter in the checkpoint to a meta")
+                return self._tried_at(torch.device("meta"), attempt, num_classes, given)
         except Exception:  # whatever a network of somebody else's does that needs values
             if self.is_built_in:
                 raise
