@@ -1,0 +1,75 @@
+"""The networks of the paper's related work learn: more than a plain stack of convolutions does by the same training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from study.definition.file import load
+from study.prepare import Prepared, prepare
+from trainers.dice import dice_of_shown, macro
+from trainers.evaluate import evaluate
+from trainers.train import Job, train
+
+pytestmark = pytest.mark.slow
+RELATED = ("fcn", "pspnet", "refinenet", "wide_resnet", "duc_hdc", "bisenet", "swiftnet")
+SETTINGS = (
+    "training.image_size=64",
+    "training.epochs=20",
+    "training.learning_rate=3e-3",
+    "training.precision=fp32",
+    "model.width=0.25",
+    "augmentation.strength=0.5",
+    "grid.splits=random_0",
+)
+
+
+class Plain(nn.Module):
+    """An FCN without an element of its own: strided convolutions, scores at 1/16, and one bilinear upsampling."""
+
+    def __init__(self, num_classes: int, width: float) -> None:
+        super().__init__()
+        channels = [3, *(int(each * width) for each in (32, 64, 128, 256))]
+        self.features = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(),
+                    nn.Conv2d(outputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(),
+                )
+                for inputs, outputs in pairwise(channels)
+            )
+        )  # fmt: skip
+        self.score = nn.Conv2d(channels[-1], num_classes, 1)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return F.interpolate(self.score(self.features(images_BCHW)), images_BCHW.shape[2:], mode="bilinear")
+
+
+@pytest.fixture(scope="module")
+def study() -> Prepared:
+    return prepare(load("related", list(SETTINGS)))
+
+
+@pytest.fixture(scope="module")
+def plain(study: Prepared) -> float:
+    return learned(study, f"{__name__}:Plain")
+
+
+def learned(study: Prepared, model: str) -> float:
+    """The example-wise Dice on the test images, mean of classes, by half of the training images."""
+    split = study.splits["random_0"]
+    half = replace(split, train=split.train[::2], val=split.val[::2])
+    job = Job(model, "ce", study.definition.recipe, purpose=(0, "learns"))
+    done = train(job, study.source, half)
+    counts = evaluate(done, job, study.source, half, half.test).confusion_NKK
+    return macro(dice_of_shown(counts, study.definition.training.epsilon).ew[1:])[0]
+
+
+@pytest.mark.parametrize("model", RELATED)
+def test_it_learns_more_than_a_plain_stack_of_convolutions(study: Prepared, plain: float, model: str) -> None:
+    assert plain > 0.3
+    assert learned(study, model) > plain
