@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from study.definition import SIMULATED
 from trainers.printable import printable
@@ -138,9 +137,9 @@ def frame_html(frame: pd.DataFrame) -> str:
     return "".join([table, *(f'<p class="note">Note: {with_code(note)}</p>' for note in notes(frame))])
 
 
-def with_code(text: str) -> Markup:
+def with_code(text: str) -> str:
     """Text as HTML: escaped, what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _finding_html(finding: Finding) -> str:

@@ -72,7 +72,7 @@ class Facts:
         return self.trials[self.trials["trial"].isin(self.chosen)]
 
     def class_name(self, stored: str) -> str:
-        """A class of the tables in the user's words: of images with label maps the background by its whole name."""
+        """A class of the tables in the user's words: the background of label maps by its whole name."""
         pairs = self.definition.data.pairs
         named = pairs is not None and BACKGROUND not in (pairs.background, *(pairs.classes or ()))
         return BACKGROUNDS[1] if stored == BACKGROUND and named else stored
