@@ -15,7 +15,18 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.classes import MACRO, is_object
-from analysis.scores import COLUMN, CONFIGURATION, HELD_OUT, KINDS, ROUNDING, Floats, by_split, objects_of, of_kind
+from analysis.scores import (
+    COLUMN,
+    CONFIGURATION,
+    HELD_OUT,
+    KINDS,
+    ROUNDING,
+    Floats,
+    by_split,
+    count_of,
+    objects_of,
+    of_kind,
+)
 from analysis.statistics.comparison import labelings, relabelling_refusal
 from analysis.statistics.spread import Refusal
 from trainers.dice import BACKGROUNDS
@@ -136,7 +147,7 @@ def class_agreement(table: pd.DataFrame) -> pd.DataFrame:
 def _agreement(raters: Floats) -> dict[str, Any]:
     n = len(raters)
     if n < 2 or raters.shape[1] < 2:
-        note = f"no agreement to measure: {n} splits, {raters.shape[1]} items"
+        note = f"no agreement to measure: {count_of(n, 'splits')}, {count_of(raters.shape[1], 'items')}"
         return {"num_splits": n, "w": np.nan, "w_by_chance": np.nan, "mean_tau": np.nan, "note": note}
     note = f"{n} splits: W is noisy, read the ranks themselves" if n <= 3 else ""
     return {"num_splits": n, "w": kendall_w(raters), "w_by_chance": 1 / n, "mean_tau": mean_tau(raters), "note": note}
