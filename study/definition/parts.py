@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from study.errors import brief, did_you_mean
 from trainers.names import LONGEST_NAME, LOSSES, NEEDED, NETWORKS, is_dotted_path
-from trainers.printable import is_text
+from trainers.printable import counted, is_text
 from trainers.recipe import Recipe, Section
 
 _MOST_ARGUMENTS, _LARGEST = 64, 2**53
@@ -70,7 +70,7 @@ class _Part(Section):
     @classmethod
     def _are_arguments(cls, args: dict[str, Any]) -> dict[str, Any]:
         if len(args) > _MOST_ARGUMENTS:
-            raise ValueError(f"{len(args)} arguments, and there can be {_MOST_ARGUMENTS}")
+            raise ValueError(f"{counted(len(args), 'argument')}, and there can be {_MOST_ARGUMENTS}")
         for name, value in args.items():
             if not (name.isascii() and name.isidentifier() and len(name) <= 64):
                 raise ValueError(f"{brief(name)} is no name of an argument")

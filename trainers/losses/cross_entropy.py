@@ -20,6 +20,7 @@ from trainers.losses.pixels import (
     log_probability_of_truth,
     mean_over,
 )
+from trainers.printable import counted
 
 _LEAST_DOUBT = 1e-12
 """Below it, a power of 1 - p below 1 would have a slope that is no number."""
@@ -43,9 +44,8 @@ def weighted_cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor, *, weights: 
     :raises ValueError: for other weights, or another number of them.
     """
     if len(weights) != logits_BKHW.shape[1]:
-        raise ValueError(
-            f"weights has {len(weights)} numbers, and there are {logits_BKHW.shape[1]} classes: give each one"
-        )
+        given, needed = counted(len(weights), "number"), counted(logits_BKHW.shape[1], "class", "classes")
+        raise ValueError(f"weights has {given}, and there are {needed}: give each one")
     log_probability_BHW, counted_BHW = log_probability_of_truth(logits_BKHW, target_BHW)
     weights_K = _weights(tuple(weights), logits_BKHW.device)
     weight_BHW = weights_K[target_BHW.where(counted_BHW, 0)].to(log_probability_BHW.dtype) * counted_BHW
