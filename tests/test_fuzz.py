@@ -100,7 +100,9 @@ def ends_of(node: dict[str, Any]) -> tuple[float, float]:
 def test_whatever_is_accepted_can_be_planned_and_kept(values: dict[tuple[str, str], Any]) -> None:
     """Numbers at both ends of what is allowed: what the door lets in fails nowhere behind it."""
     table: dict[str, Any] = {"grid": {"models": ["icnet"], "losses": ["ce"], "splits": ["random_0"]}}
-    table["search"] = {"space": {"training.learning_rate": {"low": 1e-38, "high": 1e38, "log": True}}}
+    rates = {"low": 1e-38, "high": 1e38, "log": True}
+    space = {"training.learning_rate": rates, "training.optimizer": {"choices": ["adam", "sgd"]}}  # each key is heeded
+    table["search"] = {"space": space, "objectives": ["dice", "gflops"]}
     for (section, key), value in values.items():
         (table.setdefault(section, {}) if section else table)[key] = value
     definition = parse(table)
