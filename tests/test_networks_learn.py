@@ -22,8 +22,8 @@ SETTINGS = (
     "training.epochs=20",
     "training.learning_rate=3e-3",
     "training.precision=fp32",
-    "model.width=0.25",
-    "augmentation.strength=0.5",
+    "model.width=0.5",
+    "augmentation.strength=0.1",
     "grid.splits=random_0",
 )
 

@@ -203,28 +203,31 @@ def test_four_blocks_refine_from_coarse_to_fine() -> None:
     assert parts_of(model.encoder, nn.BatchNorm2d) != []
 
 
-@pytest.mark.parametrize("part", [ResidualUnit, ChainedResidualPooling])
-def test_what_refines_begins_as_the_identity(part: Callable[[int], nn.Module]) -> None:
+@pytest.mark.parametrize("part", [ResidualUnit(8), ChainedResidualPooling(8)])
+def test_what_refines_is_the_identity_and_a_tenth_of_what_is_added(part: nn.Module) -> None:
     features = noise(1, 8, 6, 6)
-    started = keras_start(part(8), torch.Generator().manual_seed(0))
-    assert torch.equal(started(features.clone()), features)
+    added = keras_start(part, torch.Generator().manual_seed(0))(features.clone()) - features
+    assert 0.01 < added.std() < 0.3
+    for convolution in parts_of(part, nn.Conv2d):
+        nn.init.zeros_(convolution.weight)
+    assert torch.equal(part(features.clone()), features)
 
 
 def test_the_logits_of_a_new_refinenet_are_no_larger_than_others() -> None:
-    """Sum upon sum, without a batch norm: if all of them began with values of their own, it would be 20."""
+    """Without a batch norm: if all that is added counted in full, they would be 20."""
     assert made("refinenet", width=1.0)(noise(4, 3, 64, 64))[0].std() < 5
 
 
 def test_residual_pooling_is_chained() -> None:
-    """With convolutions that do nothing: the features, their maxima of 5 x 5, and the maxima of these."""
+    """With convolutions that do nothing: the features, a tenth of their maxima of 5 x 5, and a tenth of these's."""
     pooling = ChainedResidualPooling(1)
     for convolution in pooling.convolutions:
         nn.init.dirac_(convolution.weight)
         nn.init.zeros_(convolution.bias)
     features = torch.zeros(1, 1, 11, 11)
     features[..., 5, 5] = 1
-    expected = F.pad(torch.ones(9, 9), (1, 1, 1, 1)) + F.pad(torch.ones(5, 5), (3, 3, 3, 3)) + features[0, 0]
-    assert torch.equal(pooling(features)[0, 0], expected)
+    added = F.pad(torch.ones(9, 9), (1, 1, 1, 1)) + F.pad(torch.ones(5, 5), (3, 3, 3, 3))
+    torch.testing.assert_close(pooling(features)[0, 0], features[0, 0] + 0.1 * added)
 
 
 # Wide ResNet

@@ -14,6 +14,9 @@ from trainers.networks.blocks import resize_bilinear, scaled
 from trainers.networks.residual import Encoder
 
 _POOLS = 2
+_SHARE = 0.1
+"""Of what is added to features, as in Inception-ResNet (arXiv 1602.07261). If all of it were, sum after sum without a
+batch norm, a new network's logits would have a standard deviation of 20, and it would learn little."""
 
 
 class RefineNet(nn.Module):
@@ -70,10 +73,10 @@ class ResidualUnit(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first, self.second = _conv(channels, channels), Added(channels)
+        self.first, self.second = _conv(channels, channels), _conv(channels, channels)
 
     def forward(self, features_BChw: Tensor) -> Tensor:
-        added: Tensor = features_BChw + self.second(torch.relu(self.first(torch.relu(features_BChw))))
+        added: Tensor = features_BChw + _SHARE * self.second(torch.relu(self.first(torch.relu(features_BChw))))
         return added
 
 
@@ -82,28 +85,14 @@ class ChainedResidualPooling(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(Added(channels) for _ in range(_POOLS))
+        self.convolutions = nn.ModuleList(_conv(channels, channels) for _ in range(_POOLS))
 
     def forward(self, features_BChw: Tensor) -> Tensor:
         summed = pooled = features_BChw
         for convolution in self.convolutions:
             pooled = convolution(F.max_pool2d(pooled, 5, stride=1, padding=2))
-            summed = summed + pooled
+            summed = summed + _SHARE * pooled
         return summed
-
-
-class Added(nn.Conv2d):
-    """A convolution whose output is added to features that are there. It starts at zero, and what it is part of as the
-    identity: by sum after sum without a batch norm, a new network's logits would have a standard deviation of 20."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 3, padding=1)
-
-    def start(self) -> None:
-        """See `trainers.networks.start`."""
-        nn.init.zeros_(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
