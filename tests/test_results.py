@@ -297,7 +297,7 @@ def test_outcomes_and_missing(tmp_path: Path) -> None:
     results.commit(tables("icnet-ce-random_0-s0-t00"))
     results.commit(tables("icnet-ce-random_0-s0-t01", status="failed", objective=None, error="NaN"))
     committed = read_committed(results, DEFINITION).rows
-    assert [outcome.objective for outcome in outcomes(committed).values()] == [0.4, None]
+    assert [outcome.objective for outcome in outcomes(DEFINITION, committed).values()] == [0.4, None]
     wanted = [parse_trial(f"icnet-ce-random_0-s0-t0{i}") for i in range(3)]
     assert missing(wanted, committed) == wanted[2:]
 
