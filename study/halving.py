@@ -26,10 +26,12 @@ def rungs(definition: Definition) -> tuple[int | None, ...]:
 
 
 def sizes(definition: Definition) -> list[int]:
-    """Trials of a cell at every rung."""
+    """Trials of a cell at every rung: the default point's, and a share of the others."""
     search = definition.search
-    keep = search.halving.keep if search.halving else 1.0
-    return [max(1, math.ceil(search.trials * keep**rung - 1e-9)) for rung in range(len(rungs(definition)))]
+    if search.halving is None:
+        return [search.trials]
+    others, keep = search.trials - 1, search.halving.keep
+    return [1 + max(1, math.ceil(others * keep**rung - 1e-9)) for rung in range(len(rungs(definition)))]
 
 
 def going_on(objectives: Objectives, number: int) -> list[int]:

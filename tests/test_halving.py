@@ -30,12 +30,12 @@ HALVING = [
 def test_rungs_and_sizes() -> None:
     definition = load("paper", HALVING)
     assert rungs(definition) == (4, 8, 16, None)
-    assert sizes(definition) == [8, 4, 2, 1]
+    assert sizes(definition) == [8, 5, 3, 2]
     cell = cells(definition)[0]
     assert [new_epochs_of(definition, Trial(cell, 0, rung)) for rung in rungs(definition)] == [4, 4, 8, 16]
     assert new_epochs_of(load("paper"), Trial(cell, 0)) is None
     ten = ["search.halving={rungs=[4,8,16,32],keep=0.3}", "search.trials=10", *HALVING[2:]]
-    assert sizes(load("paper", ten)) == [10, 3, 1, 1]
+    assert sizes(load("paper", ten)) == [10, 4, 2, 2]
 
 
 def test_ids_name_the_rung() -> None:
@@ -73,12 +73,12 @@ def test_a_rung_is_decided_when_the_one_below_is_complete() -> None:
     one, other = cells(definition)
     known: dict[Trial, float | None] = {Trial(one, index, 4): index / 10 for index in range(7)}
     assert len(decided_trials(definition, known)) == 16
-    assert len(undecided_trials(definition, decided_trials(definition, known))) == 14
+    assert len(undecided_trials(definition, decided_trials(definition, known))) == 20
     known[Trial(one, 7, 4)] = None
     decided = decided_trials(definition, known)
-    assert [trial for trial in decided if trial.epochs == 8] == [Trial(one, index, 8) for index in (0, 4, 5, 6)]
+    assert [trial for trial in decided if trial.epochs == 8] == [Trial(one, index, 8) for index in (0, 3, 4, 5, 6)]
     assert all(trial.epochs == 4 for trial in decided if trial.cell == other)
-    assert len(decided) + len(undecided_trials(definition, decided)) == 30
+    assert len(decided) + len(undecided_trials(definition, decided)) == 36
 
 
 @given(st.randoms(use_true_random=False))
@@ -97,7 +97,7 @@ def test_any_order_of_ends_hands_out_the_same_trials_at_the_same_points(random) 
     assert schedule.exhausted
     known = {trial: score[trial.cell, trial.index] for trial in seen}
     assert set(seen) == set(decided_trials(definition, known))
-    assert len(seen) == 30
+    assert len(seen) == 36
     for trial, point in seen.items():
         assert point == seen[Trial(trial.cell, trial.index, 4)]
 
@@ -131,8 +131,8 @@ def test_what_goes_on_has_the_bits_of_a_whole_training(definition: Path, tmp_pat
     done = study("run", definition, "--out", halved, *REAL)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = pd.read_parquet(halved / "trials")
-    assert rows.groupby("split").size().tolist() == [7, 7]
-    assert rows["rung"].fillna(4).value_counts().to_dict() == {1: 8, 2: 4, 4: 2}
+    assert rows.groupby("split").size().tolist() == [9, 9]
+    assert rows["rung"].fillna(4).value_counts().to_dict() == {1: 8, 2: 6, 4: 4}
     assert not list((halved / "checkpoints").glob("*.pt"))
     settings = ("--set", "training.epochs=4", "--set", "grid.losses=ce", "--set", "search.startup=4")
     assert study("run", definition, "--out", whole, *settings).returncode == 0
@@ -161,12 +161,12 @@ def test_it_is_the_same_study_however_it_is_interrupted(definition: Path, tmp_pa
         lost.unlink()
     planned = study("plan", definition, "--out", bit_by_bit, *simulated, "--json")
     states = json.loads(planned.stdout)
-    assert states["undecided"] == 2 * (2 + 1)
+    assert states["undecided"] == 2 * (3 + 2)
     done = study("run", definition, "--out", bit_by_bit, *simulated, "--set", "resources.workers=1")
     assert done.returncode == 0, done.stdout
     assert_same_facts(at_once, bit_by_bit)
     status = study("status", at_once, "--json")
-    assert (json.loads(status.stdout)["done"], json.loads(status.stdout)["total"]) == (14, 14)
+    assert (json.loads(status.stdout)["done"], json.loads(status.stdout)["total"]) == (18, 18)
     grown = study("run", definition, "--out", at_once, *simulated, "--set", "search.trials=6")
     assert grown.returncode == 2
     assert "search.trials: 4 there, 6 here" in grown.stderr

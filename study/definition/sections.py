@@ -86,7 +86,7 @@ class Halving(Section):
     rungs: Annotated[tuple[Rung, ...], Field(min_length=2, max_length=16)] = (4, 8, 16, 32)
     """Epochs after which a cell's trials are compared, from few to many; the last ones are training.epochs."""
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of a rung's trials that goes on to the next, the default point among them."""
+    """Share of a rung's trials that goes on to the next; the default point goes on beside them."""
 
     @field_validator("rungs")
     @classmethod
