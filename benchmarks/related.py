@@ -9,22 +9,24 @@ take turns.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from machine import circumstances, spread, write
 from peers import ours
 
-from analysis.classes import MACRO
-from analysis.load import load as scores_of
-from analysis.scores import HELD_OUT, RANDOM, Scores, with_macro
-from analysis.statistics.costs import non_dominated
+from study.cells import trials
+from study.definition import Definition
 from study.definition.file import load
 from study.prepare import Prepared, prepare
-from trainers.costs import TrainingCost, built_in_costs
+from study.results import DEFINITION_FILE
+from trainers.costs import built_in_costs
+from trainers.dice import ALL, BACKGROUND
 from trainers.names import NETWORKS
 from trainers.recipe import TrainingRecipe
 
@@ -45,14 +47,16 @@ REPORTED = {
 def main() -> None:
     """Run, and write benchmarks/results/related.md and .json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", metavar="OUT", help="the study")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the study's directory")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    scores, study = scores_of(options.out), prepare(load("related"))
-    speeds = measured(study, options.rounds)
-    accuracy = accuracies(scores)
+    definition = load(str(options.out / DEFINITION_FILE))
+    if definition.simulate:
+        parser.error(f"the scores of {options.out} are simulated: run the study")
+    accuracy = accuracies(options.out)
+    speeds = measured(prepare(load("related")), options.rounds)
     found = {"dice": accuracy.to_dict("records"), "images_per_core_second": speeds}
-    write("related", circumstances("torch", "albumentations"), found, report(accuracy, speeds, of_what(scores)))
+    write("related", circumstances("torch", "albumentations"), found, report(accuracy, speeds, definition))
 
 
 def measured(study: Prepared, rounds: int) -> dict[str, list[float]]:
@@ -75,37 +79,39 @@ def training(study: Prepared, network: str) -> Callable[[], int]:
     return lambda: sum(next(steps) for _ in range(STEPS))
 
 
-def accuracies(scores: Scores) -> pd.DataFrame:
+def accuracies(out: Path) -> pd.DataFrame:
     """One row a network: n, mean and SD over random splits and over held-out ones, of the mean of classes."""
-    rows = with_macro(scores.table[scores.table["averaging"] == "ew"])
-    of_splits = rows[rows["class"] == MACRO].groupby(["model", "split_kind", "split"])["dice"].mean()
+    rows = pd.read_parquet(out / "dice")
+    of_classes = rows[(rows["partition"] == "test") & ~rows["class"].isin([BACKGROUND, ALL])]
+    of_splits = of_classes.groupby(["model", "split_kind", "split"])["dice_ew"].mean()
     found = of_splits.groupby(["model", "split_kind"]).agg(["count", "mean", "std"]).unstack("split_kind")
     found.columns = [f"{kind}_{number}" for number, kind in found.columns]
     return found.reindex([name for name in NETWORKS if name in found.index]).reset_index()
 
 
-def report(accuracy: pd.DataFrame, speeds: dict[str, list[float]], study: str) -> str:
-    """A Markdown table, the networks that no other beats first."""
-    costs = built_in_costs()
-    accuracy = accuracy.assign(best=unbeaten(accuracy, costs)).sort_values("random_mean", ascending=False)
+def report(accuracy: pd.DataFrame, speeds: dict[str, list[float]], definition: Definition) -> str:
+    """A Markdown table, the highest Dice on random splits first."""
+    costs, rows = built_in_costs(), accuracy.sort_values("random_mean", ascending=False).to_dict("records")
     lines = [
         "| network | million parameters | GFLOPs | images/s, training | Dice, random splits | Dice, held-out splits | "
         "Cityscapes mIoU, % |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in accuracy.to_dict("records"):
+    fewest = math.inf
+    for row in rows:
         name, cost = row["model"], costs[row["model"]]
         cells = (
-            f"**{name}**" if row["best"] else name,
+            f"**{name}**" if cost.gflops < fewest else name,
             f"{cost.parameters / 1e6:.2f}",
             f"{cost.gflops:.2f}",
             spread(speeds[name]),
-            dice(row, RANDOM),
-            dice(row, HELD_OUT),
+            dice(row, "random"),
+            dice(row, "held_out"),
             REPORTED.get(name, "none"),
         )
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", study, "", HOW_TO_READ])
+        fewest = min(fewest, cost.gflops)
+    return "\n".join([*lines, "", of_what(definition, accuracy), "", HOW_TO_READ])
 
 
 HOW_TO_READ = (
@@ -117,11 +123,6 @@ HOW_TO_READ = (
 )
 
 
-def unbeaten(accuracy: pd.DataFrame, costs: dict[str, TrainingCost]) -> list[bool]:
-    gflops = [costs[name].gflops for name in accuracy["model"]]
-    return list(non_dominated(pd.DataFrame({"dice": -accuracy["random_mean"], "gflops": gflops})))
-
-
 def dice(row: dict[str, Any], kind: str) -> str:
     """`mean (SD, n)`; no SD of fewer than three splits."""
     count = row[f"{kind}_count"]
@@ -129,15 +130,15 @@ def dice(row: dict[str, Any], kind: str) -> str:
     return f"{row[f'{kind}_mean']:.3f} ({sd}, {count:.0f})"
 
 
-def of_what(scores: Scores) -> str:
-    """What the study's trials have in common, in a sentence."""
-    recipe = scores.study_facts("the recipe of the trials").definition.recipe
-    training = recipe.training
+def of_what(definition: Definition, accuracy: pd.DataFrame) -> str:
+    """What the study's trials have in common, and how many of them there are, in a sentence."""
+    recipe, training = definition.recipe, definition.training
+    done = int(accuracy.filter(like="count").sum().sum())
     return (
-        f"Trained for these scores: width {recipe.model.width:g}, {training.size} pixels, {training.epochs} epochs, "
-        f"batches of {training.batch_size}, learning rate {training.learning_rate:g}, augmentation strength "
-        f"{recipe.augmentation.strength:g}; {len(scores.missing)} trials missing, "
-        f"{len(scores.failed)} failed."
+        f"Trained for these scores: {done} of {len(trials(definition))} trials, with "
+        f"{', '.join(definition.grid.losses)}; width {recipe.model.width:g}, {training.size} pixels, {training.epochs} epochs, batches of "
+        f"{training.batch_size}, learning rate {training.learning_rate:g}, augmentation strength "
+        f"{recipe.augmentation.strength:g}."
     )
 
 
