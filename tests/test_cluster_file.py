@@ -40,10 +40,10 @@ def planned(tmp_path: Path, config: Any, *settings: str) -> subprocess.Completed
 def test_what_ships_is_sound_and_told_in_hours(tmp_path: Path) -> None:
     done = planned(tmp_path, AWS)
     assert done.returncode == 0, done.stderr
-    assert "cluster.yaml: sound. 32 trials at once, about " in done.stdout
+    assert "cluster.yaml: sound. 40 trials at once, about " in done.stdout
     assert " GPU hours, at that speed." in done.stdout
     answer = json.loads(planned(tmp_path, AWS, "--json").stdout)["cluster"]
-    assert answer["at_once"] == 32
+    assert answer["at_once"] == 40
     assert 0 < answer["hours"] < answer["gpu_hours"]
     local = planned(tmp_path, LOCAL)
     assert local.returncode == 0, local.stderr
@@ -92,7 +92,7 @@ MISTAKES: list[tuple[dict[str, Any], Callable[[dict[str, Any]], Any], str]] = [
     (
         AWS,
         lambda c: worker(c).update(resources={"CPU": 8, "GPU": 1, "memory": 2**30}),
-        "a trial of icnet takes 2 CPUs, 0.25 of a GPU and 1.5 GiB, and no machine has that",
+        "a trial of icnet takes 1 CPU, 0.125 of a GPU and 4 GiB, and no machine has that",
     ),
 ]
 
