@@ -116,7 +116,10 @@ def test_classes_called_like_columns(
     found = json.loads(capsys.readouterr().out)["tables"]
     (matrix,) = (rows for title, rows in found.items() if title.startswith("Class in the image (row)"))
     assert {row["true class"] for row in matrix} == set(names)
-    assert set(matrix[0]) == {"model", "loss", "split_kind", "axis", "true class", *(f"{name} seen" for name in names)}
+    assert set(matrix[0]) == {
+        *("model", "loss", "split_kind", "axis", "num_images", "true class"),
+        *(f"{name} seen" for name in names),
+    }
     assert main(["stability", str(out)]) == 0
     assert "x_low seen" in capsys.readouterr().out, "an interval's end is hidden, a class is not"
     assert main(["report", str(out), "--out", str(tmp_path / "page.html")]) == 0

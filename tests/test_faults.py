@@ -176,7 +176,7 @@ def test_out_of_gpu_memory_is_tried_again_with_a_whole_gpu(
         nodes.add(cpus=2, gpus=1)
         done = study("run", definition, *FEW, "--out", out, "--address", nodes.address, **nodes.environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "is tried again with a GPU to itself: CUDA out of memory (stand-in, with 0.25 of a GPU)" in done.stdout
+    assert "is tried again with a GPU to itself: CUDA out of memory (stand-in, with 0.125 of a GPU)" in done.stdout
     assert_same_facts(out, few_simulated)
 
 
