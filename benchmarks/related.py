@@ -135,10 +135,10 @@ def of_what(definition: Definition, accuracy: pd.DataFrame) -> str:
     recipe, training = definition.recipe, definition.training
     done = int(accuracy.filter(like="count").sum().sum())
     return (
-        f"Trained for these scores: {done} of {len(trials(definition))} trials, with "
-        f"{', '.join(definition.grid.losses)}; width {recipe.model.width:g}, {training.size} pixels, {training.epochs} epochs, batches of "
-        f"{training.batch_size}, learning rate {training.learning_rate:g}, augmentation strength "
-        f"{recipe.augmentation.strength:g}."
+        f"Trained for these scores: {done} of {len(trials(definition))} trials, losses "
+        f"{', '.join(definition.grid.losses)}; width {recipe.model.width:g}, {training.size} pixels, "
+        f"{training.epochs} epochs, batches of {training.batch_size}, learning rate "
+        f"{training.learning_rate:g}, augmentation strength {recipe.augmentation.strength:g}."
     )
 
 
