@@ -117,8 +117,8 @@ class TrainingRecipe(Section):
     last epoch."""
     output_weights: Annotated[tuple[Weight, ...], Field(max_length=16)] = ()
     """Weights of the losses of a network's outputs, the main one's first; a network that gives more outputs than there
-    are weights is refused. If not given: the network's own (its attribute output_weights), which icnet_cascade has, and
-    of a network without, the main output alone counts."""
+    are weights is refused. If not given: the network's own (its attribute output_weights), which those with auxiliary
+    losses have, and of a network without, the main output alone counts."""
     epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0015
     """Noise tolerance of the Dice (section 3.4): share of the pixels that a class absent from an image may be given."""
     precision: Precision = "auto"
