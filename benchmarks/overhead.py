@@ -28,7 +28,7 @@ SMALL = (
     "training.image_size=32",
     "training.epochs=1",
     "model.width=0.25",
-    "resources.checkpoint_seconds=1e9",
+    "resources.checkpoint_seconds=3e7",
 )
 WORKERS = len(os.sched_getaffinity(0))
 
