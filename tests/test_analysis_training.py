@@ -80,8 +80,17 @@ def test_of_one_epoch_nothing_is_counted_and_twice_as_many_are_not_advised(tmp_p
         "Training had not settled: one epoch a trial, and the mean validation Dice of "
     )
     (point,) = long_enough(load(tmp_path), found).points  # type: ignore[union-attr]
-    assert point.startswith("Every trial was trained for one epoch, which cannot show whether the loss had settled.")
+    assert point.startswith(
+        "No trial was trained for more than one epoch: too few to show whether the loss had settled."
+    )
     assert point.endswith("say training.epochs = 16.")
+
+
+def test_of_three_epochs_it_cannot_be_told_whether_training_had_settled(tmp_path: Path) -> None:
+    found = training(study(tmp_path, [SETTLED] * 4).study_facts("a test")).assign(epochs=3, best_epoch=1, remark="")
+    assert not_settled(found).startswith("Training had not settled: 3 epochs a trial, ")
+    (point,) = long_enough(load(tmp_path), found).points  # type: ignore[union-attr]
+    assert point.startswith("No trial was trained for more than 3 epochs: too few to show")
 
 
 def test_tables_say_in_every_format_what_they_are_of_and_that_trainings_were_too_short(tmp_path: Path) -> None:

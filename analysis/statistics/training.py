@@ -20,6 +20,8 @@ JUMP = 0.5
 """A rise of the validation loss from one epoch to the next, as a share, within the last quarter of the epochs."""
 UNSETTLED_SHARE = 0.25
 """So many of the trials, or more, were best at the end or jumped: then training had not settled."""
+FEWEST_TO_TELL = 4
+"""Epochs: a shorter training shows no lateness of its lowest loss."""
 FEWEST_EPOCHS = 16
 """That are worth a try where a training was too short."""
 NOTHING_LEARNED = 0.01
@@ -95,14 +97,18 @@ def not_settled(found: pd.DataFrame) -> str:
     """The sentence for the headline, where the trainings of `settling` had not settled; else empty."""
     rows = found.to_dict("records")
     late, jumping = [_is_late(row) for row in rows], [_jumps(row) for row in rows]
-    unsettled = np.array(late, bool) | np.array(jumping, bool)
+    unsettled = (
+        np.array(late, bool)
+        | np.array(jumping, bool)
+        | np.array([row["epochs"] < FEWEST_TO_TELL for row in rows], bool)
+    )
     if not len(rows) or unsettled.mean() < UNSETTLED_SHARE:
         return ""
     mean = found.loc[unsettled, "validation_dice"].mean()
     where = "" if np.isnan(mean) else f", and the mean validation Dice of these is {mean:.2f}"
     end = "Train for more epochs before you read anything else here."
-    if found["epochs"].max() == 1:
-        return f"Training had not settled: one epoch a trial{where}. {end}"
+    if found["epochs"].max() < FEWEST_TO_TELL:
+        return f"Training had not settled: {count_of(found['epochs'].max(), 'epochs')} a trial{where}. {end}"
     why = [f"in {sum(late)} the validation loss was lowest at the very end"] * any(late)
     why += [f"in {sum(jumping)} it still jumped"] * any(jumping)
     return f"Training had not settled in {unsettled.sum()} of {len(rows)} trials: {' and '.join(why)}{where}. {end}"
@@ -135,7 +141,7 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
     late, jumping, nothing, blank, one_class = marked
     points = [*_lateness(found, late), *_jumpiness(found, jumping)]
     num_settled = int((~_has(found, TOO_SHORT) & ~_has(found, JUMPING)).sum())
-    if found["epochs"].max() > 1:
+    if found["epochs"].max() >= FEWEST_TO_TELL:
         points.append(f"{num_settled} of {count_of(len(found), 'trials')} had settled.")
     if len(nothing):
         points.append(
@@ -154,8 +160,9 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
 def _lateness(found: pd.DataFrame, late: pd.DataFrame) -> list[str]:
     epochs, falling = int(found["epochs"].max()), int((late["loss_change"] < 0).sum())
     advice = f"Train for longer, say training.epochs = {max(2 * epochs, FEWEST_EPOCHS)}."
-    if epochs == 1:
-        return [f"Every trial was trained for one epoch, which cannot show whether the loss had settled. {advice}"]
+    if epochs < FEWEST_TO_TELL:
+        trained = count_of(epochs, "epochs")
+        return [f"No trial was trained for more than {trained}: too few to show whether the loss had settled. {advice}"]
     if late.empty:
         return []
     end = "the last" if num_late(epochs) == 1 else f"one of the last {num_late(epochs)}"
