@@ -103,12 +103,12 @@ def test_a_preempted_node_is_no_failure(definition: Path, undisturbed: Path, tmp
 def test_a_worker_that_hangs_is_ended(definition: Path, undisturbed: Path, tmp_path: Path) -> None:
     """Stopped in its tracks, so that it cannot even notice."""
     out = tmp_path / "out"
-    with started("run", definition, "--out", out, "--set", "resources.hang_seconds=6") as driver:
+    with started("run", definition, "--out", out, "--set", "resources.hang_seconds=10") as driver:
         wait_for(lambda: num_committed(out) >= 3)
         workers_of(driver)[0].suspend()
         output, _ = driver.communicate(timeout=180)
     assert driver.returncode == 0, output
-    assert "is tried again: no epoch within 6 s: it hung, and was ended" in output
+    assert "is tried again: no epoch within 10 s: it hung, and was ended" in output
     assert_same_facts(out, undisturbed)
 
 
