@@ -163,7 +163,7 @@ def _considered(definition: Definition, committed: Mapping[Trial, Row], select: 
     one and those that have come so far."""
     if definition.search.halving is None or select == "default":
         return [trial for trial in trials(definition) if select == "tuned" or trial.index == 0]
-    come_so_far = decided_trials(definition, objectives(committed))
+    come_so_far = set(decided_trials(definition, objectives(committed)))
     return [trial for trial in trials(definition) if trial.index == 0 or trial in come_so_far]
 
 

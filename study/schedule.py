@@ -49,9 +49,11 @@ class Schedule:
         new = [
             trial
             for trial in decided(self._definition, cell, objectives)
-            if trial.index not in known[trial.epochs] and trial not in self._waiting[cell] | self._handed_out.keys()
+            if trial.index not in known[trial.epochs]
+            and trial not in self._waiting[cell]
+            and trial not in self._handed_out
+            and (self._only is None or trial in self._only)
         ]
-        new = [trial for trial in new if self._only is None or trial in self._only]
         self._waiting[cell].update(new)
         self._make_ready(trial for trial in new if not self._waits_for_results(trial))
         self._make_next_ready(cell)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from study.cells import Trial, parse_trial
+from study.cells import Trial, parse_trial, trials
 from study.errors import StudyError
 from study.patience import FULL_DISK
 from study.planning.capacity import forecast
@@ -92,8 +92,8 @@ def run_all(
         raise
     else:
         progress.state = "incomplete" if progress.resting else "finished"
-        if progress.state == "finished":  # trials that halving has ended will not go on
-            for name in results.names(CHECKPOINTS, ".pt"):
+        if definition.search.halving and progress.done == progress.total:  # who has ended will not go on
+            for name in {f"{trial.id}.pt" for trial in trials(definition)} & set(results.names(CHECKPOINTS, ".pt")):
                 results.remove(f"{CHECKPOINTS}/{name}")
     finally:
         until_the_end.close()

@@ -70,8 +70,9 @@ class Mover:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        # So that the first weights, which nobody has trained, are soon forgotten.
-        self.share.fill_(1 - min(self.recipe.weight_averaging, (1 + step) / (10 + step)))
+        if self.average is not self.network:
+            # So that the first weights, which nobody has trained, are soon forgotten.
+            self.share.fill_(1 - min(self.recipe.weight_averaging, (1 + step) / (10 + step)))
         return rate
 
     def move(self) -> None:

@@ -48,7 +48,7 @@ class Job:
     purpose: tuple[str | int, ...]
     """The words that seed every draw, e.g. (study seed, trial id)."""
     epochs: int | None = None
-    """End after so many, of the recipe's: as if what comes after had not been reached yet."""
+    """Ends after so many of the recipe's epochs, as the beginning of a training of all of them."""
     model_args: Mapping[str, Any] = field(default_factory=dict)
     """Of this network alone, over those of the recipe's section model."""
     loss_args: Mapping[str, Any] = field(default_factory=dict)

@@ -45,6 +45,7 @@ def sharing_gpus() -> Iterator[str | None]:
 def _started(program: str, folder: Path) -> Iterator[str | None]:
     """Yields why it did not start, or None. It ends with this process, however that ends."""
     ours = {PIPES: str(folder), "CUDA_MPS_LOG_DIRECTORY": str(folder)}
+    theirs = {name: os.environ[name] for name in ours if name in os.environ}
     # It serves all GPUs, as Ray names them to each worker: CUDA_VISIBLE_DEVICES would number them anew.
     environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"} | ours
     command = [sys.executable, "-I", "-S", tied.__file__, "MPS_PARENT", program, "-f"]
@@ -66,6 +67,7 @@ def _started(program: str, folder: Path) -> Iterator[str | None]:
         finally:
             for name in ours:
                 os.environ.pop(name, None)
+            os.environ.update(theirs)
             _end(control, program, environment)
 
 
@@ -83,7 +85,7 @@ def _not_ready(control: subprocess.Popen[bytes], folder: Path) -> str | None:
 
 
 def _end(control: subprocess.Popen[bytes], program: str, environment: dict[str, str]) -> None:
-    """Its server ends with it: asked first, so that both can clear up."""
+    """Ask it to end, so that it and its server clear up; then make sure that it has."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         if control.poll() is None:
             subprocess.run(

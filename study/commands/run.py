@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -54,7 +54,8 @@ def run(
     with claimed(results, lambda line: watch(progress, line)) as claim:
         committed = read_committed(results, definition)
         check_same_inputs(results, study.inputs, committed.rows)
-        todo = _todo(definition, results, committed, retry_failed)
+        planned = decided_trials(definition, objectives(committed.rows))
+        todo = _todo(planned, results, committed, retry_failed)
         progress = Progress.of(definition, committed.rows, images_to_train_on(study.splits))
         progress.notes = study.notes
         if not todo:
@@ -62,7 +63,6 @@ def run(
             return replace(finished(definition, results, committed.rows), notes=study.notes)
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
-        planned = decided_trials(definition, objectives(committed.rows))
         ahead = [*todo, *undecided_trials(definition, planned)]
         only = todo if retry_failed else None
         cost = estimate(definition, ahead, committed.rows, images_to_train_on(study.splits))
@@ -71,8 +71,8 @@ def run(
         return replace(done, progress=progress, notes=study.notes)
 
 
-def _todo(definition: Definition, results: Results, committed: Committed, retry_failed: bool) -> list[Trial]:
-    todo = missing(decided_trials(definition, objectives(committed.rows)), committed.rows)
+def _todo(planned: Iterable[Trial], results: Results, committed: Committed, retry_failed: bool) -> list[Trial]:
+    todo = missing(planned, committed.rows)
     if not retry_failed:
         return todo
     unfinished = read_unfinished(results, {trial.id for trial in committed.rows})

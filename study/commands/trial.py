@@ -98,8 +98,11 @@ def _not_in(definition: Definition, wanted: Trial) -> str:
     """Why OUT does not take a trial that the definition lacks, and what to do."""
     number, of_cell = definition.search.trials, Trial(wanted.cell, 0) in trials(definition)
     if of_cell and wanted.epochs not in rungs(definition):
-        there = ", ".join(f"-e{rung}" if rung else "no ending" for rung in rungs(definition))
-        return f"the definition has no {wanted.id}: after the index its trials' ids have {there}"
+        endings = [f"-e{rung}" for rung in rungs(definition) if rung]
+        if not endings:
+            remedy = f"without search.halving its id is {wanted.whole_id}"
+            return f"the definition has no {wanted.id}: {remedy}"
+        return f"the definition has no {wanted.id}: ids end with {', '.join(endings)}, or with the index"
     why = f"its search.trials is {number}" if of_cell else f"its grid has no cell {wanted.cell.id}"
     remedy = f"add --set search.trials={wanted.index + 1}" if of_cell else "add it to the grid"
     return f"the definition has no {wanted.id}, as {why}: {remedy}, or leave --out away to run it and keep nothing"
