@@ -49,7 +49,7 @@ def test_every_command_runs(document: str, tmp_path: Path) -> None:
         if named := re.match(r"# (\w+\.(toml|py))\n", block):
             (tmp_path / named[1]).write_text(block, encoding="utf-8")
     for line in commands(document):
-        program, *arguments = shlex.split(line)
+        program, *arguments = shlex.split(line, comments=True)
         if any(importlib.util.find_spec(NEEDS[each]) is None for each in NEEDS.keys() & set(arguments)):
             continue
         small = [part for setting in SMALL for part in ("--set", setting)] if program == "study" else []

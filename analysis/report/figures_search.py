@@ -127,6 +127,28 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Space, acr
     return figure
 
 
+def fronts(trials: pd.DataFrame, model: str, loss: str, what: str) -> Figure:
+    """Validation Dice against the search's second objective, on a log scale: every trial, each cell's front joined,
+    each cell's choice ringed.
+
+    :param trials: one row per trial: model, loss, split, split_kind, axis, seed, objective, cost, on_front, chosen.
+    """
+    ours = of_configuration(trials, model, loss).dropna(subset=["objective", "cost"])
+    figure, axes = empty_panel(3.0)
+    lines = _line_of_kinds(ours)
+    for _, cell in ours.groupby(["split", "seed"], sort=False):
+        line = lines[_kind_of(cell)]
+        joined = cell[cell["on_front"]].sort_values("cost")
+        axes.plot(cell["cost"], cell["objective"], ".", color=line["color"], ms=4, alpha=0.5)
+        axes.step(joined["cost"], joined["objective"], where="post", **line, lw=1, alpha=0.8)
+    chosen = ours[ours["chosen"]]
+    axes.plot(chosen["cost"], chosen["objective"], "o", ms=8.5, mfc="none", mec=INK, mew=1.1)
+    _name_kinds(axes, lines)
+    axes.set(xscale="log", xlabel=what, ylabel="validation Dice")
+    _plain_logarithmic(axes.xaxis, (1, 2, 5))
+    return figure
+
+
 def _places(values: pd.Series[Any], dimension: Range | Choices) -> pd.Series[Any]:
     """The values, or the places of choices in their order."""
     return values.map(list(dimension.choices).index) if isinstance(dimension, Choices) else values

@@ -13,9 +13,9 @@ from analysis.axes import in_words
 from analysis.report import figures_search
 from analysis.report.page import Drawn, Picture, Pictures, panel
 from analysis.report.strips import Strip, examples, strips
-from analysis.scores import CONFIGURATION, main_averaging, tuned_trials
+from analysis.scores import CELL, CONFIGURATION, main_averaging, tuned_trials
 from analysis.shown import MOST_CLASSES, class_rule
-from analysis.statistics import lacking
+from analysis.statistics import front, lacking
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
 from analysis.statistics.false_classes import MIN_IMAGES, FalseClasses, false_class_matrices
 from analysis.statistics.material import Material
@@ -67,6 +67,24 @@ def _search(material: Material) -> Drawn:
             )
         )
     return Drawn(panels, notes=_keys_not_shown(material.space))
+
+
+def _fronts(material: Material) -> Drawn:
+    trials = material.main_runs.drop_duplicates("trial")
+    on_front = front.front(material.main_runs, material.within).set_index([*CELL, "index"])
+    places = pd.MultiIndex.from_frame(trials[[*CELL, "index"]])
+    chosen = places.isin(on_front.index[on_front["chosen"]])
+    points = trials.assign(on_front=places.isin(on_front.index), chosen=chosen)
+    what = COSTS[str(material.cost)]
+    panels = [
+        panel(
+            f"{model} {loss}",
+            figures_search.fronts(points, model, loss, what),
+            f"Validation Dice of every trial against {what}; the front of every cell joined, its choice ringed.",
+        )
+        for model, loss in material.shown
+    ]
+    return Drawn(panels)
 
 
 def _keys_not_shown(space: Collection[str]) -> list[str]:
@@ -151,6 +169,7 @@ def _provenance(material: Material) -> Drawn:
 OF_A_STUDY = {
     "cost": _trade_off,
     "search": _search,
+    "front": _fronts,
     "curves": _curves,
     "false": _false_classes,
     "images": _strips,

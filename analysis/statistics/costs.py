@@ -12,6 +12,8 @@ from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, with_macro
 from analysis.statistics.spread import interval_of_mean_dice
 from study.definition.point import Point
+from study.definition.sections import Search
+from study.selection import best_by_validation, cost_column
 
 COSTS = {
     "parameters": "parameters",
@@ -35,13 +37,16 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
                         their extremes in <cost>_low and <cost>_high
     device              the one on which most trials ran; times of other devices are left out
     non_dominated       no other row is as accurate and as cheap in all four costs, and better in one of them
+    objective           mean validation Dice over random splits (over all where there are none; seeds averaged)
+    chosen              the one that the search's rule takes by `objective`: the highest; of two objectives the cheapest
+                        within `search.within` of it; rows on fewer random splits than others do not come into question
     note                what the comparison lacks
     """
     trials, runs = facts.completed, facts.runs()
     trials = trials[trials["index"] < facts.definition.search.startup]
     runs = runs[(runs["averaging"] == averaging) & runs["trial"].isin(trials["trial"])]
     if runs.empty:
-        return pd.DataFrame(columns=[*_CANDIDATE, "label", "mean", *COSTS, "device", "non_dominated", "note"])
+        return pd.DataFrame(columns=[*_CANDIDATE, "label", "mean", *COSTS, "device", "non_dominated", "chosen", "note"])
     device = str(trials["device"].mode()[0])
     rows = [
         _candidate(key, part, runs[runs["trial"].isin(part["trial"])], device)
@@ -51,7 +56,8 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
     fewest, most = found["num_splits"].min(), found["num_splits"].max()
     note = "" if fewest == most else f"the means are over {fewest} to {most} random splits: not all over the same"
     ascending = [-found["mean"], *(found[cost] for cost in COSTS)]
-    return found.assign(device=device, non_dominated=non_dominated(np.column_stack(ascending)), note=note)
+    found = found.assign(device=device, non_dominated=non_dominated(np.column_stack(ascending)))
+    return found.assign(chosen=_chosen(found, facts.definition.search), note=note)
 
 
 def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
@@ -66,6 +72,21 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(~dominated & ~np.isnan(values).any(axis=1))
 
 
+def _chosen(candidates: pd.DataFrame, search: Search) -> NDArray[np.bool_]:
+    cost = cost_of(search)
+    complete = candidates["num_splits"] == candidates["num_splits"].max()
+    judged = [
+        ("all", int(i), row["objective"], row[cost] if cost else None) for i, row in candidates[complete].iterrows()
+    ]
+    return np.asarray(candidates.index == best_by_validation(judged, search.within).get("all"))
+
+
+def cost_of(search: Search) -> str | None:
+    """The search's second objective, a key of COSTS; None where it goes by the Dice alone."""
+    column = cost_column(search.objectives)
+    return None if column is None else column.removesuffix("_median")
+
+
 def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFrame, device: str) -> dict[str, object]:
     model, loss, index = key
     rows = with_macro(runs)
@@ -73,8 +94,10 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     random = macro[macro["split_kind"] == RANDOM].groupby("split")["dice"].mean()
     n = random.count()
     low, high = interval_of_mean_dice(random.mean(), random.std(), n)
-    row = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
-    row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n}
+    of_random = trials["split_kind"] == RANDOM
+    judged = (trials[of_random] if of_random.any() else trials).groupby("split")["objective"].mean()
+    row: dict[str, object] = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
+    row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n, "objective": judged.mean()}
     row |= {"mean": random.mean(), "low": float(low), "high": float(high)} | _held_out_means(runs, macro)
     row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
     here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})

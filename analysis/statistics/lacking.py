@@ -58,3 +58,8 @@ def searched(material: Material) -> str:
 def candidates(material: Material) -> str:
     """Accuracy against cost needs two of them: configurations, or points of the search."""
     return comparable(material) and searched(material) and "one configuration, no search"
+
+
+def two_objectives(material: Material) -> str:
+    """A search by a cost, too."""
+    return searched(material) or ("" if material.cost else "the search goes by the Dice alone")

@@ -16,11 +16,13 @@ from analysis.scores import (
     Configuration,
     Scores,
     configurations,
+    main_averaging,
     random_and_held_out,
     two_averagings,
 )
 from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
+from analysis.statistics.costs import cost_of
 from study.definition.space import Choices, Range
 
 ROPE = 0.01
@@ -96,9 +98,19 @@ class Material:
         return runs[runs["averaging"].isin(self.table["averaging"].unique())]
 
     @property
+    def main_runs(self) -> pd.DataFrame:
+        """`runs` under the averaging that words speak of."""
+        return self.runs[self.runs["averaging"] == main_averaging(self.table)]
+
+    @property
     def within(self) -> float:
         """Of a cell's highest validation objective: the cheapest trial there is the tuned one."""
         return self.facts.definition.search.within
+
+    @property
+    def cost(self) -> str | None:
+        """The search's second objective, a key of `costs.COSTS`; None where it goes by the Dice alone."""
+        return cost_of(self.facts.definition.search)
 
     @property
     def startup(self) -> int:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.axes import each_axis
 from analysis.scores import main_averaging
-from analysis.statistics import false_classes, lacking, search
+from analysis.statistics import false_classes, front, lacking, search
 from analysis.statistics.costs import trade_off
 from analysis.statistics.importance import importance
 from analysis.statistics.material import Material
@@ -31,7 +31,8 @@ OF_A_STUDY = (
         "What does a better score cost?",
         "Filled and joined: no other candidate is both as accurate and as cheap.",
         "A candidate is a configuration at a point that all its cells have tried (t00 is the default). Latency is per "
-        "image, training time per trial, both measured on the device that the table names.",
+        "image, training time per trial, both measured on the device that the table names. chosen is what the search's "
+        "rule takes, by the mean validation Dice.",
         (
             Statistic(
                 "Candidates; non_dominated: in accuracy and all four costs",
@@ -70,6 +71,30 @@ OF_A_STUDY = (
             Statistic("Importance of the hyperparameters", "importance", lambda m: importance(m.runs, m.space, m.seed)),
         ),
         lacking.searched,
+    ),
+    Topic(
+        "front",
+        "Dice and cost: the front of every cell",
+        "What does the search offer between a high Dice and a low cost, and what does the rule take?",
+        "A dot per trial. The line of a cell joins those that no other of its trials beats in both; a ring marks what "
+        "the rule takes.",
+        "The rule is the definition's: of a cell's trials whose validation Dice is at most `search.within` below the "
+        "cell's highest, the cheapest. No choice sees the test images.",
+        (
+            Statistic(
+                "Default, highest Dice, and the cheapest by the rule: cost, validation and test Dice",
+                "choices",
+                lambda m: each_axis(m.main_runs, lambda part: front.choices(part, m.within)),
+                unfolded=True,
+            ),
+            Statistic(
+                "The front of every cell",
+                "front",
+                lambda m: front.front(m.main_runs, m.within),
+                report_only=True,
+            ),
+        ),
+        lacking.two_objectives,
     ),
     Topic(
         "curves",

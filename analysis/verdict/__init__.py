@@ -42,6 +42,7 @@ from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
 from analysis.statistics.training import long_enough, never_found, not_settled, training
 from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
 from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
+from analysis.verdict.of_cost import what_the_rule_chooses
 from trainers.dice import AVERAGINGS
 
 
@@ -68,6 +69,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         weakest(table),
         falsely_predicted(scores),
         _best(scores, table, macros[0], rope),
+        what_the_rule_chooses(scores, averaging),
     ]
     return [finding for finding in findings if finding]
 

@@ -1,0 +1,123 @@
+"""A search by Dice and cost: the front of every cell, the rule's choice, and what the verdict says of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_analysis_load import commit, confusion_of
+from test_analysis_search import make_runs
+
+from analysis.load import load
+from analysis.report.write import report
+from analysis.statistics.catalogue import topics
+from analysis.statistics.costs import trade_off
+from analysis.statistics.front import choices, front
+from analysis.statistics.material import Material
+from analysis.verdict import verdict
+from study.definition import file as definition_file
+from study.results import Results
+
+COSTS = [3.0, 1.0, 2.0, 4.0]
+OBJECTIVES = [0.60, 0.40, 0.58, 0.50]
+WIDTHS = [1.0, 0.25, 0.5, 1.25]
+
+
+def runs_of(objectives: list[float] = OBJECTIVES, costs: list[float] = COSTS) -> pd.DataFrame:
+    """A test Dice is the objective less 0.1, and 0.3 on held-out splits."""
+
+    def dice(split: str, seed: int, index: int, name: str) -> float:
+        return objectives[index] - (0.3 if split.startswith("rot") else 0.1)
+
+    runs = make_runs(lambda split, seed, index: objectives[index], dice, splits=["random_0", "random_1", "rot_0"])
+    return runs[runs["averaging"] == "ew"].assign(cost=runs["index"].map(dict(enumerate(costs))))
+
+
+def test_the_front_of_a_cell_and_what_the_rule_takes() -> None:
+    found = front(runs_of(), within=0.03)
+    assert len(found) == 3 * 3
+    first = found[found["split"] == "random_0"]
+    assert first["index"].tolist() == [1, 2, 0], "the cheapest first; trial 3 costs more and scores less"
+    assert first["chosen"].tolist() == [False, True, False]
+    np.testing.assert_allclose(first["below"], [0.2, 0.02, 0])
+    np.testing.assert_allclose(first["dice"], [0.3, 0.48, 0.5])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)), min_size=4, max_size=4), st.sampled_from([0.0, 0.1]))
+def test_every_choice_is_on_the_front(points: list[tuple[int, int]], within: float) -> None:
+    objectives, costs = [dice / 10 for dice, _ in points], [float(cost) for _, cost in points]
+    found = front(runs_of(objectives, costs), within)
+    assert (found.groupby("split")["chosen"].sum() == 1).all()
+    expected = [
+        index
+        for index, (dice, cost) in enumerate(points)
+        if not any(d >= dice and c <= cost and (d, c) != (dice, cost) for d, c in points)
+    ]
+    assert sorted(found.loc[found["split"] == "rot_0", "index"]) == expected
+
+
+def test_three_choices_beside_each_other() -> None:
+    found = choices(runs_of(), within=0.03).set_index("choice")
+    assert found["cost"].to_dict() == {"default": 3, "highest": 3, "cheapest": 2}
+    assert found["num_splits"].tolist() == [2, 2, 2]
+    np.testing.assert_allclose(found["objective"], [0.6, 0.6, 0.58])
+    np.testing.assert_allclose(found["dice"], [0.5, 0.5, 0.48])
+    np.testing.assert_allclose(found["held_out_dice"], [0.3, 0.3, 0.28])
+
+
+BY_COST = ('search.objectives=["dice","gflops"]', "search.within=0.02")
+
+
+@pytest.fixture
+def searched(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of three points, by Dice and GFLOPs if not by others: the second costs half and scores 0.01 less."""
+
+    def shown(trial_id: str) -> np.ndarray:
+        counts = confusion_of(trial_id)
+        counts[:, 2, 2] += 50
+        counts[:, 0, 0] -= 50
+        return counts
+
+    monkeypatch.setattr("test_analysis_load.confusion_of", shown)
+    settings = ("grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3")
+    definition = definition_file.load("demo", [*settings, *getattr(request, "param", BY_COST)])
+    monkeypatch.setattr("test_analysis_load.DEFINITION", definition)
+    Results(tmp_path).write_text("study.toml", definition.to_toml())
+    measured = {"parameters": 100, "latency_ms_median": 2.0, "train_seconds": 60.0, "device": "GPU"}
+    for split in ("random_0", "rot_0"):
+        for index, (objective, gflops) in enumerate([(0.5, 1.0), (0.49, 0.5), (0.4, 0.25)]):
+            commit(tmp_path, f"icnet-ce-{split}-s0-t0{index}", objective=objective, gflops=gflops, **measured)
+    return tmp_path
+
+
+def test_one_candidate_is_chosen_by_validation_for_all_splits(searched: Path) -> None:
+    found = trade_off(load(searched).study_facts("a test")).set_index("index")
+    assert found["chosen"].to_dict() == {0: False, 1: True, 2: False}
+    assert found["objective"].to_dict() == {0: 0.5, 1: 0.49, 2: 0.4}
+
+
+def test_the_verdict_names_the_choice_and_what_it_saves(searched: Path) -> None:
+    (found,) = (each for each in verdict(load(searched)) if "rule choose" in each.question)
+    rule, one, each = found.points
+    assert rule.endswith("the cheapest whose validation Dice is at most 0.02 below the highest.")
+    assert "of 3 candidates that all have tried: icnet ce t01" in one
+    assert "0.5 GFLOPs, validation Dice 0.490. The highest: icnet ce t00" in one
+    assert "each random split for itself: 0.5 GFLOPs" in each
+    assert "by the Dice alone 1 GFLOPs" in each
+
+
+def test_the_report_draws_the_front(searched: Path, tmp_path: Path) -> None:
+    page = report(load(searched), tmp_path / "page.html").read_text()
+    assert 'id="front"' in page
+    assert "Validation Dice of every trial against GFLOPs per image" in page
+
+
+@pytest.mark.parametrize("searched", [()], indirect=True)
+def test_a_search_by_the_dice_alone_has_no_front(searched: Path) -> None:
+    scores = load(searched)
+    assert "front" not in {topic.id for topic in topics(Material(scores))}
+    assert not [each for each in verdict(scores) if "rule choose" in each.question]
