@@ -19,17 +19,32 @@ from numpy.typing import NDArray
 from analysis.axes import by_axis
 from analysis.classes import MACRO, NOT_OBJECTS
 from analysis.errors import AnalysisError
-from analysis.scores import CELL, KINDS, Configuration, Scores, by_split, configurations, listed, of_kind
+from analysis.scores import (
+    CELL,
+    KINDS,
+    RANDOM,
+    Configuration,
+    Scores,
+    by_split,
+    configurations,
+    count_of,
+    fewest_seeds,
+    listed,
+    of_kind,
+    variances_over_seeds,
+)
+from analysis.statistics.bounds import NOISE_OF_HELD_OUT, share_unseen, unit_of
 from analysis.statistics.comparison import ALPHA
-from analysis.statistics.limits import FAILED, MAX_GAP, MAX_SD, MET, MIN_DICE, OPEN, Estimate, unanswerable
+from analysis.statistics.limits import FAILED, MAX_GAP, MAX_SD, MET, MIN_DICE, OPEN, POWER, Estimate, unanswerable
 from analysis.statistics.spread import equal_refusal, without_score
 from analysis.statistics.training import not_settled, settling
 from analysis.tidy import known_class
 from study.definition import SIMULATED
+from study.looks import Looks
 from trainers.dice import BACKGROUNDS
 
-Question = tuple[str, float, str, pd.DataFrame]
-"""A limit, its value, the axis whose held-out splits it is about (else empty), and the columns of `by_split`."""
+Question = tuple[str, float, str, "pd.Index[Any]"]
+"""A limit, its value, the axis whose held-out splits it is about (else empty), and its columns of `by_split`."""
 
 STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carried out
 MEAN = "macro"  # what a command line calls MACRO, where no class is called so
@@ -50,6 +65,8 @@ class GateAnswer:
     (the limit's value), decision (met, failed, open), splits_needed (random splits that would decide at the same value
     and spread; NaN: none would), splits_of_each_needed (where none would, of a gap: random splits and as many held-out
     ones), note."""
+    how: str
+    """How it was decided, and what that takes for granted."""
     simulated: bool = False
     """Whether the scores were drawn, not trained for."""
     training: str = ""
@@ -65,7 +82,7 @@ class GateAnswer:
         """The headline, a line for every check that is not met (one for all of which the same is said), and how it was
         decided."""
         lines = [line for name in (FAILED, OPEN) for line in _lines(_rows(self.checks, name))]
-        return "\n".join([*self._warnings, self.headline, *lines, HOW])
+        return "\n".join([*self._warnings, self.headline, *lines, self.how])
 
     @property
     def _warnings(self) -> list[str]:
@@ -73,15 +90,36 @@ class GateAnswer:
         return [*[SIMULATED] * self.simulated, *filter(None, [self.training])]
 
     def _repr_html_(self) -> str:
-        how = " ".join([*self._warnings, HOW])
+        how = " ".join([*self._warnings, self.how])
         return f"<p><strong>{html.escape(self.headline)}</strong> {html.escape(how)}</p>{self.checks._repr_html_()}"
 
 
-HOW = (
-    "How this was decided: a score is not known exactly, so behind each value stands the range in which it may truly "
-    "lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the range "
-    f"reaches over it. A wrong 'met' or 'failed' has a chance of {ALPHA:.0%} at most."
-)
+def _how(num_random: int, alpha: float, looks: Looks | None, *, one_seed_held_out: bool) -> str:
+    """How it was decided, and what must be so for that to be right as often as is said."""
+    noise = (
+        f"; that a training on a held-out split scatters at most {NOISE_OF_HELD_OUT:g} times as much as on a random one"
+    )
+    return (
+        "How this was decided: a score is not known exactly, so behind each value stands the range in which it may "
+        "truly lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the "
+        f"range reaches over it. A wrong 'met' or 'failed' has a chance of {alpha:.2g} at most. "
+        "That takes for granted that the splits have shown what can happen: "
+        f"what comes in fewer than {share_unseen(max(num_random, 1), alpha):.0%} of trainings, such as a collapse, may "
+        f"be unseen in {count_of(num_random, 'random splits')}{noise * one_seed_held_out}. {_looking(looks)}"
+    )
+
+
+def _looking(looks: Looks | None) -> str:
+    if looks is None:
+        return (
+            "Who adds splits and checks again, until the answer is there, errs more often than that: `study run "
+            "--until-decided` allows for it."
+        )
+    numbers = ", ".join(str(look.num_random) for look in looks.planned[: looks.taken])
+    return (
+        f"The study was looked at while it grew, at {numbers} random splits; the chance is that of this look, and all "
+        f"looks that were planned have {ALPHA:.0%} together."
+    )
 
 
 def check(
@@ -116,6 +154,13 @@ def check(
     if not asked:
         raise AnalysisError("no limit to check: give at least one of --max-gap, --max-sd, --min-dice")
     wide = by_split(scores.table)
+    num_random = of_kind(wide, RANDOM).shape[1]
+    alpha = ALPHA * (scores.looks.share_at(num_random) if scores.looks else 1)
+    if not alpha:
+        raise AnalysisError(
+            f"{scores.source}: the looks at it have spent the error that is allowed, and {num_random} random splits "
+            "were none of them: take the splits of the last look, or run a new study in another --out"
+        )
     rows = _rows_to_check(scores, wide, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
     diverged = _diverged(scores)
     absent = {each: why for each, why in _absent(scores, diverged).items() if _asked_for(each, model, loss)}
@@ -123,11 +168,11 @@ def check(
     questions = [
         (name, limit, axis, of_axis)
         for name, limit in asked.items()
-        for axis, of_axis in (_gaps(wide, scores.table) if name == MAX_GAP else {"": wide}).items()
+        for axis, of_axis in (_gaps(wide, scores.table) if name == MAX_GAP else {"": wide.columns}).items()
     ]
     checks = [
         *(_divergence(scores, each, ids) for each, ids in diverged.items() if _asked_for(each, model, loss)),
-        *_checks(questions, rows, absent),
+        *_checks(questions, scores.table, wide, rows, absent, alpha),
         *(
             _place(name, *each, axis=axis) | _open(limit, why)
             for each, why in absent.items()
@@ -137,24 +182,33 @@ def check(
     ]
     frame = pd.DataFrame(checks)
     trained = not_settled(settling(scores.facts)) if scores.facts else ""
-    return GateAnswer(_status(frame["decision"]), frame, scores.simulated, trained)
+    one_seed = MAX_GAP in asked and fewest_seeds(scores.table) < 2
+    how = _how(num_random, alpha, scores.looks, one_seed_held_out=one_seed)
+    return GateAnswer(_status(frame["decision"]), frame, how, scores.simulated, trained)
 
 
-def _gaps(wide: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _gaps(wide: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.Index[Any]]:
     """Axis -> the columns of `wide` for its gap: the random splits, and those that hold out this axis."""
     splits = wide.columns.get_level_values("split")
-    return {axis: wide.loc[:, splits.isin(part["split"].unique())] for axis, part in by_axis(table).items()}
+    return {axis: wide.columns[splits.isin(part["split"].unique())] for axis, part in by_axis(table).items()}
 
 
 def _checks(
-    questions: Sequence[Question], rows: NDArray[np.bool_], absent: Mapping[Configuration, str]
+    questions: Sequence[Question],
+    table: pd.DataFrame,
+    wide: pd.DataFrame,
+    rows: NDArray[np.bool_],
+    absent: Mapping[Configuration, str],
+    alpha: float,
 ) -> Iterator[dict[str, Any]]:
-    """A row for each question on each of these rows of scores. `absent` says why a configuration's scores are not all
+    """A row for each question on each of these rows of `wide`. `absent` says why a configuration's scores are not all
     there."""
-    num_checks = int(rows.sum()) * len(questions)
-    for name, limit, axis, wide in questions:
-        unscored = without_score(wide)
-        random, held_out = (of_kind(wide, kind).to_numpy(float) for kind in KINDS)
+    over_seeds = variances_over_seeds(table)
+    num_checks, unit, num_seeds = int(rows.sum()) * len(questions), unit_of(table["dice"]), fewest_seeds(table)
+    for name, limit, axis, columns in questions:
+        unscored = without_score(wide[columns])
+        random, held_out = (of_kind(wide[columns], kind).to_numpy(float) for kind in KINDS)
+        within = [of_kind(over_seeds[columns], kind).mean(axis=1).to_numpy(float) for kind in KINDS]
         for row in np.flatnonzero(rows):
             on_random, on_held_out, lacking = random[row], held_out[row], unscored[row]
             place = _place(name, *map(str, wide.index[row])) | {"axis": axis}
@@ -162,8 +216,10 @@ def _checks(
             if why:
                 yield place | _open(limit, why)
             else:
-                equal = equal_refusal(on_random)
-                estimate = Estimate.of(name, limit, on_random, on_held_out, num_checks)
+                of_seeds = (float(each[row]) if num_seeds > 1 else 0.0 for each in within)
+                scored = (name, limit, on_random, on_held_out, alpha, num_checks, unit, num_seeds)
+                estimate = Estimate(*scored, *of_seeds)
+                equal = equal_refusal(on_random) if math.isnan(estimate.interval[0]) else None
                 yield place | _decided(estimate) | {"note": equal.reason if equal else ""}
 
 
@@ -238,8 +294,9 @@ def _divergence(scores: Scores, configuration: Configuration, trials: Sequence[s
 def _decided(estimate: Estimate) -> dict[str, Any]:
     low, high = estimate.interval
     row = {"value": estimate.value, "low": low, "high": high, "bound": estimate.bound, "decision": estimate.decision}
-    needed = estimate.splits_needed() if estimate.decision == OPEN else np.nan
-    of_each = estimate.splits_of_each_needed() if estimate.decision == OPEN and math.isnan(needed) else np.nan
+    can_be_told = estimate.decision == OPEN and not math.isnan(low)
+    needed = estimate.splits_needed() if can_be_told else np.nan
+    of_each = estimate.splits_of_each_needed() if can_be_told and math.isnan(needed) else np.nan
     return row | dict(zip(_NEEDED, (needed, of_each), strict=True))
 
 
@@ -288,14 +345,17 @@ def _said(row: Mapping[str, Any]) -> tuple[str, str]:
     if math.isnan(row["low"]):
         return f"{decision}: {limit}", f"{measured}; {row['note']}"
     measured += f" [{row['low']:.3f}, {row['high']:.3f}]"
-    return f"{decision}: {limit}", measured + (f"; {_needed(row)} would decide" if decision == OPEN else "")
+    return f"{decision}: {limit}", measured + (f"; {_needed(row)}" if decision == OPEN else "")
 
 
 def _needed(row: Mapping[str, Any]) -> str:
     random, of_each = (row[name] for name in _NEEDED)
     if not math.isnan(random):
-        return f"{random:.0f} random splits"
+        return f"about {random:.0f} random splits would decide, with a probability of {POWER:.0%}"
     if math.isnan(of_each):
-        return "the value is so close to the limit that no number of splits"
+        return "the value is so close to the limit that no number of splits would decide"
     held_out = " ".join(filter(None, ("held-out", row["axis"], "splits")))
-    return f"random splits alone cannot, but {of_each:.0f} random and {of_each:.0f} {held_out}"
+    return (
+        f"random splits alone cannot decide, but about {of_each:.0f} random and {of_each:.0f} {held_out} would, with a "
+        f"probability of {POWER:.0%}"
+    )

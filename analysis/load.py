@@ -21,6 +21,7 @@ from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
 from study.errors import StudyError
 from study.halving import decided_trials
+from study.looks import read_looks
 from study.results import DEFINITION_FILE, Results
 from study.results.committed import objectives
 from study.results.digests import Row
@@ -129,6 +130,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
         },
         num_test={t.cell.split: row["num_test"] for t, row in rows.items() if row["num_test"]},
         simulated=definition.simulate,
+        looks=read_looks(results),
         facts=facts,
     )
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from analysis.classes import MACRO, NOT_OBJECTS, in_class_order, is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
+from study.looks import Looks
 from study.selection import best_by_validation
 from trainers.dice import mean_of_objects
 
@@ -69,6 +70,8 @@ class Scores:
     """Split -> images tested; empty where unknown."""
     simulated: bool = False
     """Whether the scores were drawn, not trained for."""
+    looks: Looks | None = None
+    """Those that were taken while the study grew; None if it was not looked at."""
     facts: Facts | None = None
     """What the study keeps beside its scores; None where there is no study."""
 
@@ -140,6 +143,18 @@ def by_split(table: pd.DataFrame) -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples([(*c, averaging, name) for c, averaging, name in places], names=COLUMN)
     columns = pd.MultiIndex.from_frame(rows[splits].drop_duplicates())
     return wide.reindex(index=index, columns=columns)
+
+
+def variances_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Shaped like `by_split`: the variance of a split's scores over its seeds; NaN of one seed."""
+    rows, wide = with_macro(table), by_split(table)
+    seeds = rows.groupby([*COLUMN, "split_kind", "split"], observed=True)["dice"].var(ddof=1)
+    return seeds.unstack(["split_kind", "split"]).reindex(index=wide.index, columns=wide.columns)
+
+
+def fewest_seeds(table: pd.DataFrame) -> int:
+    """Of any split of any configuration."""
+    return int(table.groupby([*CONFIGURATION, "split"], observed=True)["seed"].nunique().min())
 
 
 def of_kind(wide: pd.DataFrame, kind: str) -> pd.DataFrame:

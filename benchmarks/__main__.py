@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-ON_ANY_MACHINE = (["training"], ["input"], ["overhead"], ["whole_study"], ["scale"], ["analysis"])
+ON_ANY_MACHINE = (["training"], ["input"], ["overhead"], ["whole_study"], ["scale"], ["tables"], ["validity"])
 ON_A_GPU = ["gpu", "--study"]
 
 

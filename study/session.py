@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import cache
 
 from study.cells import Trial, parse_trial, trials
 from study.errors import StudyError
@@ -162,4 +163,10 @@ def _close_to_others() -> None:
     """A Ray of our own listens on loopback, and serves who has this run's token. Ray reads these on import."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its only way to listen on loopback alone
     os.environ["RAY_AUTH_MODE"] = "token"  # other users of the machine are not to run code as us
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    os.environ["RAY_AUTH_TOKEN"] = _token()
+
+
+@cache
+def _token() -> str:
+    """One for all sessions of a process: Ray reads it but once."""
+    return secrets.token_hex(32)

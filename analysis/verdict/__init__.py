@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.answer import Finding
@@ -85,9 +86,9 @@ def lacking(scores: Scores) -> list[str]:
     return [*missing, *(f"failed: {trial}: {reason}" for trial, reason in scores.failed.items())]
 
 
-def expected_half_width(sd: float, num_splits: int) -> float:
+def expected_half_width(sd: ArrayLike, num_splits: int) -> Floats:
     """How far a training on one more random split may come out from the mean of so many: t s sqrt(1 + 1 / n)."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, num_splits - 1) * sd * np.sqrt(1 + 1 / num_splits))
+    return np.asarray(stats.t.ppf((1 + LEVEL) / 2, num_splits - 1) * np.asarray(sd) * np.sqrt(1 + 1 / num_splits))
 
 
 def _in_short(

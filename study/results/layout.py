@@ -8,6 +8,7 @@ from study.results.schemas import SCHEMAS
 
 DEFINITION_FILE = "study.toml"
 RUN_FILE = "run.json"
+LOOKS_FILE = "looks.json"
 UNFINISHED, CHECKPOINTS, CLAIMS = "unfinished", "checkpoints", "claims"
 FOLDERS = (*SCHEMAS, UNFINISHED, CHECKPOINTS, CLAIMS)
 

@@ -22,7 +22,7 @@ from study.definition import DEFINITION_HEADER
 from study.errors import StudyError
 from study.results.bounded import MOST_BYTES, read_bounded
 from study.results.digests import Row, digest_of_file, digests_in, with_digests
-from study.results.layout import DEFINITION_FILE, FOLDERS, RUN_FILE, is_trial_file
+from study.results.layout import DEFINITION_FILE, FOLDERS, LOOKS_FILE, RUN_FILE, is_trial_file
 from study.results.place import open_place
 from study.results.reading import NOT_OURS, read_files, row_in
 from study.results.schemas import SCHEMAS, parquet_bytes
@@ -173,7 +173,7 @@ class Results:
         found = [f"{name}/{entry}" for name in folders for entry in self._entries(name) if not is_trial_file(entry)]
         definition = self.read_text(DEFINITION_FILE) or ""
         if not definition.startswith(DEFINITION_HEADER):
-            found += [entry for entry in self._entries("") if entry not in (*FOLDERS, RUN_FILE)]
+            found += [entry for entry in self._entries("") if entry not in (*FOLDERS, RUN_FILE, LOOKS_FILE)]
         return no_folders + found
 
     def remove(self, name: str) -> None:

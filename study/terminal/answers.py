@@ -47,6 +47,32 @@ def _as_results(out: str) -> str:
 def run(options: argparse.Namespace, console: PlainConsole) -> int:
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
     out = _out(options, definition)
+    if options.until_decided:
+        return _run_until_decided(definition, out, options, console)
+    return _run_once(definition, out, options, console)
+
+
+def _run_until_decided(definition: Definition, out: str, options: argparse.Namespace, console: PlainConsole) -> int:
+    """With the random splits of one look after another, until the gate has decided."""
+    from study.commands.until_decided import take_look
+    from study.looks import Looks, parsed_gate, refuse_other_looks, with_first
+    from study.results import Results
+
+    looks = Looks.of(definition, parsed_gate(options.until_decided))
+    refuse_other_looks(Results(out), looks)
+    for taken, look in enumerate(looks.planned, start=1):
+        console.say(f"Look {taken} of {len(looks.planned)} at most, at {look.num_random} random splits.")
+        status = _run_once(with_first(definition, look.num_random), out, options, console)
+        if status != DONE:
+            return status
+        decided, said = take_look(out, looks, taken, simulated=definition.simulate)
+        console.say("", *said.split("\n"), "")
+        if decided:
+            break
+    return DONE
+
+
+def _run_once(definition: Definition, out: str, options: argparse.Namespace, console: PlainConsole) -> int:
     planned = counted(len(cells(definition)) * definition.search.trials, "trial")
     console.say(f"Study {definition.name}: {planned}, kept in {_shown(out)} ...")
     from study.commands.run import run  # takes seconds, after which the data set is read

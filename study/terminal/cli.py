@@ -37,6 +37,13 @@ def _parser() -> Parser:
     run.add_argument("--retry-failed", action="store_true", help="try only trials that could not be run before")
     run.add_argument("--simulate", action="store_true", help="draw plausible results instead of training (a tryout)")
     run.add_argument("--ray-log", action="store_true", help="show Ray's own messages, and what its workers print")
+    run.add_argument(
+        "--until-decided",
+        metavar="LIMIT=X,...",
+        help="begin with 4 of the random splits, add more only while the gate cannot tell, and stop when it can: "
+        "max-gap, max-sd, min-dice as of analysis check, and class, averaging, model, loss to narrow it; all looks "
+        "together err as rarely as one",
+    )
     plan = _add(commands, "plan", answers.plan, "list every cell and trial, done or missing, and estimate the cost")
     _takes_definition(plan)
     plan.add_argument(

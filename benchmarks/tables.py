@@ -1,4 +1,4 @@
-"""How long 10,000 trials take to be loaded and tabled, and how much memory: `python benchmarks/analysis.py`.
+"""How long 10,000 trials take to be loaded and tabled, and how much memory: `python benchmarks/tables.py`.
 
 Studies are simulated, as `study run --set simulate=true` would leave them on disk. Then every question is asked in a
 process of its own, several times. Linux only:
@@ -54,7 +54,7 @@ class Measurement:
 
 
 def main() -> None:
-    """Simulate studies, measure, and write benchmarks/results/analysis.md and .json."""
+    """Simulate studies, measure, and write benchmarks/results/tables.md and .json."""
     parser = argparse.ArgumentParser(description="Seconds and memory of the analysis of a large study.")
     parser.add_argument("--trials", type=int, default=10_000, help="at least so many (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="keep the studies here, and use those that are there")
@@ -65,7 +65,7 @@ def main() -> None:
         found = [measured(name, 0, statement) for name, statement in IMPORTS.items()]
         found += [each for out, num_trials in studies for each in questions(out, num_trials)]
     about = circumstances("pandas", "numpy", "scipy", "pyarrow")
-    write("analysis", about, {"measurements": [asdict(each) for each in found]}, report(found))
+    write("tables", about, {"measurements": [asdict(each) for each in found]}, report(found))
 
 
 def study_of(num_trials: int, out: Path) -> tuple[Path, int]:

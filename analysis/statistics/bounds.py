@@ -1,0 +1,190 @@
+"""One-sided bounds of a mean, a spread and a gap of Dice scores, made for few, skewed, bounded, rounded scores.
+
+A bound may be wrong with the probability `alpha`; two of them make an interval. `benchmarks/validity.py` measures how
+often they are wrong, in worlds that are normal and in others. Student's and chi-square's bounds alone are wrong three
+times as often as they say where scores lie near the ceiling of 1, and more often after a collapse; so of several
+bounds the most careful is taken. No bound can know of what no split has shown: see `share_unseen`.
+
+Arrays have the splits along their last axis. `unit` is the unit to which scores were rounded, or 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from analysis.scores import ROUNDING, Floats
+
+NOISE_OF_HELD_OUT = 2.0
+"""How many times the SD of random splits a training on a held-out split may scatter, where one seed cannot tell."""
+HALL = 0.05
+EXCESS_KURTOSIS = 2.0
+"""The least that is allowed for: between a normal distribution (0) and Laplace's (3)."""
+_SMALLEST = 1e-3  # error or Dice whose logarithm is taken
+_UNITS = (0.1, 0.01, 0.001, 0.0001)
+Bounds = tuple[Floats, Floats]
+
+
+def unit_of(scores: ArrayLike) -> float:
+    """The unit to which all scores were rounded, 0.1 to 0.0001; 0 if they were not. Scores of 0 and 1 tell nothing."""
+    values = np.asarray(scores, float)
+    told = values[(values > 0) & (values < 1)]
+    for unit in _UNITS if told.size else ():
+        if np.all(np.abs(told / unit - np.round(told / unit)) < 1e-6):
+            return unit
+    return 0.0
+
+
+def share_unseen(num_splits: int, alpha: float) -> float:
+    """How frequent something can be that none of so many splits shows: 1 - alpha^(1/n), a binomial bound."""
+    return float(1 - alpha ** (1 / num_splits))
+
+
+def mean_bounds(scores: ArrayLike, alpha_low: float, alpha_high: float, unit: float = 0.0) -> Bounds:
+    """Of a mean: the most careful of Student's t; of t through Hall's (1992) cubic transformation, which removes skew
+    (an expansion that is none of far tails: at HALL at the least); and of the mean of a lognormal by Cox's method with
+    t (Olsson 2005), once of the scores, once of 1 - scores.
+
+    NaN where all scores are equal and not rounded: that shows no spread.
+    """
+    values = np.asarray(scores, float)
+    low = np.minimum(_lower_by_t(values, alpha_low, unit), 1 - _upper_of_lognormal(1 - values, alpha_low))
+    high = np.maximum(1 - _lower_by_t(1 - values, alpha_high, unit), _upper_of_lognormal(values, alpha_high))
+    unknown = _spread(values, unit) < ROUNDING
+    low, high = np.clip(low - unit / 2, 0.0, 1.0), np.clip(high + unit / 2, 0.0, 1.0)
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+
+
+def _lower_by_t(values: Floats, alpha: float, unit: float) -> Floats:
+    n = values.shape[-1]
+    mean, sd = values.mean(-1), _spread(values, unit)
+    student, of_hall = (float(stats.t.ppf(1 - each, n - 1)) / np.sqrt(n) for each in (alpha, max(alpha, HALL)))
+    if n < 3:
+        return np.asarray(mean - student * sd)
+    skew = _skewness(values)
+    tilted = of_hall - skew / (6 * n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hall = np.where(np.abs(skew) < 1e-6, of_hall, 3 / skew * (np.cbrt(1 + skew * tilted) - 1))
+    return np.asarray(mean - sd * np.maximum(student, hall))
+
+
+def _upper_of_lognormal(values: Floats, alpha: float) -> Floats:
+    n, logs = values.shape[-1], np.log(np.maximum(values, _SMALLEST))
+    variance = logs.var(-1, ddof=1)
+    error = np.sqrt(variance / n + variance**2 / (2 * (n - 1)))
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(logs.mean(-1) + variance / 2 + stats.t.ppf(1 - alpha, n - 1) * error))
+
+
+def one_training(scores: ArrayLike, within: ArrayLike = 0.0, num_seeds: int = 1) -> Floats:
+    """The SD of one training on one split: of the splits' means over R seeds, s_m, and of the variance `within` a
+    split, sqrt(s_m^2 + (1 - 1/R) within). Means of seeds alone scatter the less the more seeds there are."""
+    between = np.asarray(scores, float).var(-1, ddof=1)
+    return np.asarray(np.sqrt(between + (1 - 1 / num_seeds) * np.asarray(within, float)))
+
+
+def sd_bounds(
+    scores: ArrayLike,
+    alpha_low: float,
+    alpha_high: float,
+    unit: float = 0.0,
+    within: ArrayLike = 0.0,
+    num_seeds: int = 1,
+) -> Bounds:
+    """Of the SD of `one_training`: chi-square's bounds with fewer degrees of freedom, as for a kurtosis of twice that
+    of the sample or EXCESS_KURTOSIS, whichever is more (few values hide their tails); above, not below that of a
+    lognormal of the scores or of 1 - scores. Degrees of freedom of several seeds are Satterthwaite's (1946).
+
+    NaN where all scores are equal and not rounded.
+    """
+    values, within = np.asarray(scores, float), np.asarray(within, float)
+    residue = unit / 2 * np.sqrt(values.shape[-1] / (values.shape[-1] - 1))
+    sd = one_training(values, within, num_seeds)
+    df = _degrees(values, within, num_seeds)
+    low = np.maximum(sd - residue, 0) * np.sqrt(df / stats.chi2.ppf(1 - alpha_low, df))
+    high = (sd + residue) * np.sqrt(df / stats.chi2.ppf(alpha_high, df))
+    high = np.maximum(
+        high, sd / np.maximum(values.std(-1, ddof=1), ROUNDING) * _upper_sd_of_lognormal(values, alpha_high)
+    )
+    unknown = sd + residue < ROUNDING
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, np.clip(high, 0.0, 0.5))
+
+
+def _degrees(values: Floats, within: Floats, num_seeds: int) -> Floats:
+    """Degrees of freedom of `one_training`'s variance."""
+    n, between, inner = values.shape[-1], values.var(-1, ddof=1), (1 - 1 / num_seeds) * within
+    tails = np.maximum(EXCESS_KURTOSIS, 2 * _kurtosis(values)) / 2
+    of_means, of_seeds = n - 1, max(n * (num_seeds - 1), 1)
+    shares = between**2 / of_means * (1 + tails * of_means / n) + inner**2 / of_seeds * (1 + tails)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (between + inner) ** 2 / shares
+    return np.asarray(np.where(np.isfinite(found), found, of_means / (1 + EXCESS_KURTOSIS / 2 * of_means / n)))
+
+
+def _upper_sd_of_lognormal(values: Floats, alpha: float) -> Floats:
+    """The larger one of the SDs of two lognormals, of the scores and of 1 - scores."""
+    n = values.shape[-1]
+    wider = np.sqrt((n - 1) / stats.chi2.ppf(alpha, n - 1))
+    found = []
+    for each in (values, 1 - values):
+        sd = np.log(np.maximum(each, _SMALLEST)).std(-1, ddof=1) * wider
+        found.append(each.mean(-1) * np.sqrt(np.expm1(np.minimum(sd**2, 50.0))))
+    return np.asarray(np.maximum(*found))
+
+
+def gap_bounds(
+    random: ArrayLike,
+    held_out: ArrayLike,
+    alpha_low: float,
+    alpha_high: float,
+    unit: float = 0.0,
+    within: ArrayLike | None = None,
+    num_seeds: int = 1,
+) -> Bounds:
+    """Of the mean over random splits less that over these k held-out splits, whatever they are: the bounds of both
+    means put together as by MOVER (Zou & Donner 2008).
+
+    The noise of a held-out split's mean over R seeds is within / R, where `within` is known (its variance over seeds,
+    mean over the splits); else, of one seed, it is taken to be NOISE_OF_HELD_OUT times that of a random split.
+    """
+    on_random, on_held_out = np.asarray(random, float), np.asarray(held_out, float)
+    n, k = on_random.shape[-1], on_held_out.shape[-1]
+    gap, mean = on_random.mean(-1) - on_held_out.mean(-1), on_random.mean(-1)
+    sd = _spread(on_random, unit)
+    if within is None or num_seeds < 2:
+        error, df = NOISE_OF_HELD_OUT * sd / np.sqrt(k), n - 1
+    else:
+        error, df = np.sqrt(np.asarray(within, float) / num_seeds / k), k * (num_seeds - 1)
+    low, high = mean_bounds(on_random, alpha_low, alpha_high, unit)
+    of_low, of_high = (float(stats.t.ppf(1 - alpha, df)) * error + unit / 2 for alpha in (alpha_low, alpha_high))
+    return (
+        np.maximum(gap - np.hypot(mean - low, of_low), -1.0),
+        np.minimum(gap + np.hypot(high - mean, of_high), 1.0),
+    )
+
+
+def _spread(values: Floats, unit: float) -> Floats:
+    """The largest SD that the scores can have had before they were rounded."""
+    n = values.shape[-1]
+    return np.asarray(values.std(-1, ddof=1) + unit / 2 * np.sqrt(n / (n - 1)))
+
+
+def _skewness(values: Floats) -> Floats:
+    """Fisher's g1, without its bias of few values; 0 where all are equal."""
+    n, shift = values.shape[-1], values - values.mean(-1, keepdims=True)
+    second, third = (shift**2).mean(-1), (shift**3).mean(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = third / second**1.5 * np.sqrt(n * (n - 1)) / (n - 2)
+    return np.where(second > ROUNDING**2, found, 0.0)
+
+
+def _kurtosis(values: Floats) -> Floats:
+    """Fisher's excess g2, without its bias of few values; 0 of fewer than four, or where all are equal."""
+    n, shift = values.shape[-1], values - values.mean(-1, keepdims=True)
+    second, fourth = (shift**2).mean(-1), (shift**4).mean(-1)
+    if n < 4:
+        return np.zeros_like(second)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * (fourth / second**2 - 3) + 6)
+    return np.where(second > ROUNDING**2, found, 0.0)

@@ -1,0 +1,244 @@
+"""How often is the gate wrong, and how often do intervals hold what they promise? `python benchmarks/validity.py`.
+
+Scores are drawn in worlds whose mean and spread are known, and judged by the functions that `analysis` uses. In every
+world the true value is the limit itself: there a wrong answer is likeliest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from machine import circumstances, write
+from numpy.typing import NDArray
+
+from analysis.scores import Floats
+from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds, share_unseen
+from analysis.statistics.comparison import ALPHA
+from analysis.verdict import expected_half_width
+from study.looks import looks_up_to
+from trainers.seeds import generator_for
+
+NUMBERS = (4, 6, 8, 15, 30)  # random splits
+HELD_OUT = 3  # splits
+CHECKS = 24
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
+
+
+@dataclass(frozen=True)
+class World:
+    """How scores on random splits come about."""
+
+    name: str
+    draw: Draw
+    unit: float = 0.0
+    rare: float = 0.0
+    """How frequent the kind of training is that a few splits may not show."""
+    held_out_noise: float = 1.0
+    """SD of a training on a held-out split over that of one on a random split."""
+
+    @cached_property
+    def truth(self) -> tuple[float, float]:
+        """Mean and SD."""
+        many = self.draw(generator_for("truth", self.name), (4_000_000,))
+        return float(many.mean()), float(many.std())
+
+
+def collapsing(share: float) -> Draw:
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        return np.where(rng.random(shape) < share, rng.normal(0.1, 0.02, shape), rng.normal(0.8, 0.03, shape))
+
+    return draw
+
+
+def two_modes(share: float) -> Draw:
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+        return np.where(rng.random(shape) < share, 0.6, 0.75) + rng.normal(0, 0.01, shape)
+
+    return draw
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    return rng.normal(0.7, 0.05, shape)
+
+
+WORLDS = (
+    World("normal", normal),
+    World("near the ceiling, beta of mean .95", lambda rng, shape: rng.beta(28.5, 1.5, shape)),
+    World("at the ceiling, beta of mean .97", lambda rng, shape: rng.beta(29.1, 0.9, shape)),
+    World("near the floor, beta of mean .05", lambda rng, shape: rng.beta(1.5, 28.5, shape)),
+    World("heavy tails, t with 3 df", lambda rng, shape: np.clip(0.7 + 0.03 * rng.standard_t(3, shape), 0, 1)),
+    World("two modes alike", two_modes(0.5), rare=0.5),
+    World("two modes, the lower in 3 of 10", two_modes(0.3), rare=0.3),
+    World("a collapse in 3 of 20", collapsing(0.15), rare=0.15),
+    World("a collapse in 1 of 20", collapsing(0.05), rare=0.05),
+    World("rounded to two digits", lambda rng, shape: np.round(rng.normal(0.7, 0.008, shape), 2), unit=0.01),
+    World("held-out splits with twice the SD", normal, held_out_noise=2.0),
+    World("held-out splits with three times the SD", normal, held_out_noise=3.0),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How often a promise was broken."""
+
+    promise: str
+    world: World
+    num_splits: int
+    rate: float
+    allowed: float
+    repetitions: int
+
+    @property
+    def error(self) -> float:
+        """Monte Carlo standard error, as if the rate were the one that is allowed or a higher one."""
+        rate = max(self.rate, self.allowed)
+        return math.sqrt(rate * (1 - rate) / self.repetitions)
+
+    @property
+    def unseen(self) -> float:
+        """How often the splits show one kind of training alone, though there are two."""
+        shares = [self.world.rare, 1 - self.world.rare] if self.world.rare else []
+        once = sum(share**self.num_splits for share in shares)
+        return 1 - (1 - once) ** (CHECKS if str(CHECKS) in self.promise else 1)
+
+    @property
+    def broken(self) -> bool:
+        return self.rate > self.allowed + 2 * self.error
+
+
+def measured(repetitions: int, numbers: tuple[int, ...] = NUMBERS) -> Iterator[Measured]:
+    """Every promise in every world, by number of random splits."""
+    for world in WORLDS:
+        for n in numbers:
+            rng = generator_for("validity", world.name, n)
+            scores = np.clip(world.draw(rng, (repetitions, n)), 0, 1)
+            for promise, allowed, wrong in _judged(world, scores, rng):
+                yield Measured(promise, world, n, float(wrong.mean()), allowed, repetitions)
+
+
+def _judged(world: World, scores: Floats, rng: np.random.Generator) -> Iterator[tuple[str, float, NDArray[np.bool_]]]:
+    """Promise, allowed rate, and in which repetitions it was broken. Bounds that are not given break nothing."""
+    mean, sd = world.truth
+    repetitions, n = scores.shape
+    if world.held_out_noise == 1:
+        low, high = mean_bounds(scores, ALPHA, ALPHA, world.unit)
+        yield "min-dice: falsely met", ALPHA, low >= mean
+        yield "min-dice: falsely failed", ALPHA, high < mean
+        low, high = sd_bounds(scores, ALPHA, ALPHA, world.unit)
+        yield "max-sd: falsely met", ALPHA, high <= sd
+        yield "max-sd: falsely failed", ALPHA, low > sd
+        of_all = np.clip(world.draw(rng, (repetitions // 8, CHECKS, n)), 0, 1)
+        _, high = mean_bounds(of_all, ALPHA, ALPHA / CHECKS, world.unit)
+        yield f"min-dice: a false alarm among {CHECKS} checks", ALPHA, (high < mean).any(-1)
+        low, _ = sd_bounds(of_all, ALPHA / CHECKS, ALPHA, world.unit)
+        yield f"max-sd: a false alarm among {CHECKS} checks", ALPHA, (low > sd).any(-1)
+        yield "95 % interval of the mean", 0.05, _outside(mean, *mean_bounds(scores, 0.025, 0.025, world.unit))
+        yield "95 % interval of the SD", 0.05, _outside(sd, *sd_bounds(scores, 0.025, 0.025, world.unit))
+        another = np.clip(world.draw(rng, (repetitions,)), 0, 1)
+        half = expected_half_width(scores.std(-1, ddof=1), n)
+        yield "95 % range of one more training", 0.05, np.abs(another - scores.mean(-1)) > half
+        for promise, wrong in _looked(world, scores):
+            yield promise, ALPHA, wrong
+    noise = rng.choice(np.clip(world.draw(rng, (100_000,)), 0, 1) - mean, (repetitions, HELD_OUT))
+    held_out = mean - 0.1 + world.held_out_noise * noise
+    low, high = gap_bounds(scores, held_out, ALPHA, ALPHA, world.unit)
+    yield "max-gap: falsely met", ALPHA, high <= 0.1
+    yield "max-gap: falsely failed", ALPHA, low > 0.1
+
+
+def _looked(world: World, scores: Floats) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Of studies that are looked at while they grow to n random splits: those that are ever decided wrongly."""
+    mean, sd = world.truth
+    found = {name: np.zeros(len(scores), bool) for name in ("min-dice", "max-sd")}
+    for look in looks_up_to(scores.shape[-1]):
+        alpha, there = ALPHA * look.share, scores[:, : look.num_random]
+        found["min-dice"] |= mean_bounds(there, alpha, alpha, world.unit)[0] >= mean
+        found["max-sd"] |= sd_bounds(there, alpha, alpha, world.unit)[1] <= sd
+    for name, wrong in found.items():
+        yield f"{name}: falsely met at any look", wrong
+
+
+def splits_used(distance: float, num_random: int, repetitions: int) -> tuple[float, float]:
+    """Mean number of random splits at which a study is stopped whose mean Dice lies so far above min-dice (SD .05), and
+    how often it is decided at all."""
+    scores = normal(generator_for("splits used", round(1000 * distance), num_random), (repetitions, num_random))
+    used = np.full(repetitions, num_random)
+    decided = np.zeros(repetitions, bool)
+    for look in looks_up_to(num_random):
+        alpha = ALPHA * look.share
+        low, high = mean_bounds(scores[:, : look.num_random], alpha, alpha)
+        new = ~decided & ((low >= 0.7 - distance) | (high < 0.7 - distance))
+        used[new], decided = look.num_random, decided | new
+    return float(used.mean()), float(decided.mean())
+
+
+def _outside(value: float, low: Floats, high: Floats) -> NDArray[np.bool_]:
+    return (value < low) | (value > high)
+
+
+def report(rows: list[Measured]) -> str:
+    """A Markdown table: a row for each promise and world, a column for each number of splits."""
+    numbers = list(dict.fromkeys(row.num_splits for row in rows))
+    lines = [
+        f"| promise | world | {' | '.join(f'n = {n}' for n in numbers)} |",
+        f"|---|---|{'---|' * len(numbers)}",
+    ]
+    promises = list(dict.fromkeys(row.promise for row in rows))
+    for promise in promises:
+        for world in WORLDS:
+            of_both = [row for row in rows if row.promise == promise and row.world == world]
+            if of_both:
+                cells = " | ".join(map(_cell, of_both))
+                lines.append(f"| {promise} ({of_both[0].allowed:.0%}) | {world.name} | {cells} |")
+    return "\n".join(lines)
+
+
+def _cell(row: Measured) -> str:
+    """The rate in %; in bold where it is more than is allowed; in italics where that is because nothing was seen."""
+    shown = f"{100 * row.rate:.1f}"
+    if not row.broken:
+        return shown
+    return f"_{shown}_" if row.rate <= row.unseen + row.allowed + 3 * row.error else f"**{shown}**"
+
+
+def report_of_looks(repetitions: int) -> str:
+    """A Markdown table: what looking saves."""
+    lines = ["| mean Dice above min-dice, in SDs | random splits at most | used, mean | decided |", "|---|---|---|---|"]
+    for num_random in (8, 16, 30):
+        for distance in (0.0, 0.02, 0.05, 0.1, 0.15):
+            used, decided = splits_used(distance, num_random, repetitions)
+            lines.append(f"| {distance / 0.05:g} | {num_random} | {used:.1f} | {decided:.0%} |")
+    return "\n".join(lines)
+
+
+HOW_TO_READ = (
+    "Each number: in how many of 100 repetitions the answer was wrong, where the truth lies at the limit itself. In "
+    "brackets what is promised. **Bold**: more than is promised, by more than twice the Monte Carlo error. _Italics_: "
+    "more than is promised, in the worlds of which so few splits may have shown one side alone: with n splits, a kind "
+    f"of training that comes in fewer than {', '.join(f'{share_unseen(n, ALPHA):.0%} (n = {n})' for n in NUMBERS)} of "
+    "trainings may be unseen, as `analysis check` says each time."
+)
+
+
+def main() -> None:
+    """Run, and write benchmarks/results/validity.md and .json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=10_000)
+    repetitions = parser.parse_args().repetitions
+    rows, saved = list(measured(repetitions)), report_of_looks(repetitions)
+    found = [
+        {"promise": r.promise, "world": r.world.name, "num_splits": r.num_splits, "rate": r.rate, "error": r.error}
+        for r in rows
+    ]
+    write(
+        "validity", circumstances("numpy", "scipy"), {"measured": found}, f"{report(rows)}\n\n{HOW_TO_READ}\n\n{saved}"
+    )
+
+
+if __name__ == "__main__":
+    main()
