@@ -20,7 +20,7 @@ from analysis.scores import Floats
 from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds, share_unseen
 from analysis.statistics.comparison import ALPHA
 from analysis.verdict import expected_half_width
-from study.looks import looks_up_to
+from study.looks import FIRST, looks_up_to
 from trainers.seeds import generator_for
 
 NUMBERS = (4, 6, 8, 15, 30)  # random splits
@@ -102,8 +102,9 @@ class Measured:
     @property
     def unseen(self) -> float:
         """How often the splits show one kind of training alone, though there are two."""
+        first = FIRST if "look" in self.promise else self.num_splits
         shares = [self.world.rare, 1 - self.world.rare] if self.world.rare else []
-        once = sum(share**self.num_splits for share in shares)
+        once = sum(share**first for share in shares)
         return 1 - (1 - once) ** (CHECKS if str(CHECKS) in self.promise else 1)
 
     @property
