@@ -160,8 +160,9 @@ class Splits(Section):
         if GIVEN_SPLIT.fullmatch(split):
             return f"{brief(split)}: {self._which_are_given()}"
         return (
-            f"{brief(split)} is neither random_<number> (at most 9 digits), random_<number>_<percent>pc, fold_<number>, "
-            f"given_<number>, matched_<split>, nor described in splits.held_out ({', '.join(self.held_out_names) or 'which is empty'})"
+            f"{brief(split)} is neither random_<number> (at most 9 digits), random_<number>_<percent>pc, "
+            "fold_<number>, given_<number>, matched_<split>, nor described in splits.held_out "
+            f"({', '.join(self.held_out_names) or 'which is empty'})"
             f"{did_you_mean(split, self._known_names())}"
         )
 
