@@ -57,7 +57,7 @@ def learning_curve(
 
 def _means(scores_SK: Floats) -> Floats:
     """Over the splits that have a score, at each share; NaN where none has."""
-    return pd.DataFrame(scores_SK).mean().to_numpy(float)
+    return np.asarray(pd.DataFrame(scores_SK).mean(), float)
 
 
 def _continue(axes: Axes, last: float, mean: float, end: float, found: Rise, colour: str) -> None:

@@ -5,16 +5,17 @@ A matched split is a random one with as many samples of each class in train, val
     gap = random - held-out = (random - matched) + (matched - held-out) = what fewer images cost + what the shift costs.
 
 The splits that are held out are fixed, and so is what is meant: the mean over re-splits and trainings of these images.
-A random and a matched split differ from their means by the draw and by the training, and matched ones are taken to vary
-as random ones do. A held-out split's images do not change: it varies by the training alone, as its seeds show where
-there are two or more (Welch's interval). From one training that is not known: then it is taken to vary as a random
-split does, which is too little where held-out scores are less steady, and the note says so. Seeds are not paired: no
-two trainings share a random number, so nothing would be gained.
+Random and matched splits differ from their means by the draw and by the training; a held-out split, whose images do not
+change, by the training alone. Where SPREAD_KNOWN or more splits are held out, every group tells its own spread, so that
+none is taken to be like another's: matched splits by what they differ by, held-out ones by their seeds or, with one seed, by what the
+differences to their matched splits differ by (Student's, paired by split; how much the shifts differ among themselves
+widens it). Fewer splits cannot tell: then matched ones are taken to vary as random ones do, and so are held-out ones of
+one seed, and the note says so. Seeds are not paired: no two trainings share a random number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +28,10 @@ from analysis.scores import COLUMN, HELD_OUT, MATCHED, RANDOM, ROUNDING, Floats,
 from analysis.statistics.other_splits import MATCHED_PREFIX
 from analysis.statistics.spread import LEVEL, MIN_SPLITS_FOR_SD, Refusal
 
-PARTS = ("gap", "fewer_images", "shift")
-ASSUMED = (
-    "one seed: held-out scores are taken to vary from training to training as random splits do; two seeds would tell"
-)
+PARTS = ("fewer_images", "shift")
+SPREAD_KNOWN = 3
+MATCHED_ASSUMED = "matched splits are taken to vary as random ones do, as fewer than 3 cannot tell"
+HELD_OUT_ASSUMED = "held-out scores of one seed are taken to vary from training to training as random splits do"
 
 
 @dataclass(frozen=True)
@@ -43,45 +44,64 @@ class Part:
 
 
 def divided_gap(random_SR: Floats, matched_HR: Floats, held_out_HR: Floats) -> dict[str, Part] | Refusal:
-    """The parts of the gap, by the names of PARTS. The last two add up to the first.
+    """The parts of the gap, by the names of PARTS, which add up to it.
 
     :param random_SR: Dice on S random splits, R seeds each; likewise on H held-out splits and on those that match them.
     """
     if np.isnan(np.concatenate([random_SR, matched_HR, held_out_HR])).any():
         return Refusal("not every split has a score")
-    (num_random, num_seeds), num_held_out = random_SR.shape, len(held_out_HR)
-    if num_random < MIN_SPLITS_FOR_SD:
-        return Refusal(f"{count_of(num_random, 'random splits')}, where an interval needs {MIN_SPLITS_FOR_SD}")
-    of_random = random_SR.mean(axis=1)
-    if np.ptp(of_random) < ROUNDING:
+    random_S, matched_H, held_out_H = (each.mean(axis=1) for each in (random_SR, matched_HR, held_out_HR))
+    if random_S.size < MIN_SPLITS_FOR_SD:
+        return Refusal(f"{count_of(random_S.size, 'random splits')}, where an interval needs {MIN_SPLITS_FOR_SD}")
+    if np.ptp(random_S) < ROUNDING:
         return Refusal("all random splits have the same score, which is no certainty")
-    drawn = float(of_random.var(ddof=1))
-    trained = float(held_out_HR.var(axis=1, ddof=1).mean()) / num_seeds if num_seeds > 1 else np.nan
-    means = {RANDOM: of_random.mean(), MATCHED: matched_HR.mean(), HELD_OUT: held_out_HR.mean()}
-    of_held_out = drawn if num_seeds == 1 else 0.0  # what of it is taken from the random splits
-    weights = {
-        "gap": (RANDOM, HELD_OUT, 1 / num_random, of_held_out),
-        "fewer_images": (RANDOM, MATCHED, 1 / num_random, drawn),
-        "shift": (MATCHED, HELD_OUT, 1 / num_held_out, of_held_out),
+    (num_held_out, num_seeds), of_random = held_out_HR.shape, _Spread.between(random_S)
+    of_shift: list[_Spread]
+    if num_held_out < SPREAD_KNOWN:  # both shares of the variance are one estimate, so they are one summand
+        of_fewer = [of_random.times(1 + random_S.size / num_held_out)]
+        of_matched = of_random.times(random_S.size / num_held_out)
+        of_shift = [of_matched.times(2)] if num_seeds == 1 else [of_matched, _Spread.of_seeds(held_out_HR)]
+    else:
+        of_matched = _Spread.between(matched_H)
+        of_fewer = [of_random, of_matched]
+        paired = num_seeds == 1
+        of_shift = [_Spread.between(matched_H - held_out_H)] if paired else [of_matched, _Spread.of_seeds(held_out_HR)]
+    return {
+        "fewer_images": _part(float(random_S.mean() - matched_H.mean()), of_fewer),
+        "shift": _part(float(matched_H.mean() - held_out_H.mean()), of_shift),
     }
-    found = {}
-    for name, (more, less, of_first, of_second) in weights.items():
-        variances = [drawn * of_first + of_second / num_held_out]
-        freedoms = [num_random - 1]
-        if num_seeds > 1 and less == HELD_OUT:
-            variances.append(trained / num_held_out)
-            freedoms.append(num_held_out * (num_seeds - 1))
-        half = _half_width(np.array(variances), np.array(freedoms))
-        value = float(means[more] - means[less])
-        found[name] = Part(value, max(-1.0, value - half), min(1.0, value + half))
-    return found
 
 
-def _half_width(variances: Floats, freedoms: Floats) -> float:
-    """Student's, of a sum of independent estimates of variance, by Satterthwaite's degrees of freedom."""
-    total = variances.sum()
-    freedom = total**2 / (variances**2 / freedoms).sum()
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))
+@dataclass(frozen=True)
+class _Spread:
+    """An estimate of the variance of a mean, and its degrees of freedom."""
+
+    variance: float
+    freedom: int
+
+    @classmethod
+    def between(cls, values: Floats) -> _Spread:
+        return cls(float(values.var(ddof=1)) / values.size, values.size - 1)
+
+    @classmethod
+    def of_seeds(cls, scores_HR: Floats) -> _Spread:
+        """Of the mean of all, whose splits are fixed."""
+        num_splits, num_seeds = scores_HR.shape
+        return cls(float(scores_HR.var(axis=1, ddof=1).mean()) / scores_HR.size, num_splits * (num_seeds - 1))
+
+    def times(self, factor: float) -> _Spread:
+        return _Spread(self.variance * factor, self.freedom)
+
+
+def _part(value: float, spreads: Sequence[_Spread]) -> Part:
+    """With Student's interval; of a sum of independent estimates, with the fewest degrees of freedom of any: it then
+    covers LEVEL at least, whatever the variances (Hsu 1938; Mickey & Brown 1966), which Satterthwaite's do not from three
+    splits."""
+    total = sum(each.variance for each in spreads)
+    if total < ROUNDING**2:
+        return Part(value, np.nan, np.nan)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, min(each.freedom for each in spreads)) * np.sqrt(total))
+    return Part(value, max(-1.0, value - half), min(1.0, value + half))
 
 
 def shift_or_fewer(table: pd.DataFrame) -> pd.DataFrame:
@@ -89,7 +109,8 @@ def shift_or_fewer(table: pd.DataFrame) -> pd.DataFrame:
 
     num_random, num_held_out   random splits; held-out ones that have a matched split
     num_seeds                  of each
-    gap, fewer_images, shift   each with its interval: see `divided_gap`
+    gap                        mean on random splits less mean on those held-out ones
+    fewer_images, shift        its parts, each with its interval: see `divided_gap`
     note                       what is assumed, or why there are no numbers
     """
     return pd.DataFrame(_rows(table))
@@ -110,8 +131,9 @@ def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
             random_SR, matched_HR, held_out_HR = (_scores(scores, kind, of) for kind, of in names.items())
             row = dict(zip(COLUMN, key, strict=True)) | {"axis": axis, "num_random": len(random_SR)}
             row |= {"num_held_out": len(held_out), "num_seeds": random_SR.shape[1]}
+            row["gap"] = float(random_SR.mean() - held_out_HR.mean())
             found = divided_gap(random_SR, matched_HR, held_out_HR)
-            yield row | _numbers(found) | {"note": _note(found, random_SR.shape[1])}
+            yield row | _numbers(found) | {"note": _note(found, *held_out_HR.shape)}
 
 
 def _scores(scores: pd.Series[Any], kind: str, names: list[str] | None) -> Floats:
@@ -130,7 +152,9 @@ def _numbers(found: dict[str, Part] | Refusal) -> dict[str, float]:
     }
 
 
-def _note(found: dict[str, Part] | Refusal, num_seeds: int) -> str:
+def _note(found: dict[str, Part] | Refusal, num_held_out: int, num_seeds: int) -> str:
     if isinstance(found, Refusal):
         return found.in_full
-    return ASSUMED if num_seeds == 1 else ""
+    if num_held_out >= SPREAD_KNOWN:
+        return ""
+    return "; ".join([MATCHED_ASSUMED, *[HELD_OUT_ASSUMED] * (num_seeds == 1)])

@@ -14,7 +14,7 @@ from analysis.scores import HELD_OUT, MATCHED, RANDOM, SHARE, Scores, configurat
 from analysis.shown import shown_of
 from analysis.statistics.more_images import FACTORS, more_images
 from analysis.statistics.other_splits import MATCHED_PREFIX
-from analysis.statistics.shift import ASSUMED, shift_or_fewer
+from analysis.statistics.shift import shift_or_fewer
 
 MOST_APART = 0.05
 """Of the mean number of training images: held-out splits that differ from random ones by more are said to."""
@@ -73,7 +73,9 @@ def _of_classes(rows: pd.DataFrame, name: str) -> Iterator[str]:
         yield f"{name}: of no class is it sure that more images help; {first}."
         return
     unknown = len(classes) - len(known)
-    of = f"of the {len(known)} classes whose curve could be continued" if unknown else f"of {len(known)} classes"
+    of = f"of {len(known)} classes"
+    if unknown:
+        of = f"of those whose curve could be continued ({len(known)} of {len(classes)})"
     yield (
         f"{name}: {of}, {most['class']} would gain most, {most['rise']:.3f} {interval}. (It is named because it comes "
         "first, so this is probably too much.)"
@@ -85,28 +87,33 @@ def _shift_or_fewer(scores: Scores, table: pd.DataFrame) -> Finding | None:
     parts = shift_or_fewer(table)
     macro = parts[parts["class"] == MACRO] if len(parts) else parts
     points = [_divided(row) for row in macro.itertuples()]
-    if len(macro) and (macro["note"] == ASSUMED).any():
-        points.append(f"Assumed, as there is {ASSUMED}.")
+    divided = macro[macro["shift"].notna()] if len(macro) else macro
+    points += [f"Assumed: {note}." for note in dict.fromkeys(divided["note"]) if note] if len(divided) else []
+    if len(divided):
+        points.append(
+            "Intervals are of 95 %, over re-splits and trainings of these images. An interval that holds 0 means that "
+            "this part may be nothing."
+        )
     points += _not_told_apart(scores, table)
     return Finding(question, tuple(points)) if points else None
 
 
 def _divided(row: Any) -> str:
     start = f"{configuration_name(row)}{f', {row.axis}' * bool(row.axis)}"
-    if np.isnan(row.gap):
+    if np.isnan(row.shift):
         return f"{start}: no answer, as {row.note}."
-    verb = "drop" if row.gap > 0 else "rise"
     sign = 1 if row.gap > 0 else -1
     fewer, shift = (
         _signed(sign, *(getattr(row, f"{name}{end}") for end in ("", "_low", "_high")))
         for name in ("fewer_images", "shift")
     )
-    gap = _signed(sign, row.gap, row.gap_low, row.gap_high)
-    of_which = f"{fewer} goes with training on fewer images and {shift} with the shift itself"
-    return f"{start}: of the {verb} of {gap}, {of_which}."
+    what = f"the {'drop' if row.gap > 0 else 'rise'} of {abs(row.gap):.3f}"
+    return f"{start}: of {what}, {fewer} goes with training on fewer images and {shift} with the shift itself."
 
 
 def _signed(sign: int, value: float, low: float, high: float) -> str:
+    if np.isnan(low):
+        return f"{sign * value:.3f}"
     low, high = sorted((sign * low, sign * high))
     return f"{sign * value:.3f} [{low:.3f}, {high:.3f}]"
 
