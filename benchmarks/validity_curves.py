@@ -130,7 +130,12 @@ def _of_rise(world: Curve, num_splits: int, test_to_train: float, repetitions: i
 
 
 def _normal_groups(
-    draws: np.random.Generator, num_splits: int, num_seeds: int, held_out: float = 1.0, matched: float = 1.0
+    draws: np.random.Generator,
+    num_splits: int,
+    num_seeds: int,
+    held_out: float = 1.0,
+    matched: float = 1.0,
+    number: int = NUM_HELD_OUT,
 ) -> Groups:
     """Each draw of a split moves a score by SD 0.03, each training by 0.02; of others so many times as much."""
 
@@ -139,8 +144,8 @@ def _normal_groups(
         return np.asarray(mean + of_split + trained * draws.standard_normal((number, num_seeds)))
 
     random = group(MEANS[0], num_splits, 0.03, 0.02)
-    of_matched = group(MEANS[1], NUM_HELD_OUT, 0.03 * matched, 0.02 * matched)
-    return random, of_matched, group(MEANS[2], NUM_HELD_OUT, 0.0, 0.02 * held_out)
+    of_matched = group(MEANS[1], number, 0.03 * matched, 0.02 * matched)
+    return random, of_matched, group(MEANS[2], number, 0.0, 0.02 * held_out)
 
 
 def _heavy_groups(draws: np.random.Generator, num_splits: int, num_seeds: int) -> Groups:
@@ -167,6 +172,9 @@ GAPS: dict[str, tuple[Callable[[np.random.Generator, int, int], Groups], tuple[f
     "heavy tails (t3)": (_heavy_groups, MEANS),
     "held-out trainings vary 3 times as much": (partial(_normal_groups, held_out=3.0), MEANS),
     "matched splits vary 1.5 times as much": (partial(_normal_groups, matched=1.5), MEANS),
+    "two held out, normal": (partial(_normal_groups, number=2), MEANS),
+    "two held out, whose trainings vary 3 times as much": (partial(_normal_groups, held_out=3.0, number=2), MEANS),
+    "two held out, matched ones vary 1.5 times as much": (partial(_normal_groups, matched=1.5, number=2), MEANS),
 }
 """World -> its scores, and the true means on random, matched and held-out splits."""
 

@@ -5,12 +5,12 @@ A matched split is a random one with as many samples of each class in train, val
     gap = random - held-out = (random - matched) + (matched - held-out) = what fewer images cost + what the shift costs.
 
 The splits that are held out are fixed, and so is what is meant: the mean over re-splits and trainings of these images.
-Random and matched splits differ from their means by the draw and by the training; a held-out split, whose images do not
-change, by the training alone. Where SPREAD_KNOWN or more splits are held out, every group tells its own spread, so that
-none is taken to be like another's: matched splits by what they differ by, held-out ones by their seeds or, with one seed, by what the
-differences to their matched splits differ by (Student's, paired by split; how much the shifts differ among themselves
-widens it). Fewer splits cannot tell: then matched ones are taken to vary as random ones do, and so are held-out ones of
-one seed, and the note says so. Seeds are not paired: no two trainings share a random number.
+Random and matched splits differ from their means by the draw and by the training; a held-out split, whose images do
+not change, by the training alone. Where SPREAD_KNOWN or more splits are held out, every group tells its own spread, so
+that none is taken to be like another's: matched splits by what they differ by, held-out ones by their seeds or, with
+one seed, by what the differences to their matched splits differ by (Student's, paired by split; how much the shifts
+differ among themselves widens it). Fewer splits cannot tell: then matched ones are taken to vary as random ones do, and
+so are held-out ones of one seed, and the note says so. Seeds are not paired: no two trainings share a random number.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ class _Spread:
 
 
 def _part(value: float, spreads: Sequence[_Spread]) -> Part:
-    """With Student's interval; of a sum of independent estimates, with the fewest degrees of freedom of any: it then
-    covers LEVEL at least, whatever the variances (Hsu 1938; Mickey & Brown 1966), which Satterthwaite's do not from three
-    splits."""
+    """With Student's interval; of a sum of independent estimates, with the fewest degrees of freedom of any: then it
+    covers at LEVEL or more, whatever the variances (Hsu 1938; Mickey & Brown 1966), which with Satterthwaite's it does
+    not for three splits."""
     total = sum(each.variance for each in spreads)
     if total < ROUNDING**2:
         return Part(value, np.nan, np.nan)
