@@ -96,7 +96,9 @@ class Grid(Section):
     @model_validator(mode="after")
     def _shares_are_of_random_splits(self) -> Self:
         if len(self.train_shares) > 1 and not self._random:
-            raise ValueError("train_shares: are of random splits, and splits names none: add some, such as random_0")
+            raise ValueError(
+                "train_shares: shares are of random splits, and splits names none; add some, such as random_0"
+            )
         return self
 
     @property
