@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.scores import ROUNDING, Floats, count_of
@@ -61,7 +62,7 @@ def rise(numbers_SK: Floats, scores_SK: Floats, factor: float, test_to_train: fl
     rises_CS, curvatures_CS = _of_each_split(numbers_SK, 1 - scores_SK, factor)
     values, halves = _student(rises_CS, LEVEL + SPENT_ON_EXPONENT, test_to_train)
     bends, bends_halves = _student(curvatures_CS, 1 - SPENT_ON_EXPONENT, test_to_train)
-    fits = np.abs(bends) <= bends_halves
+    fits = (np.abs(bends) <= bends_halves + ROUNDING) | _beside_a_root(bends)
     if not fits.any():
         return Refusal("the scores follow no power law, so there is nothing to go on with")
     best = int(np.argmin(np.abs(bends) / np.maximum(bends_halves, ROUNDING)))
@@ -71,6 +72,12 @@ def rise(numbers_SK: Floats, scores_SK: Floats, factor: float, test_to_train: fl
         more = "more random splits would narrow it"
         return Refusal(f"the interval of the rise would be wider than {WIDEST:g}", more)
     return found
+
+
+def _beside_a_root(bends_C: Floats) -> NDArray[np.bool_]:
+    """The exponents between which the mean curvature changes its sign: one that fits lies between them."""
+    changes = np.signbit(bends_C[:-1]) != np.signbit(bends_C[1:])
+    return np.asarray(np.append(changes, False) | np.append(False, changes))
 
 
 def _cannot_carry(scores_SK: Floats, factor: float) -> Refusal | None:

@@ -129,7 +129,7 @@ def _not_told_apart(scores: Scores, table: pd.DataFrame) -> Iterator[str]:
     usual = float(np.mean(random))
     apart = {s: n for s in held_out if (n := scores.num_train.get(s)) and abs(n / usual - 1) > MOST_APART}
     if apart:
-        told = listed(f"{split} on {number}" for split, number in apart.items())
+        told = listed(f"{split} {number}" for split, number in apart.items())
         names = ", ".join(f"{MATCHED_PREFIX}{split}" for split in apart)
         yield (
             f"Random splits have {usual:.0f} images to train on (those for validation among them), {told}: what scores "
