@@ -76,7 +76,7 @@ class Grid(Section):
     def _one_value_is_a_list(cls, table: Any) -> Any:
         if not isinstance(table, dict):
             return table
-        return {key: (value,) if isinstance(value, str | int | float) else value for key, value in table.items()}
+        return {key: (value,) if isinstance(value, str | int) else value for key, value in table.items()}
 
     @field_validator("*")
     @classmethod
