@@ -58,13 +58,15 @@ class Facts:
     trials: pd.DataFrame
     """A row for each committed trial of the definition, with the columns of OUT/trials."""
     chosen: tuple[str, ...]
-    """The trials whose scores were selected, by id."""
+    """The trials whose scores were selected, by id; not those on shares of the training images."""
     epsilon: float | None = None
     """The noise tolerance to recompute scores under; None takes the stored ones."""
 
     @property
     def completed(self) -> pd.DataFrame:
-        return self.trials[self.trials["status"] == "completed"]
+        """The rows of `trials` that have scores, those on shares of the training images apart."""
+        whole = self.trials["split_kind"] != "share"
+        return self.trials[whole & (self.trials["status"] == "completed")]
 
     @property
     def selected(self) -> pd.DataFrame:

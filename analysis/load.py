@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.classes import is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
-from analysis.scores import Scores, tidy
+from analysis.scores import SHARE, Scores, tidy
 from analysis.tidy import COLUMNS, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
@@ -108,7 +108,8 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     facts = Facts(results, definition, _frame(definition, committed), tuple(trial.id for trial in chosen), epsilon)
     scored = facts.test_scores(facts.chosen)
     without = sorted(set(facts.chosen) - set(scored["trial"]))
-    facts = replace(facts, chosen=tuple(trial for trial in facts.chosen if trial not in without))
+    apart = {*without, *(trial.id for trial in chosen if definition.splits.kind_of(trial.cell.split) == SHARE)}
+    facts = replace(facts, chosen=tuple(trial for trial in facts.chosen if trial not in apart))
     failed = {t.id: row["error"] or "no reason was kept" for t, row in rows.items() if t not in completed}
     if completed and not chosen:
         raise AnalysisError(
@@ -128,6 +129,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
         num_train={
             t.cell.split: row["num_train"] + (row["num_val"] or 0) for t, row in rows.items() if row["num_train"]
         },
+        num_trained={t.cell.split: row["num_train"] for t, row in rows.items() if row["num_train"]},
         num_test={t.cell.split: row["num_test"] for t, row in rows.items() if row["num_test"]},
         simulated=definition.simulate,
         looks=read_looks(results),

@@ -35,6 +35,8 @@ KINDS = RANDOM, HELD_OUT = "random", "held_out"
 """Of splits. A held-out split tests samples whose angle, patient or the like, its axis, was not trained on."""
 OTHER_KINDS = FOLD, GIVEN, MATCHED = "fold", "given", "matched"
 """Of splits that stand by themselves: they are never counted among random ones."""
+SHARE = "share"
+"""Of a random split that trains on a part of its training images. Only learning curves look at them."""
 
 PAPERS = ("pw", "ew")
 """The paper's averagings: those that are shown unless others are asked for."""
@@ -51,9 +53,9 @@ class Scores:
     """Test scores, and what is known of them."""
 
     table: pd.DataFrame
-    """Columns model, loss, split, split_kind (of KINDS or OTHER_KINDS), axis (what a held-out split holds out; empty
-    for any other one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (0 to
-    1; NaN: undefined)."""
+    """Columns model, loss, split, split_kind (of KINDS, OTHER_KINDS or SHARE), axis (what a held-out split holds out;
+    empty for any other one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (0 to 1;
+    NaN: undefined)."""
     source: str
     """What was asked for: a path, a URI, or the word `paper`."""
     selection: str
@@ -66,6 +68,8 @@ class Scores:
     """Missing or failed trial or cell, by id -> its model, loss, split and seed."""
     num_train: dict[str, int] = field(default_factory=dict)
     """Split -> images left to training, those kept for validation included; empty where unknown."""
+    num_trained: dict[str, int] = field(default_factory=dict)
+    """Split -> images trained on; empty where unknown."""
     num_test: dict[str, int] = field(default_factory=dict)
     """Split -> images tested; empty where unknown."""
     simulated: bool = False
@@ -166,6 +170,11 @@ def random_and_held_out(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of random and held-out splits, of which most statistics speak; all rows where there are none."""
     rows = table[table["split_kind"].isin(KINDS)]
     return rows if len(rows) else table
+
+
+def without_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of splits that train on all the images that they have."""
+    return table[table["split_kind"] != SHARE]
 
 
 def objects_of(wide: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,8 @@ import pyarrow.csv
 
 from analysis.classes import MACRO
 from analysis.errors import AnalysisError
-from analysis.scores import HELD_OUT, KINDS, OTHER_KINDS, RANDOM, tidy
+from analysis.scores import HELD_OUT, KINDS, OTHER_KINDS, RANDOM, SHARE, tidy
+from study.definition.splits import SHARE as SHARE_NAME
 from study.results.bounded import read_bounded
 from trainers.dice import ALL, AVERAGINGS, BACKGROUNDS
 
@@ -70,7 +71,7 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     Without a column `split_kind` the names tell: random_<number>, or rot_<number> for a held-out split.
     """
-    known = (*KINDS, *OTHER_KINDS)
+    known = (*KINDS, *OTHER_KINDS, SHARE)
     if "split_kind" in table:
         kind = table["split_kind"].astype(str).replace(EARLIER_KINDS)
         problems = _problem(table, ~kind.isin(known), "split_kind", f"must be one of {', '.join(known)}")
@@ -79,6 +80,9 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         unknown = ~table["split"].str.fullmatch(_KNOWN_SPLIT) & (table["split"] != "")
         what = "must be random_<number> or rot_<number>, of at most 9 digits, unless a column split_kind tells"
         problems = _problem(table, unknown, "split", what)
+    whole = table["split"].str.extract(f"^{SHARE_NAME.pattern}$")[0]
+    lost = (kind == SHARE) & ~whole.isin(table.loc[kind == RANDOM, "split"])
+    problems += _problem(table, lost, "split", "is no share of a random split of the table, such as random_0_25pc")
     axis = table["axis"].fillna("").astype(str) if "axis" in table else pd.Series("", index=table.index)
     table = table.assign(split_kind=kind, axis=axis.where(kind == HELD_OUT, ""))
     several = table.groupby("split")[["split_kind", "axis"]].transform("nunique").gt(1).any(axis=1)

@@ -67,7 +67,8 @@ class Outcome(NamedTuple):
 def cells(definition: Definition) -> tuple[Cell, ...]:
     """Every cell of the grid, in the order of the definition."""
     grid = definition.grid
-    return tuple(Cell(*factors) for factors in itertools.product(grid.models, grid.losses, grid.splits, grid.seeds))
+    factors = itertools.product(grid.models, grid.losses, grid.all_splits, grid.seeds)
+    return tuple(Cell(*each) for each in factors)
 
 
 def trials(definition: Definition) -> tuple[Trial, ...]:

@@ -71,11 +71,12 @@ def _pairs(ids: Iterable[str], partners: Mapping[str, Sequence[str]], seen: froz
 
 
 def leaks_of(source: Source, splits: Collection[Split]) -> list[Leak]:
-    """What lies on both sides of these splits. Cut-outs are not looked at: they are put before backgrounds that the
-    splits do not share, and copies are looked for in their files."""
+    """What lies on both sides of these splits; of shares it is among what the whole split has. Cut-outs are not looked
+    at: they are put before backgrounds that the splits do not share, and copies are looked for in their files."""
     if not isinstance(source, Glimpsed) or not splits:
         return []
-    return list(leaks(likeness(source.glimpses), splits, source.samples))
+    names = {split.name for split in splits}
+    return list(leaks(likeness(source.glimpses), [s for s in splits if s.whole not in names], source.samples))
 
 
 def leak_problems(found: Iterable[Leak], definition: Definition) -> list[Problem]:

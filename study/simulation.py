@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from study.definition.splits import whole_of_share
 from study.planning.figures import figures_of
 from study.results import tables
 from trainers.counting import counted_at_own_size
@@ -46,14 +47,16 @@ def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: 
 
 
 def _severity(run: tables.Run) -> float:
-    """How wrong the predictions are: less with width, least near strength .8, more on held-out splits, or by chance."""
+    """How wrong the predictions are: less with width, least near strength .8, more on held-out splits, of few
+    training images, or by chance."""
     cell, recipe = run.trial.cell, run.recipe
     chance = _draws(run, "severity").normal(0, 0.015)
     harder = 0.05 if run.split.kind == "held_out" else 0.0
     easier = 0.01 if cell.loss == "ce_dice" else 0.0
     by_point = 0.02 * (recipe.augmentation.strength - 0.8) ** 2 - 0.015 * math.log(recipe.model.width)
+    fewer = 0.05 * ((100 / whole_of_share(run.split.name)[1]) ** 0.5 - 1) if run.split.kind == "share" else 0.0
     early = 0.1 * (1 - (run.trial.epochs or recipe.training.epochs) / recipe.training.epochs)
-    return max(0.01, 0.09 + by_point + harder - easier + early + float(chance))
+    return max(0.01, 0.09 + by_point + harder + fewer - easier + early + float(chance))
 
 
 def _evaluation(run: tables.Run, partition: str, severity: float) -> Evaluation:

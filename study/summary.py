@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from study.cells import Cell, Trial
 from study.definition.sections import Search
+from study.definition.splits import whole_of_share
 from study.results.digests import Row
 from study.selection import best_by_validation, cost_column
 from trainers.dice import NOT_OBJECTS, mean_of_objects
@@ -29,6 +30,8 @@ class Summary:
     folds: dict[str, float]
     by_name: dict[str, float]  # held-out, given and matched splits, each of which asks something else
     missing: int  # cells without such a score
+    shares: dict[int, dict[str, float]] = field(default_factory=dict)
+    """Percent of the training samples -> scores of the random splits' shares."""
 
     @property
     def mean(self) -> float | None:
@@ -99,11 +102,15 @@ def _summary(
         if trial is not None and trial.id in scores:
             found[cell.split].append(scores[trial.id])
     means = {split: statistics.fmean(values) for split, values in found.items()}
+    shares: dict[int, dict[str, float]] = defaultdict(dict)
+    for split in (split for split in means if kinds[split] == "share"):
+        shares[whole_of_share(split)[1]][split] = means[split]
     return Summary(
         configuration,
         selection,
         random={split: mean for split, mean in means.items() if kinds[split] == "random"},
         folds={split: mean for split, mean in means.items() if kinds[split] == "fold"},
-        by_name={split: mean for split, mean in means.items() if kinds[split] not in ("random", "fold")},
+        by_name={split: mean for split, mean in means.items() if kinds[split] not in ("random", "fold", "share")},
         missing=len(chosen) - sum(map(len, found.values())),
+        shares=dict(shares),
     )

@@ -418,7 +418,7 @@ def test_without_a_column_of_axes_they_are_unknown(tmp_path: Path) -> None:
     [
         (
             KINDS.format(kind="other", axis=""),
-            "split_kind must be one of random, held_out, fold, given, matched: 'other' in row 2",
+            "split_kind must be one of random, held_out, fold, given, matched, share: 'other' in row 2",
         ),
         (
             KINDS.format(kind="held_out", axis="site") + "unet,ce,clinic b,held_out,age,ew,bx,0.4\n",

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.axes import HeldOut, axes_of, by_axis, in_words, kinds_of, of_kind_and_axis
 from analysis.formats import long_name
-from analysis.report import figures
+from analysis.report import figures, figures_images
 from analysis.report.page import Drawn, Panel, panel
 from analysis.scores import OTHER_KINDS
 from analysis.shown import class_rule, pairs_of
@@ -144,10 +144,24 @@ def _ranks(material: Material) -> Drawn:
     return Drawn(panels)
 
 
+def _learning_curves(material: Material) -> Drawn:
+    scores = material.scores
+    panels = _of_each(
+        material,
+        lambda model, loss, averaging: figures_images.learning_curve(
+            *(material.shares, model, loss, averaging),
+            *(scores.num_trained, scores.test_to_train, material.classes),
+        ),
+        lambda *_: "Dice by class against the number of training images, a dot per random split, the means joined.",
+    )
+    return Drawn(panels, notes=_about_classes(material))
+
+
 OF_SCORES = {
     "scores": _heat_maps,
     "spread": _dots,
     "held_out": _slopes,
+    "learning_curve": _learning_curves,
     "profiles": _profiles,
     "pairs": _pairs,
     "ranks": _ranks,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.scores import HELD_OUT, OTHER_KINDS, RANDOM, count_of
+from analysis.scores import HELD_OUT, MATCHED, OTHER_KINDS, RANDOM, SHARE, count_of
 from analysis.shown import pairs_of
 from analysis.statistics.material import Material
+from analysis.statistics.other_splits import MATCHED_PREFIX
 
 
 def comparable(material: Material) -> str:
@@ -42,6 +43,20 @@ def held_out_splits(material: Material) -> str:
 
 def other_splits(material: Material) -> str:
     return "" if any(map(material.num_splits, OTHER_KINDS)) else "no folds, given or matched splits"
+
+
+def shares(material: Material) -> str:
+    """Learning curves need some, and how many images they are."""
+    if not material.num_splits(SHARE):
+        return "no shares of training images"
+    return "" if material.scores.num_trained else "how many images each split trains on is not known"
+
+
+def matched_splits(material: Material) -> str:
+    """Of held-out splits: of others there is no gap."""
+    kinds = material.scores.table.drop_duplicates("split").set_index("split")["split_kind"]
+    matched = (kinds.get(f"{MATCHED_PREFIX}{name}") == MATCHED for name in kinds.index[kinds == HELD_OUT])
+    return random_splits(material) or ("" if any(matched) else "no held-out split has a matched one")
 
 
 def variance(material: Material) -> str:

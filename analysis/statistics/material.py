@@ -13,12 +13,15 @@ from analysis.classes import is_object
 from analysis.facts import Facts
 from analysis.scores import (
     CONFIGURATION,
+    RANDOM,
+    SHARE,
     Configuration,
     Scores,
     configurations,
     main_averaging,
     random_and_held_out,
     two_averagings,
+    without_shares,
 )
 from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
@@ -44,8 +47,14 @@ class Material:
 
     @cached_property
     def of_all_splits(self) -> pd.DataFrame:
-        """The scores under the paper's averagings."""
-        return two_averagings(self.scores.table)
+        """The scores under the paper's averagings, on splits that train on all that they have."""
+        return without_shares(two_averagings(self.scores.table))
+
+    @cached_property
+    def shares(self) -> pd.DataFrame:
+        """The scores under the paper's averagings on random splits and their shares."""
+        rows = two_averagings(self.scores.table)
+        return rows[rows["split_kind"].isin((RANDOM, SHARE))]
 
     @cached_property
     def held_out(self) -> HeldOut:

@@ -8,7 +8,9 @@ from analysis.axes import each_axis
 from analysis.shown import MOST_PAIRS, pairs_of
 from analysis.statistics import comparison, lacking, ranks
 from analysis.statistics.material import Material
+from analysis.statistics.more_images import learning_curves, more_images
 from analysis.statistics.other_splits import other_splits
+from analysis.statistics.shift import shift_or_fewer
 from analysis.statistics.spread import spread
 from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.variance import variance_shares
@@ -90,8 +92,39 @@ OF_SCORES = (
                 "held_out_columns",
                 lambda m: each_axis(m.table, lambda part: comparison.columns_against_held_out(part, m.seed)),
             ),
+            Statistic(
+                "The drop divided: fewer training images, and the shift itself",
+                "shift_or_fewer",
+                lambda m: shift_or_fewer(m.of_all_splits),
+                lacks=lacking.matched_splits,
+            ),
         ),
         lacking.held_out_splits,
+    ),
+    Topic(
+        "learning_curve",
+        "How many more images?",
+        "Would more training images help, and which class?",
+        "A dot is a random split trained on a share of its training images, the line their mean. Behind the last dot, "
+        "dashed: what a power law makes of the curve, with the 95 % interval of its end.",
+        "Every split is tested on the same images whatever its share. The error, 1 - Dice, is taken to fall as a + b "
+        "n^-c with the number n of training images; the interval covers every c from 0.1 to 2 that the curvature does "
+        "not rule out, allows for splits that share images, and speaks of more images like these. A smaller share "
+        "takes fewer steps, as the epochs are the same.",
+        (
+            Statistic(
+                "What more training images would add to the mean Dice",
+                "more_images",
+                lambda m: more_images(m.shares, m.scores.num_trained, m.scores.test_to_train),
+                unfolded=True,
+            ),
+            Statistic(
+                "Scores by share of the training images",
+                "learning_curves",
+                lambda m: learning_curves(m.shares, m.scores.num_trained),
+            ),
+        ),
+        lacking.shares,
     ),
     Topic(
         "profiles",

@@ -29,6 +29,7 @@ from analysis.scores import (
     main_averaging,
     of_kind,
     random_and_held_out,
+    without_shares,
 )
 from analysis.shown import rule, shown_of
 from analysis.statistics.comparison import (
@@ -44,13 +45,15 @@ from analysis.statistics.training import long_enough, never_found, not_settled, 
 from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
 from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
 from analysis.verdict.of_cost import what_the_rule_chooses
+from analysis.verdict.of_images import images_in_words
 from trainers.dice import AVERAGINGS
 
 
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     """Findings, each a question and its answer in words. They speak of one averaging, that of `main_averaging`."""
     averaging = main_averaging(scores.table)
-    of_all_splits = scores.table[scores.table["averaging"] == averaging]
+    of_images = images_in_words(scores, averaging)
+    of_all_splits = without_shares(scores.table[scores.table["averaging"] == averaging])
     others = tuple(other_splits_in_words(of_all_splits))
     measured = _what_was_measured(scores, averaging, rule(scores.table))
     scores = replace(scores, table=random_and_held_out(scores.table))
@@ -67,6 +70,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         _spread(listed[0]),
         *(does_it_hold(part, rows) for part, rows in zip(parts, listed, strict=True)),
         Finding(f"How good is it on {kinds_in_words(of_all_splits, OTHER_KINDS)}?", others) if others else None,
+        *of_images,
         weakest(table),
         falsely_predicted(scores),
         _best(scores, table, macros[0], rope),

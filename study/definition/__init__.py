@@ -95,7 +95,7 @@ class Definition(Section):
     @model_validator(mode="after")
     def _not_too_large(self) -> Self:
         grid = self.grid
-        num_cells = math.prod(map(len, (grid.models, grid.losses, grid.splits, grid.seeds)))
+        num_cells = math.prod(map(len, (grid.models, grid.losses, grid.all_splits, grid.seeds)))
         num_trials = num_cells * self.search.trials
         several = "take fewer, or make several studies, each with a part of the grid"
         if num_cells > MOST_CELLS:

@@ -54,6 +54,7 @@ def check_same_inputs(results: Results, study: Inputs, committed: Mapping[Trial,
                 "fold": "splits.folds, ",
                 "given": "what splits.given names, ",
                 "matched": "the split that it matches, ",
+                "share": "the split that it is a share of, ",
             }[split.kind]
             raise StudyError(
                 f"{results.out} holds trials of another split called {split.name}: {decides}splits.unit or seed has "

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from study.definition import Definition
+from study.definition.splits import whole_of_share
 from study.splits.absent import absent_notes, absent_problems
 from study.splits.folds import fold
 from study.splits.given import given, given_notes
@@ -17,6 +18,7 @@ from study.splits.held_out import held_out
 from study.splits.matched import matched, matching_notes
 from study.splits.parts import Division, SplitError, split_of
 from study.splits.random_draws import random_draw
+from study.splits.shares import share
 from study.splits.units import unit_problems
 from trainers.data.problems import Problem
 from trainers.data.split import Split, SplitKind
@@ -46,7 +48,7 @@ def _attempted(definition: Definition, samples: Samples) -> tuple[dict[str, Spli
     if problems := unit_problems(definition, samples):
         return {}, problems
     splits: dict[str, Split] = {}
-    for name in definition.grid.splits:
+    for name in definition.grid.all_splits:
         try:
             splits[name] = make_split(name, definition, samples)
         except SplitError as error:
@@ -70,7 +72,8 @@ def _too_few_for_a_batch(split: Split, batch_size: int) -> list[Problem]:
     if count >= batch_size:
         return []
     smaller = f" or set training.batch_size to at most {count}" if count >= FEWEST_IN_A_BATCH else ""
-    what = f"fewer samples are left to train on than a batch has: add samples{smaller}"
+    more = "take a larger share" if split.kind == "share" else "add samples"
+    what = f"fewer samples are left to train on than a batch has: {more}{smaller}"
     return [Problem(split.name, what, counted(count, "sample"))]
 
 
@@ -80,7 +83,11 @@ def make_split(name: str, definition: Definition, samples: Samples) -> Split:
         raise SplitError(problems)
     kind = definition.splits.kind_of(name)
     assert kind is not None, f"{name}: the definition has no such split"
-    if definition.splits.unit or kind not in ("random", "held_out"):  # what these are has always hung on the order
+    if definition.splits.unit or kind not in (
+        "random",
+        "held_out",
+        "share",
+    ):  # what these are has always hung on the order
         samples = replace(samples, rows=tuple(sorted(samples.rows, key=lambda row: row.id)))
     divide: dict[SplitKind, Divide] = {
         "random": random_draw,
@@ -88,5 +95,7 @@ def make_split(name: str, definition: Definition, samples: Samples) -> Split:
         "fold": fold,
         "given": given,
         "matched": lambda name, definition, samples: matched(name, definition, samples, make_split),
+        "share": lambda name, definition, samples: share(name, definition, samples, make_split),
     }
-    return split_of(name, kind, divide[kind](name, definition, samples), definition, samples)
+    split = split_of(name, kind, divide[kind](name, definition, samples), definition, samples)
+    return replace(split, whole=whole_of_share(name)[0]) if kind == "share" else split

@@ -16,6 +16,7 @@ REMEDIES = {
     "matched": "another seed",
     "held_out": "other values in splits.held_out",
     "given": "other parts in splits.given",
+    "share": "a larger share in grid.train_shares",
 }
 
 

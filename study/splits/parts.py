@@ -60,7 +60,8 @@ def split_of(name: str, kind: SplitKind, division: Division, definition: Definit
         "val": tuple(row.id for row in pool if row.id in validation),
         "test": tuple(row.id for row in _in_strata(samples, division.test)),
     }
-    return Split(name, kind, axis, **parts, fingerprint=_fingerprint({"kind": kind, "axis": axis, **parts}))
+    fingerprint = _fingerprint({"kind": kind, "axis": axis, **parts})
+    return Split(name, kind, axis, parts["train"], parts["val"], parts["test"], fingerprint)
 
 
 def _in_strata(samples: Samples, ids: frozenset[str]) -> list[Sample]:
@@ -147,6 +148,8 @@ def _what_to_do(name: str, kind: SplitKind, definition: Definition, rows: Sequen
     if kind == "given" and splits.given:
         change = f"change the parts in {splits.given.file or f'column {splits.given.column}'}"
         return has, f"{change}, or take {name} out of grid.splits"
+    if kind == "share":
+        return has, "take a larger share in grid.train_shares, or add samples"
     return has, "add samples"
 
 

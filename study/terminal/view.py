@@ -128,12 +128,15 @@ MOST_COLUMNS = 4
 
 
 def scores_table(scores: Iterable[Summary]) -> Table:
-    """Default and tuned scores: mean and SD over random splits and over folds, and the score on every other split."""
+    """Default and tuned scores: mean and SD over random splits, over their shares and over folds, and the score on
+    every other split."""
     scores = list(scores)
     by_name = sorted({split for row in scores for split in row.by_name})
     columns: dict[str, Callable[[Summary], str]] = {}
     if any(row.random for row in scores) or not (by_name or any(row.folds for row in scores)):
         columns["random splits: mean, SD (n)"] = lambda row: _mean_and_sd(row.random)
+    for percent in sorted({percent for row in scores for percent in row.shares}):
+        columns[f"{percent} % of their training images: mean, SD (n)"] = partial(_score_of_share, percent)
     if any(row.folds for row in scores):
         columns["folds: mean, SD (n)"] = lambda row: _mean_and_sd(row.folds)
     columns |= {split: partial(_score_on, split) for split in by_name}
@@ -166,6 +169,10 @@ def _table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[st
 
 def _score_on(split: str, row: Summary) -> str:
     return f"{row.by_name[split]:.3f}" if split in row.by_name else "-"
+
+
+def _score_of_share(percent: int, row: Summary) -> str:
+    return _mean_and_sd(row.shares.get(percent, {}))
 
 
 def _mean_and_sd(scores: dict[str, float]) -> str:

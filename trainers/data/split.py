@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SplitKind = Literal["random", "held_out", "fold", "given", "matched"]
+SplitKind = Literal["random", "held_out", "fold", "given", "matched", "share"]
 """What is tested. random: a share of the samples, drawn by chance. held_out: samples with certain values in a column.
 fold: one of k parts of the samples. given: what a file or a column says. matched: as many as another split tests, drawn
-by chance."""
+by chance. share: the same as a random split, trained on a part of its samples."""
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,10 @@ class Split:
     test: tuple[str, ...]
     fingerprint: str
     """Twelve hexadecimal digits that name its kind, its axis and its samples."""
+    whole: str | None = None
+    """The random split of which a share has a part of the training samples; None for any other kind."""
+
+    @property
+    def drawn_as(self) -> str:
+        """The name by which it is drawn what stands behind its samples: a share's own is that of its whole split."""
+        return self.whole or self.name

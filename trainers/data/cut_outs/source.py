@@ -59,7 +59,7 @@ class CutOuts:
         """Each object before a random crop of one of the split's training backgrounds."""
         from trainers.data.cut_outs.pasting import pasted  # Numba takes time to import: not for those who only look
 
-        pool = pools_of(split.name, self.views, self.rules).train
+        pool = pools_of(split.drawn_as, self.views, self.rules).train
         chosen = [self.backgrounds[self.places[pool[i]]] for i in generator.choice(len(pool), len(ids))]
         crops = random_crops(np.array([background.shape[:2] for background in chosen]), generator)
         for sample, background, crop in zip(ids, chosen, crops, strict=True):
@@ -76,10 +76,10 @@ class CutOuts:
 
     def _assigned(self, split: Split, ids: Sequence[str]) -> list[str]:
         """The background of each val or test sample."""
-        pools, tested = pools_of(split.name, self.views, self.rules), set(split.test)
+        pools, tested = pools_of(split.drawn_as, self.views, self.rules), set(split.test)
         partitions = ["test" if sample in tested else "val" for sample in ids]
         return [
-            assigned(getattr(pools, partition), self.rules, split.name, partition, sample)
+            assigned(getattr(pools, partition), self.rules, split.drawn_as, partition, sample)
             for sample, partition in zip(ids, partitions, strict=True)
         ]
 
