@@ -8,7 +8,16 @@ from pathlib import Path
 
 import torch
 
-ON_ANY_MACHINE = (["training"], ["input"], ["overhead"], ["whole_study"], ["scale"], ["tables"], ["validity"])
+ON_ANY_MACHINE = (
+    ["training"],
+    ["input"],
+    ["overhead"],
+    ["whole_study"],
+    ["scale"],
+    ["tables"],
+    ["validity"],
+    ["validity_curves"],
+)
 ON_A_GPU = ["gpu", "--study"]
 
 

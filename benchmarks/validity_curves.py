@@ -1,5 +1,5 @@
-"""How often do the intervals of learning curves and divided gaps hold what is true? Run as a module, from the root of
-the project, as a file of this folder is called like a package: `python -m benchmarks.validity_curves`.
+"""How often do the intervals of learning curves and divided gaps hold what is true?
+`python benchmarks/validity_curves.py`.
 
 Scores are drawn in worlds whose truth is known, the procedures of the analysis answer, and it is counted how often
 their 95 % intervals cover. Every draw is seeded by what it is for. A few minutes on one core.
@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
+from machine import circumstances, write
 
 from analysis.scores import Floats
 from analysis.statistics.learning_curve import FARTHEST, Rise, rise
 from analysis.statistics.shift import divided_gap
-from benchmarks.machine import circumstances, write
 from trainers.seeds import generator_for
 
 NUM_SPLITS = (4, 8, 15)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from benchmark_files import benchmark
 from scipy import optimize, stats
 from simulated_study import write_study
-from small_study import ROOT, write_definition
+from small_study import write_definition
 
 from analysis.classes import MACRO
 from analysis.commands import check, load, report, stability, tables
@@ -242,10 +243,9 @@ def test_a_tidy_table_names_shares_of_its_own_splits(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_intervals_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_intervals_cover() -> None:
     """A few repetitions of the benchmark: far from what they promise no interval is."""
-    monkeypatch.syspath_prepend(ROOT)
-    from benchmarks.validity_curves import coverages
+    coverages = benchmark("validity_curves").coverages
 
     rows = coverages(repetitions=150, num_splits=(8,))
     for row in rows:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import sys
-from types import ModuleType
 
 import pytest
+from benchmark_files import benchmark
 from small_study import ROOT
 
 pytestmark = pytest.mark.slow
 REPETITIONS = 1000
-
-
-def benchmark(name: str) -> ModuleType:
-    """A file of the folder benchmarks, which is no package."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-        assert spec
-        assert spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
-    return module
 
 
 def test_no_promise_is_broken_more_often_than_the_table_says() -> None:
