@@ -95,11 +95,13 @@ def sign_flip_refusal(n: int, what: str) -> Refusal | None:
 def relabelling_refusal(num_random: int, num_held_out: int) -> Refusal | None:
     """Why so few splits cannot give a p-value below ALPHA: the smallest is one over the number of labelings."""
     if not (num_random and num_held_out):
-        return Refusal(f"no p-value: {num_random} random and {num_held_out} held-out splits")
+        return Refusal(
+            f"no p-value: {count_of(num_random, 'random splits')}, {count_of(num_held_out, 'held-out splits')}"
+        )
     smallest = 1 / num_labelings(num_random, num_held_out)
     if smallest <= ALPHA:
         return None
-    splits = f"{num_random} random and {count_of(num_held_out, 'held-out splits')}"
+    splits = f"{count_of(num_random, 'random splits')} and {count_of(num_held_out, 'held-out splits')}"
     return Refusal(f"no p-value: with {splits} even the clearest result would have p = {smallest:.3g}")
 
 
