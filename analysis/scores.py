@@ -190,6 +190,17 @@ def configurations(table: pd.DataFrame) -> list[Configuration]:
     return list(table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
 
 
+def seeds_of(table: pd.DataFrame) -> tuple[int, int]:
+    """The fewest and the most seeds of a configuration on a split."""
+    numbers = table.groupby([*CONFIGURATION, "split"], observed=True)["seed"].nunique()
+    return int(numbers.min()), int(numbers.max())
+
+
+def in_seeds(fewest: int, most: int) -> str:
+    """e.g. `one seed`, `2 to 3 seeds`."""
+    return f"{fewest} to {most} seeds" if fewest < most else count_of(most, "seeds")
+
+
 def configuration_name(row: Any) -> str:
     """A configuration's name in text, e.g. `icnet ce_dice`."""
     return f"{row.model} {row.loss}"

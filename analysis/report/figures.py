@@ -36,7 +36,7 @@ from analysis.report.drawing import (
 from analysis.report.svg import FAINT, INK
 from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, Floats, by_split, of_configuration, of_kind
 from analysis.shown import MOST_CLASSES
-from analysis.statistics.comparison import compare
+from analysis.statistics.paired import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import worst

@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.classes import MACRO, is_object
 from analysis.scores import CELL, CONFIGURATION, HELD_OUT, ROUNDING, Floats, of_configuration, tuned_trials, with_macro
-from analysis.statistics.comparison import nadeau_bengio_interval
+from analysis.statistics.paired import nadeau_bengio_interval
 from analysis.statistics.ranks import mean_tau
 from analysis.statistics.spread import MIN_SPLITS_FOR_SD, Refusal, sd_refusal
 from analysis.statistics.variance import balanced, components
