@@ -70,9 +70,7 @@ def _of_table(path: str) -> Scores:
     if not _any_object(table):
         raise AnalysisError(f"{path}: no class has a score (bg and all are none): nothing to analyse")
     lacking = lacking_cells(table)
-    return Scores(
-        table, path, "as given", tuple(lacking), cells=lacking, divisions=divisions, simulated=simulated
-    )
+    return Scores(table, path, "as given", tuple(lacking), cells=lacking, divisions=divisions, simulated=simulated)
 
 
 def _any_object(table: pd.DataFrame) -> bool:

@@ -86,6 +86,14 @@ def slant(axes: Axes, names: Sequence[str]) -> None:
     axes.set_xticklabels(names, **turned)
 
 
+def sides_below(axes: Axes, left: str, right: str) -> None:
+    """What either side of the axes favours, below its label: the left one at its left end, the right one a line below
+    at its right end."""
+    label = axes.xaxis.label.get_text()
+    axes.set_xlabel("\n".join([label, left]), loc="left")
+    axes.text(1, 0, right, transform=axes.transAxes)
+
+
 def names_above(axes: Axes, names: Sequence[str]) -> None:
     """The names of a heat map's columns, upright where they would overlap."""
     axes.xaxis.tick_top()

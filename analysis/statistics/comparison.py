@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.scores import CONFIGURATION, HELD_OUT, ROUNDING, Floats, by_split, count_of, objects_of, of_kind
+from analysis.scores import CONFIGURATION, HELD_OUT, ROUNDING, Floats, by_split, count_of, objects_of
 from analysis.statistics.spread import Refusal
 
 ALPHA = 0.05

@@ -131,7 +131,9 @@ def compare(
     refusal = None
     if kind != HELD_OUT and held_out.shape[1]:
         refusal = sign_flip_refusal(held_out.shape[1], "held-out splits")
-        found["held_out_p"] = [np.nan if refusal or np.isnan(d).any() else sign_flip_p(d, seed) for d in held_out.values]
+        found["held_out_p"] = [
+            np.nan if refusal or np.isnan(d).any() else sign_flip_p(d, seed) for d in held_out.values
+        ]
         found["interaction"], found["interaction_p"] = _interaction(differences, seed)
     unscored = dict(zip(wide.index, without_score(wide), strict=True))
     of_both = [

@@ -21,7 +21,6 @@ from analysis.scores import (
     HELD_OUT,
     ROUNDING,
     Floats,
-    by_split,
     count_of,
     listed,
     means_by_split,
@@ -126,7 +125,8 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
                     off at MOST_SD
     expected_within one more training on one more random split lies so far from the mean at most, with LEVEL
     sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
-    minimum         over random splits, seeds averaged; then one column per held-out split, and their mean `held_out_mean`
+    minimum         over random splits, seeds averaged; then one column per held-out split, and their mean
+                    `held_out_mean`
     gap             mean - held_out_mean, with the interval of `gap_interval`
     error_ratio     (1 - held_out_mean) / (1 - mean), where held-out splits are worse and 1 - mean >= SMALL_ERROR
     """
@@ -143,7 +143,9 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
     result = result.assign(mean=mean, mean_low=mean_low, mean_high=mean_high, sd=sd.where(shown))
-    result = result.assign(sd_low=np.where(differ, sd_low, np.nan), sd_high=np.where(differ, np.minimum(sd_high, MOST_SD), np.nan))
+    result = result.assign(
+        sd_low=np.where(differ, sd_low, np.nan), sd_high=np.where(differ, np.minimum(sd_high, MOST_SD), np.nan)
+    )
     result["expected_within"] = of_one["expected_within"].where(differ)
     sd_logit = one_training(rows.assign(dice=_logit(rows["dice"])), LEVEL)["sd"]
     result = result.assign(sd_logit=sd_logit.where(shown), minimum=random.min(axis=1))

@@ -52,13 +52,13 @@ OF_SCORES = (
         "spread",
         "Spread over random splits",
         "How far does {again} move a score?",
-        "Each dot is a random split, {score}; the bar is their mean with its 95 % interval (from four splits on). Every "
-        "{split} is a marker: what its name ends in.",
-        "Means and SDs over random splits come with two-sided 95 % intervals (from four splits on). mean is over splits, "
-        "and over the seeds of a split; sd is of one training on one random split, and so is expected_within: one more "
-        "training should come out within so much of the mean (95 %). If that is more than the difference you care about, "
-        "one training is not enough to see it. The intervals take scores to be normally distributed: where one "
-        "training in many fails, they are too narrow.",
+        "Each dot is a random split, {score}; the bar is their mean with its 95 % interval (from four splits on). "
+        "Every {split} is a marker: what its name ends in.",
+        "Means and SDs over random splits come with two-sided 95 % intervals (from four splits on). mean is over "
+        "splits, and over the seeds of a split; sd is of one training on one random split, and so is expected_within: "
+        "one more training should come out within so much of the mean (95 %). If that is more than the difference you "
+        "care about, one training is not enough to see it. The intervals take scores to be normally distributed: "
+        "where one training in many fails, they are too narrow.",
         (
             Statistic(
                 "Scores over random splits, and on each held-out split", "spread", lambda m: each_axis(m.table, spread)
@@ -79,10 +79,10 @@ OF_SCORES = (
         "bar to below it is a class that loses more than random splits differ.",
         "The difference is the mean on random splits less the mean on held-out splits. p is an exact one-sided "
         "permutation p-value (the names of the splits are exchanged in every way there is): how often a difference as "
-        "large would come up if held-out splits were like random ones in every respect. Held-out splits that only vary "
-        "more, with the same mean, get a p below 0.05 in up to 20 % of cases instead of 5 %. p-values of many columns are "
-        "exploratory: some are small by chance; holm is p after Holm's correction for all of them. A column is a class "
-        "of a configuration.",
+        "large would come up if held-out splits were like random ones in every respect. Held-out splits that only "
+        "vary more, with the same mean, get a p below 0.05 in up to 20 % of cases instead of 5 %. p-values of many "
+        "columns are exploratory: some are small by chance; holm is p after Holm's correction for all of them. A "
+        "column is a class of a configuration.",
         (
             Statistic(
                 "Are held-out splits harder? All columns together",
@@ -116,9 +116,10 @@ OF_SCORES = (
         "pairs",
         "Configurations compared",
         "Does the loss, or the network, make a difference that lasts over splits?",
-        "A dot is the difference on a random split, each {score}; the bar is their mean with its 95 % interval, the band "
-        "around zero the differences that count as none (±{rope:g}). An interval wholly beyond the band says that one "
-        "is better; an interval wholly within it says that they are as good as equal; any other leaves it open.",
+        "A dot is the difference on a random split (a score is {score}); the bar is their mean with its 95 % interval, "
+        "the band around zero the differences that count as none (±{rope:g}). An interval wholly beyond the band says "
+        "that one is better; an interval wholly within it says that they are as good as equal; any other leaves it "
+        "open.",
         f"The pairs differ in the network or in the loss, not in both. Where there are more than {MOST_PAIRS}, the "
         "configuration with the highest mean is compared with those next to it in the ranking. `analysis compare` does "
         f"the same for any two. {paired.HOW_TO_READ}",

@@ -48,8 +48,8 @@ def of_two(
             (
                 f"It is {abs(row['difference']):.3f} {'higher' if row['difference'] > 0 else 'lower'}"
                 f"{_interval_or_why_not(row, test_to_train)}",
-                f"Of {count_of(int(row['num_pairs']), splits)} it is higher on {row['wins']}, lower on {row['losses']}, "
-                f"equal on {row['ties']}{_sign_flip(row)}.",
+                f"Of {count_of(int(row['num_pairs']), splits)} it is higher on {row['wins']}, lower on "
+                f"{row['losses']}, equal on {row['ties']}{_sign_flip(row)}.",
                 *_in_words(row, names, rope),
             ),
         )
@@ -85,5 +85,3 @@ def _in_words(row: pd.Series[float], names: list[tuple[str, str]], rope: float) 
         f"That leaves it open which is better: the interval is neither wholly beyond ±{rope:g}, up to which a "
         "difference counts as none, nor wholly within.",
     )
-
-
