@@ -102,7 +102,12 @@ def compare(
         raise AnalysisError(str(error.args[0])) from None
     title = f"{'-'.join(a)} less {'-'.join(b)}, {_ratio_in_words(ratio)}, equal within {rope:g}"
     found = of_two(frame.drop_duplicates(["averaging", "class"]), paired.paired_kind(table), [a, b], ratio, rope)
-    return Answer(found, {title: frame}, {title: paired.HOW_TO_READ}, simulated=scores.simulated)
+    return Answer(
+        found,
+        {title: frame},
+        {title: paired.HOW_TO_READ.format(intervals=paired.intervals_in_words(ratio))},
+        simulated=scores.simulated,
+    )
 
 
 def _ratio_in_words(ratio: float | None) -> str:

@@ -86,12 +86,15 @@ def slant(axes: Axes, names: Sequence[str]) -> None:
     axes.set_xticklabels(names, **turned)
 
 
-def sides_below(axes: Axes, left: str, right: str) -> None:
-    """What either side of the axes favours, below its label: the left one at its left end, the right one a line below
-    at its right end."""
-    label = axes.xaxis.label.get_text()
-    axes.set_xlabel("\n".join([label, left]), loc="left")
-    axes.text(1, 0, right, transform=axes.transAxes)
+def sides_below(axes: Axes, what: str, left: str, right: str) -> None:
+    """Below axes with zero at their middle: what they show, and what either side favours; names that are too long to
+    stand side by side stand one below the other, across the figure, as a label is not drawn beyond it."""
+    if len(left) + len(right) <= MOST_CHARACTERS_BELOW:
+        axes.set_xlabel(f"{what}\n{left}    {right}")
+        return
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.supxlabel(f"{what}\n{left}\n{right}", size=SMALL, color=INK)
 
 
 def names_above(axes: Axes, names: Sequence[str]) -> None:

@@ -159,8 +159,9 @@ def paired(
     class_rows(axes, names, differences, intervals, ours)
     drawn = [differences.loc[names], intervals[intervals.index.isin(names)]]
     reach = max(0.05, *(1.08 * np.nanmax(np.abs(each.to_numpy(float)), initial=2 * rope) for each in drawn))
-    axes.set(xlim=(-reach, reach), xlabel="difference of Dice")
-    sides_below(axes, f"← {plain_text(' '.join(b))} better", f"{plain_text(' '.join(a))} better →")
+    axes.set(xlim=(-reach, reach))
+    sides = f"← {plain_text(' '.join(b))} better", f"{plain_text(' '.join(a))} better →"
+    sides_below(axes, "difference of Dice", *sides)
     return figure
 
 

@@ -40,14 +40,14 @@ BETTER, EQUAL, WORSE, OPEN = "better", "equal", "worse", "open"
 _DRAWN = (RANDOM, FOLD)
 """Kinds of splits that stand for others like them: their differences have an interval."""
 HOW_TO_READ = (
-    "Differences are paired by split; of several seeds a split's score is the mean. low and high (95 %) and nb_p are "
-    "Nadeau and Bengio's: they allow for splits that share training images. naive_p (Student's t) and sign_flip_p "
-    "(exact) do not, and are optimistic. p_better, p_equal and p_worse are the probabilities of a difference above, "
-    "within and below what counts as none, and answer is what the interval says: better or worse where all of it is "
-    "beyond what counts as none, equal where all is within, else open. held_out_p is sign_flip_p over the held-out "
-    "splits; interaction is the difference there less that on random splits, with its exact two-sided permutation "
-    "p-value. All p-values are two-sided and of one row: of many rows some are small by chance."
+    "Differences are paired by split; of several seeds a split's score is the mean. {intervals} p_better, p_equal and "
+    "p_worse are the probabilities of a difference above, within and below what counts as none, and answer is what the "
+    "interval says: better or worse where all of it is beyond what counts as none, equal where all is within, else "
+    "open. held_out_p is sign_flip_p over the held-out splits; interaction is the difference there less that on random "
+    "splits, with its exact two-sided permutation p-value. All p-values are two-sided and of one row: of many rows some "
+    "are small by chance."
 )
+"""{intervals} are the words of `intervals_in_words`."""
 _NUMBERS = ["low", "high", "naive_p", "nb_p", "sign_flip_p", "p_better", "p_equal", "p_worse"]
 
 
@@ -63,10 +63,35 @@ def nadeau_bengio(differences: ArrayLike, test_to_train: float) -> tuple[Floats,
 
 
 def nadeau_bengio_interval(differences: ArrayLike, test_to_train: float) -> tuple[Floats, Floats]:
-    """Student's interval with the error of `nadeau_bengio`, cut off where no difference of two Dice can be."""
+    """Student's interval with the error of `nadeau_bengio`."""
     mean, se, df = nadeau_bengio(differences, test_to_train)
     half = stats.t.ppf((1 + LEVEL) / 2, df) * se
-    return np.maximum(mean - half, -1.0), np.minimum(mean + half, 1.0)
+    return mean - half, mean + half
+
+
+def interval_of_difference(differences: Floats, test_to_train: float) -> tuple[float, float]:
+    """`nadeau_bengio_interval` as it is shown: cut off where no difference of two Dice can be."""
+    low, high = nadeau_bengio_interval(differences, test_to_train)
+    return max(float(low), -1.0), min(float(high), 1.0)
+
+
+def intervals_in_words(test_to_train: float | None) -> str:
+    """Whose intervals and p-values those of `compare` are."""
+    if test_to_train is None:
+        return (
+            "How many images the splits train on and test is not known, so there is no interval; naive_p (Student's t) "
+            "and sign_flip_p (exact) are optimistic where splits share training images."
+        )
+    if not test_to_train:
+        return (
+            "The random splits are one division of the images: what differs is the training's own chance. low and high "
+            "(95 %) and naive_p are Student's, sign_flip_p is exact; nb_p, for splits that share some of their training "
+            "images, does not apply."
+        )
+    return (
+        "low and high (95 %) and nb_p are Nadeau and Bengio's: they allow for splits that share training images. "
+        "naive_p (Student's t) and sign_flip_p (exact) do not, and are optimistic."
+    )
 
 
 def answer(low: float, high: float, rope: float) -> str:
@@ -185,7 +210,7 @@ def _paired(d: Floats, kind: str, test_to_train: float | None, rope: float, seed
 
 
 def _by_student(d: Floats, test_to_train: float, rope: float) -> dict[str, Any]:
-    low, high = nadeau_bengio_interval(d, test_to_train)
+    low, high = interval_of_difference(d, test_to_train)
     mean, se, df = nadeau_bengio(d, test_to_train)
     better, worse = stats.t.sf((rope - mean) / se, df), stats.t.cdf((-rope - mean) / se, df)
     nb_p = _student_p(d, test_to_train) if test_to_train else np.nan

@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.classes import MACRO, is_object
 from analysis.scores import CELL, CONFIGURATION, HELD_OUT, ROUNDING, Floats, of_configuration, tuned_trials, with_macro
-from analysis.statistics.paired import nadeau_bengio_interval
+from analysis.statistics.paired import interval_of_difference
 from analysis.statistics.ranks import mean_tau
 from analysis.statistics.spread import MIN_SPLITS_FOR_SD, Refusal, sd_refusal
 from analysis.statistics.variance import balanced, components
@@ -34,7 +34,7 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, within: float =
     over a split's seeds, then over splits.
 
     num_splits          random splits with a gain; wins, losses and ties are theirs
-    gain, low, high     mean on random splits with the interval of `nadeau_bengio_interval`; a `test_to_train` of None
+    gain, low, high     mean on random splits with the interval of `interval_of_difference`; a `test_to_train` of None
                         (images tested over images left to training) gives no interval
     spread              SD of trial 0's scores over random splits: what a re-split does; gain_to_spread: gain / spread
     num_held_out        held-out splits with a gain; held_out_gain: its mean there
@@ -92,7 +92,7 @@ def _gain_row(cells: pd.DataFrame, test_to_train: float | None, *, was_tuned: bo
     refusal = _interval_refusal(gains, test_to_train)
     low, high = np.nan, np.nan
     if refusal is None and test_to_train is not None:
-        low, high = (float(end) for end in nadeau_bengio_interval(gains, test_to_train))
+        low, high = interval_of_difference(gains, test_to_train)
     of_spread = sd_refusal(len(default), "random splits")
     notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread)]
     return {

@@ -14,6 +14,7 @@ from analysis.scores import (
     Scores,
     configuration_name,
     configurations,
+    count_of,
     in_percent,
     listed,
 )
@@ -94,10 +95,10 @@ def weakest(table: pd.DataFrame) -> Finding | None:
         if names:
             more = f", and {len(names) - MOST_NAMED} more classes" * (len(names) > MOST_NAMED)
             number = int(shares["num_runs"].iloc[0])
-            which = "The lowest score of the other classes" if nothing else "The lowest score"
+            which = "of the other classes" if nothing else "of a class"
             points.append(
-                f"{which}, over {number} times a configuration on a split, is that of {', '.join(names[:MOST_NAMED])}"
-                f"{more}."
+                f"Of {count_of(number, 'pairs')} of a configuration and a split, the lowest score {which} is that of "
+                f"{', '.join(names[:MOST_NAMED])}{more}."
             )
     return Finding("Which class can be trusted least?", tuple(points)) if points else None
 
