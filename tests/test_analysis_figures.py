@@ -26,7 +26,7 @@ from analysis.report.svg import INK, inline_svg
 from analysis.report.write import report
 from analysis.scores import Scores
 from analysis.shown import class_rule, classes_shown
-from analysis.statistics.comparison import compare
+from analysis.statistics.paired import compare
 from analysis.statistics.false_classes import FalseClasses
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread

@@ -43,9 +43,9 @@ HOW_TO_READ = (
     "Differences are paired by split; of several seeds a split's score is the mean. {intervals} p_better, p_equal and "
     "p_worse are the probabilities of a difference above, within and below what counts as none, and answer is what the "
     "interval says: better or worse where all of it is beyond what counts as none, equal where all is within, else "
-    "open. held_out_p is sign_flip_p over the held-out splits; interaction is the difference there less that on random "
-    "splits, with its exact two-sided permutation p-value. All p-values are two-sided and of one row: of many rows some "
-    "are small by chance."
+    "open. held_out_p is sign_flip_p over the held-out splits; interaction is the difference there less that on "
+    "random splits, with its exact two-sided permutation p-value. All p-values are two-sided and of one row: of many "
+    "rows some are small by chance."
 )
 """{intervals} are the words of `intervals_in_words`."""
 _NUMBERS = ["low", "high", "naive_p", "nb_p", "sign_flip_p", "p_better", "p_equal", "p_worse"]
@@ -84,9 +84,9 @@ def intervals_in_words(test_to_train: float | None) -> str:
         )
     if not test_to_train:
         return (
-            "The random splits are one division of the images: what differs is the training's own chance. low and high "
-            "(95 %) and naive_p are Student's, sign_flip_p is exact; nb_p, for splits that share some of their training "
-            "images, does not apply."
+            "The random splits are one division of the images: what differs is the training's own chance. low and "
+            "high (95 %) and naive_p are Student's, sign_flip_p is exact; nb_p, for splits that share some of their "
+            "training images, does not apply."
         )
     return (
         "low and high (95 %) and nb_p are Nadeau and Bengio's: they allow for splits that share training images. "
