@@ -128,7 +128,9 @@ def test_a_tidy_table_is_compared_without_the_sizes_of_its_splits(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     shown = " ".join(said(capsys, "compare", small(tmp_path / "t.csv", "icnet"), "icnet-ce", "icnet-ce_dice").split())
-    assert "Of 8 random splits it is higher on 8, lower on 0, equal on 0 (exact two-sided sign-flip p = 0.00781)" in shown
+    assert (
+        "Of 8 random splits it is higher on 8, lower on 0, equal on 0 (exact two-sided sign-flip p = 0.00781)" in shown
+    )
 
 
 def test_a_tilde_stands_for_a_colon_as_in_trials_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from analysis.report.svg import INK, inline_svg
 from analysis.report.write import report
 from analysis.scores import Scores
 from analysis.shown import class_rule, classes_shown
-from analysis.statistics.paired import compare
 from analysis.statistics.false_classes import FalseClasses
+from analysis.statistics.paired import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import tables, worst

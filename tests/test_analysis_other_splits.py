@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from analysis.commands import check, compare, load, report, stability, tables
-from analysis.errors import AnalysisError
 from analysis.statistics.other_splits import other_splits, other_splits_in_words
 from analysis.verdict import verdict
 

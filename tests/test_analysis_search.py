@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from analysis.classes import MACRO
 from analysis.scores import tuned_trials
-from analysis.statistics.paired import nadeau_bengio_interval
 from analysis.statistics.importance import FANOVA, PED_ANOVA, importance
+from analysis.statistics.paired import nadeau_bengio_interval
 from analysis.statistics.ranks import mean_tau
 from analysis.statistics.search import _common, _pairs, transfer, tuning_gain, tuning_shares
 from analysis.statistics.spread import spread

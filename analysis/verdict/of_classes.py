@@ -31,7 +31,7 @@ def lowest(table: pd.DataFrame) -> str:
         return ""
     zero = objects["dice"] < ROUNDING
     if zero.sum() < 2:
-        low = objects.loc[objects["dice"].idxmin()]
+        low = objects.iloc[int(objects["dice"].argmin())]
         where = f"{low['class']}, {configuration_name(low)}, {low['split']}"
         return f"The lowest score seen is a Dice of {low['dice']:.2f}: {where}."
     everywhere, names = zero_everywhere(table), list(dict.fromkeys(objects.loc[zero, "class"]))
