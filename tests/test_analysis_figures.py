@@ -172,6 +172,24 @@ def test_without_the_sizes_of_the_splits_there_is_no_interval() -> None:
     assert lines(figure, "|") == []
 
 
+@pytest.mark.parametrize("name", ["icnet", "a-network-with-a-name-of-more-than-thirty-two-characters"])
+def test_the_axis_of_pairs_says_which_side_favours_which_and_nothing_is_cut_off(name: str) -> None:
+    table = PAPER.assign(model=PAPER["model"].replace("icnet", name))
+    figure = figures.paired(table, (name, "ce_dice"), (name, "ce"), "ew", 0.254, 0.01)
+    axes = figure.axes[0]
+    words = [axes.get_xlabel(), *(text.get_text() for text in figure.texts), figure.get_supxlabel()]
+    left, right = (next(line for line in words if arrow in line) for arrow in "←→")
+    assert left.index("better") < right.index("→")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible() and "→" in text.get_text():
+            box = text.get_window_extent(canvas.get_renderer())
+            assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    for x, _ in lines(figure, "None"):
+        assert axes.get_xlim()[0] <= min(x, default=0) <= max(x, default=0) <= axes.get_xlim()[1]
+
+
 def test_ranks_are_the_ranks() -> None:
     figure = figures.ranks(PAPER, "ew")
     found = configuration_ranks(PAPER[PAPER["averaging"] == "ew"])

@@ -73,6 +73,13 @@ def test_the_short_verdict_comes_first_and_is_computed() -> None:
     assert "lowest score seen is a Dice of 0.07: bx, unet ce, rot_1" in first.points[2]
 
 
+def test_a_count_of_drops_stands_beside_its_p_or_beside_the_reason_that_there_is_none() -> None:
+    """That all four drop happens by chance in 6 to 37 % of cases, as they share the splits."""
+    told = said(few(2, 1))["In short"]
+    assert re.search(r"drops in (all 4|[0-9] of 4) configurations[^.]*0?[^;]*\(so few splits cannot tell", told), told
+    assert "(all together: exact one-sided permutation p = 0.0061)" in said(PAPER)["In short"]
+
+
 def test_a_clear_winner_is_told() -> None:
     """Of the paper's configurations, ICNet CE against U-Net CE: +.176, p = .017 corrected."""
     table = PAPER.table[PAPER.table["loss"] == "ce"]

@@ -49,7 +49,7 @@ def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame) -> str:
     if len(rows) == 1:
         (row,) = rows.itertuples()
         return f"On {held_out.samples}, the mean Dice {_from_to(row, p)}."
-    all_together = f" (all together: {p})" * bool(p)
+    all_together = f" (all together: {p})" if p else " (so few splits cannot tell that from chance)"
     if better.empty:
         by = _range(worse["gap"])
         return f"On {held_out.samples}, the mean Dice drops in all {len(rows)} configurations, by {by}{all_together}."
