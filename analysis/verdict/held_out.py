@@ -52,7 +52,8 @@ def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame) -> str:
     all_together = f" (all together: {p})" if p else " (so few splits cannot tell that from chance)"
     if better.empty:
         by = _range(worse["gap"])
-        return f"On {held_out.samples}, the mean Dice drops in all {len(rows)} configurations, by {by}{all_together}."
+        which = "both" if len(rows) == 2 else f"all {len(rows)}"
+        return f"On {held_out.samples}, the mean Dice drops in {which} configurations, by {by}{all_together}."
     largest = "".join(
         f"; the largest drop is that of {configuration_name(row)}: {_from_to(row, '').removeprefix('drops ')}"
         for row in worse.nlargest(1, "gap").itertuples()
