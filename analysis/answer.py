@@ -16,6 +16,7 @@ from trainers.printable import printable
 
 WIDTH = 110  # of text, in characters
 DECIMALS = 3
+DECIMALS_OF_P = 4  # of p-values
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def merged(frame: pd.DataFrame) -> pd.DataFrame:
     for name in names:
         if name in hidden:
             continue
-        decimals = _decimals(frame[name])
+        decimals = DECIMALS_OF_P if _is_p(name) and pd.api.types.is_float_dtype(frame[name]) else _decimals(frame[name])
         cells = [_cell(value, decimals) for value in frame[name]]
         if name in ends:
             intervals = zip(*(frame[end] for end in ends[name]), strict=True)
@@ -101,6 +102,10 @@ def merged(frame: pd.DataFrame) -> pd.DataFrame:
             ]
         shown[printable(name)] = cells
     return shown
+
+
+def _is_p(name: object) -> bool:
+    return str(name) in ("p", "holm") or str(name).endswith("_p")
 
 
 def _decimals(column: pd.Series[Any]) -> int:
@@ -122,8 +127,9 @@ def _cell(value: Any, decimals: int) -> str:
 
 
 def notes(frame: pd.DataFrame) -> list[str]:
-    """What stands in the column `note`, each sentence once."""
-    return list(dict.fromkeys(printable(note) for note in frame.get("note", ()) if note))
+    """What stands in the column `note`, each sentence once: in a row they are joined by semicolons."""
+    sentences = (sentence for note in frame.get("note", ()) if note for sentence in note.split("; "))
+    return list(dict.fromkeys(map(printable, sentences)))
 
 
 def frame_text(frame: pd.DataFrame) -> str:

@@ -79,6 +79,12 @@ def _parser() -> Parser:
     paired.add_argument("a", metavar="A", help="a configuration, e.g. icnet-ce_dice")
     paired.add_argument("b", metavar="B", help="the other, e.g. icnet-ce")
     _add_rope(paired)
+    paired.add_argument(
+        "--test-to-train",
+        type=_ratio,
+        metavar="X",
+        help="images tested over images left to training, for the interval, e.g. 131/515 (default: as the study tells)",
+    )
     _add_json(paired)
     page = _add(commands, "report", _report, "one self-contained HTML file, and its tables as JSON beside it")
     page.add_argument("--out", metavar="FILE", default="report.html", help="default: %(default)s")
@@ -115,6 +121,14 @@ def _number(text: str) -> float:
         if 0 <= float(text) < math.inf:
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+
+
+def _ratio(text: str) -> float:
+    """A number of 0 or more, or one over another."""
+    over, _, under = text.partition("/")
+    if under and not _number(under):
+        raise argparse.ArgumentTypeError(f"{text!r} divides by 0")
+    return _number(over) / (_number(under) if under else 1.0)
 
 
 def _decimals(text: str) -> int:
@@ -168,7 +182,7 @@ def _compare(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     from analysis.commands import compare
 
     a, b = (_configuration(text, scores) for text in (options.a, options.b))
-    return _shown(compare(scores, a, b, options.rope), options), DONE
+    return _shown(compare(scores, a, b, options.rope, options.test_to_train), options), DONE
 
 
 def _report(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:

@@ -20,13 +20,14 @@ from analysis.errors import AnalysisError
 from analysis.formats import to_html
 from analysis.gate import check
 from analysis.load import load
-from analysis.scores import RANDOM, Scores, random_and_held_out
-from analysis.statistics import comparison
+from analysis.scores import Scores, random_and_held_out
+from analysis.statistics import paired
 from analysis.statistics.catalogue import left_out_in_words, topics
 from analysis.statistics.material import ROPE, Material
 from analysis.statistics.training import not_settled, settling
 from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
+from analysis.verdict.of_pairs import of_two
 
 __all__ = ["check", "compare", "load", "report", "stability", "tables"]
 
@@ -78,28 +79,41 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     return Answer(findings, frames, how_to_read, scores.simulated, left_out_in_words(material))
 
 
-def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float = ROPE, seed: int = 0) -> Answer:
-    """Two configurations (model, loss), paired by split: the table of `analysis.statistics.comparison.compare`.
+def compare(
+    scores: Scores,
+    a: tuple[str, str],
+    b: tuple[str, str],
+    rope: float = ROPE,
+    test_to_train: float | None = None,
+    seed: int = 0,
+) -> Answer:
+    """Two configurations (model, loss), paired by split: the answer for the mean of classes in words, and the table of
+    `analysis.statistics.paired.compare`.
 
     :param rope: differences of Dice within it count as none.
-    :raises AnalysisError: a configuration that is not there, or scores that do not say how large their splits are.
+    :param test_to_train: images tested over images left to training, which the interval needs; None: as known.
+    :raises AnalysisError: a configuration that is not there.
     """
-    if not (scores.table["split_kind"] == RANDOM).any():
-        raise AnalysisError(f"{scores.source} has no random splits, over which two configurations are compared")
-    if (ratio := scores.test_to_train) is None:
-        raise AnalysisError(
-            f"{scores.source} does not say how many images its splits train on and test, which the interval needs: "
-            "compare on a study's directory"
-        )
+    ratio = scores.test_to_train if test_to_train is None else test_to_train
+    table = random_and_held_out(scores.table)
     try:
-        frame = each_axis(
-            random_and_held_out(scores.table),
-            lambda part: comparison.compare(part, a, b, test_to_train=ratio, rope=rope, seed=seed),
-        )
+        frame = each_axis(table, lambda part: paired.compare(part, a, b, test_to_train=ratio, rope=rope, seed=seed))
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None
-    title = f"{'-'.join(a)} less {'-'.join(b)}, test/train ratio {ratio:.3f}, equal within {rope:g}"
-    return Answer(frames={title: frame}, simulated=scores.simulated)
+    title = f"{'-'.join(a)} less {'-'.join(b)}, {_ratio_in_words(ratio)}, equal within {rope:g}"
+    found = of_two(frame.drop_duplicates(["averaging", "class"]), paired.paired_kind(table), [a, b], ratio, rope)
+    return Answer(
+        found,
+        {title: frame},
+        {title: paired.HOW_TO_READ.format(intervals=paired.intervals_in_words(ratio))},
+        simulated=scores.simulated,
+    )
+
+
+def _ratio_in_words(ratio: float | None) -> str:
+    if ratio is None:
+        return "sizes of the splits not known"
+    return f"test/train ratio {ratio:.3f}" if ratio else "one division of the images"
 
 
 def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, seed: int = 0) -> Path:

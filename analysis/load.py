@@ -16,7 +16,7 @@ from analysis.classes import is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import SHARE, Scores, tidy
-from analysis.tidy import COLUMNS, read_table, read_tidy
+from analysis.tidy import COLUMNS, lacking_cells, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
 from study.errors import StudyError
@@ -36,6 +36,8 @@ SELECTIONS = ("default", "tuned")
 _REFERENCE = Path(__file__).parent / "reference" / "paper_tables.csv"
 _REFERENCE_TRAIN = {**{f"random_{i}": 515 for i in range(8)}, "rot_0": 440, "rot_1": 409, "rot_2": 530}
 _REFERENCE_TEST = {**{f"random_{i}": 131 for i in range(8)}, "rot_0": 207, "rot_1": 238, "rot_2": 117}
+_REFERENCE_DIVISIONS = {f"random_{i}": "the first 80 % of each class's files" for i in range(8)}
+"""The authors' code cuts the same list of files at the same place for all eight."""
 
 
 def load(results: str | os.PathLike[str], select: str = "default", epsilon: float | None = None) -> Scores:
@@ -65,10 +67,11 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
 
 
 def _of_table(path: str) -> Scores:
-    table, simulated = read_tidy(path)
+    table, simulated, divisions = read_tidy(path)
     if not _any_object(table):
         raise AnalysisError(f"{path}: no class has a score (bg and all are none): nothing to analyse")
-    return Scores(table, path, "as given", simulated=simulated)
+    lacking = lacking_cells(table)
+    return Scores(table, path, "as given", tuple(lacking), cells=lacking, divisions=divisions, simulated=simulated)
 
 
 def _any_object(table: pd.DataFrame) -> bool:
@@ -89,8 +92,15 @@ def _names_a_file(source: str) -> bool:
 
 
 def _of_paper() -> Scores:
-    table, _ = read_tidy(str(_REFERENCE))
-    return Scores(table, PAPER, "as given", num_train=dict(_REFERENCE_TRAIN), num_test=dict(_REFERENCE_TEST))
+    table, *_ = read_tidy(str(_REFERENCE))
+    return Scores(
+        table,
+        PAPER,
+        "as given",
+        num_train=dict(_REFERENCE_TRAIN),
+        num_test=dict(_REFERENCE_TEST),
+        divisions=dict(_REFERENCE_DIVISIONS),
+    )
 
 
 def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
@@ -131,6 +141,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
         },
         num_trained={t.cell.split: row["num_train"] for t, row in rows.items() if row["num_train"]},
         num_test={t.cell.split: row["num_test"] for t, row in rows.items() if row["num_test"]},
+        divisions={t.cell.split: row["split_fingerprint"] for t, row in rows.items() if row["split_fingerprint"]},
         simulated=definition.simulate,
         looks=read_looks(results),
         facts=facts,

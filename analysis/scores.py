@@ -41,8 +41,8 @@ SHARE = "share"
 PAPERS = ("pw", "ew")
 """The paper's averagings: those that are shown unless others are asked for."""
 SELECTED = {
-    "default": "each with the definition's own values",
-    "tuned": "of each cell the trial that was best on validation images",
+    "default": "default hyperparameters",
+    "tuned": "tuned hyperparameters: of each cell the trial that scored highest on validation images",
 }
 """Selection -> which trial of a cell its scores are of."""
 ROUNDING = 1e-9  # differences of decimal scores that are equal on paper
@@ -72,6 +72,8 @@ class Scores:
     """Split -> images trained on; empty where unknown."""
     num_test: dict[str, int] = field(default_factory=dict)
     """Split -> images tested; empty where unknown."""
+    divisions: dict[str, str] = field(default_factory=dict)
+    """Split -> what names its division of the images, the same for the same division; empty where unknown."""
     simulated: bool = False
     """Whether the scores were drawn, not trained for."""
     looks: Looks | None = None
@@ -81,12 +83,28 @@ class Scores:
 
     @property
     def test_to_train(self) -> float | None:
-        """Images tested over images left to training, over the random splits; None where unknown."""
+        """Images tested over images left to training, over the random splits (where there are none: the folds); None
+        where unknown.
+
+        It says how far the training sets of different divisions overlap. Of one division it is 0: there is no overlap
+        to allow for where nothing is divided anew.
+        """
+        if self.one_division:
+            return 0.0
         kinds = self.table.drop_duplicates("split").set_index("split")["split_kind"]
-        random = [split for split in self.num_test if kinds.get(split) == RANDOM]
-        if not random:
+        kind = RANDOM if (kinds == RANDOM).any() else FOLD
+        splits = [split for split in self.num_test if kinds.get(split) == kind and split in self.num_train]
+        if not splits:
             return None
-        return sum(self.num_test[split] for split in random) / sum(self.num_train[split] for split in random)
+        return sum(self.num_test[split] for split in splits) / sum(self.num_train[split] for split in splits)
+
+    @property
+    def one_division(self) -> bool:
+        """Whether all random splits, of two or more, divide the images in the same way: what their scores differ by is
+        then training's own chance."""
+        splits = self.table.loc[self.table["split_kind"] == RANDOM, "split"].unique()
+        known = {self.divisions.get(split, "") for split in splits}
+        return len(splits) > 1 and len(known) == 1 and "" not in known
 
     @property
     def epsilon(self) -> float | None:
@@ -140,7 +158,12 @@ def by_split(table: pd.DataFrame) -> pd.DataFrame:
     A value is the mean over the split's seeds; NaN where one of them has no score, and in the rows of a class that a
     configuration lacks altogether. Rows and columns keep the table's order.
     """
-    rows, splits = with_macro(table), ["split_kind", "split"]
+    return means_by_split(with_macro(table))
+
+
+def means_by_split(rows: pd.DataFrame) -> pd.DataFrame:
+    """`by_split` of rows that have what is to be averaged, MACRO or not."""
+    splits = ["split_kind", "split"]
     seeds = rows.groupby([*COLUMN, *splits], observed=True)["dice"]
     wide = seeds.mean().where(seeds.count() == seeds.size()).unstack(splits)
     places = itertools.product(configurations(rows), rows["averaging"].unique(), rows["class"].unique())
@@ -191,14 +214,32 @@ def configurations(table: pd.DataFrame) -> list[Configuration]:
     return list(table[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None))
 
 
+def seeds_of(table: pd.DataFrame) -> tuple[int, int]:
+    """The fewest and the most seeds of a configuration on a split."""
+    numbers = table.groupby([*CONFIGURATION, "split"], observed=True)["seed"].nunique()
+    return int(numbers.min()), int(numbers.max())
+
+
+def in_seeds(fewest: int, most: int) -> str:
+    """e.g. `one seed`, `2 to 3 seeds`."""
+    return f"{fewest} to {most} seeds" if fewest < most else count_of(most, "seeds")
+
+
 def configuration_name(row: Any) -> str:
     """A configuration's name in text, e.g. `icnet ce_dice`."""
     return f"{row.model} {row.loss}"
 
 
 def count_of(number: int, plural: str) -> str:
-    """e.g. `one random split`, `8 random splits`."""
+    """e.g. `one random split`, `8 random splits`, `no random splits`."""
+    if not number:
+        return f"no {plural}"
     return f"one {plural.removesuffix('s')}" if number == 1 else f"{number} {plural}"
+
+
+def in_percent(share: float, decimals: int = 0) -> str:
+    """e.g. `71 %`."""
+    return f"{100 * share:.{decimals}f} %"
 
 
 def capitalised(sentence: str) -> str:

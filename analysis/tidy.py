@@ -14,17 +14,28 @@ import pyarrow.csv
 
 from analysis.classes import MACRO
 from analysis.errors import AnalysisError
-from analysis.scores import HELD_OUT, KINDS, OTHER_KINDS, RANDOM, SHARE, tidy
+from analysis.scores import (
+    CONFIGURATION,
+    HELD_OUT,
+    KINDS,
+    OTHER_KINDS,
+    RANDOM,
+    SHARE,
+    configurations,
+    tidy,
+)
 from study.definition.splits import SHARE as SHARE_NAME
 from study.results.bounded import read_bounded
 from trainers.dice import ALL, AVERAGINGS, BACKGROUNDS
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
-"""What a tidy file must have. `split_kind`, `axis`, `seed` (0 without it) and SIMULATED may be there; what else is, is
-passed over."""
+"""What a tidy file must have. `split_kind`, `axis`, `seed` (0 without it), SIMULATED and DIVISION may be there; what
+else is, is passed over."""
 SIMULATED = "simulated"
-OPTIONAL = ("split_kind", "axis", "seed", SIMULATED)
 """The column that tells drawn scores (1) from those of trained networks (0): tables of a simulated study carry it."""
+DIVISION = "split_fingerprint"
+"""The column that names a split's division of the images, as OUT/trials has it."""
+OPTIONAL = ("split_kind", "axis", "seed", SIMULATED, DIVISION)
 NO_OBJECTS = (BACKGROUNDS, (ALL,))
 """What a class that is no object may be called, in any case: of each kind, one name in a table."""
 EARLIER_KINDS = {"rotation": HELD_OUT}
@@ -34,8 +45,9 @@ UNDEFINED = ("", "nan", "na", "null", "none")
 """How a CSV may write an undefined score, in any case."""
 
 
-def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
-    """A tidy file's scores, with the columns of `TABLE_COLUMNS`, and whether any is marked as simulated.
+def read_tidy(path: str) -> tuple[pd.DataFrame, bool, dict[str, str]]:
+    """A tidy file's scores, with the columns of `TABLE_COLUMNS`; whether any is marked as simulated; and split -> what
+    names its division, where that is known.
 
     Raises AnalysisError with every kind of problem.
     """
@@ -52,6 +64,8 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
     table["class"] = table["class"].map(known_class)
     table, of_splits = _with_kinds(table)
     problems += of_splits
+    divisions, of_divisions = _divisions(table)
+    problems += of_divisions
     odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
     problems += _problem(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
     score, is_score = _numbers(table["dice"])
@@ -63,7 +77,19 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool]:
     if problems:
         raise AnalysisError("\n".join([f"{path}: no table of scores; correct or remove these rows", *problems]))
     scores = tidy(table.assign(dice=score, seed=seed.astype(np.int64)), path)
-    return scores, SIMULATED in table and bool(table[SIMULATED].astype(str).str.lower().isin(("1", "true")).any())
+    simulated = SIMULATED in table and bool(table[SIMULATED].astype(str).str.lower().isin(("1", "true")).any())
+    return scores, simulated, divisions
+
+
+def _divisions(table: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+    """Split -> what names its division of the images, and a line if a split has two."""
+    if DIVISION not in table:
+        return {}, []
+    known = table.assign(**{DIVISION: table[DIVISION].fillna("").astype(str)})
+    several = known.groupby("split")[DIVISION].transform("nunique").gt(1)
+    names = known.drop_duplicates("split").set_index("split")[DIVISION]
+    found = {str(split): name for split, name in names.items() if name}
+    return found, _problem(table, several, "split", f"has two values of {DIVISION}")
 
 
 def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -87,6 +113,23 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     table = table.assign(split_kind=kind, axis=axis.where(kind == HELD_OUT, ""))
     several = table.groupby("split")[["split_kind", "axis"]].transform("nunique").gt(1).any(axis=1)
     return table, problems + _problem(table, several, "split", "has two kinds or axes")
+
+
+def lacking_cells(table: pd.DataFrame) -> dict[str, tuple[str, str, str, int]]:
+    """What one configuration has and another lacks: the name of every cell (or of its scores under an averaging) that
+    is not there -> its model, loss, split and seed."""
+    place = ["split", "seed", "averaging"]
+    there = set(table[[*CONFIGURATION, *place]].itertuples(index=False, name=None))
+    cells = {each[:4] for each in there}
+    found = {}
+    for model, loss in configurations(table):
+        for split, seed, averaging in table[place].drop_duplicates().itertuples(index=False, name=None):
+            if (model, loss, split, seed, averaging) in there:
+                continue
+            cell = f"{model}-{loss}-{split}-s{seed}"
+            partly = (model, loss, split, seed) in cells
+            found[f"{cell} under {averaging}" if partly else cell] = (model, loss, split, int(seed))
+    return found
 
 
 def known_class(name: str) -> str:

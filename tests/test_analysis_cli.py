@@ -56,17 +56,32 @@ def test_stability_leads_with_the_answer_and_its_chance_level(capsys: pytest.Cap
     assert shown.startswith("In short\n")
     in_one_line = " ".join(shown.split())
     assert (
-        "In 17 of 24 columns (a class of a configuration) the lowest score is on a held-out angle split: 71%"
-        in in_one_line
+        "In 17 of 24 columns (a class of a configuration) the lowest score is on a held-out angle split: 71 %, "
+        "where chance gives 27 % (exact one-sided permutation p = 0.03)" in in_one_line
     )
-    assert "exact one-sided p = 0.0061" in in_one_line
+    assert "(all together: exact one-sided permutation p = 0.0061)" in in_one_line
+    assert re.search(r"\n +64 +53 +0 0\.828 +0\.273 0\.0061\n", shown), "README's 53 of 64"
     assert "no column can be significant after Holm's correction for 48" in in_one_line
 
 
 def test_compare_corrects_for_overlapping_training_sets(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = said(capsys, "compare", "paper", "icnet-ce_dice", "icnet-ce")
+    shown = said(capsys, "compare", "paper", "icnet-ce_dice", "icnet-ce", "--test-to-train", "131/515")
     assert "test/train ratio 0.254" in shown
-    assert re.search(r"pw +all +8 +4 +0 +4 +0\.005 \[-0\.003, 0\.013\] +0\.033 0\.173 +0\.125", shown)
+    assert re.search(r"pw +all +8 +4 +0 +4 +0\.005 \[-0\.003, 0\.013\] +0\.0331 0\.1726 +0\.1250", shown)
+
+
+def test_the_papers_one_division_has_nothing_to_correct(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, "compare", "paper", "icnet-ce_dice", "icnet-ce")
+    assert "less icnet-ce, one division of the images" in shown
+    assert re.search(r"pw +all +8 +4 +0 +4 +0\.005 \[0\.001, 0\.009\] +0\.0331 +- +0\.1250", shown)
+
+
+@pytest.mark.parametrize("ratio", ["x", "1/0", "-1", "1/x"])
+def test_an_impossible_ratio_is_refused(ratio: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as status:
+        main(["compare", "paper", "icnet-ce_dice", "icnet-ce", "--test-to-train", ratio])
+    assert status.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_what_is_missing_is_said_beside_the_numbers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -99,21 +114,28 @@ def test_what_cannot_be_done_is_one_message_and_status_2(
     assert all(word in message for word in words), message
 
 
-def test_a_comparison_needs_the_sizes_of_the_splits(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    rows = [("icnet", loss, f"random_{i}", "ew", "bx", 0.1 * i) for loss in ("ce", "ce_dice") for i in range(3)]
-    pd.DataFrame(rows, columns=["model", "loss", "split", "averaging", "class", "dice"]).to_csv(tmp_path / "t.csv")
-    assert "does not say how many images" in said(
-        capsys, "compare", str(tmp_path / "t.csv"), "icnet-ce", "icnet-ce_dice", status=2
+def small(path: Path, model: str, number: int = 8) -> str:
+    rows = [
+        (model, loss, f"random_{i}", "ew", "bx", 0.1 + 0.05 * i + 0.1 * (loss == "ce"))
+        for loss in ("ce", "ce_dice")
+        for i in range(number)
+    ]
+    pd.DataFrame(rows, columns=["model", "loss", "split", "averaging", "class", "dice"]).to_csv(path)
+    return str(path)
+
+
+def test_a_tidy_table_is_compared_without_the_sizes_of_its_splits(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shown = " ".join(said(capsys, "compare", small(tmp_path / "t.csv", "icnet"), "icnet-ce", "icnet-ce_dice").split())
+    assert (
+        "Of 8 random splits it is higher on 8, lower on 0, equal on 0 (exact two-sided sign-flip p = 0.00781)" in shown
     )
 
 
 def test_a_tilde_stands_for_a_colon_as_in_trials_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    rows = [("mynets:Net", loss, f"random_{i}", "ew", "bx", 0.1 * i) for loss in ("ce", "ce_dice") for i in range(3)]
-    pd.DataFrame(rows, columns=["model", "loss", "split", "averaging", "class", "dice"]).to_csv(tmp_path / "t.csv")
-    table = str(tmp_path / "t.csv")
-    assert "does not say how many images" in said(
-        capsys, "compare", table, "mynets~Net-ce", "mynets:Net-ce_dice", status=2
-    )
+    table = small(tmp_path / "t.csv", "mynets:Net", 3)
+    assert "mynets:Net-ce less" in said(capsys, "compare", table, "mynets~Net-ce", "mynets:Net-ce_dice")
 
 
 def test_a_workbook_holds_scores_and_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,8 +26,8 @@ from analysis.report.svg import INK, inline_svg
 from analysis.report.write import report
 from analysis.scores import Scores
 from analysis.shown import class_rule, classes_shown
-from analysis.statistics.comparison import compare
 from analysis.statistics.false_classes import FalseClasses
+from analysis.statistics.paired import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import tables, worst
@@ -170,6 +170,24 @@ def test_paired_differences_have_the_corrected_interval() -> None:
 def test_without_the_sizes_of_the_splits_there_is_no_interval() -> None:
     figure = figures.paired(PAPER, ("icnet", "ce_dice"), OURS, "ew", None, 0.01)
     assert lines(figure, "|") == []
+
+
+@pytest.mark.parametrize("name", ["icnet", "a-network-with-a-name-of-more-than-thirty-two-characters"])
+def test_the_axis_of_pairs_says_which_side_favours_which_and_nothing_is_cut_off(name: str) -> None:
+    table = PAPER.assign(model=PAPER["model"].replace("icnet", name))
+    figure = figures.paired(table, (name, "ce_dice"), (name, "ce"), "ew", 0.254, 0.01)
+    axes = figure.axes[0]
+    words = [axes.get_xlabel(), *(text.get_text() for text in figure.texts), figure.get_supxlabel()]
+    left, right = (next(line for line in words if arrow in line) for arrow in "←→")
+    assert left.index("better") < right.index("→")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible() and "→" in text.get_text():
+            box = text.get_window_extent(canvas.get_renderer())
+            assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    found = compare(table[table["averaging"] == "ew"], (name, "ce_dice"), (name, "ce"), test_to_train=0.254, rope=0.01)
+    assert axes.get_xlim()[0] < found["low"].min() < found["high"].max() < axes.get_xlim()[1]
 
 
 def test_ranks_are_the_ranks() -> None:

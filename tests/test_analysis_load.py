@@ -445,3 +445,30 @@ def test_words_for_held_out_splits_name_every_axis() -> None:
 def test_classes_keep_the_order_in_which_they_come_and_the_papers_have_the_papers() -> None:
     assert class_order(["all", "organ_2", "organ_10", "bo", "bg"]) == ["bg", "organ_2", "organ_10", "bo", "all"]
     assert class_order(["all", "bo", "du", "bg"]) == ["bg", "du", "bo", "all"]
+
+
+@pytest.mark.parametrize(
+    ("fingerprints", "one"), [(["a", "a", "a"], True), (["a", "a", "b"], False), (["a", "a", ""], False)]
+)
+def test_a_tidy_table_can_say_that_its_random_splits_are_one_division(
+    tmp_path: Path, fingerprints: list[str], one: bool
+) -> None:
+    splits = [f"random_{i}" for i in range(3)]
+    rows = [("m", "ce", split, "ew", "bx", 0.5, name) for split, name in zip(splits, fingerprints, strict=True)]
+    columns = ["model", "loss", "split", "averaging", "class", "dice", "split_fingerprint"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "t.csv", index=False)
+    scores = load(tmp_path / "t.csv")
+    assert scores.one_division is one
+    assert scores.test_to_train == (0.0 if one else None)
+
+
+def test_the_papers_random_splits_are_one_division_and_a_studys_are_not(out: Path) -> None:
+    assert load("paper").one_division
+    assert not load(out).one_division
+
+
+def test_two_divisions_under_one_name_are_refused(tmp_path: Path) -> None:
+    text = "model,loss,split,averaging,class,dice,split_fingerprint\n"
+    (tmp_path / "t.csv").write_text(text + "m,ce,random_0,ew,bx,.5,a\nm,ce,random_0,ew,cl,.5,b\n")
+    with pytest.raises(AnalysisError, match="split has two values of split_fingerprint"):
+        load(tmp_path / "t.csv")

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from analysis.commands import check, compare, load, report, stability, tables
-from analysis.errors import AnalysisError
 from analysis.statistics.other_splits import other_splits, other_splits_in_words
 from analysis.verdict import verdict
 
@@ -89,6 +88,8 @@ def test_the_words(tmp_path: Path) -> None:
     assert "2 configurations on 5 folds, one seed each" in only.points[0]
 
 
-def test_without_random_splits_nothing_is_compared(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="has no random splits"):
-        compare(load(scores_of(tmp_path, ONLY_FOLDS)), ("icnet", "ce"), ("unet", "ce"))
+def test_without_random_splits_folds_are_compared(tmp_path: Path) -> None:
+    answer = compare(load(scores_of(tmp_path, ONLY_FOLDS)), ("icnet", "ce"), ("unet", "ce"))
+    assert "better than unet ce on folds?" in answer.findings[0].question
+    (frame,) = answer.frames.values()
+    assert (frame["num_pairs"] == 5).all()

@@ -18,12 +18,10 @@ from analysis.classes import MACRO
 from analysis.scores import by_split, objects_of, of_kind
 from analysis.statistics.comparison import (
     columns_against_held_out,
-    compare,
     holm,
     holm_refusal,
     labelings,
     mean_shift,
-    nadeau_bengio_interval,
     random_against_held_out,
     relabelling_p,
     relabelling_refusal,
@@ -31,6 +29,7 @@ from analysis.statistics.comparison import (
     sign_flip_refusal,
     sign_flips,
 )
+from analysis.statistics.paired import compare, nadeau_bengio_interval
 from analysis.statistics.ranks import (
     class_agreement,
     class_ranks,
@@ -38,6 +37,7 @@ from analysis.statistics.ranks import (
     extreme_classes,
     kendall_w,
     mean_tau,
+    where_the_lowest_lie,
     worst_of_columns,
 )
 from analysis.statistics.spread import Refusal, interval_of_mean_dice, mean_interval, sd_interval, sd_refusal, spread
@@ -105,6 +105,10 @@ def test_column_minima(paper: pd.DataFrame) -> None:
     assert worst.column_share == pytest.approx(53 / 64)
     assert worst.chance == pytest.approx(3 / 11)
     assert worst.p == pytest.approx(1 / 165)
+    table = where_the_lowest_lie(paper)
+    assert table.loc[0, ["num_columns", "num_held_out", "num_tied"]].tolist() == [64, 53, 0]
+    assert table["num_held_out"].tolist()[1:] == [13, 15, 16, 9]
+    assert close(table["p"], [0.0061, 0.0061, 0.0061, 0.0061, 0.0364])
     per_table = worst.columns.groupby(["model", "loss"])["held_out_share"].sum()
     assert per_table[CONFIGURATIONS].tolist() == [13, 15, 16, 9]
     assert worst.columns.groupby("averaging")["held_out_share"].sum().to_dict() == {"pw": 29, "ew": 24}
@@ -329,12 +333,22 @@ def test_few_random_splits_get_no_deviation_and_no_p() -> None:
     assert np.isnan([row["sd"], row["sd_low"], row["sd_high"], row["sd_logit"]]).all()
     assert np.isnan([row["mean_low"], row["mean_high"]]).all(), "one rule for every interval over splits"
     compared = compare(table, ("model_0", "ce"), ("model_1", "ce"), test_to_train=RATIO, rope=0.01).iloc[0]
-    assert np.isnan([compared["naive_p"], compared["nb_p"], compared["sign_flip_p"], compared["p_better"]]).all()
+    assert np.isnan(compared["sign_flip_p"])
+    t = stats.ttest_1samp(d := _differences(table, "bx"), 0).pvalue
+    assert compared["naive_p"] == pytest.approx(t), "Student's test needs two differences only"
+    assert compared["nb_p"] > compared["naive_p"]
+    assert (compared["low"], compared["high"]) == pytest.approx(np.clip(nadeau_bengio_interval(d, RATIO), -1, 1))
     assert compared["low"] < compared["difference"] < compared["high"]
     assert compared["note"].startswith("no p-value: with 3 random splits")
     assert random_against_held_out(table)["p"].isna().all()
     assert columns_against_held_out(table)["note"].str.contains(r"would have p = 0\.1").all()
     assert isinstance(worst_of_columns(table).p, Refusal)
+
+
+def _differences(table: pd.DataFrame, name: str) -> np.ndarray:
+    """On random splits, of model_0 less model_1."""
+    wide = by_split(table).xs(name, level="class")
+    return np.asarray(of_kind(wide, "random").diff().iloc[1] * -1, float)
 
 
 @pytest.mark.parametrize(("num_random", "num_held_out"), [(4, 0), (0, 3), (1, 1)])
@@ -425,7 +439,9 @@ def test_seeds_are_averaged_within_their_split() -> None:
     averaged = table.groupby(keys, sort=False)["dice"].mean().reset_index().assign(seed=0)
     found, expected = spread(table), spread(averaged)
     assert (found["num_seeds"].unique().tolist(), expected["num_seeds"].unique().tolist()) == ([4], [1])
-    pd.testing.assert_frame_equal(found.drop(columns="num_seeds"), expected.drop(columns="num_seeds"))
+    of_one = ["num_seeds", "sd", "sd_low", "sd_high", "expected_within", "sd_logit"]  # of one training, not of means
+    pd.testing.assert_frame_equal(found.drop(columns=of_one), expected.drop(columns=of_one))
+    assert (found["sd"] > expected["sd"]).all()
 
 
 def test_variance_components_are_found_again() -> None:
@@ -590,6 +606,14 @@ def test_nadeau_bengio_covers_where_the_naive_interval_does_not() -> None:
 
     assert coverage(RATIO) == pytest.approx(0.95, abs=0.012)
     assert coverage(0) < 0.85
+
+
+def test_relabelling_is_of_exchangeability_and_rejects_equal_means_of_unequal_spread() -> None:
+    """What the docstring and the report say of it: .10 and .12 of 8 and 3 splits, up to .20 of more."""
+    is_held_out = np.arange(11) >= 8
+    for times, share in ((1, 0.05), (2, 0.10), (3, 0.12)):
+        draws = np.random.default_rng(0).normal(size=(4000, 11)) * np.where(is_held_out, times, 1)
+        assert np.mean(relabelling_p(draws, is_held_out) <= 0.05) == pytest.approx(share, abs=0.012)
 
 
 def test_relabelling_rejects_at_its_rate() -> None:

@@ -6,23 +6,36 @@ import dataclasses
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from analysis.answer import Answer, Finding, frame_html, merged, records
 from analysis.commands import stability
+from analysis.gate import CANNOT_TELL, check
 from analysis.load import load
 from analysis.scores import Scores, main_averaging
-from analysis.verdict import cannot_say, expected_half_width, verdict
+from analysis.statistics.catalogue import TOPICS
+from analysis.statistics.material import Material
+from analysis.verdict import cannot_say, verdict
 
 PAPER = load("paper")
 
 
 def said(scores: Scores) -> dict[str, str]:
     return {finding.question: " ".join(finding.points) for finding in verdict(scores)}
+
+
+DIVIDED = dataclasses.replace(PAPER, divisions={})
+"""The same scores as if each random split were a division of its own."""
+
+
+def figures_of(topic_id: str, scores: Scores) -> str:
+    """How to read the figures of a topic."""
+    material = Material(scores)
+    return next(topic.worded(topic.figures, material) for topic in TOPICS if topic.id == topic_id)
 
 
 def few(num_random: int, num_held_out: int) -> Scores:
@@ -35,44 +48,121 @@ def test_the_papers_verdict() -> None:
     assert (
         "4 configurations on 8 random splits and 3 held-out angle splits, one seed each" in words["What was measured?"]
     )
-    spread = words["How good is it, and how far would another split move it?"]
-    assert "icnet ce: 0.660, SD 0.037 [0.024, 0.075]" in spread
+    spread = words["How good is it, and how far would another training move it?"]
+    assert "icnet ce: mean 0.660, SD 0.037 (95 % interval 0.024 to 0.075); expect 0.57 to 0.75 of one more" in spread
     rotation = words["Does it hold on samples whose angle was not trained on?"]
-    assert "+0.084; exact one-sided p = 0.0061" in rotation
+    assert "score 0.084 lower than random ones; exact one-sided permutation p = 0.0061" in rotation
+    assert rotation.count("exact one-sided permutation p = ") == 6, "of each configuration, of all, of the lowest"
+    assert "0.194" not in rotation
+    assert "held-out angle splits train on 460 on average, random ones on 515" in rotation
     assert "In 17 of 24 columns (a class of a configuration) the lowest score is on a held-out angle split" in rotation
     assert "icnet ce: 0.660 on random, 0.557 on held-out angle splits; it drops by 0.104 (95 % interval" in rotation
     assert "keeps" not in rotation
-    assert "42% bx, 40% cl" in words["Which class can be trusted least?"]
+    assert "bx in 42 %, cl in 40 %" in words["Which class can be trusted least?"]
     best = words["Which configuration is best on random splits?"]
-    assert "icnet ce_dice leads icnet ce by 0.010 [-0.086, 0.105]" in best
-    assert "do not tell them apart" in best
-    assert "0.50 / 0.18 / 0.32" in best
+    assert "icnet ce_dice leads icnet ce by 0.010 (95 % interval -0.045 to 0.064, of trainings on one" in best
+    assert "That leaves it open which is better" in best
+    assert "its lead is probably overstated" in best
 
 
 def test_the_short_verdict_comes_first_and_is_computed() -> None:
     first = verdict(PAPER)[0]
     assert first.question == "In short"
-    assert "0.09 to 0.19 higher or lower (95 %)" in first.points[0]
-    assert "the mean Dice drops in all 4 configurations, by 0.03 to 0.13" in first.points[1]
-    assert "lowest Dice here is 0.07: bx, unet ce, rot_1" in first.points[2]
+    assert "within ±0.09 to ±0.19 of its configuration's mean here (95 %)" in first.points[0]
+    assert "the mean Dice drops in all 4 configurations, by 0.03 to 0.13 (all together: exact" in first.points[1]
+    assert "lowest score seen is a Dice of 0.07: bx, unet ce, rot_1" in first.points[2]
+
+
+def test_a_count_of_drops_stands_beside_its_p_or_beside_the_reason_that_there_is_none() -> None:
+    """That all four drop happens by chance in 6 to 37 % of cases, as they share the splits."""
+    told = said(few(2, 1))["In short"]
+    assert re.search(r"drops in (all 4|[0-9] of 4) configurations[^.]*0?[^;]*\(so few splits cannot tell", told), told
+    assert "(all together: exact one-sided permutation p = 0.0061)" in said(PAPER)["In short"]
 
 
 def test_a_clear_winner_is_told() -> None:
     """Of the paper's configurations, ICNet CE against U-Net CE: +.176, p = .017 corrected."""
     table = PAPER.table[PAPER.table["loss"] == "ce"]
-    best = said(dataclasses.replace(PAPER, table=table))["Which configuration is best on random splits?"]
-    assert best.startswith("icnet ce leads unet ce by 0.176")
-    assert "The data tell them apart." in best
+    best = said(dataclasses.replace(DIVIDED, table=table))["Which configuration is best on random splits?"]
+    assert best.startswith("icnet ce leads unet ce by 0.176 (95 % interval 0.042 to 0.310, which allows for shared")
+    assert "icnet ce is better: the whole interval is above 0.01" in best
 
 
-def test_where_a_new_split_is_expected_to_fall() -> None:
-    """The interval for one more value covers it at its rate; the interval of the mean would not."""
-    draws = np.random.default_rng(5).normal(0.6, 0.05, (20_000, 9))
-    seen, new = draws[:, :8], draws[:, 8]
-    half = np.array([expected_half_width(sd, 8) for sd in seen.std(axis=1, ddof=1)[:2000]])
-    inside = np.abs(new[:2000] - seen.mean(axis=1)[:2000]) <= half
-    low, high = stats.binom.ppf([0.0005, 0.9995], 2000, 0.95)
-    assert low <= inside.sum() <= high
+def test_a_lead_within_what_counts_as_none_is_no_lead() -> None:
+    """One rule for the words and the interval: no "apart" beside a probability of 1 that they are equal."""
+    table = PAPER.table.query("model == 'icnet' and averaging == 'ew' and split_kind == 'random'").copy()
+    rival = table[table["loss"] == "ce"]
+    number = rival["split"].str[-1].astype(int)
+    twin = rival.assign(loss="ce_dice", dice=rival["dice"] + 0.004 + 0.0001 * number)
+    best = said(dataclasses.replace(DIVIDED, table=pd.concat([rival, twin])))
+    sentence = best["Which configuration is best on random splits?"]
+    assert "They are as good as equal: the whole interval is within ±0.01" in sentence
+
+
+def test_one_division_is_said_wherever_re_splits_would_be_spoken_of() -> None:
+    text = " ".join(stability(PAPER).text().split())
+    assert "all 8 random splits divide the images in the same way" in text
+    assert "How far does another training on this division move a score?" in text
+    assert "no interval or p-value here allows for that" in text
+    for wrong in ("another random split", "new random split", "another split", "one seed per split cannot tell"):
+        assert wrong not in text, wrong
+    divided = " ".join(stability(DIVIDED).text().split())
+    assert "One training on a new random split of these images should score within ±0.09 to ±0.19" in divided
+    assert "one division" not in divided
+
+
+def test_means_of_seeds_are_named_and_the_spread_is_of_one_training() -> None:
+    table = pd.concat([PAPER.table, PAPER.table.assign(seed=1, dice=(PAPER.table["dice"] + 0.1).clip(upper=1))])
+    scores = dataclasses.replace(DIVIDED, table=table)
+    words = said(scores)
+    assert "2 seeds each" in words["What was measured?"]
+    spread = words["How good is it, and how far would another split move it?"]
+    assert "Means are over 2 seeds of every split; SD and what to expect are of one training." in spread
+    assert "(a score is the mean of 2 seeds)" in figures_of("pairs", scores)
+    assert "Each dot is a random split, the mean of 2 seeds" in figures_of("spread", scores)
+    assert "Each dot is a random split, one training" in figures_of("spread", PAPER)
+
+
+def test_a_tidy_table_that_lacks_splits_of_one_configuration_is_incomplete(tmp_path: Path) -> None:
+    table = PAPER.table
+    gone = (table["model"] == "unet") & (table["loss"] == "ce") & table["split"].isin(["random_6", "random_7"])
+    table[~gone].to_csv(tmp_path / "scores.csv", index=False)
+    scores = load(tmp_path / "scores.csv")
+    assert scores.missing == ("unet-ce-random_6-s0", "unet-ce-random_7-s0")
+    words = said(scores)
+    assert "Incomplete: 2 missing, by name below." in words["What was measured?"]
+    assert (
+        "unet ce: mean 0.488 on 6 of 8 random splits"
+        in words["How good is it, and how far would another split move it?"]
+    )
+    assert check(scores, min_dice=0.1, model="unet", loss="ce", class_="macro", averaging="ew").status == CANNOT_TELL
+
+
+def test_an_averaging_that_one_configuration_lacks_is_missing(tmp_path: Path) -> None:
+    table = PAPER.table.query("split == 'random_0' or split == 'random_1'")
+    lacks = (table["model"] == "icnet") & (table["averaging"] == "ew") & (table["loss"] == "ce")
+    table[~lacks].to_csv(tmp_path / "scores.csv", index=False)
+    assert load(tmp_path / "scores.csv").missing == tuple(f"icnet-ce-random_{i}-s0 under ew" for i in range(2))
+
+
+def test_a_class_that_one_configuration_lacks_is_named_with_it() -> None:
+    table = PAPER.table.query("averaging == 'ew' and loss == 'ce' and split_kind == 'random'")
+    table = table[(table["model"] == "unet") | (table["class"] != "bo")]
+    words = said(dataclasses.replace(DIVIDED, table=table))
+    assert "Nothing is missing" not in words["What was measured?"]
+    assert "Without a score: bo on random_0, random_1" in words["What was measured?"]
+    assert "(icnet ce). There the mean of classes" in words["What was measured?"]
+    assert "Which configuration is best on random splits?" not in words, "their means are of other classes"
+
+
+def test_every_interval_has_its_level_and_every_p_its_test() -> None:
+    for scores in (PAPER, DIVIDED, few(8, 0), few(3, 1), few(1, 1)):
+        text = " ".join(point for finding in verdict(scores) for point in finding.points)
+        assert not re.search(r"\[-?[0-9.]+, -?[0-9.]+\]", text), "an interval without its level"
+        assert len(re.findall(r"[0-9] to -?[0-9.]+", re.sub(r"by [0-9.]+ to [0-9.]+", "", text))) <= text.count("95 %")
+        for before in re.findall(r"(.{25}) p = ", text):
+            assert re.search(r"permutation|sign-flip|would have", before), before
+        assert not re.search(r"\b1 (?:random|held-out|configurations|pairs|seeds)|\b0 (?:random|held-out)", text), text
 
 
 @pytest.mark.parametrize(("num_random", "num_held_out"), [(8, 0), (3, 1), (1, 0), (0, 3), (2, 2)])
@@ -103,7 +193,8 @@ def test_what_the_paper_cannot_say() -> None:
     assert "the true spread may be 0.52 to 6.3 times the one that they show" in unsaid
     assert "no p-value: with 3 held-out angle splits even the clearest result would have p = 0.25" in unsaid
     assert "no column can be significant after Holm's correction for 48" in unsaid
-    assert "one seed per split" in unsaid
+    assert "How far another division of the images would move a score" in unsaid
+    assert "one seed per split" in " ".join(cannot_say(DIVIDED).points)
 
 
 def test_missing_and_failed_trials_are_part_of_the_verdict() -> None:
@@ -112,8 +203,8 @@ def test_missing_and_failed_trials_are_part_of_the_verdict() -> None:
 
 
 def test_without_split_sizes_the_leader_has_no_interval() -> None:
-    scores = dataclasses.replace(PAPER, num_test={}, num_train={})
-    assert "no interval to judge" in said(scores)["Which configuration is best on random splits?"]
+    scores = dataclasses.replace(DIVIDED, num_test={}, num_train={})
+    assert "no interval: it needs the images tested" in said(scores)["Which configuration is best on random splits?"]
 
 
 def test_words_speak_of_the_examplewise_dice_where_it_is_there() -> None:
@@ -173,7 +264,7 @@ def test_a_worst_value_on_both_kinds_of_split_is_said_as_a_tie_not_as_a_fraction
     findings = said(dataclasses.replace(PAPER, table=table.assign(dice=table["dice"].mask(tied, 0.5).mask(half, 0.6))))
     sentence = findings["Does it hold on samples whose angle was not trained on?"]
     assert "and in 1 more on a held-out angle split and a random split alike" in sentence
-    assert "ties counted in part, where chance gives 20%" in sentence
+    assert "ties counted in part, where chance gives 20 %" in sentence
 
 
 def test_a_class_without_a_score_is_named_with_its_splits() -> None:

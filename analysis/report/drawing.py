@@ -86,6 +86,17 @@ def slant(axes: Axes, names: Sequence[str]) -> None:
     axes.set_xticklabels(names, **turned)
 
 
+def sides_below(axes: Axes, what: str, left: str, right: str) -> None:
+    """Below axes with zero at their middle: what they show, and what either side favours; names that are too long to
+    stand side by side stand one below the other, across the figure, as a label is not drawn beyond it."""
+    if len(left) + len(right) <= MOST_CHARACTERS_BELOW:
+        axes.set_xlabel(f"{what}\n{left}    {right}")
+        return
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.supxlabel(f"{what}\n{left}\n{right}", size=SMALL, color=INK)
+
+
 def names_above(axes: Axes, names: Sequence[str]) -> None:
     """The names of a heat map's columns, upright where they would overlap."""
     axes.xaxis.tick_top()

@@ -31,12 +31,13 @@ from analysis.report.drawing import (
     line_of,
     names_above,
     plain_text,
+    sides_below,
     slant,
 )
 from analysis.report.svg import FAINT, INK
 from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, Floats, by_split, of_configuration, of_kind
 from analysis.shown import MOST_CLASSES
-from analysis.statistics.comparison import compare
+from analysis.statistics.paired import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import worst
@@ -123,7 +124,7 @@ def profiles(table: pd.DataFrame, averaging: str) -> Figure:
         for _, run in ours.groupby(["split", "seed"]):
             _profile(axes, run["dice"], color=colour, lw=0.6, alpha=0.3)
         _profile(axes, ours["dice"], color=colour, lw=1.8, ls=style, label=plain_text(f"{model} {loss}"))
-    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Dice", ylabel="share of scores above")
+    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Dice", ylabel="share of scores above this Dice")
     if axes.lines:
         handles, names = axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK)
@@ -139,13 +140,13 @@ def paired(
     rope: float,
     classes: Collection[str] | None = None,
 ) -> Figure:
-    """Differences a - b by class: a dot per random split, the mean with its Nadeau-Bengio interval, held-out splits by
-    number, the region of practical equivalence as a band. Without `test_to_train` there is no interval.
+    """Differences a - b by class: a dot per random split, the mean with its interval, held-out splits by number, the
+    region of practical equivalence as a band. Without `test_to_train` there is no interval.
 
     :param classes: the classes to be drawn; None draws all.
     """
     ours = table[table["averaging"] == averaging]
-    found = compare(ours, a, b, test_to_train=test_to_train or 0.0, rope=rope).set_index("class")
+    found = compare(ours, a, b, test_to_train=test_to_train, rope=rope).set_index("class")
     wide = by_split(ours)
     rows_a, rows_b = (wide.xs((*each, averaging), level=[0, 1, 2]) for each in (a, b))
     differences = rows_a - rows_b.reindex(rows_a.index)
@@ -153,10 +154,14 @@ def paired(
     figure, axes = empty_panel(height_of_rows(names, ours))
     axes.axvspan(-rope, rope, color=FAINT, alpha=0.25, lw=0)
     axes.axvline(0, color=INK, lw=0.8)
-    known = (found["num_pairs"] >= 4) & found["low"].notna() & (test_to_train is not None)
-    class_rows(axes, names, differences, found.loc[known, ["low", "difference", "high"]], ours)
-    reach = max(0.05, 1.08 * np.nanmax(np.abs(differences.to_numpy(float)), initial=2 * rope))
-    axes.set(xlim=(-reach, reach), xlabel=f"← {plain_text(' '.join(b))} better\n{plain_text(' '.join(a))} better →")
+    known = (found["num_pairs"] >= 4) & found["low"].notna()
+    intervals = found.loc[known, ["low", "difference", "high"]]
+    class_rows(axes, names, differences, intervals, ours)
+    drawn = [differences.loc[names], intervals[intervals.index.isin(names)]]
+    reach = max(0.05, *(1.08 * np.nanmax(np.abs(each.to_numpy(float)), initial=2 * rope) for each in drawn))
+    axes.set(xlim=(-reach, reach))
+    sides = f"← {plain_text(' '.join(b))} better", f"{plain_text(' '.join(a))} better →"
+    sides_below(axes, "difference of Dice", *sides)
     return figure
 
 
@@ -179,7 +184,12 @@ def ranks(table: pd.DataFrame, averaging: str) -> Figure:
         axes.plot(xs, ys, marker="o", color=colour, ls=dashes, ms=5, lw=0.8)
         ends.append((xs[-1], _last(ys), f"{model} {loss}", colour))
     _end_labels(axes, xs[-1] + 0.3, ends, spread=0.42)
-    axes.set(ylim=(len(found) + 0.5, 0.5), xlim=(-0.4, xs[-1] + 0.45 + 0.22 * len(names)), ylabel="rank", xticks=xs)
+    axes.set(
+        ylim=(len(found) + 0.5, 0.5),
+        xlim=(-0.4, xs[-1] + 0.45 + 0.22 * len(names)),
+        ylabel="rank (1 is the best)",
+        xticks=xs,
+    )
     axes.set_yticks(range(1, len(found) + 1))
     slant(axes, _plain(names))
     axes.grid(visible=False, axis="y")

@@ -120,14 +120,14 @@ def _pairs(material: Material) -> Drawn:
                 pd.concat([material.by_configuration[a], material.by_configuration[b]]),
                 *(a, b, averaging, ratio, rope, material.classes),
             ),
-            "Differences by class, a dot per random split, the mean with its corrected 95 % interval, the region "
+            "Differences by class, a dot per random split, the mean with its 95 % interval, the region "
             "of practical equivalence as a band around zero.",
         )
         for a, b in pairs_of(material.table)
         for averaging in _averagings(material)
     ]
     unknown = "No intervals: these results do not say how many images each split trains on and tests."
-    return Drawn(panels, notes=[*_about_classes(material), *([] if ratio else [unknown])])
+    return Drawn(panels, notes=[*_about_classes(material), *[unknown] * (ratio is None)])
 
 
 def _ranks(material: Material) -> Drawn:

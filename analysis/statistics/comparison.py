@@ -1,4 +1,4 @@
-"""Are held-out splits harder, and is one configuration better than another? Tests that a handful of splits can carry.
+"""Are held-out splits harder? Tests that a handful of splits can carry. (`paired`: is one configuration better?)
 
 The functions of a table take the one that `analysis.scores` describes. Tests are exact where all relabellings can be
 enumerated, else they draw from a generator with the given seed. Where even the most extreme data could not reach ALPHA,
@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-from analysis.scores import CONFIGURATION, HELD_OUT, ROUNDING, Floats, by_split, count_of, objects_of, of_kind
-from analysis.statistics.spread import LEVEL, Refusal, without_score
+from analysis.scores import CONFIGURATION, HELD_OUT, ROUNDING, Floats, by_split, count_of, objects_of
+from analysis.statistics.spread import Refusal
 
 ALPHA = 0.05
 MAX_ENUMERATED = 70_000  # relabellings; 2^16 sign flips are still exact
@@ -58,6 +57,10 @@ def relabelling_p(scores: ArrayLike, is_held_out: ArrayLike, seed: int = 0, *, t
 
     Exact permutation test (Fisher 1935; Pitman 1937); two-sided by the absolute difference. The scores must be
     defined, with splits of both kinds.
+
+    It tests whether held-out splits are exchangeable with random ones. Where they only vary more, with an equal mean,
+    it rejects too often: of 8 random and 3 held-out splits with twice (three times) the standard deviation, p <= .05
+    has a chance of .10 (.12), and of 30 and 3 one of .16 (.20).
     """
     values = np.asarray(scores, float)
     held_out = labelings(is_held_out, seed).astype(float)
@@ -95,11 +98,14 @@ def sign_flip_refusal(n: int, what: str) -> Refusal | None:
 def relabelling_refusal(num_random: int, num_held_out: int) -> Refusal | None:
     """Why so few splits cannot give a p-value below ALPHA: the smallest is one over the number of labelings."""
     if not (num_random and num_held_out):
-        return Refusal(f"no p-value: {num_random} random and {num_held_out} held-out splits")
+        return Refusal(
+            f"no p-value: {count_of(num_random, 'random splits')}, {count_of(num_held_out, 'held-out splits')}"
+        )
     smallest = 1 / num_labelings(num_random, num_held_out)
     if smallest <= ALPHA:
         return None
-    splits = f"{num_random} random and {count_of(num_held_out, 'held-out splits')}"
+    random = f"{num_random} random" if num_random > 1 else "one random split"
+    splits = f"{random} and {count_of(num_held_out, 'held-out splits')}"
     return Refusal(f"no p-value: with {splits} even the clearest result would have p = {smallest:.3g}")
 
 
@@ -144,7 +150,7 @@ def _shift_row(columns: pd.DataFrame, model: str, loss: str, averaging: str, see
     columns = columns.dropna(axis=1, how="all")
     complete = columns.dropna()
     is_held_out = columns.columns.get_level_values("split_kind") == HELD_OUT
-    sizes = _sizes(is_held_out)
+    sizes = kind_sizes(is_held_out)
     refusal = relabelling_refusal(*sizes)
     if complete.empty:
         refusal = Refusal("no p-value: no class has a score on every split")
@@ -162,7 +168,8 @@ def _shift_row(columns: pd.DataFrame, model: str, loss: str, averaging: str, see
     }
 
 
-def _sizes(is_held_out: NDArray[np.bool_]) -> tuple[int, int]:
+def kind_sizes(is_held_out: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many random splits, and how many held-out ones."""
     return int((~is_held_out).sum()), int(is_held_out.sum())
 
 
@@ -170,7 +177,7 @@ def columns_against_held_out(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame
     """The same test for every class on its own: exploratory, with Holm over all columns where it can reject."""
     wide = objects_of(by_split(table))
     is_held_out = wide.columns.get_level_values("split_kind") == HELD_OUT
-    num_random, num_held_out = _sizes(is_held_out)
+    num_random, num_held_out = kind_sizes(is_held_out)
     refusal = relabelling_refusal(num_random, num_held_out)
     complete = wide.notna().all(axis=1).to_numpy()
     difference, p, adjusted = np.full((3, len(wide)), np.nan)
@@ -183,106 +190,3 @@ def columns_against_held_out(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame
     result = pd.DataFrame({"difference": difference, "p": p, "holm": adjusted}, index=wide.index)
     result["note"] = np.where(complete, refusal.reason if refusal else "", "no p-value: not defined on every split")
     return result.reset_index()
-
-
-def nadeau_bengio(differences: ArrayLike, test_to_train: float) -> tuple[Floats, Floats, int]:
-    """Mean, standard error and degrees of freedom of paired differences over J random splits (the last axis).
-
-    se^2 = s^2 (1 / J + n_test / n_train), df = J - 1 (Nadeau & Bengio 2003): the splits share training images, so their
-    differences are correlated and s^2 / J is too small. The ratio is the caller's; 0 gives the naive t test.
-    """
-    d = np.asarray(differences, float)
-    variance = d.var(axis=-1, ddof=1) * (1 / d.shape[-1] + test_to_train)
-    return d.mean(axis=-1), np.sqrt(variance), d.shape[-1] - 1
-
-
-def nadeau_bengio_interval(differences: ArrayLike, test_to_train: float) -> tuple[Floats, Floats]:
-    """Student's interval with the error of `nadeau_bengio`."""
-    mean, se, df = nadeau_bengio(differences, test_to_train)
-    half = stats.t.ppf((1 + LEVEL) / 2, df) * se
-    return mean - half, mean + half
-
-
-def compare(
-    table: pd.DataFrame,
-    a: tuple[str, str],
-    b: tuple[str, str],
-    *,
-    test_to_train: float,
-    rope: float,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Is configuration a = (model, loss) better than b? One row per averaging and class, "all" and macro included.
-
-    The differences a - b are paired by split. On random splits: num_pairs, wins, losses and ties of a, mean difference
-    with its Nadeau-Bengio interval (low, high), the p-values naive_p (t test as if splits were independent), nb_p and
-    sign_flip_p (exact, and optimistic too), and p_better, p_equal, p_worse: Student's posterior of the difference with
-    the Nadeau-Bengio variance above, within and below -+rope (Corani & Benavoli 2015). On held-out splits: only the
-    differences, one column per split; and interaction, their mean less that on random splits, with the two-sided
-    interaction_p of `relabelling_p`. The p-values are per column; a family of them needs `holm`.
-
-    Raises KeyError for a configuration that the table lacks.
-    """
-    wide = by_split(table)
-    known = list(dict.fromkeys(zip(*(wide.index.get_level_values(name) for name in CONFIGURATION), strict=True)))
-    for each in (a, b):
-        if each not in known:
-            raise KeyError(f"no configuration {each} in the table; it has {known}")
-    rows_a, rows_b = (_of_configuration(wide, *each) for each in (a, b))
-    differences = rows_a - rows_b.reindex(rows_a.index)
-    random, held_out = of_kind(differences, "random"), of_kind(differences, HELD_OUT)
-    rows = [_paired(row[~np.isnan(row)], test_to_train, rope, seed) for row in random.to_numpy(float)]
-    found = pd.DataFrame(rows, index=differences.index)
-    refusal = sign_flip_refusal(held_out.shape[1], "held-out splits")
-    notes = found.pop("note")
-    found[held_out.columns.tolist()] = held_out
-    found["interaction"], found["interaction_p"] = _interaction(differences, seed)
-    on_held_out = "" if refusal is None else refusal.reason
-    unscored = dict(zip(wide.index, without_score(wide), strict=True))
-    of_both = [
-        [f"{' '.join(each)}: {unscored[*each, *row]}" for each in (a, b) if unscored[*each, *row]]
-        for row in found.index
-    ]
-    found["note"] = ["; ".join(filter(None, (n, on_held_out, *u))) for n, u in zip(notes, of_both, strict=True)]
-    return found.reset_index()
-
-
-def _interaction(differences: pd.DataFrame, seed: int) -> tuple[Floats, Floats]:
-    """What held-out splits add to each row's difference, and its two-sided p; NaN where a split has no difference."""
-    is_held_out = differences.columns.get_level_values("split_kind") == HELD_OUT
-    complete = differences.notna().all(axis=1).to_numpy()
-    added, p = np.full((2, len(differences)), np.nan)
-    if 0 < is_held_out.sum() < is_held_out.size:
-        added[complete] = -mean_shift(differences[complete], is_held_out)
-    if not relabelling_refusal(*_sizes(is_held_out)):
-        p[complete] = relabelling_p(differences[complete], is_held_out, seed, two_sided=True)
-    return added, p
-
-
-def _of_configuration(wide: pd.DataFrame, model: str, loss: str) -> pd.DataFrame:
-    names = wide.index
-    chosen = (names.get_level_values("model") == model) & (names.get_level_values("loss") == loss)
-    return wide[chosen].droplevel(CONFIGURATION)
-
-
-def _paired(d: Floats, test_to_train: float, rope: float, seed: int) -> dict[str, Any]:
-    """The columns of `compare` for one column's differences on random splits."""
-    wins, losses = int(np.sum(d > ROUNDING)), int(np.sum(d < -ROUNDING))
-    row: dict[str, Any] = {"num_pairs": d.size, "wins": wins, "losses": losses, "ties": d.size - wins - losses}
-    row["difference"] = d.mean() if d.size else np.nan
-    numbers = ["low", "high", "naive_p", "nb_p", "sign_flip_p", "p_better", "p_equal", "p_worse"]
-    row |= dict.fromkeys(numbers, np.nan)
-    if d.size < 2:
-        return row | {"note": "no interval: fewer than two differences on random splits"}
-    if np.ptp(d) < ROUNDING:
-        return row | {"note": f"no interval: all {d.size} differences on random splits are equal"}
-    row["low"], row["high"] = nadeau_bengio_interval(d, test_to_train)
-    refusal = sign_flip_refusal(d.size, "random splits")
-    if refusal:
-        return row | {"note": refusal.reason}
-    mean, se, df = nadeau_bengio(d, test_to_train)
-    _, naive_se, _ = nadeau_bengio(d, 0)
-    row["naive_p"], row["nb_p"] = (2 * stats.t.sf(abs(mean) / error, df) for error in (naive_se, se))
-    row["sign_flip_p"] = sign_flip_p(d, seed)
-    better, worse = stats.t.sf((rope - mean) / se, df), stats.t.cdf((-rope - mean) / se, df)
-    return row | {"p_better": better, "p_equal": 1 - better - worse, "p_worse": worse, "note": ""}

@@ -20,6 +20,7 @@ from analysis.scores import (
     configurations,
     main_averaging,
     random_and_held_out,
+    seeds_of,
     two_averagings,
     without_shares,
 )
@@ -91,6 +92,11 @@ class Material:
     @cached_property
     def num_configurations(self) -> int:
         return len(configurations(self.scores.table))
+
+    @cached_property
+    def seeds(self) -> tuple[int, int]:
+        """The fewest and the most seeds of a configuration on a split."""
+        return seeds_of(self.scores.table)
 
     @property
     def facts(self) -> Facts:

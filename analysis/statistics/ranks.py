@@ -23,8 +23,10 @@ from analysis.scores import (
     ROUNDING,
     Floats,
     by_split,
+    configurations,
     count_of,
     objects_of,
+    of_configuration,
     of_kind,
 )
 from analysis.statistics.comparison import labelings, relabelling_refusal
@@ -80,6 +82,29 @@ def worst_of_columns(table: pd.DataFrame, seed: int = 0) -> WorstOfColumns:
         chance=float(is_held_out.mean()),
         p=_share_p(parts.sum(axis=0), np.asarray(is_held_out), seed),
     )
+
+
+def where_the_lowest_lie(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """`worst_of_columns` of all configurations together, then of each; background and `all` are columns, too.
+
+    num_columns     of which num_held_out have their lowest score on held-out splits alone, num_tied on both kinds
+    share           of num_columns; ties count in part, by the number of splits
+    share_by_chance of held-out splits among the splits
+    p               exact one-sided permutation p: of the labelings of splits, those with as many such columns or more
+    """
+    everything = [("", "", table), *((*key, of_configuration(table, *key)) for key in configurations(table))]
+    rows = []
+    for model, loss, part in everything:
+        if part["dice"].notna().any():
+            worst = worst_of_columns(part, seed)
+            shares = worst.columns["held_out_share"]
+            counts = {"num_held_out": int((shares == 1).sum()), "num_tied": int(shares.between(0, 1, "neither").sum())}
+            p, note = (np.nan, worst.p.reason) if isinstance(worst.p, Refusal) else (worst.p, "")
+            rows.append(
+                {"model": model, "loss": loss, "num_columns": worst.num_columns, **counts}
+                | {"share": worst.column_share, "share_by_chance": worst.chance, "p": p, "note": note}
+            )
+    return pd.DataFrame(rows)
 
 
 def is_minimum(scores: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:

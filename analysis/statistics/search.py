@@ -19,9 +19,10 @@ import pandas as pd
 
 from analysis.classes import MACRO, is_object
 from analysis.scores import CELL, CONFIGURATION, HELD_OUT, ROUNDING, Floats, of_configuration, tuned_trials, with_macro
-from analysis.statistics.comparison import nadeau_bengio_interval
+from analysis.statistics.one_training import one_training
+from analysis.statistics.paired import interval_of_difference
 from analysis.statistics.ranks import mean_tau
-from analysis.statistics.spread import MIN_SPLITS_FOR_SD, Refusal, sd_refusal
+from analysis.statistics.spread import LEVEL, MIN_SPLITS_FOR_SD, Refusal, sd_refusal
 from analysis.statistics.variance import balanced, components
 
 SCORE = ["averaging", "class"]
@@ -34,9 +35,9 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, within: float =
     over a split's seeds, then over splits.
 
     num_splits          random splits with a gain; wins, losses and ties are theirs
-    gain, low, high     mean on random splits with the interval of `nadeau_bengio_interval`; a `test_to_train` of None
+    gain, low, high     mean on random splits with the interval of `interval_of_difference`; a `test_to_train` of None
                         (images tested over images left to training) gives no interval
-    spread              SD of trial 0's scores over random splits: what a re-split does; gain_to_spread: gain / spread
+    spread              SD of trial 0's scores, of one training on one random split; gain_to_spread: gain / spread
     num_held_out        held-out splits with a gain; held_out_gain: its mean there
     num_left_out        cells without a gain: no default or tuned trial, or an undefined score
     """
@@ -87,12 +88,12 @@ def _gain_row(cells: pd.DataFrame, test_to_train: float | None, *, was_tuned: bo
     default = by_split.loc[kinds == "random", "dice"].dropna()
     held_out = by_split.loc[kinds == HELD_OUT, "gain"].dropna()
     gain = gains.mean() if gains.size else np.nan
-    spread = default.std() if len(default) >= MIN_SPLITS_FOR_SD else np.nan
+    spread = one_training(cells, LEVEL)["sd"].iloc[0] if len(default) >= MIN_SPLITS_FOR_SD else np.nan
     wins, losses = int(np.sum(gains > ROUNDING)), int(np.sum(gains < -ROUNDING))
     refusal = _interval_refusal(gains, test_to_train)
     low, high = np.nan, np.nan
     if refusal is None and test_to_train is not None:
-        low, high = (float(end) for end in nadeau_bengio_interval(gains, test_to_train))
+        low, high = interval_of_difference(gains, test_to_train)
     of_spread = sd_refusal(len(default), "random splits")
     notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread)]
     return {
@@ -125,7 +126,7 @@ def _interval_refusal(gains: Floats, test_to_train: float | None) -> Refusal | N
 def _verdict(gain: float, spread: float) -> str:
     if gain <= ROUNDING:
         return "tuning did not raise the mean score"
-    return "the gain is smaller than the SD that re-splitting gives the default" if gain < spread else ""
+    return "the gain is smaller than the SD of one default training on one random split" if gain < spread else ""
 
 
 def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:

@@ -21,18 +21,21 @@ from analysis.scores import (
     HELD_OUT,
     ROUNDING,
     Floats,
-    by_split,
     count_of,
     listed,
+    means_by_split,
     objects_of,
     of_kind,
     with_macro,
 )
+from analysis.statistics.one_training import one_training
 
 MIN_SPLITS_FOR_SD = 4
 LEVEL = 0.95
 """Of all two-sided intervals."""
 MOST_NAMED = 4  # splits, in a sentence
+MOST_SD = 0.5
+"""No standard deviation of numbers from 0 to 1 is larger."""
 SMALL_ERROR = 0.05
 """A mean error, 1 - Dice, below it is divided by in no ratio."""
 
@@ -117,29 +120,38 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
 
     num_splits      random splits with a score; num_held_out likewise; num_seeds: fewest trials behind a split's value
     num_undefined   splits without a score (for macro: over all its classes); the note names them
-    mean, sd        over random splits, seeds averaged first, with the intervals of
-                    `interval_of_mean_dice`, `sd_interval`
+    mean            over random splits, seeds averaged first, with the interval of `interval_of_mean_dice`
+    sd              of one training on one random split (see `one_training`), with the interval of `sd_interval`, cut
+                    off at MOST_SD
+    expected_within one more training on one more random split lies so far from the mean at most, with LEVEL
     sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
-    minimum         over random splits; then one column per held-out split, and their mean `held_out_mean`
+    minimum         over random splits, seeds averaged; then one column per held-out split, and their mean
+                    `held_out_mean`
     gap             mean - held_out_mean, with the interval of `gap_interval`
     error_ratio     (1 - held_out_mean) / (1 - mean), where held-out splits are worse and 1 - mean >= SMALL_ERROR
     """
-    wide = by_split(table)
+    rows = with_macro(table)
+    wide = means_by_split(rows)
     random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
-    n, mean, sd = random.count(axis=1), random.mean(axis=1), random.std(axis=1)
-    mean_low, mean_high = interval_of_mean_dice(mean, sd, n)
-    sd_low, sd_high = sd_interval(sd, n)
+    n, mean, sd_of_means = random.count(axis=1), random.mean(axis=1), random.std(axis=1)
+    mean_low, mean_high = interval_of_mean_dice(mean, sd_of_means, n)
+    of_one = one_training(rows, LEVEL)
+    sd_low, sd_high = sd_interval(sd := of_one["sd"], of_one["df"] + 1)
     shown, held_out_mean = n >= MIN_SPLITS_FOR_SD, held_out.mean(axis=1)
     differ = shown & (sd >= ROUNDING)
     result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)
     result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
     result = result.assign(mean=mean, mean_low=mean_low, mean_high=mean_high, sd=sd.where(shown))
-    result = result.assign(sd_low=np.where(differ, sd_low, np.nan), sd_high=np.where(differ, sd_high, np.nan))
-    result = result.assign(sd_logit=_logit(random).std(axis=1).where(shown), minimum=random.min(axis=1))
+    result = result.assign(
+        sd_low=np.where(differ, sd_low, np.nan), sd_high=np.where(differ, np.minimum(sd_high, MOST_SD), np.nan)
+    )
+    result["expected_within"] = of_one["expected_within"].where(differ)
+    sd_logit = one_training(rows.assign(dice=_logit(rows["dice"])), LEVEL)["sd"]
+    result = result.assign(sd_logit=sd_logit.where(shown), minimum=random.min(axis=1))
     result[held_out.columns.tolist()] = held_out
     result = result.assign(held_out_mean=held_out_mean, gap=mean - held_out_mean)
-    result["gap_low"], result["gap_high"] = gap_interval(result["gap"], sd, n, result["num_held_out"])
+    result["gap_low"], result["gap_high"] = gap_interval(result["gap"], sd_of_means, n, result["num_held_out"])
     is_ratio = (result["gap"] > 0) & (1 - mean >= SMALL_ERROR)
     result["error_ratio"] = (1 - held_out_mean) / (1 - mean).where(is_ratio)
     equal = [refusal.reason if (refusal := equal_refusal(row)) else "" for row in random.to_numpy(float)]
@@ -183,10 +195,11 @@ def num_undefined(wide: pd.DataFrame) -> pd.Series[Any]:
     return missing
 
 
-def _logit(dice: pd.DataFrame) -> pd.DataFrame:
+def _logit(dice: pd.Series[float]) -> pd.Series[float]:
     """log(D / (1 - D)); NaN at 0 and 1, where it has no value."""
     inside = dice.where((dice > 0) & (dice < 1))
-    return np.log(inside / (1 - inside))
+    logits: pd.Series[float] = np.log(inside / (1 - inside))
+    return logits
 
 
 def _notes(num_random: int, num_held_out: int) -> str:

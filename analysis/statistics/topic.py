@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.axes import kinds_in_words
-from analysis.scores import OTHER_KINDS
+from analysis.scores import OTHER_KINDS, in_seeds
 from analysis.statistics.material import Material
+from analysis.statistics.paired import intervals_in_words
 
 Lacks = Callable[[Material], str]
 """Why these scores leave nothing to say, in a few words; empty where there is something."""
@@ -39,7 +40,9 @@ class Statistic:
 @dataclass(frozen=True)
 class Topic:
     """A question, and the statistics that answer it. In its words, and in the titles of its statistics, {split} is a
-    held-out split, {samples} its test, {others} are the splits that are neither random nor held out."""
+    held-out split, {samples} its test, {others} are the splits that are neither random nor held out; {again} is what
+    random splits repeat, {score} what a split's score is of,
+    {intervals} whose intervals are shown of differences."""
 
     id: str
     title: str
@@ -53,4 +56,8 @@ class Topic:
     def worded(self, text: str, material: Material) -> str:
         """One of the topic's texts, in words for these scores."""
         words = {"split": material.held_out.split, "samples": material.held_out.samples, "rope": material.rope}
+        fewest, most = material.seeds
+        words["score"] = "one training" if most == 1 else f"the mean of {in_seeds(fewest, most)}"
+        words["intervals"] = intervals_in_words(material.scores.test_to_train)
+        words["again"] = f"another {'training on this division' if material.scores.one_division else 'random split'}"
         return text.format(**words, others=kinds_in_words(material.of_all_splits, OTHER_KINDS))

@@ -49,8 +49,8 @@ OF_A_STUDY = (
         "A ring marks each cell's choice, a cross the default point. If the rings of a configuration lie far apart, "
         "the choice depends on the split.",
         "Each cell searches for itself, by validation images. The regret is what the choice of another split would "
-        "have cost. If tuning gains less than the spread over splits, you cannot count on the gain. The importance of "
-        "a key is over the cells of all splits together.",
+        "have cost. If tuning gains less than the spread (the SD of one training), you cannot count on the gain. low "
+        "and high are a two-sided 95 % interval. The importance of a key is over the cells of all splits together.",
         (
             Statistic(
                 "Tuned less default, on test images",

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.axes import each_axis
 from analysis.shown import MOST_PAIRS, pairs_of
-from analysis.statistics import comparison, lacking, ranks
+from analysis.statistics import comparison, lacking, paired, ranks
 from analysis.statistics.material import Material
 from analysis.statistics.more_images import learning_curves, more_images
 from analysis.statistics.other_splits import other_splits
@@ -23,16 +23,14 @@ def _scores(material: Material) -> pd.DataFrame:
 
 
 def _pairs(material: Material) -> pd.DataFrame:
-    """`comparison.compare` of each pair that is shown; nothing where the sizes of the splits are not known."""
+    """`paired.compare` of each pair that is shown."""
     ratio = material.scores.test_to_train
-    if ratio is None:
-        return pd.DataFrame()
     frames = []
     for a, b in pairs_of(material.table):
         rows = pd.concat([material.by_configuration[each] for each in (a, b)])
         frame = each_axis(
             rows,
-            lambda part, a=a, b=b: comparison.compare(  # type: ignore[misc]
+            lambda part, a=a, b=b: paired.compare(  # type: ignore[misc]
                 part, a, b, test_to_train=ratio, rope=material.rope, seed=material.seed
             ),
         )
@@ -55,11 +53,14 @@ OF_SCORES = (
     Topic(
         "spread",
         "Spread over random splits",
-        "How far does another random split move a score?",
-        "Each dot is the score on one random split; the bar is their mean with its interval. Every {split} is a "
-        "marker: what its name ends in.",
-        "Means and SDs over random splits come with 95 % intervals (from four splits on). If the scores of a class "
-        "spread wider than the difference you care about, one split is not enough to see it.",
+        "How far does {again} move a score?",
+        "Each dot is a random split, {score}; the bar is their mean with its 95 % interval (from four splits on). "
+        "Every {split} is a marker: what its name ends in.",
+        "Means and SDs over random splits come with two-sided 95 % intervals (from four splits on). mean is over "
+        "splits, and over the seeds of a split; sd is of one training on one random split, and so is expected_within: "
+        "one more training should come out within so much of the mean (95 %). If that is more than the difference you "
+        "care about, one training is not enough to see it. The intervals take scores to be normally distributed: "
+        "where one training in many fails, they are too narrow.",
         (
             Statistic(
                 "Scores over random splits, and on each held-out split", "spread", lambda m: each_axis(m.table, spread)
@@ -78,9 +79,12 @@ OF_SCORES = (
         "Which classes fall on {samples}?",
         "Left: random splits, a dot each, and their mean. Right: the same of each {split}. A line that falls from its "
         "bar to below it is a class that loses more than random splits differ.",
-        "The difference is the mean on random splits less the mean on held-out splits. Its p-value says how often "
-        "chance alone would give a difference as large, were the held-out splits no harder than the random ones. (It "
-        "is exact: the names of the splits are exchanged in every way there is.)",
+        "The difference is the mean on random splits less the mean on held-out splits. p is an exact one-sided "
+        "permutation p-value (the names of the splits are exchanged in every way there is): how often a difference as "
+        "large would come up if held-out splits were like random ones in every respect. Held-out splits that only "
+        "vary more, with the same mean, get a p below 0.05 in up to 20 % of cases instead of 5 %. p-values of many "
+        "columns are exploratory: some are small by chance; holm is p after Holm's correction for all of them. A "
+        "column is a class of a configuration.",
         (
             Statistic(
                 "Are held-out splits harder? All columns together",
@@ -97,6 +101,12 @@ OF_SCORES = (
                 "shift_or_fewer",
                 lambda m: shift_or_fewer(m.of_all_splits),
                 lacks=lacking.matched_splits,
+            ),
+            Statistic(
+                "In how many columns is the lowest score on a held-out split?",
+                "lowest_of_columns",
+                lambda m: each_axis(m.table, lambda part: ranks.where_the_lowest_lie(part, m.seed)),
+                unfolded=True,
             ),
         ),
         lacking.held_out_splits,
@@ -139,12 +149,13 @@ OF_SCORES = (
         "pairs",
         "Configurations compared",
         "Does the loss, or the network, make a difference that lasts over splits?",
-        "A dot is a random split, the bar the mean with its interval, the band around zero the differences that count "
-        "as none (±{rope:g}). An interval wholly beyond the band says that one is better; an interval wholly within it "
-        "says that they are equal; any other leaves it open.",
+        "A dot is the difference on a random split (a score is {score}); the bar is their mean with its 95 % interval, "
+        "the band around zero the differences that count as none (±{rope:g}). An interval wholly beyond the band says "
+        "that one is better; an interval wholly within it says that they are as good as equal; any other leaves it "
+        "open.",
         f"The pairs differ in the network or in the loss, not in both. Where there are more than {MOST_PAIRS}, the "
-        "configuration with the highest mean is compared with those next to it in the ranking. The interval is Nadeau "
-        "and Bengio's: it allows for splits that share training images. `analysis compare` does the same for any two.",
+        "configuration with the highest mean is compared with those next to it in the ranking. `analysis compare` does "
+        f"the same for any two. {paired.HOW_TO_READ}",
         (Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),),
         lacking.pairs,
     ),
@@ -154,8 +165,8 @@ OF_SCORES = (
         "Do the splits agree on which configuration is best, and on which class is hardest?",
         "Lines that run level mean that any split would have told you the same; lines that cross mean that the winner "
         "depends on the split.",
-        "Rank 1 is the highest score. Kendall's W is 1 where all splits agree; by chance alone it is about one over "
-        "the number of splits.",
+        "Rank 1 is the highest score. w is Kendall's W: 1 where all splits agree; w_by_chance is what splits that have "
+        "nothing in common would give. The splits share images, so their agreement is described, not tested.",
         (
             Statistic(
                 "Ranks of the configurations",
@@ -193,7 +204,7 @@ OF_SCORES = (
         "",
         "Shares of the variance over random splits, by analysis of variance. If the split's share is near zero, no "
         "split is hard or easy in itself: scores differ by the training's own chance, and comparing configurations on "
-        "the same splits gains little.",
+        "the same splits gains little. p_split, of an F test of the split's share, is exploratory.",
         (
             Statistic(
                 "Shares of the variance over random splits: split, configuration, rest",
@@ -207,7 +218,7 @@ OF_SCORES = (
     Topic(
         "worst",
         "The worst scores",
-        "How low can a single score be?",
+        "How low did a single score get?",
         "",
         "The lowest of many scores is always low: it says what can happen, not what to expect.",
         (

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy import stats
 
 from analysis.answer import Finding
 from analysis.axes import HeldOut, by_axis, in_words, kinds_in_words, kinds_of, of_kind_and_axis
@@ -18,34 +15,30 @@ from analysis.scores import (
     HELD_OUT,
     KINDS,
     OTHER_KINDS,
-    ROUNDING,
     SELECTED,
-    Floats,
     Scores,
     by_split,
     capitalised,
-    configuration_name,
     count_of,
+    in_seeds,
     main_averaging,
     of_kind,
     random_and_held_out,
+    seeds_of,
     without_shares,
 )
 from analysis.shown import rule, shown_of
-from analysis.statistics.comparison import (
-    columns_against_held_out,
-    compare,
-    relabelling_refusal,
-    sign_flip_refusal,
-)
+from analysis.statistics.comparison import columns_against_held_out, relabelling_refusal, sign_flip_refusal
 from analysis.statistics.material import ROPE
 from analysis.statistics.other_splits import other_splits_in_words
-from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
+from analysis.statistics.spread import sd_refusal, spread
 from analysis.statistics.training import long_enough, never_found, not_settled, training
 from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
 from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
 from analysis.verdict.of_cost import what_the_rule_chooses
 from analysis.verdict.of_images import images_in_words
+from analysis.verdict.of_pairs import best
+from analysis.verdict.of_spread import how_far, steadiness, unscored
 from trainers.dice import AVERAGINGS
 
 
@@ -67,13 +60,13 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         _in_short(scores, of_all_splits, macros, trained),
         measured,
         long_enough(scores, trained),
-        _spread(listed[0]),
-        *(does_it_hold(part, rows) for part, rows in zip(parts, listed, strict=True)),
+        how_far(scores, listed[0]),
+        *(does_it_hold(scores, part, rows) for part, rows in zip(parts, listed, strict=True)),
         Finding(f"How good is it on {kinds_in_words(of_all_splits, OTHER_KINDS)}?", others) if others else None,
         *of_images,
         weakest(table),
         falsely_predicted(scores),
-        _best(scores, table, macros[0], rope),
+        best(scores, table, macros[0], rope),
         what_the_rule_chooses(scores, averaging),
     ]
     return [finding for finding in findings if finding]
@@ -90,58 +83,26 @@ def lacking(scores: Scores) -> list[str]:
     return [*missing, *(f"failed: {trial}: {reason}" for trial, reason in scores.failed.items())]
 
 
-def expected_half_width(sd: ArrayLike, num_splits: int) -> Floats:
-    """How far a training on one more random split may come out from the mean of so many: t s sqrt(1 + 1 / n)."""
-    return np.asarray(stats.t.ppf((1 + LEVEL) / 2, num_splits - 1) * np.asarray(sd) * np.sqrt(1 + 1 / num_splits))
-
-
 def _in_short(
     scores: Scores, of_all_splits: pd.DataFrame, macros: Sequence[pd.DataFrame], trained: pd.DataFrame
 ) -> Finding:
     """`macros` are the rows for the mean of classes of each part of `by_axis`, `trained` is what `training` gives."""
     table = random_and_held_out(of_all_splits)
     points = [not_settled(trained), never_found(scores.facts) if scores.facts else ""]
-    points.append(_steadiness(table, macros[0]))
+    points.append(steadiness(scores, table, macros[0]))
     for part, of_axis in zip(by_axis(table).values(), macros, strict=True):
         if of_axis["gap"].notna().any():
-            points.append(gaps_in_short(of_axis, HeldOut.of(part)))
+            points.append(gaps_in_short(of_axis, part))
         elif set(KINDS) <= set(part["split_kind"]):
-            points.append(
-                f"What is lost on {HeldOut.of(part).samples} is not known for all classes: {_unscored(part)}."
-            )
+            points.append(f"What is lost on {HeldOut.of(part).samples} is not known for all classes: {unscored(part)}.")
     points += [*own_chance(scores, of_all_splits), lowest(table)]
     return Finding("In short", tuple(filter(None, points)))
-
-
-def _steadiness(table: pd.DataFrame, macro: pd.DataFrame) -> str:
-    """How far another random split alone moves the mean of classes, or why that is not known."""
-    known = macro[macro["sd"] >= ROUNDING]
-    if len(known):
-        halves = [expected_half_width(row.sd, row.num_splits) for row in known.itertuples()]
-        return (
-            "Do not read much into one number: train the same model on another random split of these data, and its "
-            f"mean Dice may well be {_range(np.array(halves))} higher or lower (95 %)."
-        )
-    refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
-    equal = [note for note in macro["note"] if "no interval" in note]
-    reason = refusal.reason if refusal else equal[0].split("; ")[0] if equal else _unscored(table)
-    return f"These data cannot say how steady the models are: {reason}."
-
-
-def _unscored(table: pd.DataFrame) -> str:
-    """Which classes have no score, and where: the first configuration that lacks one."""
-    wide = by_split(table)
-    sentences = zip(wide.index, without_score(wide), strict=True)
-    (model, loss, _, _), sentence = next((key, each) for key, each in sentences if key[-1] == MACRO and each)
-    return f"{sentence} ({model} {loss})"
 
 
 def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
     table = scores.table
     configurations = len(table[CONFIGURATION].drop_duplicates())
-    num_seeds = table.groupby([*CONFIGURATION, "split"])["seed"].nunique()
-    fewest, most = int(num_seeds.min()), int(num_seeds.max())
-    seeds = f"{fewest} to {most} seeds" if fewest < most else count_of(most, "seeds")
+    seeds = in_seeds(*seeds_of(table))
     lacking = [f"{len(scores.missing)} missing"] * bool(scores.missing)
     lacking += [f"{len(scores.failed)} failed"] * bool(scores.failed)
     undefined = without_any_score(table[table["averaging"] == averaging])
@@ -150,12 +111,12 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
         (
             f"{capitalised(count_of(configurations, 'configurations'))} on {_counted(table)}, {seeds} each; "
             f"{SELECTED.get(scores.selection, 'scores as given')}.",
-            f"Incomplete: {' and '.join(lacking)}, by name below; no mean is taken without them."
+            f"Incomplete: {' and '.join(lacking)}, by name below. Means are over the splits that have scores."
             if lacking
             else f"{'No trial' if undefined else 'Nothing'} is missing.",
             *undefined,
             f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the "
-            "classes; the tables have every class and averaging.",
+            "classes; the tables have every class and averaging. All intervals are two-sided.",
             *[rule] * bool(rule),
             *["Trained with operations that are not deterministic: the same trials, trained again, have other scores."]
             * (scores.facts is not None and not scores.facts.definition.training.deterministic),
@@ -174,59 +135,6 @@ def _counted(table: pd.DataFrame) -> str:
     return " and ".join([*[", ".join(listed)] * bool(listed), last])
 
 
-def _spread(macro: pd.DataFrame) -> Finding | None:
-    """The mean, its spread, and where a training on a new random split is to be expected."""
-    if not macro["num_splits"].any() and not macro["num_held_out"].any() and not macro["num_undefined"].any():
-        return None
-    points, refusals = [], list[str]()
-    for row in macro.itertuples():
-        refusal = sd_refusal(row.num_splits, "random splits")
-        if np.isnan(row.mean):
-            points.append(
-                f"{configuration_name(row)}: no mean over the classes, as not all have a score; see its table."
-            )
-        elif row.sd < ROUNDING:
-            points.append(f"{configuration_name(row)}: {row.mean:.3f} on each of {row.num_splits} random splits.")
-            refusals.append("No interval is given where all splits gave the same: that is no certainty.")
-        elif refusal:
-            points.append(f"{configuration_name(row)}: {row.mean:.3f}.")
-            refusals.append(f"No spread is given: {refusal.reason}.")
-        else:
-            half = expected_half_width(row.sd, row.num_splits)
-            points.append(
-                f"{configuration_name(row)}: {row.mean:.3f}, SD {row.sd:.3f} [{row.sd_low:.3f}, "
-                f"{row.sd_high:.3f}]; expect {max(0.0, row.mean - half):.2f} to {min(1.0, row.mean + half):.2f} "
-                "on one more random split (95 %)."
-            )
-    return Finding("How good is it, and how far would another split move it?", (*points, *dict.fromkeys(refusals)))
-
-
-def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) -> Finding | None:
-    """The highest mean against the next, by the interval that allows for shared training images."""
-    ranked = macro.dropna(subset="mean").sort_values("mean", ascending=False, kind="stable")
-    if len(ranked) < 2:
-        return None
-    (_, first), (_, second) = list(ranked.iterrows())[:2]
-    lead = f"{configuration_name(first)} leads {configuration_name(second)} by {first['mean'] - second['mean']:.3f}"
-    question = "Which configuration is best on random splits?"
-    if scores.test_to_train is None:
-        return Finding(question, (f"{lead}; without the sizes of the splits there is no interval to judge that by.",))
-    names = [(each["model"], each["loss"]) for each in (first, second)]
-    paired = compare(table, *names, test_to_train=scores.test_to_train, rope=rope)
-    row = paired[paired["class"] == MACRO].iloc[0]
-    if np.isnan(row["p_better"]):
-        return Finding(question, (f"{lead}; {row['note'].split('; ')[0]}.",))
-    sure = "The data tell them apart." if row["low"] > 0 else "The data do not tell them apart."
-    return Finding(
-        question,
-        (
-            f"{lead} [{row['low']:.3f}, {row['high']:.3f}], an interval that allows for shared training images. {sure}",
-            f"Better / equal within {rope:g} / worse, by probability: {row['p_better']:.2f} / {row['p_equal']:.2f} / "
-            f"{row['p_worse']:.2f}. The leader was chosen because it leads, so its lead is overestimated.",
-        ),
-    )
-
-
 def cannot_say(scores: Scores) -> Finding:
     """What these data cannot answer, each with the reason."""
     wide = by_split(random_and_held_out(scores.table))
@@ -241,16 +149,29 @@ def cannot_say(scores: Scores) -> Finding:
         num_of_axis = part.loc[part["split_kind"] == HELD_OUT, "split"].nunique()
         points += _of_held_out(num_random, num_of_axis, splits := f"{HeldOut.of(part).split}s")
         unattainable = [note for note in columns_against_held_out(part)["note"] if note.startswith("no column can")]
-        points += [f"Which single columns fall on {splits}: {note}." for note in unattainable[:1]]
-    if scores.table.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() < 2:
+        points += [
+            f"Which single columns (a class of a configuration) fall on {splits}: {note}." for note in unattainable[:1]
+        ]
+    if not scores.one_division and seeds_of(scores.table)[1] < 2:
         points.append(
             "What is due to the split and what to the training's own chance: one seed per split cannot tell them apart."
         )
-    points.append(
-        "Whether another data set would give the same picture: all splits re-use these images, so every interval "
-        "speaks of re-splits of this data set only."
-    )
+    if scores.one_division:
+        points.append(
+            "How far another division of the images would move a score: all random splits divide them in the same way."
+        )
+    points.append(_of_other_images(scores.one_division))
     return Finding("What these data cannot say", tuple(points))
+
+
+def _of_other_images(one_division: bool) -> str:
+    if one_division:
+        return "Whether other images would give the same picture: every interval speaks of these images, so divided."
+    return (
+        "Whether other images would give the same picture: all splits re-use these, and intervals of means, SDs and "
+        "drops speak of new random splits of them. Only the interval of a difference between two configurations is "
+        "made wider, by Nadeau and Bengio's rule, to speak of new images of the same kind."
+    )
 
 
 def _of_held_out(num_random: int, num_held_out: int, splits: str) -> list[str]:
@@ -260,8 +181,3 @@ def _of_held_out(num_random: int, num_held_out: int, splits: str) -> list[str]:
         f"Whether {splits} are harder at all": relabelling_refusal(num_random, num_held_out),
     }
     return [f"{question}: {refusal.in_full}." for question, refusal in reasons.items() if refusal]
-
-
-def _range(values: pd.Series[float] | Floats, sign: str = "") -> str:
-    low, high = min(values), max(values)
-    return f"{sign}{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{sign}{low:.2f} to {sign}{high:.2f}"

@@ -11,40 +11,55 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import HeldOut
 from analysis.classes import MACRO, is_object
-from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of
+from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent
 from analysis.statistics.comparison import random_against_held_out
 from analysis.statistics.ranks import worst_of_columns
+from analysis.statistics.spread import Refusal
+
+LIKE_SIZES = 0.02
+"""Numbers of images that differ by less, in parts of the one, are taken as alike."""
 
 
-def does_it_hold(table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
+def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Finding | None:
     """`table` has held-out splits of one axis at most; `macro` is its spread, the rows for the mean of classes."""
     if not set(KINDS) <= set(table["split_kind"]):
         return None
-    held_out = HeldOut.of(table)
+    held_out, tests = HeldOut.of(table), random_against_held_out(table)
+    p = {(row.model, row.loss): row.p for row in tests.itertuples() if row.model}
     points = [
         f"{configuration_name(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s; "
-        f"{_changed(row)}."
+        f"{_changed(row, p[row.model, row.loss])}."
         for row in macro.dropna(subset="gap").itertuples()
     ]
-    points += [_over_all(table, held_out), *_where_the_lowest_lie(table, held_out)]
+    points += [_over_all(tests, held_out), *_sizes(scores, table, held_out), *_where_the_lowest_lie(table, held_out)]
+    if scores.one_division:
+        points.append(
+            "The random splits are one division of the images: how easy its test images happen to be is part of these "
+            "differences, and no interval or p-value here allows for that."
+        )
     return Finding(f"Does it hold on {held_out.samples}?", tuple(points))
 
 
-def gaps_in_short(macro: pd.DataFrame, held_out: HeldOut) -> str:
-    """How far the mean of classes drops, over all configurations, in one sentence."""
-    rows = macro.dropna(subset="gap")
+def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame) -> str:
+    """How far the mean of classes drops, over all configurations, in one sentence with the test of all together."""
+    held_out, rows = HeldOut.of(table), macro.dropna(subset="gap")
     worse, better = rows[rows["gap"] > 0], rows[rows["gap"] <= 0]
+    tests = random_against_held_out(table)
+    p = _p(tests.loc[tests["model"] == "", "p"].iloc[0])
     if len(rows) == 1:
         (row,) = rows.itertuples()
-        return f"On {held_out.samples}, the mean Dice {_from_to(row)}."
+        return f"On {held_out.samples}, the mean Dice {_from_to(row, p)}."
+    all_together = f" (all together: {p})" if p else " (so few splits cannot tell that from chance)"
     if better.empty:
         by = _range(worse["gap"])
-        return f"On {held_out.samples}, the mean Dice drops in all {len(rows)} configurations, by {by}."
+        which = "both" if len(rows) == 2 else f"all {len(rows)}"
+        return f"On {held_out.samples}, the mean Dice drops in {which} configurations, by {by}{all_together}."
     largest = "".join(
-        f"; the largest drop is that of {configuration_name(row)}: {_from_to(row).removeprefix('drops ')}"
+        f"; the largest drop is that of {configuration_name(row)}: {_from_to(row, '').removeprefix('drops ')}"
         for row in worse.nlargest(1, "gap").itertuples()
     )
-    return f"On {held_out.samples}, the mean Dice drops in {len(worse)} of {len(rows)} configurations{largest}."
+    dropping = f"{len(worse)} of {len(rows)} configurations{all_together}"
+    return f"On {held_out.samples}, the mean Dice drops in {dropping}{largest}."
 
 
 def own_chance(scores: Scores, table: pd.DataFrame) -> list[str]:
@@ -83,16 +98,20 @@ def _alike(scores: Scores) -> Iterator[tuple[str, str, list[str]]]:
             yield str(model), str(loss), different
 
 
-def _changed(row: Any) -> str:
-    """e.g. `it drops by 0.093 (95 % interval 0.011 to 0.175)`."""
-    interval = _interval(row, 3)
-    return f"it {_verb(row)} by {abs(row.gap):.3f}{f' ({interval})' * bool(interval)}"
+def _changed(row: Any, p: float) -> str:
+    """e.g. `it drops by 0.093 (95 % interval 0.011 to 0.175; exact one-sided permutation p = 0.006)`."""
+    behind = "; ".join(filter(None, [_interval(row, 3), _p(p)]))
+    return f"it {_verb(row)} by {abs(row.gap):.3f}{f' ({behind})' * bool(behind)}"
 
 
-def _from_to(row: Any) -> str:
+def _from_to(row: Any, p: str) -> str:
     """e.g. `drops from 0.24 to 0.14 (by 0.09; 95 % interval 0.01 to 0.18)`."""
-    parts = "; ".join(filter(None, [f"by {abs(row.gap):.2f}", _interval(row, 2)]))
+    parts = "; ".join(filter(None, [f"by {abs(row.gap):.2f}", _interval(row, 2), p]))
     return f"{_verb(row)} from {row.mean:.2f} to {row.held_out_mean:.2f} ({parts})"
+
+
+def _p(value: float) -> str:
+    return "" if np.isnan(value) else f"exact one-sided permutation p = {value:.2g}"
 
 
 def _verb(row: Any) -> str:
@@ -111,8 +130,8 @@ def _range(values: pd.Series[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _over_all(table: pd.DataFrame, held_out: HeldOut) -> str:
-    tests = random_against_held_out(table)
+def _over_all(tests: pd.DataFrame, held_out: HeldOut) -> str:
+    """:param tests: of `random_against_held_out`."""
     overall = tests[tests["model"] == ""].iloc[0]
     over = "Over all configurations and classes"
     if overall["num_left_out"]:
@@ -120,13 +139,29 @@ def _over_all(table: pd.DataFrame, held_out: HeldOut) -> str:
         over += f" that have a score on every split ({left_out} left out)"
     if np.isnan(overall["difference"]):
         return f"{over}: {overall['note']}."
-    moved = f"{over}, random less {held_out.split}s is {overall['difference']:+.3f}"
+    side = "lower" if overall["difference"] > 0 else "higher"
+    moved = f"{over}, {held_out.split}s score {abs(overall['difference']):.3f} {side} than random ones"
     if overall["note"]:
         return f"{moved}; {overall['note']}."
     return (
-        f"{moved}; exact one-sided p = {overall['p']:.4f}: were these splits no harder than random ones, chance alone "
-        f"would give so large a difference in {overall['p']:.1%} of cases."
+        f"{moved}; {_p(overall['p'])}: were these splits like random ones in every respect, they would score so low, "
+        f"or lower, in {in_percent(overall['p'], 1)} of cases."
     )
+
+
+def _sizes(scores: Scores, table: pd.DataFrame, held_out: HeldOut) -> list[str]:
+    """The sentence on training sizes, where held-out splits train on fewer or more images than random ones."""
+    splits = table.drop_duplicates("split").set_index("split")["split_kind"]
+    known = [[scores.num_train.get(str(s)) for s in splits.index[splits == kind]] for kind in KINDS]
+    if any(number is None for numbers in known for number in numbers):
+        return []
+    random, others = (float(np.mean(np.array(numbers, float))) for numbers in known)
+    if abs(random - others) < LIKE_SIZES * random:
+        return []
+    return [
+        f"Part of that may be due to the number of images: {held_out.split}s train on {others:.0f} on average, random "
+        f"ones on {random:.0f}. Splits of the kind `matched` tell the two apart."
+    ]
 
 
 def _where_the_lowest_lie(table: pd.DataFrame, held_out: HeldOut) -> list[str]:
@@ -142,7 +177,9 @@ def _where_the_lowest_lie(table: pd.DataFrame, held_out: HeldOut) -> list[str]:
         return []
     whole, shared = int((shares == 1).sum()), int(shares.between(0, 1, inclusive="neither").sum())
     ties = f", and in {shared} more on a {held_out.split} and a random split alike" * bool(shared)
+    in_part = ", ties counted in part" * bool(shared)
+    p = "" if isinstance(worst.p, Refusal) else f" ({_p(worst.p)})"
     return [
         f"In {whole} of {len(columns)} columns (a class of a configuration) the lowest score is on a {held_out.split}"
-        f"{ties}: {shares.mean():.0%}{', ties counted in part' * bool(shared)}, where chance gives {worst.chance:.0%}."
+        f"{ties}: {in_percent(shares.mean())}{in_part}, where chance gives {in_percent(worst.chance)}{p}."
     ]

@@ -7,7 +7,17 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import in_words
 from analysis.classes import is_object
-from analysis.scores import ROUNDING, Scores, configuration_name, count_of, listed
+from analysis.scores import (
+    CELL,
+    CONFIGURATION,
+    ROUNDING,
+    Scores,
+    configuration_name,
+    configurations,
+    count_of,
+    in_percent,
+    listed,
+)
 from analysis.statistics.false_classes import MIN_IMAGES, false_classes
 from analysis.statistics.ranks import extreme_classes
 
@@ -21,8 +31,9 @@ def lowest(table: pd.DataFrame) -> str:
         return ""
     zero = objects["dice"] < ROUNDING
     if zero.sum() < 2:
-        low = objects.loc[objects["dice"].idxmin()]
-        return f"The lowest Dice here is {low['dice']:.2f}: {low['class']}, {configuration_name(low)}, {low['split']}."
+        low = objects.iloc[int(objects["dice"].argmin())]
+        where = f"{low['class']}, {configuration_name(low)}, {low['split']}"
+        return f"The lowest score seen is a Dice of {low['dice']:.2f}: {where}."
     everywhere, names = zero_everywhere(table), list(dict.fromkeys(objects.loc[zero, "class"]))
     others = [name for name in names if name not in everywhere]
     parts = [f"all of {listed(everywhere)}"] * bool(everywhere) + [f"some of {listed(others)}"] * bool(others)
@@ -40,14 +51,32 @@ def zero_everywhere(table: pd.DataFrame) -> list[str]:
 
 
 def without_any_score(rows: pd.DataFrame) -> list[str]:
-    """A sentence, if a class has no score: no test image of the split shows it."""
-    undefined = rows[is_object(rows["class"]) & rows["dice"].isna()]
-    found = {str(name): part["split"].unique() for name, part in undefined.groupby("class", sort=False)}
+    """A sentence, if a class has no score somewhere: no test image of the split shows it, or a configuration lacks it.
+
+    :param rows: under one averaging.
+    """
+    there = rows[is_object(rows["class"])].drop_duplicates([*CELL, "class"]).set_index([*CELL, "class"])["dice"]
+    scored = there.unstack("class").reindex(columns=rows.loc[is_object(rows["class"]), "class"].unique()).isna()
+    found = {str(name): told for name in scored if (told := _where(scored.index[scored[name]], rows))}
     if not found:
         return []
-    told = "; ".join(f"{name} on {', '.join(splits)}" for name, splits in list(found.items())[:MOST_NAMED])
+    told = "; ".join(f"{name} {where}" for name, where in list(found.items())[:MOST_NAMED])
     more = f"; and {len(found) - MOST_NAMED} more classes" if len(found) > MOST_NAMED else ""
     return [f"Without a score: {told}{more}. There the mean of classes is undefined too, and left out of what follows."]
+
+
+def _where(cells: pd.MultiIndex, rows: pd.DataFrame) -> str:
+    """The splits of these cells, and the configurations, where it is not the same for all; empty without any."""
+    if cells.empty:
+        return ""
+    order = list(rows["split"].unique())
+    of_each: dict[str, list[str]] = {}
+    for configuration, part in cells.to_frame(index=False).groupby(CONFIGURATION, sort=False):
+        splits = sorted(set(part["split"]), key=order.index)
+        of_each.setdefault(listed(splits, MOST_NAMED), []).append(" ".join(map(str, configuration)))
+    everywhere = len(of_each) == 1 and len(*of_each.values()) == len(configurations(rows))
+    parts = [f"on {splits}" + f" ({listed(names, MOST_NAMED)})" * (not everywhere) for splits, names in of_each.items()]
+    return ", ".join(parts)
 
 
 def weakest(table: pd.DataFrame) -> Finding | None:
@@ -60,13 +89,16 @@ def weakest(table: pd.DataFrame) -> Finding | None:
     if shares is not None:
         shares = shares.sort_values("hardest", ascending=False, kind="stable")
         shares = shares[(shares["num_runs"] > 0) & (shares["hardest"] > 0)]
-        names = [f"{share:.0%} {name}" for name, share in zip(shares["class"], shares["hardest"], strict=True)]
+        names = [
+            f"{name} in {in_percent(share)}" for name, share in zip(shares["class"], shares["hardest"], strict=True)
+        ]
         if names:
             more = f", and {len(names) - MOST_NAMED} more classes" * (len(names) > MOST_NAMED)
-            runs = count_of(int(shares["num_runs"].iloc[0]), "runs")
-            which = "The hardest of the others" if nothing else "The hardest class"
+            number = int(shares["num_runs"].iloc[0])
+            which = "of the other classes" if nothing else "of a class"
             points.append(
-                f"{which}, by share of the {runs} (configuration x split): {', '.join(names[:MOST_NAMED])}{more}."
+                f"Of {count_of(number, 'pairs')} of a configuration and a split, the lowest score {which} is that of "
+                f"{', '.join(names[:MOST_NAMED])}{more}."
             )
     return Finding("Which class can be trusted least?", tuple(points)) if points else None
 
