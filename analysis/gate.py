@@ -269,8 +269,9 @@ def _absent(scores: Scores, diverged: Mapping[Configuration, list[str]]) -> dict
     for name in scores.missing:
         model, loss, _, _ = scores.cells[name]
         missing[model, loss].append(name)
+    remedy = "run the study again" if scores.facts else "complete the table"
     found = {of: f"{len(trials)} diverged, so its scores are not of all splits" for of, trials in diverged.items()}
-    return found | {of: f"{len(ids)} missing, {ids[0]} for one: run the study again" for of, ids in missing.items()}
+    return found | {of: f"{len(ids)} missing, {ids[0]} for one: {remedy}" for of, ids in missing.items()}
 
 
 def _diverged(scores: Scores) -> dict[Configuration, list[str]]:

@@ -15,11 +15,11 @@ from functools import cached_property
 import numpy as np
 from machine import circumstances, write
 from numpy.typing import NDArray
+from scipy import stats
 
 from analysis.scores import Floats
 from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds, share_unseen
 from analysis.statistics.comparison import ALPHA
-from analysis.verdict import expected_half_width
 from study.looks import FIRST, looks_up_to
 from trainers.seeds import generator_for
 
@@ -141,7 +141,7 @@ def _judged(world: World, scores: Floats, rng: np.random.Generator) -> Iterator[
         yield "95 % interval of the mean", 0.05, _outside(mean, *mean_bounds(scores, 0.025, 0.025, world.unit))
         yield "95 % interval of the SD", 0.05, _outside(sd, *sd_bounds(scores, 0.025, 0.025, world.unit))
         another = np.clip(world.draw(rng, (repetitions,)), 0, 1)
-        half = expected_half_width(scores.std(-1, ddof=1), n)
+        half = stats.t.ppf(0.975, n - 1) * scores.std(-1, ddof=1) * math.sqrt(1 + 1 / n)  # `one_training`, of one seed
         yield "95 % range of one more training", 0.05, np.abs(another - scores.mean(-1)) > half
         for promise, wrong in _looked(world, scores):
             yield promise, ALPHA, wrong

@@ -236,13 +236,13 @@ def test_missing_trials_leave_every_check_of_their_configuration_open() -> None:
         dataclasses.replace(given(), missing=(cell,), cells={cell: ("icnet", "ce", "random_9", 0)}), min_dice=0.1
     )
     assert verdict.status == CANNOT_TELL
-    assert set(verdict.checks["note"]) == {f"1 missing, {cell} for one: run the study again"}
+    assert set(verdict.checks["note"]) == {f"1 missing, {cell} for one: complete the table"}
     cell = "unet-ce-random_9-s0"
     other = dataclasses.replace(given(), missing=(cell,), cells={cell: ("unet", "ce", "random_9", 0)})
     assert check(other, min_dice=0.1, model="icnet").status == STABLE
     everything = check(other, min_dice=0.1)
     assert everything.status == CANNOT_TELL, "what is not there at all is not stable"
-    assert "open: min-dice 0.1, unet ce: 1 missing, unet-ce-random_9-s0 for one: run the study again" in (
+    assert "open: min-dice 0.1, unet ce: 1 missing, unet-ce-random_9-s0 for one: complete the table" in (
         everything.text()
     )
 

@@ -10,7 +10,7 @@ from analysis.axes import by_axis
 from analysis.classes import MACRO
 from analysis.facts import Facts
 from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, with_macro
-from analysis.statistics.spread import interval_of_mean_dice
+from analysis.statistics.spread import interval_of_mean
 from study.definition.point import Point
 from study.definition.sections import Search
 from study.selection import best_by_validation, cost_column
@@ -31,7 +31,7 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
 
     label               e.g. "icnet ce t00": the trial's index names the point; `point` is its values
     num_splits          random splits on which it was trained; mean, low, high: macro Dice over them (seeds averaged),
-                        with Student's interval from four splits on; held_out_mean: over the held-out splits; of
+                        with the interval of `interval_of_mean`; held_out_mean: over the held-out splits; of
                         several axes each has its own, held_out_mean_<axis>
     parameters, gflops  of the network; latency_ms, train_seconds: medians over the trials on the named device, with
                         their extremes in <cost>_low and <cost>_high
@@ -93,12 +93,12 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     macro = rows[rows["class"] == MACRO]
     random = macro[macro["split_kind"] == RANDOM].groupby("split")["dice"].mean()
     n = random.count()
-    low, high = interval_of_mean_dice(random.mean(), random.std(), n)
+    low, high = interval_of_mean(random.dropna())
     of_random = trials["split_kind"] == RANDOM
     judged = (trials[of_random] if of_random.any() else trials).groupby("split")["objective"].mean()
     row: dict[str, object] = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
     row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n, "objective": judged.mean()}
-    row |= {"mean": random.mean(), "low": float(low), "high": float(high)} | _held_out_means(runs, macro)
+    row |= {"mean": random.mean(), "low": low, "high": high} | _held_out_means(runs, macro)
     row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
     here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})
     for cost in TIMES:

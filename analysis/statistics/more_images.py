@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.scores import COLUMN, RANDOM, SHARE, Floats, by_split
 from analysis.statistics.learning_curve import Rise, rise
-from analysis.statistics.spread import MIN_SPLITS_FOR_SD, interval_of_mean_dice, sd_interval
+from analysis.statistics.spread import MIN_SPLITS_FOR_SD, interval_of_mean, interval_of_sd
 from study.definition.splits import whole_of_share
 
 FACTORS = (1.5, 2.0)
@@ -24,7 +24,7 @@ def learning_curves(table: pd.DataFrame, num_trained: Mapping[str, int]) -> pd.D
 
     percent, num_images   of the training images, and how many: the median over splits
     num_splits            random splits that have shares, and a score there
-    mean, sd              over them, seeds averaged first, with the intervals of `interval_of_mean_dice`, `sd_interval`
+    mean, sd              over them, seeds averaged first, with the intervals of `interval_of_mean`, `interval_of_sd`
 
     :param table: with random splits and their shares.
     :param num_trained: split -> images that it trains on.
@@ -93,6 +93,6 @@ def _mean_and_sd(scores: Floats) -> dict[str, float]:
     shown = scores.size >= MIN_SPLITS_FOR_SD
     mean = float(scores.mean()) if scores.size else np.nan
     sd = float(scores.std(ddof=1)) if shown else np.nan
-    mean_low, mean_high = (float(end) for end in interval_of_mean_dice(mean, sd, scores.size))
-    low, high = (float(end) for end in sd_interval(sd, scores.size))
+    mean_low, mean_high = interval_of_mean(scores)
+    low, high = interval_of_sd(scores)
     return {"mean": mean, "mean_low": mean_low, "mean_high": mean_high, "sd": sd, "sd_low": low, "sd_high": high}

@@ -19,23 +19,26 @@ from analysis.scores import (
     COLUMN,
     CONFIGURATION,
     HELD_OUT,
+    KINDS,
     ROUNDING,
     Floats,
     count_of,
+    fewest_seeds,
     listed,
     means_by_split,
     objects_of,
     of_kind,
+    variances_over_seeds,
     with_macro,
 )
+from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds, unit_of
 from analysis.statistics.one_training import one_training
 
 MIN_SPLITS_FOR_SD = 4
 LEVEL = 0.95
 """Of all two-sided intervals."""
+TAIL = (1 - LEVEL) / 2
 MOST_NAMED = 4  # splits, in a sentence
-MOST_SD = 0.5
-"""No standard deviation of numbers from 0 to 1 is larger."""
 SMALL_ERROR = 0.05
 """A mean error, 1 - Dice, below it is divided by in no ratio."""
 
@@ -53,35 +56,35 @@ class Refusal:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
-def mean_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
-    """Student's interval of a mean: mean -+ t(n - 1) sd / sqrt(n); NaN below two values."""
-    mean, sd, n = np.asarray(mean, float), np.asarray(sd, float), np.asarray(n, float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * sd / np.sqrt(n)
-    return mean - half, mean + half
+def interval_of_mean(scores: ArrayLike, unit: float = 0.0) -> tuple[float, float]:
+    """`mean_bounds` at LEVEL, of scores on random splits; NaN below MIN_SPLITS_FOR_SD of them, as the SD is."""
+    values = np.asarray(scores, float)
+    if values.size < MIN_SPLITS_FOR_SD:
+        return np.nan, np.nan
+    low, high = mean_bounds(values, TAIL, TAIL, unit)
+    return float(low), float(high)
 
 
-def interval_of_mean_dice(mean: ArrayLike, sd: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
-    """`mean_interval` as it is shown: cut off at 0 and 1, and NaN below MIN_SPLITS_FOR_SD splits, as the SD is, and
-    where all values are equal: an SD of 0 is no certainty."""
-    low, high = (np.clip(end, 0.0, 1.0) for end in mean_interval(mean, sd, n))
-    shown = (np.asarray(n) >= MIN_SPLITS_FOR_SD) & (np.asarray(sd, float) >= ROUNDING)
-    return np.where(shown, low, np.nan), np.where(shown, high, np.nan)
+def interval_of_sd(
+    scores: ArrayLike, unit: float = 0.0, within: float = 0.0, num_seeds: int = 1
+) -> tuple[float, float]:
+    """`sd_bounds` at LEVEL, as `interval_of_mean`."""
+    values = np.asarray(scores, float)
+    if values.size < MIN_SPLITS_FOR_SD:
+        return np.nan, np.nan
+    low, high = sd_bounds(values, TAIL, TAIL, unit, within, num_seeds)
+    return float(low), float(high)
 
 
-def gap_interval(
-    gap: ArrayLike, sd: ArrayLike, num_random: ArrayLike, num_held_out: ArrayLike
-) -> tuple[Floats, Floats]:
-    """Student's interval of a gap: gap -+ t(n - 1) sd sqrt(1 / n + 1 / k) for n random and k held-out splits.
-
-    A held-out split's noise is taken to be that of a random split. Shown as `interval_of_mean_dice` is.
-    """
-    sd, n, k = (np.asarray(each, float) for each in (sd, num_random, num_held_out))
-    shown = (n >= MIN_SPLITS_FOR_SD) & (k > 0) & (sd >= ROUNDING)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * sd * np.sqrt(1 / n + 1 / k)
-    low, high = (np.clip(np.asarray(gap, float) + sign * half, -1.0, 1.0) for sign in (-1, 1))
-    return np.where(shown, low, np.nan), np.where(shown, high, np.nan)
+def interval_of_gap(
+    random: ArrayLike, held_out: ArrayLike, unit: float = 0.0, within: float | None = None, num_seeds: int = 1
+) -> tuple[float, float]:
+    """`gap_bounds` at LEVEL, as `interval_of_mean`; NaN without held-out splits."""
+    on_random, on_held_out = np.asarray(random, float), np.asarray(held_out, float)
+    if on_random.size < MIN_SPLITS_FOR_SD or not on_held_out.size:
+        return np.nan, np.nan
+    low, high = gap_bounds(on_random, on_held_out, TAIL, TAIL, unit, within, num_seeds)
+    return float(low), float(high)
 
 
 def equal_refusal(values: Floats) -> Refusal | None:
@@ -120,45 +123,60 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
 
     num_splits      random splits with a score; num_held_out likewise; num_seeds: fewest trials behind a split's value
     num_undefined   splits without a score (for macro: over all its classes); the note names them
-    mean            over random splits, seeds averaged first, with the interval of `interval_of_mean_dice`
-    sd              of one training on one random split (see `one_training`), with the interval of `sd_interval`, cut
-                    off at MOST_SD
+    mean            over random splits, seeds averaged first, with the interval of `interval_of_mean`
+    sd              of one training on one random split (see `one_training`), with the interval of `interval_of_sd`
     expected_within one more training on one more random split lies so far from the mean at most, with LEVEL
     sd_logit        sd of log(D / (1 - D)), without the ceiling that makes good classes look steady
     minimum         over random splits, seeds averaged; then one column per held-out split, and their mean
                     `held_out_mean`
-    gap             mean - held_out_mean, with the interval of `gap_interval`
+    gap             mean - held_out_mean, with the interval of `interval_of_gap`
     error_ratio     (1 - held_out_mean) / (1 - mean), where held-out splits are worse and 1 - mean >= SMALL_ERROR
     """
     rows = with_macro(table)
     wide = means_by_split(rows)
     random, held_out = of_kind(wide, "random"), of_kind(wide, HELD_OUT)
-    n, mean, sd_of_means = random.count(axis=1), random.mean(axis=1), random.std(axis=1)
-    mean_low, mean_high = interval_of_mean_dice(mean, sd_of_means, n)
+    n, mean = random.count(axis=1), random.mean(axis=1)
     of_one = one_training(rows, LEVEL)
-    sd_low, sd_high = sd_interval(sd := of_one["sd"], of_one["df"] + 1)
+    sd = of_one["sd"]
     shown, held_out_mean = n >= MIN_SPLITS_FOR_SD, held_out.mean(axis=1)
     differ = shown & (sd >= ROUNDING)
     result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)
     result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
-    result = result.assign(mean=mean, mean_low=mean_low, mean_high=mean_high, sd=sd.where(shown))
-    result = result.assign(
-        sd_low=np.where(differ, sd_low, np.nan), sd_high=np.where(differ, np.minimum(sd_high, MOST_SD), np.nan)
-    )
+    intervals = _intervals(table, random, held_out)
+    result = result.assign(mean=mean, **intervals[["mean_low", "mean_high"]], sd=sd.where(shown))
+    result[["sd_low", "sd_high"]] = intervals[["sd_low", "sd_high"]]
     result["expected_within"] = of_one["expected_within"].where(differ)
     sd_logit = one_training(rows.assign(dice=_logit(rows["dice"])), LEVEL)["sd"]
     result = result.assign(sd_logit=sd_logit.where(shown), minimum=random.min(axis=1))
     result[held_out.columns.tolist()] = held_out
     result = result.assign(held_out_mean=held_out_mean, gap=mean - held_out_mean)
-    result["gap_low"], result["gap_high"] = gap_interval(result["gap"], sd_of_means, n, result["num_held_out"])
+    result[["gap_low", "gap_high"]] = intervals[["gap_low", "gap_high"]]
     is_ratio = (result["gap"] > 0) & (1 - mean >= SMALL_ERROR)
     result["error_ratio"] = (1 - held_out_mean) / (1 - mean).where(is_ratio)
-    equal = [refusal.reason if (refusal := equal_refusal(row)) else "" for row in random.to_numpy(float)]
+    refusals = [equal_refusal(row) for row in random.to_numpy(float)]
+    of_none = result["mean_low"].isna()  # equal scores that were rounded have one
+    equal = [refusal.reason if refusal and none else "" for refusal, none in zip(refusals, of_none, strict=True)]
     few = [_notes(*counts) for counts in zip(n, result["num_held_out"], strict=True)]
     notes = zip(few, equal, without_score(wide), strict=True)
     result["note"] = ["; ".join(filter(None, each)) for each in notes]
     return result.reset_index()
+
+
+def _intervals(table: pd.DataFrame, random: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Those of mean, sd and gap, for each row of `by_split`, whose columns of two kinds are given."""
+    unit, num_seeds, over_seeds = unit_of(table["dice"]), fewest_seeds(table), variances_over_seeds(table)
+    within = [of_kind(over_seeds, kind).mean(axis=1).to_numpy(float) for kind in KINDS]
+    found = []
+    for each in zip(random.to_numpy(float), held_out.to_numpy(float), *within, strict=True):
+        on_random, on_held_out, of_random, of_held_out = each
+        known, there = on_random[~np.isnan(on_random)], on_held_out[~np.isnan(on_held_out)]
+        of_seeds = (0.0 if np.isnan(of_random) else of_random, num_seeds)
+        of_gap = (None if np.isnan(of_held_out) else of_held_out, num_seeds)
+        ends = (interval_of_mean(known, unit), interval_of_sd(known, unit, *of_seeds))
+        found.append([*ends[0], *ends[1], *interval_of_gap(known, there, unit, *of_gap)])
+    names = ["mean_low", "mean_high", "sd_low", "sd_high", "gap_low", "gap_high"]
+    return pd.DataFrame(found, index=random.index, columns=names)
 
 
 def _num_seeds(table: pd.DataFrame, rows: pd.MultiIndex) -> pd.Series[Any]:

@@ -11,7 +11,8 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import HeldOut
 from analysis.classes import MACRO, is_object
-from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent
+from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, fewest_seeds, in_percent
+from analysis.statistics.bounds import NOISE_OF_HELD_OUT
 from analysis.statistics.comparison import random_against_held_out
 from analysis.statistics.ranks import worst_of_columns
 from analysis.statistics.spread import Refusal
@@ -31,6 +32,11 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
         f"{_changed(row, p[row.model, row.loss])}."
         for row in macro.dropna(subset="gap").itertuples()
     ]
+    if macro["gap_low"].notna().any() and fewest_seeds(table) < 2:
+        points.append(
+            f"These intervals take a training on a {held_out.split} to scatter at most {NOISE_OF_HELD_OUT:g} times as "
+            "much as one on a random split; a second seed (`grid.seeds = [0, 1]`) would measure it."
+        )
     points += [_over_all(tests, held_out), *_sizes(scores, table, held_out), *_where_the_lowest_lie(table, held_out)]
     if scores.one_division:
         points.append(
