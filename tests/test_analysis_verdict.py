@@ -58,7 +58,7 @@ def test_the_papers_verdict() -> None:
     assert "In 17 of 24 columns (a class of a configuration) the lowest score is on a held-out angle split" in rotation
     assert "icnet ce: 0.660 on random, 0.557 on held-out angle splits; it drops by 0.104 (95 % interval" in rotation
     assert "keeps" not in rotation
-    assert "scatter at most 2 times as much as one on a random split; a second seed (`grid.seeds = [0, 1]`)" in rotation
+    assert "scatter at most 2 times as much as one on a random split; a second seed of every split" in rotation
     assert "bx in 42 %, cl in 40 %" in words["Which class can be trusted least?"]
     best = words["Which configuration is best on random splits?"]
     assert "icnet ce_dice leads icnet ce by 0.010 (95 % interval -0.045 to 0.064, of trainings on one" in best

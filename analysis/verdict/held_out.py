@@ -35,7 +35,7 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
     if macro["gap_low"].notna().any() and fewest_seeds(table) < 2:
         points.append(
             f"These intervals take a training on a {held_out.split} to scatter at most {NOISE_OF_HELD_OUT:g} times as "
-            "much as one on a random split; a second seed (`grid.seeds = [0, 1]`) would measure it."
+            "much as one on a random split; a second seed of every split would measure it."
         )
     points += [_over_all(tests, held_out), *_sizes(scores, table, held_out), *_where_the_lowest_lie(table, held_out)]
     if scores.one_division:
