@@ -27,6 +27,7 @@ from analysis.statistics.material import ROPE, Material
 from analysis.statistics.training import not_settled, settling
 from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
+from analysis.verdict.of_images import on_the_same_images
 
 __all__ = ["check", "compare", "load", "report", "stability", "tables"]
 
@@ -79,7 +80,8 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
 
 
 def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float = ROPE, seed: int = 0) -> Answer:
-    """Two configurations (model, loss), paired by split: the table of `analysis.statistics.comparison.compare`.
+    """Two configurations (model, loss), paired by split: the table of `analysis.statistics.comparison.compare`; and
+    paired by image: that of `analysis.statistics.on_these_images.compare_on_images`, where pixel counts are kept.
 
     :param rope: differences of Dice within it count as none.
     :raises AnalysisError: a configuration that is not there, or scores that do not say how large their splits are.
@@ -99,7 +101,8 @@ def compare(scores: Scores, a: tuple[str, str], b: tuple[str, str], rope: float 
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None
     title = f"{'-'.join(a)} less {'-'.join(b)}, test/train ratio {ratio:.3f}, equal within {rope:g}"
-    return Answer(frames={title: frame}, simulated=scores.simulated)
+    same = on_the_same_images(scores, a, b, seed)
+    return Answer(same.findings, {title: frame} | same.frames, same.how_to_read, scores.simulated, same.left_out)
 
 
 def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, seed: int = 0) -> Path:

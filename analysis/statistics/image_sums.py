@@ -47,7 +47,9 @@ def trial_sums(facts: Facts, trials: Iterable[str]) -> list[TrialSums]:
             for averaging, (numerator, weight) in sums_of_images(of_images).items()
         }
         place = {"trial": trial} | factors.loc[trial].to_dict()
-        found.append(TrialSums(place, images, classes[first:], of_images.shown[:, first:].any(axis=0), sums))
+        found.append(
+            TrialSums(place, images, classes[first:], np.asarray(of_images.shown[:, first:].any(axis=0)), sums)
+        )
     return found
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.axes import HeldOut
 from analysis.classes import is_object
+from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import (
     CONFIGURATION,
@@ -18,11 +19,14 @@ from analysis.scores import (
     configurations,
     main_averaging,
     random_and_held_out,
+    tidy,
     two_averagings,
 )
 from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
 from analysis.statistics.costs import cost_of
+from analysis.statistics.image_sums import TrialSums, trial_sums, unit_of_images
+from analysis.statistics.sources import ImagePart, Key, image_parts
 from study.definition.space import Choices, Range
 
 ROPE = 0.01
@@ -90,6 +94,32 @@ class Material:
     @cached_property
     def images(self) -> pd.DataFrame:
         return false_classes.image_scores(self.facts)
+
+    @cached_property
+    def by_image(self) -> tuple[list[TrialSums], dict[str, str]] | str:
+        """What every test image adds to the selected scores, and the images' units; or why that is not known."""
+        if self.scores.facts is None:
+            return "no pixel counts of single images: these results hold scores alone"
+        try:
+            return trial_sums(self.facts, self.facts.chosen), unit_of_images(self.facts)
+        except AnalysisError as error:
+            return str(error)
+
+    @cached_property
+    def image_parts(self) -> dict[Key, ImagePart]:
+        """What the test images do to each score; empty where it is not known."""
+        if isinstance(self.by_image, str):
+            return {}
+        return image_parts(*self.by_image, self.scores.num_train, list(self.table["averaging"].unique()))
+
+    @cached_property
+    def default_table(self) -> pd.DataFrame | None:
+        """The scores of the default trials, where those at hand are of tuned ones."""
+        if self.scores.selection != "tuned":
+            return None
+        completed = self.facts.completed
+        default = completed.loc[(completed["index"] == 0) & completed["rung"].isna(), "trial"]
+        return two_averagings(tidy(self.facts.test_scores(list(default)), self.scores.source))
 
     @cached_property
     def runs(self) -> pd.DataFrame:

@@ -21,7 +21,19 @@ from analysis.statistics.ratios import Block, Interval, intervals
 from analysis.statistics.spread import MOST_NAMED
 from trainers.dice import class_order
 
-COLUMNS = ["averaging", "class", "on", "num_splits", "num_images", "num_units", "difference", "low", "high", "p", "holm"]
+COLUMNS = [
+    "averaging",
+    "class",
+    "on",
+    "num_splits",
+    "num_images",
+    "num_units",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "holm",
+]
 
 
 def compare_on_images(
@@ -84,7 +96,7 @@ def _rows(on: str, pairs: Sequence[Pair], averaging: str, units: Mapping[str, st
     found = intervals(blocks, seed)
     shared = {"averaging": averaging, "on": on, "num_splits": len(pairs)}
     shared |= {"num_images": len(images), "num_units": len(set(cluster_of.values()))}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, interval in zip([*classes, MACRO], found, strict=True):
         lacking = "; ".join(sentence for each, sentence in unscored.items() if name in (each, MACRO))
         shown = Interval(np.nan, note=f"no difference: {lacking}") if lacking else interval

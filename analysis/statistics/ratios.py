@@ -1,8 +1,8 @@
 """Intervals of sums of ratios over clusters that were drawn together: the bootstrap behind comparisons on images.
 
-A Dice over images is a ratio, sum of numerators over sum of weights; a difference of two, or a mean of many, is a sum of
-ratios. The clusters (images, or units of images) are drawn, each with all that it adds to every ratio, so that what two
-models have in common on an image cancels.
+A Dice over images is a ratio, sum of numerators over sum of weights; a difference of two, or a mean of many, is a sum
+of ratios. The clusters (images, or units of images) are drawn, each with all that it adds to every ratio, so that what
+two models have in common on an image cancels.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _refusal(theta: float, se: float, num_counting: int) -> Refusal | None:
     if np.isnan(theta):
         return Refusal("no interval: a class has no score")
     if num_counting < MIN_CLUSTERS:
-        return Refusal(f"no interval: only {num_counting} images or units count, {MIN_CLUSTERS} are needed")
+        return Refusal(f"no interval: fewer than {MIN_CLUSTERS} images (or units of images) count")
     if se < ROUNDING:
         return Refusal("no interval: all images have the same difference, which is no certainty")
     return None
