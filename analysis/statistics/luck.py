@@ -19,8 +19,7 @@ from analysis.statistics.spread import Refusal
 
 AVERAGING = "ew"
 """Of the validation objective."""
-MIN_SPLITS = 4
-"""Below it the interval is as wide as the scores themselves."""
+MIN_SPLITS = 3
 _NUMBERS = ["num_cells", "num_splits", "validation", "test", "lost", "lost_by_default", "luck", "low", "high"]
 _CHOICES = ["num_points", "share_best", "share_best_by_chance", "lost_to_best"]
 COLUMNS = [*CONFIGURATION, *_NUMBERS, "num_held_out", "held_out_luck", *_CHOICES, "note"]

@@ -1,4 +1,4 @@
-"""Which purchase narrows the interval of a mean most: one more split, one more seed on each, or more images?"""
+"""Which purchase makes a mean surest: one more split, one more seed on each, or more images?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.classes import MACRO
 from analysis.scores import CONFIGURATION, Floats
-from analysis.statistics.sources import ImagePart, Key, by_configuration, components
-from analysis.statistics.spread import LEVEL, Refusal
+from analysis.statistics.causes import ImagePart, Key, by_configuration, components
+from analysis.statistics.spread import Refusal
 
 NOW, SPLIT, SEED, IMAGES = "as it is", "one more split", "one more seed on each", "twice the images"
 COLUMNS = [
@@ -33,13 +32,12 @@ def purchases(table: pd.DataFrame, images: Mapping[Key, ImagePart] | None = None
     num_trials         that it takes: R for a split, S for a seed on each, and all S R anew for other images
     se                 of the mean over S splits and R seeds, for other random splits of these images:
                        se^2 = v_split / S + v_seed / (S R)
-    half_width         of its 95 % interval: t(S - 1) se
     se_elsewhere       for other images like these: se^2 + v_images * tested / all, as the test images have the same
                        difficulty in every split and no number of splits averages it out. It is the least that it may
                        be: training on other images may add to it. NaN where no pixel counts are kept
-    narrows_per_trial  by how much the half width falls, over num_trials
+    gain_per_trial     by how much se falls, over num_trials
 
-    What is predicted takes the estimates of `sources.components` for the truth. Twice the images halve the images'
+    What is predicted takes the estimates of `causes.components` for the truth. Twice the images halve the images'
     part; the rest of the split's is taken to stay.
     """
     rows = []
@@ -67,9 +65,8 @@ def _rows(scores_SR: Floats, part: ImagePart | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for purchase, num_trials, splits, seeds, of_split, of_images in offers:
         se = predicted_se(of_split, seed, splits, seeds)
-        half = float(stats.t.ppf((1 + LEVEL) / 2, splits - 1)) * se
         elsewhere = float(np.sqrt(se**2 + of_images * shared))
-        row = {"purchase": purchase, "num_trials": num_trials, "se": se, "half_width": half, "se_elsewhere": elsewhere}
-        gained = (found[0]["half_width"] - half) / num_trials if found else np.nan
-        found.append(row | {"narrows_per_trial": gained})
+        gained = (found[0]["se"] - se) / num_trials if found else np.nan
+        row = {"purchase": purchase, "num_trials": num_trials, "se": se, "se_elsewhere": elsewhere}
+        found.append(row | {"gain_per_trial": gained})
     return found

@@ -11,7 +11,7 @@ from analysis.statistics.material import Material
 from analysis.statistics.on_these_images import compare_on_images
 from analysis.statistics.other_splits import other_splits
 from analysis.statistics.purchases import purchases
-from analysis.statistics.sources import sources_of_spread
+from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.spread import spread
 from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.variance import variance_shares
@@ -197,22 +197,23 @@ OF_SCORES = (
         lacking.variance,
     ),
     Topic(
-        "sources",
+        "causes",
         "What the spread is made of",
         "Is it the split, the test images, training chance or the search, and what should be added next?",
         "",
         "Standard deviations of the score of one training on one more random split (sd), and of its parts. The test "
         "images are part of the split; what training chance does, two seeds of one split show. The intervals are wide: "
         "they allow for scores with heavy tails, but not for a training in twenty that fails outright. What a purchase "
-        "would do is predicted from these estimates: half_width is that of the 95 % interval of the mean.",
+        "would do to the mean's standard error (se; se_elsewhere: for other images like these) is predicted from these "
+        "estimates.",
         (
             Statistic(
-                "One training's score: standard deviation by source",
-                "sources",
-                lambda m: sources_of_spread(m.table, m.image_parts, m.default_table),
+                "One training's score: standard deviation by cause",
+                "causes",
+                lambda m: causes_of_spread(m.table, m.image_parts, m.default_table),
             ),
             Statistic(
-                "The mean of classes: what one more split, one more seed, or more images would narrow",
+                "The mean of classes: what one more split, one more seed, or more images would do for it",
                 "purchases",
                 lambda m: purchases(m.table, m.image_parts),
                 unfolded=True,

@@ -1,4 +1,4 @@
-"""What is the spread of one training's score made of, and what would narrow the interval of the mean?
+"""What is the spread of one training's score made of, split, images, training chance, tuning?
 
 Scores of one configuration on S random splits with R seeds each: y = mean + split + seed. Two seeds of a split differ
 by training chance alone, so two or more are needed to tell the two apart. A split is its training and its test images;
@@ -85,7 +85,7 @@ def by_configuration(table: pd.DataFrame) -> Iterator[tuple[Key, tuple[Floats, i
             yield key, seeds_by_split(of_key[key])
 
 
-def sources_of_spread(
+def causes_of_spread(
     table: pd.DataFrame,
     images: Mapping[Key, ImagePart] | None = None,
     default: pd.DataFrame | None = None,

@@ -1,4 +1,4 @@
-"""What the verdict says of the spread's sources, of what to add next, and of the luck in a tuned score."""
+"""What the verdict says of the causes of the spread, of what to add next, and of the luck in a tuned score."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from analysis.statistics import lacking
 from analysis.statistics.luck import luck
 from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
-from analysis.statistics.sources import sources_of_spread
+from analysis.statistics.causes import causes_of_spread
 
-SOURCES = "What is the spread made of, and what should be added next?"
+CAUSES = "What is the spread made of, and what should be added next?"
 WORTH_SAYING = 0.05
 """Of the test images' share of the variance."""
 LUCK = "How much of the tuned score is luck?"
@@ -27,14 +27,14 @@ def spread_and_luck(scores: Scores, averaging: str) -> Iterator[Finding]:
     """Nothing of a spread with one seed a split, nothing of luck without a search."""
     material = Material(scores)
     table = material.table[material.table["averaging"] == averaging]
-    if not lacking.two_seeds(material) and (points := tuple(_sources(material, table))):
-        yield Finding(SOURCES, points)
+    if not lacking.two_seeds(material) and (points := tuple(_causes(material, table))):
+        yield Finding(CAUSES, points)
     if scores.facts is not None and not lacking.searched(material) and (points := tuple(_luck(material))):
         yield Finding(LUCK, points)
 
 
-def _sources(material: Material, table: pd.DataFrame) -> Iterator[str]:
-    found = sources_of_spread(table[table["split_kind"] == "random"], material.image_parts)
+def _causes(material: Material, table: pd.DataFrame) -> Iterator[str]:
+    found = causes_of_spread(table[table["split_kind"] == "random"], material.image_parts)
     offers = purchases(table, material.image_parts)
     for row in found[found["class"] == MACRO].itertuples():
         if (row.model, row.loss) not in material.shown:
@@ -60,22 +60,22 @@ def _made_of(row: pd.Series[float]) -> str:
 
 
 def _next(offers: pd.DataFrame, row: pd.Series[float]) -> str:
-    """What each purchase would narrow, the best per trial first."""
-    half, per_trial = offers["half_width"], offers["narrows_per_trial"]
+    """The mean's standard error as it is, and after each purchase."""
+    se, gained = offers["se"], offers["gain_per_trial"]
     splits, seeds = int(row.num_splits), int(row.num_seeds)
-    split = f"one more random split with {count_of(seeds, 'seeds')} ({seeds} trials) narrows that to ±{half[SPLIT]:.3f}"
-    seed = f"one more seed on each split ({splits} trials) narrows that to ±{half[SEED]:.3f}"
-    first, second = (split, seed) if per_trial[SPLIT] >= per_trial[SEED] else (seed, split)
+    split = f"one more random split with {count_of(seeds, 'seeds')} ({seeds} trials) would make that {se[SPLIT]:.3f}"
+    seed = f"one more seed on each split ({splits} trials) {se[SEED]:.3f}"
+    best = "the split" if gained[SPLIT] >= gained[SEED] else "the seed"
     told = (
-        f"The mean is known to ±{half[NOW]:.3f} (95 %, for other random splits of these images). The most for each "
-        f"trial: {first}; {second}."
+        f"The mean's standard error is {se[NOW]:.3f} for other random splits of these images; {split}, {seed}: for each "
+        f"trial {best} gains more."
     )
     if not row.share_images >= WORTH_SAYING:
         return told
     elsewhere = offers["se_elsewhere"]
     return (
-        f"{told} For other images like these the mean's standard error is {elsewhere[NOW]:.3f} or more, and twice the "
-        f"images would make that {elsewhere[IMAGES]:.3f}."
+        f"{told} For other images like these it is {elsewhere[NOW]:.3f} or more, and twice the images would make that "
+        f"{elsewhere[IMAGES]:.3f}."
     )
 
 
@@ -89,9 +89,9 @@ def _luck(material: Material) -> Iterator[str]:
         perhaps = ", or by nothing" * (row.low <= 0 <= row.high)
         yield (
             f"{configuration_name(row)}: the chosen trials have {row.validation:.3f} on validation images and "
-            f"{row.test:.3f} on test images, {row.lost:+.3f} lost; the default ones lose {row.lost_by_default:+.3f}. By "
-            f"the difference, {row.luck:+.3f}{interval}{perhaps}, a validation score is flattered that was chosen as the "
-            "highest." + f" {row.note[:1].upper()}{row.note[1:]}." * bool(row.note) + _of_choices(row)
+            f"{row.test:.3f} on test images, {row.lost:+.3f} lost; the default ones lose {row.lost_by_default:+.3f}. "
+            f"By the difference, {row.luck:+.3f}{interval}{perhaps}, a validation score is flattered that was chosen "
+            "as the highest." + f" {row.note[:1].upper()}{row.note[1:]}." * bool(row.note) + _of_choices(row)
         )
 
 
