@@ -20,10 +20,10 @@ if __name__ == "__main__":
     sys.path.append(sys.path.pop(0))  # of this folder, which has an analysis.py of its own
 
 from analysis.statistics import mean_squares, ratios
+from analysis.statistics.causes import log_interval
 from analysis.statistics.comparison import nadeau_bengio_interval
 from analysis.statistics.mean_squares import nested
 from analysis.statistics.ratios import Block
-from analysis.statistics.causes import log_interval
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from analysis.scores import CONFIGURATION, HELD_OUT, OTHER_KINDS, RANDOM, count_of
 from analysis.shown import pairs_of
-from analysis.statistics.material import Material
 from analysis.statistics.causes import ONE_SEED
+from analysis.statistics.material import Material
 
 
 def comparable(material: Material) -> str:

@@ -24,9 +24,9 @@ from analysis.scores import (
 )
 from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
+from analysis.statistics.causes import ImagePart, Key, image_parts
 from analysis.statistics.costs import cost_of
 from analysis.statistics.image_sums import TrialSums, trial_sums, unit_of_images
-from analysis.statistics.causes import ImagePart, Key, image_parts
 from study.definition.space import Choices, Range
 
 ROPE = 0.01

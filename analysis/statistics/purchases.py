@@ -14,16 +14,7 @@ from analysis.statistics.causes import ImagePart, Key, by_configuration, compone
 from analysis.statistics.spread import Refusal
 
 NOW, SPLIT, SEED, IMAGES = "as it is", "one more split", "one more seed on each", "twice the images"
-COLUMNS = [
-    *CONFIGURATION,
-    "averaging",
-    "purchase",
-    "num_trials",
-    "se",
-    "half_width",
-    "se_elsewhere",
-    "narrows_per_trial",
-]
+COLUMNS = [*CONFIGURATION, "averaging", "purchase", "num_trials", "se", "se_elsewhere", "gain_per_trial"]
 
 
 def purchases(table: pd.DataFrame, images: Mapping[Key, ImagePart] | None = None) -> pd.DataFrame:

@@ -7,11 +7,11 @@ import pandas as pd
 from analysis.axes import each_axis
 from analysis.shown import MOST_PAIRS, pairs_of
 from analysis.statistics import comparison, lacking, ranks
+from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.material import Material
 from analysis.statistics.on_these_images import compare_on_images
 from analysis.statistics.other_splits import other_splits
 from analysis.statistics.purchases import purchases
-from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.spread import spread
 from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.variance import variance_shares

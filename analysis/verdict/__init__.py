@@ -41,9 +41,9 @@ from analysis.statistics.other_splits import other_splits_in_words
 from analysis.statistics.spread import LEVEL, sd_refusal, spread, without_score
 from analysis.statistics.training import long_enough, never_found, not_settled, training
 from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
+from analysis.verdict.of_causes import spread_and_luck
 from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
 from analysis.verdict.of_cost import what_the_rule_chooses
-from analysis.verdict.of_causes import spread_and_luck
 from trainers.dice import AVERAGINGS
 
 

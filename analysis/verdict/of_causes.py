@@ -12,10 +12,10 @@ from analysis.classes import MACRO
 from analysis.scores import Scores, configuration_name, count_of
 from analysis.shown import shown_of
 from analysis.statistics import lacking
+from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.luck import luck
 from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
-from analysis.statistics.causes import causes_of_spread
 
 CAUSES = "What is the spread made of, and what should be added next?"
 WORTH_SAYING = 0.05
@@ -67,8 +67,8 @@ def _next(offers: pd.DataFrame, row: pd.Series[float]) -> str:
     seed = f"one more seed on each split ({splits} trials) {se[SEED]:.3f}"
     best = "the split" if gained[SPLIT] >= gained[SEED] else "the seed"
     told = (
-        f"The mean's standard error is {se[NOW]:.3f} for other random splits of these images; {split}, {seed}: for each "
-        f"trial {best} gains more."
+        f"The mean's standard error is {se[NOW]:.3f} for other random splits of these images; {split}, {seed}: for "
+        f"each trial {best} gains more."
     )
     if not row.share_images >= WORTH_SAYING:
         return told
