@@ -62,7 +62,7 @@ def unit_of_images(facts: Facts) -> dict[str, str]:
     definition = facts.definition
     if (column := definition.splits.unit) is None:
         return {}
-    remedy = f"which images share a {column} (splits.unit) stands in the data set alone; have it at data.path"
+    remedy = f"which images have one {column} (splits.unit) stands in the data set alone: have it at data.path"
     try:
         data = data_set_of(definition)
         same = set(facts.trials["data_fingerprint"]) == {data.fingerprint()}
@@ -70,5 +70,5 @@ def unit_of_images(facts: Facts) -> dict[str, str]:
     except StudyError as error:
         raise AnalysisError(f"{remedy} ({error})") from None
     if samples is None:
-        raise AnalysisError(f"{remedy}: {definition.data.path} is another data set than that of these trials")
+        raise AnalysisError(f"{remedy} ({definition.data.path} is another data set)")
     return {row.id: str(row.values[column]) for row in samples.rows}

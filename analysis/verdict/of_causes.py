@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.answer import Finding
 from analysis.classes import MACRO
-from analysis.scores import Scores, configuration_name, count_of
+from analysis.scores import Scores, capitalised, configuration_name, count_of
 from analysis.shown import shown_of
 from analysis.statistics import lacking
 from analysis.statistics.causes import causes_of_spread
@@ -86,13 +86,14 @@ def _luck(material: Material) -> Iterator[str]:
         if (row.model, row.loss) not in shown:
             continue
         interval = "" if np.isnan(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}] (95 %)"
-        perhaps = ", or by nothing" * (row.low <= 0 <= row.high)
-        yield (
+        told = (
             f"{configuration_name(row)}: the chosen trials have {row.validation:.3f} on validation images and "
             f"{row.test:.3f} on test images, {row.lost:+.3f} lost; the default ones lose {row.lost_by_default:+.3f}. "
-            f"By the difference, {row.luck:+.3f}{interval}{perhaps}, a validation score is flattered that was chosen "
-            "as the highest." + f" {row.note[:1].upper()}{row.note[1:]}." * bool(row.note) + _of_choices(row)
+            f"The difference, {row.luck:+.3f}{interval}, is what having been chosen as the highest adds to a validation "
+            "score."
         )
+        open_ = " It may be nothing." * (row.low <= 0 <= row.high)
+        yield told + open_ + f" {capitalised(row.note)}." * bool(row.note) + _of_choices(row)
 
 
 def _of_choices(row: pd.Series[float]) -> str:
