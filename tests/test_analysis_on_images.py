@@ -92,7 +92,7 @@ def test_properties(seed: int, shift: float) -> None:
     swapped = intervals([block_of(values[:, ::-1])], num_drawn=99)[0]
     assert (swapped.value, swapped.low, swapped.high) == pytest.approx((-found.value, -found.high, -found.low))
     assert swapped.p == found.p
-    moved = intervals([block_of(values + [shift, 0])], num_drawn=99)[0]
+    moved = intervals([block_of(values + np.array([shift, 0]))], num_drawn=99)[0]
     assert (moved.value, moved.low) == pytest.approx((found.value + shift, found.low + shift))
     assert found.low <= found.value <= found.high
 

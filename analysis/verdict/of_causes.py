@@ -89,8 +89,7 @@ def _luck(material: Material) -> Iterator[str]:
         told = (
             f"{configuration_name(row)}: the chosen trials have {row.validation:.3f} on validation images and "
             f"{row.test:.3f} on test images, {row.lost:+.3f} lost; the default ones lose {row.lost_by_default:+.3f}. "
-            f"The difference, {row.luck:+.3f}{interval}, is what having been chosen as the highest adds to a validation "
-            "score."
+            f"The difference, {row.luck:+.3f}{interval}, is what being chosen as the highest adds to a score."
         )
         open_ = " It may be nothing." * (row.low <= 0 <= row.high)
         yield told + open_ + f" {capitalised(row.note)}." * bool(row.note) + _of_choices(row)
