@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import AnalysisError
 from analysis.facts import FACTORS, Facts
-from analysis.scores import Floats
+from analysis.scores import Configuration, Floats
 from study.data_set import data_set_of
 from study.errors import StudyError
 from trainers.dice import BACKGROUNDS, image_scores, sums_of_images
@@ -32,6 +32,20 @@ class TrialSums:
     @property
     def configuration(self) -> tuple[str, str]:
         return str(self.factors["model"]), str(self.factors["loss"])
+
+
+def by_image(
+    facts: Facts | None, configurations: Collection[Configuration]
+) -> tuple[list[TrialSums], dict[str, str]] | str:
+    """The selected trials of these configurations, and the units of images (see `unit_of_images`); or why not."""
+    if facts is None:
+        return "no pixel counts of single images: these results hold scores alone"
+    selected = facts.selected
+    own = [each in configurations for each in zip(selected["model"], selected["loss"], strict=True)]
+    try:
+        return trial_sums(facts, selected.loc[own, "trial"]), unit_of_images(facts)
+    except AnalysisError as error:
+        return str(error)
 
 
 def trial_sums(facts: Facts, trials: Iterable[str]) -> list[TrialSums]:

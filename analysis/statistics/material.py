@@ -10,7 +10,6 @@ import pandas as pd
 
 from analysis.axes import HeldOut
 from analysis.classes import is_object
-from analysis.errors import AnalysisError
 from analysis.facts import Facts
 from analysis.scores import (
     CONFIGURATION,
@@ -26,7 +25,7 @@ from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
 from analysis.statistics.causes import ImagePart, Key, image_parts
 from analysis.statistics.costs import cost_of
-from analysis.statistics.image_sums import TrialSums, trial_sums, unit_of_images
+from analysis.statistics.image_sums import TrialSums, by_image
 from study.definition.space import Choices, Range
 
 ROPE = 0.01
@@ -97,17 +96,12 @@ class Material:
 
     @cached_property
     def by_image(self) -> tuple[list[TrialSums], dict[str, str]] | str:
-        """What every test image adds to the selected scores, and the images' units; or why that is not known."""
-        if self.scores.facts is None:
-            return "no pixel counts of single images: these results hold scores alone"
-        try:
-            return trial_sums(self.facts, self.facts.chosen), unit_of_images(self.facts)
-        except AnalysisError as error:
-            return str(error)
+        """`image_sums.by_image` of the configurations that are shown."""
+        return by_image(self.scores.facts, self.shown)
 
     @cached_property
     def image_parts(self) -> dict[Key, ImagePart]:
-        """What the test images do to each score; empty where it is not known."""
+        """What the test images do to each score of the configurations shown; empty where it is not known."""
         if isinstance(self.by_image, str):
             return {}
         return image_parts(*self.by_image, self.scores.num_train, list(self.table["averaging"].unique()))

@@ -9,7 +9,7 @@ from analysis.answer import Answer, Finding
 from analysis.classes import MACRO
 from analysis.scores import Configuration, Scores, capitalised, listed
 from analysis.statistics.comparison import ALPHA
-from analysis.statistics.material import Material
+from analysis.statistics.image_sums import by_image
 from analysis.statistics.on_these_images import compare_on_images
 from trainers.dice import AVERAGINGS
 
@@ -24,10 +24,10 @@ HOW_TO_READ = (
 
 def on_the_same_images(scores: Scores, a: Configuration, b: Configuration, seed: int = 0) -> Answer:
     """Of the models at hand; left out, with the reason, where no pixel counts of single images are known."""
-    material = Material(scores, seed=seed)
-    if isinstance(material.by_image, str):
-        return Answer(left_out=f"Left out: the comparison on the same test images ({material.by_image}).")
-    frame = compare_on_images(material.by_image[0], a, b, material.by_image[1], seed)
+    known = by_image(scores.facts, (a, b))
+    if isinstance(known, str):
+        return Answer(left_out=f"Left out: the comparison on the same test images ({known}).")
+    frame = compare_on_images(known[0], a, b, known[1], seed)
     if frame.empty:
         return Answer(left_out="Left out: the comparison on the same test images (no split has both).")
     points = tuple(_in_words(rows, a, b) for rows in _told(frame))
