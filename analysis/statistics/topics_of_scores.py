@@ -126,7 +126,10 @@ OF_SCORES = (
         "says that they are equal; any other leaves it open.",
         f"The pairs differ in the network or in the loss, not in both. Where there are more than {MOST_PAIRS}, the "
         "configuration with the highest mean is compared with those next to it in the ranking. The interval is Nadeau "
-        "and Bengio's: it allows for splits that share training images. `analysis compare` does the same for any two.",
+        "and Bengio's: it allows for splits that share training images. `analysis compare` does the same for any two. "
+        "On the same test images it is asked what other images like these would give with the same trained models: "
+        "interval and p are of a studentised bootstrap over the images (or their units), holm is p allowing for "
+        "so many classes.",
         (
             Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),
             Statistic(

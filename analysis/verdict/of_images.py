@@ -18,7 +18,7 @@ TITLE = "On the same test images, split by split and together: the trained model
 HOW_TO_READ = (
     "The difference in Dice with its 95 % interval: what other images like these would give with the same trained "
     "models (a studentised bootstrap over the images, or over their units). Training chance and other splits are no "
-    "part of it: for these read the table above. holm is p within the classes of a row's split."
+    "part of it: for these read the table above. p is of the same bootstrap, holm is p allowing for so many classes."
 )
 
 
