@@ -167,7 +167,7 @@ def test_the_part_of_images_in_the_table() -> None:
     row = causes_of_spread(table_of(scores), {("unet", "ce", "ew", "mug"): part}).iloc[0]
     assert row["images_sd"] == pytest.approx((0.002 * 0.8) ** 0.5)
     assert row["share_images"] == pytest.approx(0.0016 / sum(components(scores)))
-    few = ImagePart(part.of_splits_S[:4], 0.8)
+    few = ImagePart(part.of_splits_S[:5], 0.8)
     row = causes_of_spread(table_of(scores), {("unet", "ce", "ew", "mug"): few}).iloc[0]
     assert np.isnan(row["images_sd_low"])
     assert row["images_sd"] > 0

@@ -24,7 +24,7 @@ from analysis.statistics.mean_squares import nested
 from analysis.statistics.spread import LEVEL, Refusal
 
 MIN_SPLITS = 3
-MIN_SPLITS_FOR_IMAGES = 5
+MIN_SPLITS_FOR_IMAGES = 6
 """Below it the interval of the test images' part misses its level: `benchmarks/validity_images.py`."""
 LARGEST_SD = 0.5
 """Of scores from 0 to 1: half of them 0, the others 1."""

@@ -18,6 +18,10 @@ from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
 
 CAUSES = "What is the spread made of, and what should be added next?"
+ASSUMED = (
+    "These intervals allow for scores with heavy tails, but not for trainings that fail outright once in twenty times: "
+    "so few cannot show how often that happens."
+)
 WORTH_SAYING = 0.05
 """Of the test images' share of the variance."""
 LUCK = "How much of the tuned score is luck?"
@@ -34,6 +38,7 @@ def spread_and_luck(scores: Scores, averaging: str) -> Iterator[Finding]:
 
 
 def _causes(material: Material, table: pd.DataFrame) -> Iterator[str]:
+    """A sentence for each configuration that is shown, and what the intervals assume."""
     found = causes_of_spread(table[table["split_kind"] == "random"], material.image_parts)
     offers = purchases(table, material.image_parts)
     for row in found[found["class"] == MACRO].itertuples():
@@ -45,6 +50,8 @@ def _causes(material: Material, table: pd.DataFrame) -> Iterator[str]:
             continue
         own = offers[(offers["model"] == row.model) & (offers["loss"] == row.loss)].set_index("purchase")
         yield f"{name}: {_made_of(row)} {_next(own, row)}"
+    if found["sd"].notna().any():
+        yield ASSUMED
 
 
 def _made_of(row: pd.Series[float]) -> str:
