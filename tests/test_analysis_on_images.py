@@ -103,6 +103,11 @@ def test_what_images_cannot_carry_is_refused() -> None:
     assert np.isnan(few.low)
     assert few.value != 0
     assert few.note == f"no interval: fewer than {MIN_CLUSTERS} images (or units of images) count"
+    weights = np.zeros((20, 2))
+    weights[:1] = 1  # of the second split, one image counts
+    values = rng.random((20, 2))
+    here, there = block_of(values), block_of(values * weights, weights)
+    assert intervals([here, there])[0].note == "no interval: on some split too few images count"
     equal = intervals([block_of(np.tile([0.9, 0.8], (20, 1)))])[0]
     assert "which is no certainty" in equal.note
     assert equal.value == pytest.approx(0.1)

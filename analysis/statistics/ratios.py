@@ -19,6 +19,8 @@ from analysis.statistics.spread import LEVEL, Refusal
 NUM_DRAWN = 1999
 MIN_CLUSTERS = 12
 """Below it the interval misses its level: `benchmarks/validity_images.py`."""
+MOST_UNDEFINED = 0.05
+"""Of the draws: so many may have no image of a class on some split, and are left out. More would be no fair sample."""
 _AT_ONCE = 4_000_000  # numbers in memory
 
 
@@ -123,6 +125,8 @@ def _refusal(theta: float, se: float, num_counting: int) -> Refusal | None:
 
 
 def _interval(theta: float, se: float, drawn_theta: Floats, drawn_se: Floats) -> Interval:
+    if np.isnan(drawn_theta).mean() > MOST_UNDEFINED:
+        return Interval(float(theta), note="no interval: on some split too few images count")
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.abs(drawn_theta - theta) / drawn_se
     size = np.where(np.isnan(drawn_theta), np.nan, size)
