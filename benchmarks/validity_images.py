@@ -119,6 +119,7 @@ def _of_differences(repetitions: int, seed: int) -> Iterator[Row]:
             for method, each in covered.items():
                 yield _row(f"difference on images, {method}", world, f"{n} images", np.array(each))
     yield from _of_units(repetitions, seed)
+    yield from _of_overlapping_splits(repetitions, seed)
 
 
 def _methods(numerators: Floats, weights: Floats, seed: int) -> dict[str, tuple[float, float]]:
@@ -172,6 +173,39 @@ def _of_units(repetitions: int, seed: int) -> Iterator[Row]:
         size = f"{num_units} units of 5 images"
         yield _row("difference on images, by unit (used)", "images of a unit alike", size, np.array(by_unit))
         yield _row("difference on images, units ignored", "images of a unit alike", size, np.array(by_image))
+
+
+def _of_overlapping_splits(repetitions: int, seed: int) -> Iterator[Row]:
+    """Eight splits test a fifth each of one pool of images of two classes, each with models of its own: the pool's
+    images are new in every repetition, the models are not. Of the first class, and of the mean of classes."""
+    num_splits, is_first = 8, np.array([True, False])
+    for pool in (60, 150):
+        rng = np.random.default_rng(seed)
+        lead = 0.02 + 0.02 * rng.standard_normal((num_splits, 2))  # of the one model over the other, by split and class
+        covered: dict[str, list[bool]] = {"first class": [], "mean of classes": []}
+        for repetition in range(repetitions):
+            difficulty = 0.1 * rng.standard_normal(pool)
+            shown = np.where(np.arange(pool)[:, None] % 2 == 0, is_first, ~is_first).astype(float)
+            blocks = []
+            for split in range(num_splits):
+                images = np.sort(rng.permutation(pool)[: pool // 5])
+                of_pool = 0.7 + difficulty[images, None] + 0.08 * rng.standard_normal((len(images), 2))
+                dice = of_pool[:, :, None] + lead[split] * np.array([1.0, 0.0])[:, None]
+                weights = np.repeat(shown[images][:, None], 2, axis=1)
+                blocks.append(Block(images, dice * weights, weights, np.array([1.0, -1.0]) / num_splits))
+            of_class, _, of_mean = ratios.intervals(blocks, repetition, 199)
+            for name, used, truth in (
+                ("first class", of_class, lead[:, 0].mean()),
+                ("mean of classes", of_mean, lead.mean()),
+            ):
+                if not used.note:
+                    covered[name].append(bool(used.low <= truth <= used.high))
+        for name, each in covered.items():
+            size = f"8 splits, {pool // 5} of {pool} images each"
+            if each:
+                yield _row(
+                    "difference on images, over splits (used)", f"overlapping splits, {name}", size, np.array(each)
+                )
 
 
 # What the spread is made of.
