@@ -27,7 +27,7 @@ from analysis.statistics.material import ROPE, Material
 from analysis.statistics.training import not_settled, settling
 from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
-from analysis.verdict.of_images import on_the_same_images
+from analysis.verdict.of_same_images import on_the_same_images
 
 __all__ = ["check", "compare", "load", "report", "stability", "tables"]
 
