@@ -28,6 +28,7 @@ from analysis.statistics.training import not_settled, settling
 from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
 from analysis.verdict.of_pairs import of_two
+from analysis.verdict.of_same_images import on_the_same_images
 
 __all__ = ["check", "compare", "load", "report", "stability", "tables"]
 
@@ -88,7 +89,8 @@ def compare(
     seed: int = 0,
 ) -> Answer:
     """Two configurations (model, loss), paired by split: the answer for the mean of classes in words, and the table of
-    `analysis.statistics.paired.compare`.
+    `analysis.statistics.paired.compare`; and paired by image, that of
+    `analysis.statistics.on_these_images.compare_on_images`, where pixel counts are kept.
 
     :param rope: differences of Dice within it count as none.
     :param test_to_train: images tested over images left to training, which the interval needs; None: as known.
@@ -102,11 +104,14 @@ def compare(
         raise AnalysisError(str(error.args[0])) from None
     title = f"{'-'.join(a)} less {'-'.join(b)}, {_ratio_in_words(ratio)}, equal within {rope:g}"
     found = of_two(frame.drop_duplicates(["averaging", "class"]), paired.paired_kind(table), [a, b], ratio, rope)
+    same = on_the_same_images(scores, a, b, seed)
+    how_to_read = {title: paired.HOW_TO_READ.format(intervals=paired.intervals_in_words(ratio))}
     return Answer(
-        found,
-        {title: frame},
-        {title: paired.HOW_TO_READ.format(intervals=paired.intervals_in_words(ratio))},
-        simulated=scores.simulated,
+        [*found, *same.findings],
+        {title: frame} | same.frames,
+        how_to_read | same.how_to_read,
+        scores.simulated,
+        same.left_out,
     )
 
 

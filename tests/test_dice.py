@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trainers.data.class_names import IGNORED
-from trainers.dice import confusion, dice, dice_of_shown, macro, mean_of_objects, tolerance
+from trainers.dice import (
+    confusion,
+    dice,
+    dice_of_shown,
+    image_scores,
+    macro,
+    mean_of_objects,
+    sums_of_images,
+    tolerance,
+)
 
 SIDE = 128
 
@@ -176,6 +185,17 @@ def test_counts_of_shards_join_to_those_of_one_pass(maps, epsilon: float) -> Non
     joined = np.concatenate([confusion(truth[s], predicted[s], 4) for s in (slice(0, 1), slice(1, None))])
     assert np.array_equal(joined, confusion(truth, predicted, 4))
     assert joined.sum() == truth.size
+
+
+@given(label_maps(), EPSILONS)
+def test_the_sums_of_images_make_the_scores(maps, epsilon: float) -> None:
+    matrices = confusion(*maps, 4)
+    scores, sums = dice(matrices, epsilon), sums_of_images(image_scores(matrices, epsilon))
+    for averaging, (numerator_NK, weight_NK) in sums.items():
+        assert ((weight_NK > 0) | (numerator_NK == 0)).all()
+        for k, score in enumerate(getattr(scores, averaging)):
+            numerator, weight = (math.fsum(each[:, k].tolist()) for each in (numerator_NK, weight_NK))
+            assert score == pytest.approx(numerator / weight if weight else math.nan, nan_ok=True)
 
 
 @given(label_maps(), EPSILONS, EPSILONS)

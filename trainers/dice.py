@@ -96,22 +96,31 @@ def image_scores(confusion_NKK: Counts, epsilon: float = EPSILON) -> ImageScores
     return ImageScores(shown, ~shown & (predicted > tolerances), score, true_positives, both)
 
 
+def sums_of_images(images: ImageScores) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """What each image adds to the numerator and to the weight of each class's score, shape (N, K) each, by averaging.
+
+    A score is the sum of the one over the sum of the other; an image in which the class does not count adds nothing.
+    """
+    counted = images.shown | images.false
+    union = np.where(counted, images.both - images.true_positives, 0)  # TP + FP + FN
+    return {
+        "ew": (np.where(counted, images.dice, 0.0), counted),
+        "pw": (union * images.dice, union),
+        "pooled": (2 * images.true_positives, images.both),
+    }
+
+
 def dice(confusion_NKK: Counts, epsilon: float = EPSILON) -> DiceScores:
     """Dice scores of N images, over those in which a class counts (see `image_scores`).
 
     The scores for all classes together take the same sums over images and classes: they are no means of class means.
     """
     images = image_scores(confusion_NKK, epsilon)
-    counted = images.shown | images.false
-    union = np.where(counted, images.both - images.true_positives, 0)  # TP + FP + FN
     # Sums over images, shape (K,): numerator and weight of each averaging.
-    sums = {
-        "ew": (np.where(counted, images.dice, 0.0).sum(0), counted.sum(0)),
-        "pw": ((union * images.dice).sum(0), union.sum(0)),
-        "pooled": (2 * images.true_positives.sum(0), images.both.sum(0)),
-    }
+    sums = {name: (numerator.sum(0), weight.sum(0)) for name, (numerator, weight) in sums_of_images(images).items()}
     per_class = {name: _ratio(numerator, weight) for name, (numerator, weight) in sums.items()}
     together = {f"all_{name}": float(_ratio(n.sum(), w.sum())) for name, (n, w) in sums.items()}
+    counted = images.shown | images.false
     counts = {"num_images": counted.sum(0), "false_images": images.false.sum(0)}
     return DiceScores(**per_class, **together, **counts)  # type: ignore[arg-type]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.scores import HELD_OUT, MATCHED, OTHER_KINDS, RANDOM, SHARE, count_of
+from analysis.scores import CONFIGURATION, HELD_OUT, MATCHED, OTHER_KINDS, RANDOM, SHARE, count_of
 from analysis.shown import pairs_of
+from analysis.statistics.causes import ONE_SEED
 from analysis.statistics.material import Material
 from analysis.statistics.other_splits import MATCHED_PREFIX
 
@@ -63,6 +64,18 @@ def variance(material: Material) -> str:
     """Shares of a variance need two configurations on two random splits."""
     few = material.num_splits(RANDOM) < 2
     return comparable(material) or (count_of(material.num_splits(RANDOM), "random splits") if few else "")
+
+
+def images(material: Material) -> str:
+    return material.by_image if isinstance(material.by_image, str) else ""
+
+
+def two_seeds(material: Material) -> str:
+    """Splits and seeds are told apart where a random split has two."""
+    random = material.table[material.table["split_kind"] == RANDOM]
+    if random.empty:
+        return random_splits(material)
+    return "" if random.groupby([*CONFIGURATION, "split"])["seed"].nunique().max() > 1 else ONE_SEED
 
 
 def searched(material: Material) -> str:

@@ -21,12 +21,15 @@ from analysis.scores import (
     main_averaging,
     random_and_held_out,
     seeds_of,
+    tidy,
     two_averagings,
     without_shares,
 )
 from analysis.shown import classes_shown, shown_of
 from analysis.statistics import false_classes
+from analysis.statistics.causes import ImagePart, Key, image_parts
 from analysis.statistics.costs import cost_of
+from analysis.statistics.image_sums import TrialSums, by_image
 from study.definition.space import Choices, Range
 
 ROPE = 0.01
@@ -105,6 +108,27 @@ class Material:
     @cached_property
     def images(self) -> pd.DataFrame:
         return false_classes.image_scores(self.facts)
+
+    @cached_property
+    def by_image(self) -> tuple[list[TrialSums], dict[str, str]] | str:
+        """`image_sums.by_image` of the configurations that are shown."""
+        return by_image(self.scores.facts, self.shown)
+
+    @cached_property
+    def image_parts(self) -> dict[Key, ImagePart]:
+        """What the test images do to each score of the configurations shown; empty where it is not known."""
+        if isinstance(self.by_image, str):
+            return {}
+        return image_parts(*self.by_image, self.scores.num_train, list(self.table["averaging"].unique()))
+
+    @cached_property
+    def default_table(self) -> pd.DataFrame | None:
+        """The scores of the default trials, where those at hand are of tuned ones."""
+        if self.scores.selection != "tuned":
+            return None
+        completed = self.facts.completed
+        default = completed.loc[(completed["index"] == 0) & completed["rung"].isna(), "trial"]
+        return two_averagings(tidy(self.facts.test_scores(list(default)), self.scores.source))
 
     @cached_property
     def runs(self) -> pd.DataFrame:

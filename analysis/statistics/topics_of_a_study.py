@@ -9,6 +9,7 @@ from analysis.scores import main_averaging
 from analysis.statistics import false_classes, front, lacking, search
 from analysis.statistics.costs import trade_off
 from analysis.statistics.importance import importance
+from analysis.statistics.luck import luck
 from analysis.statistics.material import Material
 from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.training import training
@@ -57,6 +58,11 @@ OF_A_STUDY = (
                 "tuning_gain",
                 lambda m: each_axis(m.runs, lambda part: search.tuning_gain(part, m.scores.test_to_train, m.within)),
                 unfolded=True,
+            ),
+            Statistic(
+                "How much of the tuned score is luck: validation less test, of the chosen and of the default trial",
+                "luck",
+                lambda m: luck(m.runs, m.startup, m.scores.test_to_train, m.within),
             ),
             Statistic(
                 "Transfer of a split's choice to another split",

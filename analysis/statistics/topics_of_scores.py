@@ -7,9 +7,12 @@ import pandas as pd
 from analysis.axes import each_axis
 from analysis.shown import MOST_PAIRS, pairs_of
 from analysis.statistics import comparison, lacking, paired, ranks
+from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.material import Material
 from analysis.statistics.more_images import learning_curves, more_images
+from analysis.statistics.on_these_images import compare_on_images
 from analysis.statistics.other_splits import other_splits
+from analysis.statistics.purchases import purchases
 from analysis.statistics.shift import shift_or_fewer
 from analysis.statistics.spread import spread
 from analysis.statistics.topic import Statistic, Topic
@@ -34,6 +37,18 @@ def _pairs(material: Material) -> pd.DataFrame:
                 part, a, b, test_to_train=ratio, rope=material.rope, seed=material.seed
             ),
         )
+        names = {"model": a[0], "loss": a[1], "less_model": b[0], "less_loss": b[1]}
+        frames.append(pd.DataFrame(names, index=frame.index).join(frame))
+    return pd.concat(frames) if frames else pd.DataFrame()
+
+
+def _pairs_on_images(material: Material) -> pd.DataFrame:
+    """`on_these_images.compare_on_images` of each pair that is shown."""
+    if isinstance(material.by_image, str):
+        return pd.DataFrame()
+    frames = []
+    for a, b in pairs_of(material.table):
+        frame = compare_on_images(material.by_image[0], a, b, material.by_image[1], material.seed)
         names = {"model": a[0], "loss": a[1], "less_model": b[0], "less_loss": b[1]}
         frames.append(pd.DataFrame(names, index=frame.index).join(frame))
     return pd.concat(frames) if frames else pd.DataFrame()
@@ -155,8 +170,20 @@ OF_SCORES = (
         "open.",
         f"The pairs differ in the network or in the loss, not in both. Where there are more than {MOST_PAIRS}, the "
         "configuration with the highest mean is compared with those next to it in the ranking. `analysis compare` does "
-        f"the same for any two. {paired.HOW_TO_READ}",
-        (Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),),
+        f"the same for any two. {paired.HOW_TO_READ} On the same "
+        "test images it is asked what other images like these would give with the same trained models: interval and p "
+        "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes.",
+        (
+            Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),
+            Statistic(
+                "Each pair on the same test images: the trained models, on images like these",
+                "pairs_on_images",
+                _pairs_on_images,
+                report_only=True,
+                of_all=True,
+                lacks=lacking.images,
+            ),
+        ),
         lacking.pairs,
     ),
     Topic(
@@ -214,6 +241,31 @@ OF_SCORES = (
             ),
         ),
         lacking.variance,
+    ),
+    Topic(
+        "causes",
+        "What the spread is made of",
+        "Is it the split, the test images, training chance or the search, and what should be added next?",
+        "",
+        "Standard deviations of the score of one training on one more random split (sd), and of its parts. The test "
+        "images are part of the split; what training chance does, two seeds of one split show. The intervals are wide: "
+        "they allow for scores with heavy tails, but not for a training in twenty that fails outright. What a purchase "
+        "would do to the mean's standard error (se; se_elsewhere: for other images like these) is predicted from these "
+        "estimates.",
+        (
+            Statistic(
+                "One training's score: standard deviation by cause",
+                "causes",
+                lambda m: causes_of_spread(m.table, m.image_parts, m.default_table),
+            ),
+            Statistic(
+                "The mean of classes: what one more split, one more seed, or more images would do for it",
+                "purchases",
+                lambda m: purchases(m.table, m.image_parts),
+                unfolded=True,
+            ),
+        ),
+        lacking.two_seeds,
     ),
     Topic(
         "worst",

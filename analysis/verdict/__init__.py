@@ -34,6 +34,7 @@ from analysis.statistics.other_splits import other_splits_in_words
 from analysis.statistics.spread import sd_refusal, spread
 from analysis.statistics.training import long_enough, never_found, not_settled, training
 from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
+from analysis.verdict.of_causes import spread_and_luck
 from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
 from analysis.verdict.of_cost import what_the_rule_chooses
 from analysis.verdict.of_images import images_in_words
@@ -68,6 +69,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         falsely_predicted(scores),
         best(scores, table, macros[0], rope),
         what_the_rule_chooses(scores, averaging),
+        *spread_and_luck(scores, averaging),
     ]
     return [finding for finding in findings if finding]
 
