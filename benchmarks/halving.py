@@ -81,7 +81,8 @@ def _cells_of(out: Path) -> Iterator[Cell]:
 def report(found: dict[str, list[Cell]]) -> str:
     """A Markdown table, cell by cell, and the means."""
     lines = [
-        "| cell | epochs: full, halved | validation Dice: full, halved, full for as many epochs | test Dice: full, halved |",
+        "| cell | epochs: full, halved | validation Dice: full, halved, full for as many epochs | "
+        "test Dice: full, halved |",
         "|---|---|---|---|",
     ]
     pairs = list(zip(found["full"], found["halved"], strict=True))

@@ -8,21 +8,18 @@ and the luck in a tuned score. Each share has its Monte Carlo standard error.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from machine import circumstances, write
 from numpy.typing import NDArray
 from scipy import stats
 
-if __name__ == "__main__":
-    sys.path.append(sys.path.pop(0))  # of this folder, which has an analysis.py of its own
-
 from analysis.statistics import mean_squares, ratios
 from analysis.statistics.causes import log_interval
-from analysis.statistics.comparison import nadeau_bengio_interval
 from analysis.statistics.mean_squares import nested
+from analysis.statistics.paired import nadeau_bengio_interval
 from analysis.statistics.ratios import Block
 
 Floats = NDArray[np.float64]
@@ -304,7 +301,6 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=1000, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    from machine import circumstances, write  # here, so that tests can import this file by itself
 
     rows = coverages(options.repetitions, options.seed)
     write("validity_images", circumstances("numpy", "scipy"), {"rows": rows}, report(rows))

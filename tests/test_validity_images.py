@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
-
-FILE = Path(__file__).parent.parent / "benchmarks" / "validity_images.py"
-
-
-@pytest.fixture(scope="module")
-def validity() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("validity_images", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from benchmark_files import benchmark
 
 
 @pytest.mark.slow
-def test_what_is_promised_is_kept(validity: ModuleType) -> None:
+def test_what_is_promised_is_kept() -> None:
     """Within four standard errors of 93 %: a level that is missed grossly is seen."""
-    rows = validity.coverages(repetitions=60, seed=1)
+    rows = benchmark("validity_images").coverages(repetitions=60, seed=1)
     promised = [row for row in rows if row["promise"].endswith("(used)") or "difference" not in row["promise"]]
     kept = [row for row in promised if row["world"].split(",")[0] != "one in twenty fails"]
     kept = [row for row in kept if row["promise"] != "SD by test images" or row["size"][0] != "5"]

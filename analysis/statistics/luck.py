@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.classes import MACRO
 from analysis.scores import CELL, CONFIGURATION, HELD_OUT, RANDOM, ROUNDING, Floats, tuned_trials, with_macro
-from analysis.statistics.comparison import nadeau_bengio_interval
+from analysis.statistics.paired import nadeau_bengio_interval
 from analysis.statistics.spread import Refusal
 
 AVERAGING = "ew"
