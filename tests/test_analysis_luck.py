@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_analysis_search import OBJECTS, make_runs, planted
 
-from analysis.statistics.comparison import nadeau_bengio_interval
 from analysis.statistics.luck import luck
+from analysis.statistics.paired import nadeau_bengio_interval
 
 RANDOM = [f"random_{i}" for i in range(4)]
 
