@@ -43,6 +43,7 @@ from analysis.statistics.training import long_enough, never_found, not_settled, 
 from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
 from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
 from analysis.verdict.of_cost import what_the_rule_chooses
+from analysis.verdict.of_splits import same_test_images
 from trainers.dice import AVERAGINGS
 
 
@@ -97,6 +98,7 @@ def _in_short(
     table = random_and_held_out(of_all_splits)
     points = [not_settled(trained), never_found(scores.facts) if scores.facts else ""]
     points.append(_steadiness(table, macros[0]))
+    points += same_test_images(scores)
     for part, of_axis in zip(by_axis(table).values(), macros, strict=True):
         if of_axis["gap"].notna().any():
             points.append(gaps_in_short(of_axis, HeldOut.of(part)))
