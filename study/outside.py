@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from study.cells import Cell
+from study.defined_names import check_defined
 from study.definition import Definition
 from study.definition.parts import Part, label_of
 from study.errors import StudyError
@@ -104,7 +105,8 @@ def labels_of(cell: Cell) -> tuple[str, str]:
 def outside_of(definition: Definition) -> Outside:
     """What a definition's networks and losses are, found without running any of their code.
 
-    Raises StudyError for a module that is neither installed nor in one of the folders.
+    Raises StudyError for a module that is neither installed nor in one of the folders, and for a name that a module in
+    one of these does not define.
     """
     folders = [Path(folder) for folder in definition.resources.modules]
     identities, versions, files = dict[str, Facts](), dict[str, str](), dict[str, bytes]()
@@ -112,6 +114,7 @@ def outside_of(definition: Definition) -> Outside:
         identities[label] = {} if label == part.make else _own_facts(part)
         if is_dotted_path(part.make):
             own_versions, own_files = _code_of(module_of(part.make), folders)
+            _check_defined(label, part.make, own_files)
             identities[label] = {**identities[label], "code": _identity(own_versions, own_files)}
             versions, files = versions | own_versions, files | own_files
     if sum(map(len, files.values())) > MOST_BYTES:
@@ -119,6 +122,17 @@ def outside_of(definition: Definition) -> Outside:
             f"the code of {', '.join(identities)} takes more than {MOST_BYTES:,} bytes: install it on every machine"
         )
     return Outside(identities, versions, files)
+
+
+def _check_defined(label: str, path: str, files: Mapping[str, bytes]) -> None:
+    """Raises StudyError if a module that is not installed has no such name."""
+    top = module_of(path).partition(".")[0]
+    if not any(file.partition("/")[0].removesuffix(".py") == top for file in files):
+        return
+    try:
+        check_defined(path, files)
+    except StudyError as error:
+        raise StudyError(str(error) if label == path else f"{label}: {error}") from None
 
 
 def _own_facts(part: Part) -> Facts:
@@ -183,7 +197,8 @@ def _imported(content: bytes, path: Path) -> list[str]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
-        raise StudyError(f"{path}: no Python that can be read: {error}") from None
+        line, what = getattr(error, "lineno", None), getattr(error, "msg", None) or error
+        raise StudyError(f"{path}{f', line {line}' if line else ''}: no Python that can be read: {what}") from None
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

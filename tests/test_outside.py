@@ -20,6 +20,7 @@ from torch import nn
 from study import data_set
 from study.cells import Cell, Trial, parse_trial
 from study.commands.plan import plan
+from study.defined_names import check_defined
 from study.definition.file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, outside_of
@@ -107,7 +108,7 @@ def folder(tmp_path: Path) -> Path:
     write_data(tmp_path / "data")
     (tmp_path / "parts.py").write_text(PARTS)
     (tmp_path / "my_layers.py").write_text(LAYERS)
-    (tmp_path / "unused.py").write_text("1 / 0")
+    (tmp_path / "unused.py").write_text("x = 1 / 0")
     (tmp_path / "mine.toml").write_text(DEFINITION)
     return tmp_path
 
@@ -175,7 +176,7 @@ def test_a_package_is_taken_whole(tmp_path: Path) -> None:
     (package / "deep").mkdir(parents=True)
     modules = ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
     for name in modules:
-        (package / name).write_text("")
+        (package / name).write_text("Net = None")
     (package / "notes.txt").write_text("no code")
     os.mkfifo(package / "pipe.py")  # it would be waited for
     (package / "folder.py").mkdir()
@@ -207,6 +208,43 @@ def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
     assert load(str(tmp_path / "other.toml")).resources.modules == (str(tmp_path / "code"),)
     (tmp_path / "kept.toml").write_text(definition.to_toml())
     assert load(str(tmp_path / "kept.toml")) == definition
+
+
+BINDING = """
+import os.path, json as plain
+from math import pi as turn
+from torch.nn import *
+
+first = second = 1
+(third, [fourth]) = 1, [2]
+fifth: int = 5
+try:
+    import absent
+except ImportError:
+    absent = None
+if turn:
+    def sixth(): hidden = 1
+else:
+    class Seventh: inner = 1
+with open(__file__) as eighth:
+    ninth = 9
+"""
+
+
+def test_names_that_a_module_binds_are_found_without_running_it() -> None:
+    plainly = BINDING.replace("from torch.nn import *", "").encode()
+    plain = ["os", "plain", "turn", "first", "second", "third", "fourth", "fifth", "absent", "__doc__"]
+    for name in [*plain, "sixth", "Seventh", "eighth", "ninth"]:
+        check_defined(f"mine:{name}", {"mine.py": plainly})
+    check_defined("mine:Seventh.inner", {"mine.py": plainly})
+    for name in ("hidden", "inner", "Seventh_", "json", "open"):
+        with pytest.raises(StudyError, match=f"mine:{name}: module 'mine' has no attribute '{name}'"):
+            check_defined(f"mine:{name}", {"mine.py": plainly})
+        check_defined(f"mine:{name}", {"mine.py": BINDING.encode()})
+        check_defined(f"mine:{name}", {"mine.py": plainly + b"globals().update(json={})"})
+    check_defined("pkg:nets.Net", {"pkg/__init__.py": b"", "pkg/nets.py": b"Net = 1"})
+    with pytest.raises(StudyError, match=r"pkg\.net:Net: there is no module pkg\.net; did you mean pkg\.nets\?"):
+        check_defined("pkg.net:Net", {"pkg/__init__.py": b"", "pkg/nets.py": b"Net = 1"})
 
 
 @pytest.mark.parametrize(
@@ -292,6 +330,13 @@ def test_a_plan_compares_code_as_a_run_does_and_imports_none_of_it(folder: Path,
     assert "parts" not in sys.modules
     with pytest.raises(StudyError, match="there is no module absent"):
         plan(load(str(folder / "mine.toml"), ["grid.models=absent:Net"]), str(tmp_path / "none"))
+    with pytest.raises(
+        StudyError, match="parts:SmalNet: module 'parts' has no attribute 'SmalNet'; did you mean Small"
+    ):
+        plan(load(str(folder / "mine.toml"), ["grid.models=parts:SmalNet"]), str(tmp_path / "none"))
+    (folder / "torn.py").write_text("def Net(:")
+    with pytest.raises(StudyError, match=r"/torn\.py, line 1: no Python that can be read: invalid syntax$"):
+        plan(load(str(folder / "mine.toml"), ["grid.models=torn:Net"]), str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("model", ["icnet", "unet2", "mypkg.nets:MyNet", "a.b_c.D1:e.f"])
@@ -432,7 +477,6 @@ def test_what_fails_is_named_before_anything_is_trained(folder: Path, monkeypatc
         "models": {
             "TooMany": "must be B x 3",
             "Nothing": "no weights",
-            "NeedsMore": "it needs depth: put depth = ... under [model]",
             "leaves": "SystemExit: 3",
         },
         "losses": {"number": "gives a float", "constant": "does not depend", "per_pixel": "a scalar"},
@@ -448,6 +492,9 @@ def test_what_fails_is_named_before_anything_is_trained(folder: Path, monkeypatc
         for name, words in (pair for names in failing.values() for pair in names.items()):
             assert words in lines.pop(f"failing:{name}")
         assert lines == {}
+        needs = r"^failing:NeedsMore needs depth: put depth = \.\.\. under \[model\], or describe it: \[models\.NAME\]"
+        with pytest.raises(StudyError, match=needs):
+            prepare(load(str(folder / "mine.toml"), ["grid.models=failing:NeedsMore", "model={width=1.0}"]))
         with pytest.raises(StudyError, match="cannot be made without arguments"):
             prepare(load(str(folder / "mine.toml"), ["grid.losses=failing:LossWithArguments"]))
         one, other, another = (network("failing:AnyKey").build(3, {"width": 1.0}, seed) for seed in (1, 1, 2))

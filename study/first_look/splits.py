@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study.definition.file import parse
 from study.errors import StudyError
-from study.first_look.axes import MOST_RUN, axes_of, those_run
+from study.first_look.axes import axes_of, those_run
 from study.first_look.sizes import propose_batch_size
 from study.leaks import column_that_keeps, leak_notes, leak_problems, leaks
 from study.proposals import Tested, divides, proposed_unit
@@ -71,9 +71,9 @@ class ProposedSplits:
         if not self.units_are_held_out_by_chance:
             return ""
         return (
-            f"There are so few values of {self.unit} that every random split tests one, and trains on the others: random "
-            f"splits are held-out ones, too. Those that hold out {self.unit} would test the same images again, and are "
-            "described and not run."
+            f"There are so few values of {self.unit} that every random split tests one, and trains on the others: "
+            f"random splits are held-out ones, too. Those that hold out {self.unit} would test the same images again, "
+            "and are described and not run."
         )
 
     def as_table(self) -> dict[str, Any]:
@@ -135,9 +135,9 @@ def _left_out(fits: ProposedSplits, wanted: ProposedSplits) -> Iterator[str]:
     if more := fits.not_run:
         which = ", ".join(more[:_NAMES_TOLD]) + ", ..." * (len(more) > _NAMES_TOLD)
         yield (
-            f"{len(_names_of(fits.held_out))} held-out splits are run, so that a first study ends soon. {len(more)} more "
-            f"{'is' if len(more) == 1 else 'are'} described under splits.held_out ({which}): to run more, add names to "
-            "grid.splits"
+            f"{len(_names_of(fits.held_out))} held-out splits are run, so that a first study ends soon. {len(more)} "
+            f"more {'is' if len(more) == 1 else 'are'} described under splits.held_out ({which}): to run more, add "
+            "names to grid.splits"
         )
 
 
