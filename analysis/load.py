@@ -167,7 +167,8 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
 
 def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFrame:
     """The committed trials of the definition, one row each, in its order."""
-    rows = [committed[trial] for trial in trials(definition) if trial in committed]
+    wanted = _considered(definition, committed, "tuned")  # with halving, those that have come so far
+    rows = [committed[trial] for trial in wanted if trial in committed]
     frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
     frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
     return frame.assign(axis=frame["axis"].fillna(""))

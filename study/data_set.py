@@ -59,6 +59,7 @@ def data_set_of(definition: Definition) -> DataSet:
     """Raises StudyError if there is no such data set, or a key is not for one of its kind."""
     try:
         if (described := definition.data.pairs) is not None:
+            _refuse_keys_of_cut_outs(definition)
             return PairsOfFolder(definition, *listed_pairs(definition, described))
         _refuse_keys_of_pairs(definition.training)
         return CutOutsOfFolder(definition, read_catalogue(locate(definition.data.path)))
@@ -148,6 +149,14 @@ def scene_rules(definition: Definition) -> SceneRules:
     """How the definition has backgrounds held out."""
     splits = definition.splits
     return SceneRules(definition.seed, splits.test_share, splits.validation_share, splits.shared_backgrounds)
+
+
+def _refuse_keys_of_cut_outs(definition: Definition) -> None:
+    if definition.splits.shared_backgrounds:
+        raise StudyError(
+            "splits.shared_backgrounds = true: photographs with label maps have no backgrounds of their own to share; "
+            "leave the key out (it is for cut-outs)"
+        )
 
 
 def _refuse_keys_of_pairs(training: TrainingRecipe) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from trainers.printable import did_you_mean as did_you_mean  # for all who say what is wrong
 from trainers.printable import printable
 
 
@@ -24,12 +24,6 @@ def refuse_repeats(values: Iterable[object]) -> None:
     repeated = sorted(str(value) for value, count in Counter(values).items() if count > 1)
     if repeated:
         raise ValueError(f"named twice: {', '.join(name[:LONGEST_SHOWN] for name in repeated[:MOST_SHOWN])}")
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message about a word that is none of those known: the nearest one, if any is near."""
-    nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 MOST_SHOWN, LONGEST_SHOWN = 20, 80

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from study.cells import Cell
+from study.defined_names import check_defined
 from study.definition import Definition
 from study.definition.parts import Part, label_of
 from study.errors import StudyError
@@ -104,7 +105,8 @@ def labels_of(cell: Cell) -> tuple[str, str]:
 def outside_of(definition: Definition) -> Outside:
     """What a definition's networks and losses are, found without running any of their code.
 
-    Raises StudyError for a module that is neither installed nor in one of the folders.
+    Raises StudyError for a module that is neither installed nor in one of the folders, and for a name that a module in
+    one of these does not define.
     """
     folders = [Path(folder) for folder in definition.resources.modules]
     identities, versions, files = dict[str, Facts](), dict[str, str](), dict[str, bytes]()
@@ -112,13 +114,30 @@ def outside_of(definition: Definition) -> Outside:
         identities[label] = {} if label == part.make else _own_facts(part)
         if is_dotted_path(part.make):
             own_versions, own_files = _code_of(module_of(part.make), folders)
+            _check_defined(label, part.make, own_files)
             identities[label] = {**identities[label], "code": _identity(own_versions, own_files)}
             versions, files = versions | own_versions, files | own_files
     if sum(map(len, files.values())) > MOST_BYTES:
-        raise StudyError(
-            f"the code of {', '.join(identities)} takes more than {MOST_BYTES:,} bytes: install it on every machine"
-        )
+        raise StudyError(_too_large(", ".join(identities)))
     return Outside(identities, versions, files)
+
+
+def _check_defined(label: str, path: str, files: Mapping[str, bytes]) -> None:
+    """Raises StudyError if a module that is not installed has no such name."""
+    top = module_of(path).partition(".")[0]
+    if not any(file.partition("/")[0].removesuffix(".py") == top for file in files):
+        return
+    try:
+        check_defined(path, files)
+    except StudyError as error:
+        raise StudyError(str(error) if label == path else f"{label}: {error}") from None
+
+
+def _too_large(what: str) -> str:
+    return (
+        f"the code of {what}, and what lies in its packages, takes more than {MOST_BYTES:,} bytes: install it on every "
+        "machine, or keep large files elsewhere and name them by an argument with an absolute path"
+    )
 
 
 def _own_facts(part: Part) -> Facts:
@@ -144,10 +163,12 @@ def _code_of(module: str, folders: Iterable[Path]) -> tuple[dict[str, str], dict
                 versions |= _distribution_of(top)
             continue
         root, paths = found
+        if sum(path.stat().st_size for path in paths) > MOST_BYTES:
+            raise StudyError(_too_large(top))
         for path in paths:
             content = path.read_bytes()
             files[path.relative_to(root).as_posix()] = content
-            waiting += _imported(content, path)
+            waiting += _imported(content, path) if path.suffix == ".py" else []
     return versions, files
 
 
@@ -159,14 +180,33 @@ def _source_of(top: str, folders: Iterable[Path], *, must_be_there: bool) -> tup
         origins = [Path(spec.origin)] if spec.origin else [Path(each) for each in spec.submodule_search_locations or ()]
         if any(part in _INSTALLED for part in origins[0].parts):
             return None
+        if spec.origin:
+            _refuse_two(top, origins[0], folders)
         if spec.submodule_search_locations is None:
             return origins[0].parent, origins[:1]
         package = Path(next(iter(spec.submodule_search_locations)))
-        return package.parent, sorted(path for path in package.rglob("*.py") if path.is_file())
+        return package.parent, sorted(path for path in package.rglob("*") if path.is_file() and _travels(path, package))
     if must_be_there:
         where = ", ".join(map(str, folders)) or "no folder is named in resources.modules"
         raise StudyError(f"there is no module {top}: it is not installed, and not in {where}")
     return None
+
+
+def _travels(path: Path, package: Path) -> bool:
+    """All files of a package do, whatever it reads beside its code, but for caches and hidden ones."""
+    return not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(package).parts)
+
+
+def _refuse_two(top: str, known: Path, folders: Iterable[Path]) -> None:
+    """Raises StudyError if a folder has another module of this name than the one that Python knows: it would not be
+    the one that is imported. (In a process that ran another study, that study's may be known.)"""
+    beside = PathFinder.find_spec(top, [str(folder) for folder in folders])
+    origin = Path(beside.origin) if beside and beside.origin else known
+    if origin.resolve() != known.resolve() and origin.read_bytes() != known.read_bytes():
+        raise StudyError(
+            f"there are two modules called {top}: {origin}, and {known}, which Python takes first here. Rename one, or "
+            "start a new process"
+        )
 
 
 def _specs(top: str, folders: Iterable[Path]) -> Iterator[ModuleSpec]:
@@ -183,7 +223,8 @@ def _imported(content: bytes, path: Path) -> list[str]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
-        raise StudyError(f"{path}: no Python that can be read: {error}") from None
+        line, what = getattr(error, "lineno", None), getattr(error, "msg", None) or error
+        raise StudyError(f"{path}{f', line {line}' if line else ''}: no Python that can be read: {what}") from None
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from study.definition import Definition
-from study.definition.parts import label_of
+from study.definition.idle_keys import idle_arguments
+from study.definition.parts import NamedNetwork, label_of
 from study.errors import StudyError
+from study.failures import failure_in_words
 from study.outside import Outside, add_to_path
 from trainers.costs import TrainingCost
 from trainers.data.table import Samples
@@ -47,8 +49,11 @@ def find_parts(definition: Definition) -> None:
         label, look_up = label_of("models", name), partial(network, own.make, own.args)
         if found := _problem_of(label, own.make, look_up):
             problems += found
-        else:
-            takes[name] = frozenset(look_up().arguments(dict(definition.model)).keys() - own.args.keys())
+            continue
+        made_of = look_up()
+        takes[name] = frozenset(made_of.arguments(dict(definition.model)).keys() - own.args.keys())
+        if lacking := made_of.lacking(dict(definition.model)):
+            problems.append(f"{label} needs {', '.join(lacking)}: {_where_to_put(lacking[0], name, own.make)}")
     if problems := problems or _problems_of_arguments(definition, takes):
         raise StudyError("\n".join(problems))
 
@@ -61,13 +66,22 @@ def try_parts(definition: Definition, samples: Samples) -> Tried:
         return tried
     failures: dict[str, str] = {}
     for label, attempt in _attempts(definition, samples, tried):
+        if label in failures:  # a download that failed would be waited for again
+            continue
         try:
             attempt()
         except (Exception, SystemExit) as error:  # whatever somebody else's code does
-            failures.setdefault(label, f"{label} fails: {type(error).__name__}: {' '.join(str(error).split())}")
+            failures[label] = failure_in_words(label, _given(definition, label), error)
     if failures:
         raise StudyError("\n".join(failures.values()))
     return tried
+
+
+def _given(definition: Definition, label: str) -> dict[str, object]:
+    """The arguments of a network or loss, by their keys."""
+    part = definition.parts().get(label)
+    shared = {f"model.{key}": value for key, value in definition.model} if isinstance(part, NamedNetwork) else {}
+    return shared | {f"args.{key}": value for key, value in (part.args if part else {}).items()}
 
 
 def check_weights(definition: Definition, outside: Outside, model: str, num_classes: int) -> None:
@@ -133,6 +147,14 @@ def _loaded_weights(definition: Definition, model: str, num_classes: int) -> str
     return network(own.make, own.args).loaded_weights(num_classes, dict(definition.model))
 
 
+def _where_to_put(argument: str, name: str, make: str) -> str:
+    """An argument that a network cannot do without."""
+    if name != make:
+        return f"put {argument} = ... into args of [models.{name}]"
+    described = f'[models.NAME] make = "{make}", args = {{ {argument} = ... }}'
+    return f"put {argument} = ... under [model], or describe it: {described}"
+
+
 def _problem_of(label: str, make: str, look_up: Callable[[], object]) -> list[str]:
     try:
         look_up()
@@ -143,10 +165,10 @@ def _problem_of(label: str, make: str, look_up: Callable[[], object]) -> list[st
 
 def _problems_of_arguments(definition: Definition, takes: Mapping[str, frozenset[str]]) -> list[str]:
     """:param takes: network -> the keys of the section model that it takes."""
-    untaken = dict(definition.model).keys() - {"width"} - {key for keys in takes.values() for key in keys}
+    untaken = idle_arguments(definition.model, takes)
     searched = {key.partition(".")[2] for key in definition.search.space if key.startswith("model.")}
-    return [f"model.{key}: no network of the grid takes it" for key in sorted(untaken)] + [
+    return [f"model.{key}: no network of the grid takes it" for key in untaken] + [
         f"search.space: model.{key} is searched, and {name} takes no {key}"
         for name, keys in takes.items()
-        for key in sorted(searched - keys - untaken)
+        for key in sorted(searched - keys - {*untaken})
     ]

@@ -86,7 +86,8 @@ class Schedule:
         """The trial has a result: its objective, or None where it diverged; and its cost, if that counts."""
         known = self._outcomes[trial.cell][trial.epochs]
         known[trial.index] = Outcome(self._handed_out.pop(trial), objective, cost)
-        if trial.epochs is not None and len(known) == sizes(self._definition)[self._rungs.index(trial.epochs)]:
+        # More than so many may be known: `study trial` runs also such as halving has not chosen.
+        if trial.epochs is not None and len(known) >= sizes(self._definition)[self._rungs.index(trial.epochs)]:
             self._want_what_is_decided(trial.cell)
         self._make_next_ready(trial.cell)
 

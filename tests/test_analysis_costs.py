@@ -84,9 +84,18 @@ def test_times_of_another_device_are_left_out(tmp_path: Path) -> None:
     assert found.loc["unet", "latency_ms_high"] == 2
 
 
-def test_means_over_unequal_splits_are_said(tmp_path: Path) -> None:
-    study(tmp_path, icnet={}, unet={})
+def test_points_on_fewer_splits_are_no_rivals(tmp_path: Path) -> None:
+    """As of a halving study, in which most points reach the end on few splits. (unet would cost less.)"""
+    study(tmp_path, icnet={}, unet={"parameters": 10, "gflops": 0.1})
     (tmp_path / "trials" / "unet-ce-random_0-s0-t00.parquet").unlink()
     found = trade_off(load(tmp_path).study_facts("a test"))
-    assert set(found["note"]) == {"the means are over 0 to 1 random splits: not all over the same"}
-    assert not found.set_index("model").loc["unet", "non_dominated"]
+    assert found[["model", "non_dominated", "chosen"]].values.tolist() == [["icnet", True, True]]
+    assert set(found["note"]) == {"left out: one point on fewer than one random split"}
+
+
+def test_a_held_out_mean_is_over_all_held_out_splits(tmp_path: Path) -> None:
+    study(tmp_path, icnet={}, unet={})
+    (tmp_path / "trials" / "unet-ce-rot_0-s0-t00.parquet").unlink()
+    found = trade_off(load(tmp_path).study_facts("a test")).set_index("model")
+    assert found["held_out_mean"].isna().to_dict() == {"icnet": False, "unet": True}
+    assert set(found["note"]) == {""}

@@ -123,7 +123,7 @@ def test_a_run_says_at_once_what_it_runs_and_where(
     monkeypatch.setattr("study.prepare.prepare", prepare)
     monkeypatch.setattr("study.commands.run.run", lambda *_, **__: Finished([], {}, {}))
     assert main(["run", "demo", "--out", str(tmp_path / "out")]) == 0
-    assert said_before == [f"Study demo: 24 trials, kept in {tmp_path / 'out'} ...\n"]
+    assert said_before == [f"Study demo: 24 trials, to be kept in {tmp_path / 'out'} ...\n"]
     assert capsys.readouterr().out.startswith("Note: beware of copies\n")
 
 

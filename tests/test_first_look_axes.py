@@ -56,7 +56,8 @@ def test_parts_give_one_split_and_none_is_held_out() -> None:
     samples = of_columns({"part": each(6, "train", "train", "train", "val"), "drive": DRIVES})
     found = proposed(samples)
     assert (found.unit, found.unit_is_set, found.given) == ("drive", True, "part")
-    assert found.names[4:] == ["given", "drive_a", "drive_b", "drive_c", "drive_d"]
+    assert found.names[4:] == ["given"]
+    assert [*found.described["drive"]] == ["drive_a", "drive_b", "drive_c", "drive_d"]
     assert parse(found.as_table()).splits.given == parse({"splits": {"given": {"column": "part"}}}).splits.given
 
 
@@ -66,9 +67,23 @@ def test_a_unit_is_kept_though_a_split_cannot_be_made_with_it() -> None:
     samples = of_columns({"drive": DRIVES, "part": parts, "time": each(6, "day", "day", "day", "dusk")})
     found = proposed(samples)
     assert (found.unit, found.unit_is_set, found.given) == ("drive", True, None)
-    assert set(found.held_out) == {"drive"}
+    assert set(found.described) == {"drive"}
     assert "Left out, as they cannot be made with splits.unit = 'drive': given." in found.notes
     assert "No split holds out time: none can be made with splits.unit = 'drive'." in found.notes
+
+
+def test_of_few_units_those_held_out_by_chance_are_not_held_out_again() -> None:
+    """Each of four random splits tests one of four drives: as a held-out split of drives would."""
+    samples = of_columns({"drive": DRIVES})
+    found = proposed(samples)
+    assert found.names == ["random_0", "random_1", "random_2", "random_3"]
+    assert [*found.described["drive"]] == ["drive_a", "drive_b", "drive_c", "drive_d"]
+    assert not found.not_run, "those that are many"
+    assert any("random splits are held-out ones, too" in note for note in found.notes)
+    assert not any("test the same images, so" in note for note in found.notes)
+    many = proposed(of_columns({"drive": each(3, *(f"d{i}" for i in range(12)))}))
+    assert len(many.held_out["drive"]) == MOST_RUN
+    assert not many.few_units
 
 
 def test_columns_and_splits_that_say_the_same_are_named_once() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_study import assert_same_facts, study
 
-from study.cells import Cell, Trial, cells, parse_trial
+from study.cells import Cell, Outcome, Trial, cells, parse_trial
 from study.definition.file import load
+from study.definition.point import Point
 from study.errors import StudyError
 from study.halving import decided_trials, going_on, new_epochs_of, rungs, sizes, undecided_trials
 from study.schedule import Schedule
@@ -170,3 +171,21 @@ def test_it_is_the_same_study_however_it_is_interrupted(definition: Path, tmp_pa
     grown = study("run", definition, "--out", at_once, *simulated, "--set", "search.trials=6")
     assert grown.returncode == 2
     assert "search.trials: 4 there, 6 here" in grown.stderr
+
+
+def test_a_rung_that_nobody_chose_keeps_no_study_from_its_end() -> None:
+    """`study trial` runs any of them. It is in the way of none."""
+    definition = load("paper", [*HALVING[:-1], "grid.splits=random_0", "search.startup=8"])
+    (cell,) = cells(definition)
+    first, second, *_ = rungs(definition)
+    judged = {Trial(cell, index, first): 0.9 - index / 10 for index in range(8)}
+    stray = Trial(cell, 7, second)
+    assert stray not in decided_trials(definition, judged)
+    point = Point({"model.width": 0.5})
+    schedule = Schedule(definition, {trial: Outcome(point, judged.get(trial, 1.0)) for trial in (*judged, stray)})
+    done = []
+    while handed_out := schedule.next():
+        done.append(handed_out[0])
+        schedule.complete(handed_out[0], 0.5)
+    assert schedule.exhausted
+    assert [sum(trial.epochs == rung for trial in done) for rung in rungs(definition)] == [0, 5, 3, 2]

@@ -20,7 +20,7 @@ from trainers.losses.cross_entropy import cross_entropy
 from trainers.losses.outputs import output_weights, total_loss
 from trainers.losses.overlap import cross_entropy_dice
 from trainers.losses.pixels import gathered, picked
-from trainers.names import LOSSES, NEEDED, NotFound, find
+from trainers.names import ARGUMENTS, LOSSES, NEEDED, NotFound, find
 from trainers.networks.adapter import Adapted
 from trainers.networks.icnet import ICNet
 from trainers.networks.icnet_cascade import ICNetCascade
@@ -392,7 +392,8 @@ def test_impossible_arguments_are_named(name: str, arguments: dict[str, object],
         ("focal", {"gama": 1.0}, "focal takes no gama: it takes gamma"),
         ("ce", {"gamma": 1.0}, "ce takes no gamma: it takes none of yours"),
         ("torch.nn:CrossEntropyLoss", {"gamma": 1.0}, "takes no gamma: it takes ignore_index, label_smoothing"),
-        ("torch.nn.functional:cross_entropy", {"gamma": 1.0}, "takes no gamma: it takes "),
+        ("torch.nn.functional:cross_entropy", {"gamma": 1.0}, "takes no gamma: it takes ignore_index"),
+        ("torch.nn.functional:huber_loss", {"delt": 1.0}, "takes no delt: it takes delta, .*; did you mean delta?"),
     ],
 )
 def test_arguments_that_are_not_taken_are_named_with_those_that_are(
@@ -400,6 +401,13 @@ def test_arguments_that_are_not_taken_are_named_with_those_that_are(
 ) -> None:
     with pytest.raises(NotFound, match=words):
         loss_named(name, arguments)
+
+
+def test_the_arguments_of_built_in_losses_are_listed() -> None:
+    assert all({*inspect.signature(find(name, LOSSES)).parameters} - ARGUMENTS[name] for name in LOSSES)
+    assert {name: {*[*inspect.signature(find(name, LOSSES)).parameters][2:]} for name in LOSSES} == {
+        name: ARGUMENTS[name] for name in LOSSES
+    }
 
 
 def test_what_needs_arguments_is_listed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from torch import nn
 from study import data_set
 from study.cells import Cell, Trial, parse_trial
 from study.commands.plan import plan
+from study.defined_names import check_defined
 from study.definition.file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, outside_of
@@ -107,7 +109,7 @@ def folder(tmp_path: Path) -> Path:
     write_data(tmp_path / "data")
     (tmp_path / "parts.py").write_text(PARTS)
     (tmp_path / "my_layers.py").write_text(LAYERS)
-    (tmp_path / "unused.py").write_text("1 / 0")
+    (tmp_path / "unused.py").write_text("x = 1 / 0")
     (tmp_path / "mine.toml").write_text(DEFINITION)
     return tmp_path
 
@@ -175,7 +177,7 @@ def test_a_package_is_taken_whole(tmp_path: Path) -> None:
     (package / "deep").mkdir(parents=True)
     modules = ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
     for name in modules:
-        (package / name).write_text("")
+        (package / name).write_text("Net = None")
     (package / "notes.txt").write_text("no code")
     os.mkfifo(package / "pipe.py")  # it would be waited for
     (package / "folder.py").mkdir()
@@ -207,6 +209,43 @@ def test_modules_are_looked_for_beside_the_definition_and_in_the_current_folder(
     assert load(str(tmp_path / "other.toml")).resources.modules == (str(tmp_path / "code"),)
     (tmp_path / "kept.toml").write_text(definition.to_toml())
     assert load(str(tmp_path / "kept.toml")) == definition
+
+
+BINDING = """
+import os.path, json as plain
+from math import pi as turn
+from torch.nn import *
+
+first = second = 1
+(third, [fourth]) = 1, [2]
+fifth: int = 5
+try:
+    import absent
+except ImportError:
+    absent = None
+if turn:
+    def sixth(): hidden = 1
+else:
+    class Seventh: inner = 1
+with open(__file__) as eighth:
+    ninth = 9
+"""
+
+
+def test_names_that_a_module_binds_are_found_without_running_it() -> None:
+    plainly = BINDING.replace("from torch.nn import *", "").encode()
+    plain = ["os", "plain", "turn", "first", "second", "third", "fourth", "fifth", "absent", "__doc__"]
+    for name in [*plain, "sixth", "Seventh", "eighth", "ninth"]:
+        check_defined(f"mine:{name}", {"mine.py": plainly})
+    check_defined("mine:Seventh.inner", {"mine.py": plainly})
+    for name in ("hidden", "inner", "Seventh_", "json", "open"):
+        with pytest.raises(StudyError, match=f"mine:{name}: module 'mine' has no attribute '{name}'"):
+            check_defined(f"mine:{name}", {"mine.py": plainly})
+        check_defined(f"mine:{name}", {"mine.py": BINDING.encode()})
+        check_defined(f"mine:{name}", {"mine.py": plainly + b"globals().update(json={})"})
+    check_defined("pkg:nets.Net", {"pkg/__init__.py": b"", "pkg/nets.py": b"Net = 1"})
+    with pytest.raises(StudyError, match=r"pkg\.net:Net: there is no module pkg\.net; did you mean pkg\.nets\?"):
+        check_defined("pkg.net:Net", {"pkg/__init__.py": b"", "pkg/nets.py": b"Net = 1"})
 
 
 @pytest.mark.parametrize(
@@ -292,6 +331,13 @@ def test_a_plan_compares_code_as_a_run_does_and_imports_none_of_it(folder: Path,
     assert "parts" not in sys.modules
     with pytest.raises(StudyError, match="there is no module absent"):
         plan(load(str(folder / "mine.toml"), ["grid.models=absent:Net"]), str(tmp_path / "none"))
+    with pytest.raises(
+        StudyError, match="parts:SmalNet: module 'parts' has no attribute 'SmalNet'; did you mean Small"
+    ):
+        plan(load(str(folder / "mine.toml"), ["grid.models=parts:SmalNet"]), str(tmp_path / "none"))
+    (folder / "torn.py").write_text("def Net(:")
+    with pytest.raises(StudyError, match=r"/torn\.py, line 1: no Python that can be read: invalid syntax$"):
+        plan(load(str(folder / "mine.toml"), ["grid.models=torn:Net"]), str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("model", ["icnet", "unet2", "mypkg.nets:MyNet", "a.b_c.D1:e.f"])
@@ -432,7 +478,6 @@ def test_what_fails_is_named_before_anything_is_trained(folder: Path, monkeypatc
         "models": {
             "TooMany": "must be B x 3",
             "Nothing": "no weights",
-            "NeedsMore": "it needs depth: put depth = ... under [model]",
             "leaves": "SystemExit: 3",
         },
         "losses": {"number": "gives a float", "constant": "does not depend", "per_pixel": "a scalar"},
@@ -448,6 +493,9 @@ def test_what_fails_is_named_before_anything_is_trained(folder: Path, monkeypatc
         for name, words in (pair for names in failing.values() for pair in names.items()):
             assert words in lines.pop(f"failing:{name}")
         assert lines == {}
+        needs = r"^failing:NeedsMore needs depth: put depth = \.\.\. under \[model\], or describe it: \[models\.NAME\]"
+        with pytest.raises(StudyError, match=needs):
+            prepare(load(str(folder / "mine.toml"), ["grid.models=failing:NeedsMore", "model={width=1.0}"]))
         with pytest.raises(StudyError, match="cannot be made without arguments"):
             prepare(load(str(folder / "mine.toml"), ["grid.losses=failing:LossWithArguments"]))
         one, other, another = (network("failing:AnyKey").build(3, {"width": 1.0}, seed) for seed in (1, 1, 2))
@@ -553,3 +601,38 @@ def test_a_loss_may_be_a_function_or_a_class() -> None:
     for name in ("absent:x", "math:pi"):
         with pytest.raises(NotFound):
             loss_named(name)
+
+
+def test_all_files_of_a_package_are_its_code_but_for_caches_and_hidden_ones(folder: Path) -> None:
+    """What it reads beside its modules travels with them, and another content is other code."""
+    package = folder / "pack"
+    (package / "__pycache__").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "from pathlib import Path\nCHANNELS = Path(__file__).with_name('n.txt').read_text()"
+    )
+    (package / "n.txt").write_text("8")
+    (package / ".hidden").write_text("x")
+    (package / "__pycache__" / "x.pyc").write_bytes(b"x")
+    definition = load(str(folder / "mine.toml"), ["grid.models=pack:Net", "grid.losses=ce"])
+    found = outside_of(definition)
+    assert {"pack/__init__.py", "pack/n.txt"} <= set(found.files)
+    assert not any("hidden" in name or "pyc" in name for name in found.files)
+    (package / "n.txt").write_text("16")
+    assert outside_of(definition).identities != found.identities
+    (package / "n.txt").write_bytes(b"0" * 20_000_001)
+    with pytest.raises(StudyError, match=r"pack, and what lies in its packages, takes more than 20,000,000 bytes"):
+        outside_of(definition)
+
+
+def test_two_modules_of_one_name_in_one_process_are_told_apart(importable: Path, tmp_path: Path) -> None:
+    """Python would give the second study the first one's network."""
+    definition = load(str(importable / "mine.toml"))
+    importlib.import_module("parts")
+    outside_of(definition)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "parts.py").write_text(PARTS + "\n# another\n")
+    (other / "mine.toml").write_text(DEFINITION)
+    elsewhere = load(str(other / "mine.toml"))
+    with pytest.raises(StudyError, match=r"there are two modules called parts: .*other/parts.py, and .*parts.py"):
+        outside_of(elsewhere)

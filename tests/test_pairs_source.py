@@ -242,6 +242,12 @@ def test_keys_of_pairs_are_refused_for_cut_outs(setting: str, message: str) -> N
         data_set_of(definition_from("demo", [setting]))
 
 
+def test_keys_of_cut_outs_are_refused_for_pairs(tmp_path: Path) -> None:
+    definition = definition_from(str(write_definition(tmp_path)), ["splits.shared_backgrounds=true"])
+    with pytest.raises(StudyError, match="photographs with label maps have no backgrounds of their own"):
+        data_set_of(definition)
+
+
 def test_a_set_of_pairs_is_described(tmp_path: Path) -> None:
     definition = definition_from(str(write_definition(tmp_path)))
     report = describe_data(definition=definition)

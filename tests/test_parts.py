@@ -216,7 +216,11 @@ def test_weights_that_do_not_depend_on_the_seed_are_what_was_loaded(folder: Path
     (folder / "encoder.pt").unlink()
     with pytest.raises(StudyError, match=r"models\.mine cannot be made on this machine: FileNotFoundError"):
         check_weights(definition, outside, "mine", 3)
-    with pytest.raises(StudyError, match=r"models\.mine fails: FileNotFoundError"):
+    gone = r"models\.mine fails: FileNotFoundError: .*; args\.weights = \".*encoder\.pt\" is no file on this machine"
+    with pytest.raises(StudyError, match=gone):
+        try_parts(definition, SAMPLES)
+    (folder / "encoder.pt").write_bytes(b"a picture of a cat")
+    with pytest.raises(StudyError, match=r"models\.mine fails: .*; is args\.weights = \".*\" what it can read"):
         try_parts(definition, SAMPLES)
 
 
@@ -261,11 +265,29 @@ def test_what_is_no_longer_described_is_not_compared(folder: Path) -> None:
     ("settings", "words"),
     [
         (["models.mine.args.dept=3"], "models.mine: mine.nets:Net takes no dept: it takes depth, weights, widths"),
-        (["models.thin.args.depth=3"], "models.thin: icnet takes no depth: it takes width"),
         (["models.mine.args.num_classes=3"], "models.mine: mine.nets:Net takes no num_classes: it takes depth"),
-        (["losses.sharp.args.gama=3"], "losses.sharp: focal takes no gama: it takes gamma"),
         (["losses.own.args.scales=3"], "losses.own: mine.losses.scaled:Scaled takes no scales: it takes scale"),
-        (["models.mine.make=mine.nets:Nett"], "models.mine: mine.nets:Nett: module 'mine.nets' has no attribute"),
+        (
+            ["models.mine.make=mine.nets:Nett"],
+            "models.mine: mine.nets:Nett: module 'mine.nets' has no attribute 'Nett'; did you mean Net?",
+        ),
+        (
+            ["models.mine.make=mine.nts:Net"],
+            "models.mine: mine.nts:Net: there is no module mine.nts; did you mean mine.nets?",
+        ),
+        (
+            ["losses.own.args={sale=1.0}"],
+            "mine.losses.scaled:Scaled takes no sale: it takes scale; did you mean scale?",
+        ),
+        (["models.mine.make=mine.nets:elsewhere"], "models.mine: mine.nets:elsewhere takes no depth and no widths"),
+        (
+            ["models.mine={make='mine.nets:elsewhere', args={weights='w.pt'}}"],
+            "models.mine needs in_workers: put in_workers = ... into args of [models.mine]",
+        ),
+        (
+            ["grid.models=mine", "models={mine={make='mine.nets:Net'}}", "model.width=0.5"],
+            "model.width: no network of the grid",
+        ),
         (["model.channels=3"], "model.channels: no network of the grid takes it"),
     ],
 )
@@ -277,17 +299,25 @@ def test_what_cannot_be_used_is_refused_by_name(folder: Path, settings: list[str
 
 
 def test_what_fails_is_named_as_the_definition_names_it(folder: Path) -> None:
-    settings = ["losses.sharp.args.gamma=-1", "models.thin.args.width=wide"]
+    settings = ["losses.sharp.args.gamma=-1", "models.mine.args.depth=wide"]
     definition = load(str(folder / "named.toml"), settings)
     find_parts(definition)
     with pytest.raises(StudyError) as caught:
         try_parts(definition, SAMPLES)
     lines = str(caught.value).splitlines()
-    assert [line.split(" fails: ")[0] for line in lines] == ["models.thin", "losses.sharp"]
+    assert [line.split(" fails: ")[0] for line in lines] == ["models.mine", "losses.sharp"]
     assert "gamma must be at least 0" in lines[1]
 
 
 IN_USE = {"models": ["mine"], "losses": ["ce"]}
+
+
+def of_mine(make: str, **args: object) -> dict[str, Any]:
+    return {"grid": IN_USE, "models": {"mine": {"make": make, "args": args}}}
+
+
+def of_loss(make: str, **args: object) -> dict[str, Any]:
+    return {"grid": {"losses": ["mine"]}, "losses": {"mine": {"make": make, "args": args}}}
 
 
 @pytest.mark.parametrize(
@@ -301,8 +331,20 @@ IN_USE = {"models": ["mine"], "losses": ["ce"]}
         ({"grid": {"models": ["mine"]}}, ["grid.models: 'mine' is neither one of icnet, "]),
         (
             {"grid": {"models": ["mime"]}, "models": {"mine": {"make": "unet"}}},
-            ["models.mine: nothing in grid.models is called mine"],
+            ["grid.models: 'mime' is neither one of icnet, ", "; did you mean mine?"],
         ),
+        (of_mine("bisenet", width=9), ["models.mine.args.width: must be a number, at least 0.01, at most 4, not 9"]),
+        (of_mine("bisenet", width="half"), ["models.mine.args.width: must be a number, at least 0.01", "not 'half'"]),
+        (of_mine("bisenet", width=True), ["models.mine.args.width: must be a number", "not True"]),
+        (of_mine("bisenet", widht=0.5), ["models.mine: bisenet takes no widht", "did you mean width?"]),
+        (
+            of_mine("bisenet", width=0.5) | {"model": {"width": 0.3}},
+            ["model.width: does nothing here, as every network"],
+        ),
+        (of_loss("focal", gama=1), ["losses.mine: focal takes no gama: it takes gamma; did you mean gamma?"]),
+        (of_loss("focal", gamma="x"), ["losses.mine.args.gamma: must be a number, not 'x'"]),
+        (of_loss("ce_weighted", weights=1.0), ["losses.mine.args.weights: must be a list of numbers, not 1.0"]),
+        (of_loss("ce", gamma=1.0), ["losses.mine: ce takes no gamma: it takes none of yours"]),
         ({"grid": IN_USE, "models": {"mine": {"make": "unot"}}}, ["models.mine.make", "did you mean unet?"]),
         ({"grid": IN_USE, "models": {"mine": {"args": {}}}}, ["models.mine: lacks make"]),
         (

@@ -239,8 +239,8 @@ def test_wide_resnet_is_shallow_and_pre_activated() -> None:
     assert len(blocks) <= 7
     assert max(block.body[0].out_channels for block in blocks) == 256
     for block in blocks:
-        before, after = [type(part) for part in block.activate], type(block.body[0])
-        assert (before, after) == ([nn.BatchNorm2d, nn.ReLU], nn.Conv2d)
+        assert [type(part) for part in block.activate] == [nn.BatchNorm2d, nn.ReLU]
+        assert isinstance(block.body[0], nn.Conv2d)
         summed = seen(block, noise(2, block.body[0].in_channels, 8, 8), lambda part: isinstance(part, PreActivated))
         assert (summed[""][1] < 0).any()  # no ReLU behind the sum: the identity goes all the way
 
@@ -386,3 +386,23 @@ def test_laterals_are_added() -> None:
         torch.testing.assert_close(
             up(coarse, skip), F.interpolate(coarse, size=(5, 4), mode="bilinear") + up.lateral(skip)
         )
+
+
+@pytest.mark.parametrize("name", ["swiftnet", "bisenet", "refinenet"])
+@pytest.mark.parametrize("size", [(64, 16), (16, 64), (16, 16)])
+def test_features_of_one_pixel_have_one_gradient(name: str, size: tuple[int, int]) -> None:
+    """In bfloat16, whatever memory held before: it is filled with NaN."""
+    found = []
+    for _ in range(3):
+        net = network(name).build(2, {"width": 0.25}, 3).to(memory_format=torch.channels_last).train()
+        images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+        junk = [torch.full((number,), float("nan")) for number in (100, 1000, 10_000, 100_000, 64 * 9 * 64)]
+        del junk
+        with torch.random.fork_rng(), torch.autocast("cpu", torch.bfloat16):
+            torch.manual_seed(0)  # of the dropout
+            outputs = net(images.contiguous(memory_format=torch.channels_last))
+        sum(each.float().square().mean() for each in (outputs if isinstance(outputs, tuple) else (outputs,))).backward()
+        found.append([each.grad.clone() for each in net.parameters() if each.grad is not None])
+    for gradients in found:
+        assert all(torch.isfinite(each).all() for each in gradients)
+        assert all(torch.equal(one, other) for one, other in zip(gradients, found[0], strict=True))

@@ -310,7 +310,7 @@ def test_plain_output_has_a_line_a_trial_and_nothing_of_rays(definition: Path, t
     assert len(done_lines) == 4
     assert re.match(r"\[1/4(, about [\w ]+ left)?\] icnet-ce\S*-t00 ", done_lines[0])
     other = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("[")]
-    assert other[0].startswith("Study small: 4 trials, kept in ")
+    assert other[0].startswith("Study small: 4 trials, to be kept in ")
     assert other[1] == "Mean example-wise Dice over the classes, test images:"
     assert not re.search(r"ray|warning", "\n".join(other[2:-2]), re.IGNORECASE)
 

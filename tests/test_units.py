@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tables import assert_a_division, by_patient, counts, defined, tables
 
 from study.errors import StudyError
-from study.splits import make_split, make_splits
+from study.splits import make_split, make_splits, split_notes
 from study.splits.units import Units
 from trainers.data.table import Sample, Samples
 
@@ -48,6 +48,20 @@ def test_random_splits_differ_as_long_as_they_can() -> None:
     assert len(set(tests)) == 15
     with pytest.raises(StudyError, match="it has 15 random splits that differ"):
         make_split("random_15", defined(["random_15"], **ANY), samples)
+
+
+def test_splits_that_are_one_split_twice_are_named() -> None:
+    """Of four patients every random split tests one, as every split that holds out a patient does."""
+    samples = by_patient(*[["lsr"] * 3] * 4)
+    held_out = {"patient": {f"patient_{i}": {"*": [f"p{i}"]} for i in range(4)}}
+    definition = defined(["random_0", "patient_0", "patient_1", "patient_2", "patient_3"], held_out=held_out, **ANY)
+    splits = make_splits(definition, samples)
+    (twin,) = [name for name in held_out["patient"] if splits[name].test == splits["random_0"].test]
+    (note,) = [note for note in split_notes(splits.values(), definition, samples) if "one split twice" in note]
+    assert note.startswith(f"random_0 and {twin}: test the same images")
+    assert note.endswith("leave one out, or splits.unit (patient has few values)")
+    alone = {name: split for name, split in splits.items() if name != twin}
+    assert not any("one split twice" in note for note in split_notes(alone.values(), definition, samples))
 
 
 def test_random_splits_of_many_units_differ() -> None:

@@ -8,6 +8,8 @@ from functools import reduce
 from importlib import import_module
 from typing import Any
 
+from trainers.printable import did_you_mean
+
 NETWORKS = {
     "icnet": "trainers.networks.icnet:ICNet",
     "unet": "trainers.networks.unet:UNet",
@@ -30,6 +32,15 @@ LOSSES = {
     "lovasz": "trainers.losses.lovasz:lovasz_softmax",
 }
 """Built-in name -> where it is."""
+ARGUMENTS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(NETWORKS, frozenset({"width"})),
+    **dict.fromkeys(LOSSES, frozenset()),
+    "ce_weighted": frozenset({"weights"}),
+    "ce_smoothed": frozenset({"smoothing"}),
+    "focal": frozenset({"gamma"}),
+    "tversky": frozenset({"alpha", "beta"}),
+}
+"""Built-in name -> the arguments that it takes, so that they can be checked without a look at its code."""
 NEEDED = {"ce_weighted": "weights"}
 """Built-in name -> the argument without which it is none."""
 LONGEST_NAME = 80
@@ -79,6 +90,14 @@ def find(name: str, built_in: Mapping[str, str]) -> Any:
 
 def refuse_untaken(name: str, taken: Collection[str], given: Collection[str]) -> None:
     """Raises NotFound, which names what is taken, for arguments that are given and not taken."""
-    if untaken := sorted(set(given) - set(taken)):
-        takes = f"it takes {', '.join(sorted(taken))}" if taken else "it takes none of yours"
-        raise NotFound(f"{name} takes no {' and no '.join(untaken)}: {takes}")
+    if problem := untaken(name, taken, given):
+        raise NotFound(problem)
+
+
+def untaken(name: str, taken: Collection[str], given: Collection[str]) -> str:
+    """What is wrong with arguments that are given and not taken; empty if all are."""
+    wrong = sorted(set(given) - set(taken))
+    if not wrong:
+        return ""
+    takes = f"it takes {', '.join(sorted(taken))}" if taken else "it takes none of yours"
+    return f"{name} takes no {' and no '.join(wrong)}: {takes}{did_you_mean(wrong[0], taken)}"

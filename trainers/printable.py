@@ -1,6 +1,9 @@
-"""How text that is not ours is shown: it can neither steer a terminal nor pass for other text. Imports nothing."""
+"""How text that is not ours is shown: it can neither steer a terminal nor pass for other text."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 def printable(text: object, keep: str = "") -> str:
@@ -29,3 +32,9 @@ def counted(number: float, one: str, many: str | None = None) -> str:
     """
     shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
     return f"{shown} {one if number == 1 else many or f'{one}s'}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about a word that is none of those known: the nearest one, if any is near."""
+    nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {nearest[0]}?" if nearest else ""

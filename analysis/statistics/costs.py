@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.axes import by_axis
 from analysis.classes import MACRO
 from analysis.facts import Facts
-from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, with_macro
+from analysis.scores import CONFIGURATION, HELD_OUT, RANDOM, count_of, with_macro
 from analysis.statistics.spread import interval_of_mean
 from study.definition.point import Point
 from study.definition.sections import Search
@@ -28,33 +30,41 @@ _CANDIDATE = [*CONFIGURATION, "index"]
 
 def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
     """One row for each configuration at each point that all cells have in common: the default one, and start-up points.
+    Those that were trained on fewer random splits than others are left out, and counted: means over other splits are no
+    rivals.
 
     label               e.g. "icnet ce t00": the trial's index names the point; `point` is its values
     num_splits          random splits on which it was trained; mean, low, high: macro Dice over them (seeds averaged),
-                        with the interval of `interval_of_mean`; held_out_mean: over the held-out splits; of
-                        several axes each has its own, held_out_mean_<axis>
+                        with the interval of `interval_of_mean`; held_out_mean: over all held-out splits, NaN
+                        where one is lacking; of several axes each has its own, held_out_mean_<axis>
     parameters, gflops  of the network; latency_ms, train_seconds: medians over the trials on the named device, with
                         their extremes in <cost>_low and <cost>_high
     device              the one on which most trials ran; times of other devices are left out
     non_dominated       no other row is as accurate and as cheap in all four costs, and better in one of them
     objective           mean validation Dice over random splits (over all where there are none; seeds averaged)
     chosen              the one that the search's rule takes by `objective`: the highest; of two objectives the cheapest
-                        within `search.within` of it; rows on fewer random splits than others do not come into question
-    note                what the comparison lacks
+                        within `search.within` of it
+    note                how many points were left out
     """
     trials, runs = facts.completed, facts.runs()
     trials = trials[trials["index"] < facts.definition.search.startup]
     runs = runs[(runs["averaging"] == averaging) & runs["trial"].isin(trials["trial"])]
     if runs.empty:
         return pd.DataFrame(columns=[*_CANDIDATE, "label", "mean", *COSTS, "device", "non_dominated", "chosen", "note"])
-    device = str(trials["device"].mode()[0])
+    device, held_out = str(trials["device"].mode()[0]), _held_out_splits(runs)
     rows = [
-        _candidate(key, part, runs[runs["trial"].isin(part["trial"])], device)
+        _candidate(key, part, runs[runs["trial"].isin(part["trial"])], device, held_out)
         for key, part in trials.groupby(_CANDIDATE, sort=False)
     ]
-    found = pd.DataFrame(rows)
-    fewest, most = found["num_splits"].min(), found["num_splits"].max()
-    note = "" if fewest == most else f"the means are over {fewest} to {most} random splits: not all over the same"
+    tried = pd.DataFrame(rows)
+    most = tried["num_splits"].max()
+    found = tried[tried["num_splits"] == most].reset_index(drop=True)
+    num_fewer = len(tried) - len(found)
+    note = (
+        f"left out: {count_of(num_fewer, 'points')} on fewer than {count_of(most, 'random splits')}"
+        if num_fewer
+        else ""
+    )
     ascending = [-found["mean"], *(found[cost] for cost in COSTS)]
     found = found.assign(device=device, non_dominated=non_dominated(np.column_stack(ascending)))
     return found.assign(chosen=_chosen(found, facts.definition.search), note=note)
@@ -74,10 +84,7 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
 
 def _chosen(candidates: pd.DataFrame, search: Search) -> NDArray[np.bool_]:
     cost = cost_of(search)
-    complete = candidates["num_splits"] == candidates["num_splits"].max()
-    judged = [
-        ("all", int(i), row["objective"], row[cost] if cost else None) for i, row in candidates[complete].iterrows()
-    ]
+    judged = [("all", int(i), row["objective"], row[cost] if cost else None) for i, row in candidates.iterrows()]
     return np.asarray(candidates.index == best_by_validation(judged, search.within).get("all"))
 
 
@@ -87,7 +94,14 @@ def cost_of(search: Search) -> str | None:
     return None if column is None else column.removesuffix("_median")
 
 
-def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFrame, device: str) -> dict[str, object]:
+def _candidate(
+    key: tuple[str, str, int],
+    trials: pd.DataFrame,
+    runs: pd.DataFrame,
+    device: str,
+    held_out: Mapping[str, Collection[str]],
+) -> dict[str, object]:
+    """:param held_out: column -> the held-out splits whose mean it is."""
     model, loss, index = key
     rows = with_macro(runs)
     macro = rows[rows["class"] == MACRO]
@@ -98,7 +112,7 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     judged = (trials[of_random] if of_random.any() else trials).groupby("split")["objective"].mean()
     row: dict[str, object] = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
     row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n, "objective": judged.mean()}
-    row |= {"mean": random.mean(), "low": low, "high": high} | _held_out_means(runs, macro)
+    row |= {"mean": random.mean(), "low": low, "high": high} | _held_out_means(macro, held_out)
     row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
     here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})
     for cost in TIMES:
@@ -107,8 +121,13 @@ def _candidate(key: tuple[str, str, int], trials: pd.DataFrame, runs: pd.DataFra
     return row
 
 
-def _held_out_means(runs: pd.DataFrame, macro: pd.DataFrame) -> dict[str, float]:
-    """The mean over the held-out splits of each axis."""
-    parts, of_split = by_axis(runs), macro[macro["split_kind"] == HELD_OUT].groupby("split")["dice"].mean()
-    names = {axis: "held_out_mean" if len(parts) == 1 else f"held_out_mean_{axis}" for axis in parts}
-    return {names[axis]: float(of_split[of_split.index.isin(part["split"])].mean()) for axis, part in parts.items()}
+def _held_out_splits(runs: pd.DataFrame) -> dict[str, list[str]]:
+    """Column for the mean over the held-out splits of an axis -> these splits."""
+    of_axes = {axis: part.loc[part["split_kind"] == HELD_OUT, "split"] for axis, part in by_axis(runs).items()}
+    names = {axis: "held_out_mean" if len(of_axes) == 1 else f"held_out_mean_{axis}" for axis in of_axes}
+    return {names[axis]: list(splits.unique()) for axis, splits in of_axes.items()}
+
+
+def _held_out_means(macro: pd.DataFrame, held_out: Mapping[str, Collection[str]]) -> dict[str, float]:
+    of_split = macro[macro["split_kind"] == HELD_OUT].groupby("split")["dice"].mean()
+    return {name: float(of_split.reindex(splits).mean(skipna=False)) for name, splits in held_out.items()}

@@ -49,12 +49,14 @@ def choices(runs: pd.DataFrame, within: float) -> pd.DataFrame:
         "highest": trials[trials["trial"].isin(tuned_trials(runs.assign(cost=0.0))["trial"])],
         "cheapest": trials[trials["trial"].isin(tuned_trials(runs, within)["trial"])],
     }
-    return pd.DataFrame(
+    found = (
         {"model": model, "loss": loss, "choice": choice} | _means(rows)
         for model, loss in trials[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None)
         for choice, of_all in chosen.items()
         for rows in [of_all[(of_all["model"] == model) & (of_all["loss"] == loss)]]
     )
+    names = ["num_splits", "cost", "low", "high", "objective", "dice", "held_out_dice"]
+    return pd.DataFrame(found, columns=[*CONFIGURATION, "choice", *names])
 
 
 def _means(trials: pd.DataFrame) -> dict[str, Any]:

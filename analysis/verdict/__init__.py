@@ -39,6 +39,7 @@ from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, with
 from analysis.verdict.of_cost import what_the_rule_chooses
 from analysis.verdict.of_images import images_in_words
 from analysis.verdict.of_pairs import best
+from analysis.verdict.of_splits import same_test_images
 from analysis.verdict.of_spread import how_far, steadiness, unscored
 from trainers.dice import AVERAGINGS
 
@@ -92,6 +93,7 @@ def _in_short(
     table = random_and_held_out(of_all_splits)
     points = [not_settled(trained), never_found(scores.facts) if scores.facts else ""]
     points.append(steadiness(scores, table, macros[0]))
+    points += same_test_images(scores)
     for part, of_axis in zip(by_axis(table).values(), macros, strict=True):
         if of_axis["gap"].notna().any():
             points.append(gaps_in_short(of_axis, part))

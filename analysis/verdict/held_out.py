@@ -76,7 +76,7 @@ def own_chance(scores: Scores, table: pd.DataFrame) -> list[str]:
     """
     macro = by_split(table).xs(MACRO, level="class").droplevel("averaging").droplevel("split_kind", axis=1)
     found = []
-    for model, loss, splits in _alike(scores):
+    for model, loss, splits in alike(scores):
         values = macro.loc[(model, loss)].reindex(splits).dropna()
         if len(values) > 1:
             found.append((np.ptp(values), f"{model} {loss}", values))
@@ -90,7 +90,7 @@ def own_chance(scores: Scores, table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _alike(scores: Scores) -> Iterator[tuple[str, str, list[str]]]:
+def alike(scores: Scores) -> Iterator[tuple[str, str, list[str]]]:
     """Model, loss, and two or more splits that test the same images and train on as many others."""
     if scores.facts is None or scores.simulated:
         return

@@ -77,8 +77,12 @@ def trial(
     point = _point_of(wanted, definition, outcomes(definition, committed.rows))
 
     from study.trial import run_trial
+    from trainers.outcome import NotDeterministic
 
-    tables = run_trial(study, wanted, point, on_epoch)
+    try:
+        tables = run_trial(study, wanted, point, on_epoch)
+    except NotDeterministic as error:
+        raise StudyError(str(error)) from None
     if results is None:
         return TrialRun(tables, "not kept", [], in_definition)
     if wanted in committed.damaged:

@@ -13,14 +13,14 @@ import tomli_w
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from study.definition.idle_keys import idle_key
+from study.definition.idle_keys import idle_arguments, idle_key
 from study.definition.parts import NamedLoss, NamedNetwork, label_of, problem_of_keys, problem_of_names
 from study.definition.point import Point
 from study.definition.sections import Data, Grid, Resources, Search, Seed
 from study.definition.space import FIXED, Choices, Range
 from study.definition.splits import EIGHT_RANDOM_SPLITS, Splits
 from study.errors import brief, did_you_mean
-from trainers.names import LOSSES, NETWORKS, is_dotted_path
+from trainers.names import ARGUMENTS, LOSSES, NETWORKS, is_dotted_path
 from trainers.printable import counted
 from trainers.recipe import (
     NUMERICS,
@@ -141,10 +141,17 @@ class Definition(Section):
 
     @model_validator(mode="after")
     def _built_in_networks_take_a_width_alone(self) -> Self:
-        others = dict(self.model).keys() - ModelRecipe.model_fields.keys()
-        if others and not any(is_dotted_path(self.network(name).make) for name in self.grid.models):
-            near = did_you_mean(min(others), [*ModelRecipe.model_fields])
-            raise ValueError(f"model.{min(others)}: unknown key, as no network of the grid takes it{near}")
+        networks = {name: self.network(name) for name in self.grid.models}
+        if any(is_dotted_path(own.make) for own in networks.values()):  # what these take is known to their code alone
+            return self
+        takes = {name: ARGUMENTS[own.make] - own.args.keys() for name, own in networks.items()}
+        if idle := idle_arguments(self.model, takes):
+            if idle[0] in ModelRecipe.model_fields:
+                raise ValueError(
+                    f"model.{idle[0]}: does nothing here, as every network of the grid has its own in args"
+                )
+            near = did_you_mean(idle[0], [*ModelRecipe.model_fields])
+            raise ValueError(f"model.{idle[0]}: unknown key, as no network of the grid takes it{near}")
         return self
 
     @model_validator(mode="after")

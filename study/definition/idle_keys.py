@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from study.definition.space import Choices, Space
-from trainers.recipe import TrainingRecipe
+from trainers.recipe import ModelRecipe, TrainingRecipe
+
+
+def idle_arguments(model: ModelRecipe, takes: Mapping[str, Collection[str]]) -> list[str]:
+    """The keys of the section model that no network takes. (A width that is left at its default is none.)
+
+    :param takes: network of the grid -> the keys of the section model that it takes.
+    """
+    taken = {key for keys in takes.values() for key in keys}
+    fields = ModelRecipe.model_fields
+    given = [key for key, value in dict(model).items() if key not in fields or value != fields[key].default]
+    return sorted(key for key in given if key not in taken)
 
 
 def idle_key(training: TrainingRecipe, space: Space) -> str | None:

@@ -6,14 +6,14 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field, field_validator
 
 from study.errors import brief, did_you_mean
-from trainers.names import LONGEST_NAME, LOSSES, NEEDED, NETWORKS, is_dotted_path
+from trainers.names import ARGUMENTS, LONGEST_NAME, LOSSES, NEEDED, NETWORKS, is_dotted_path, untaken
 from trainers.printable import counted, is_text
-from trainers.recipe import Recipe, Section
+from trainers.recipe import ModelRecipe, Recipe, Section
 
 _MOST_ARGUMENTS, _LARGEST = 64, 2**53
 
@@ -125,8 +125,6 @@ def problem_of_names(section: str, used: Iterable[str], own: Mapping[str, Part])
             )
         if name in built_in:
             return f"{section}.{name}: {name} is a built-in one: give yours another name"
-        if name not in used:
-            return f"{section}.{name}: nothing in grid.{section} is called {name}: add it there, or leave the table out"
     for name in used:
         if name not in own and name not in built_in and not is_dotted_path(name):
             return f"grid.{section}: {_is_none_of(name, built_in, own)}"
@@ -135,7 +133,49 @@ def problem_of_names(section: str, used: Iterable[str], own: Mapping[str, Part])
             place = f"{section}.{name}" if name in own else f"grid.{section}"
             own_name = f'{section}.NAME = {{ make = "{make}", args = {{ {needed} = [...] }} }}'
             return f"{place}: {make} needs {needed}: write {own_name}, and NAME in grid.{section}"
+        if problem := _problem_of_arguments(f"{section}.{name}", make, args):
+            return problem
+    for name in own:
+        if name not in used:
+            return f"{section}.{name}: nothing in grid.{section} is called {name}: add it there, or leave the table out"
     return None
+
+
+def _problem_of_arguments(label: str, make: str, args: Mapping[str, Any]) -> str | None:
+    """What is wrong with the arguments of a built-in network or loss, or None. Those of anybody's are known to their
+    code alone."""
+    if make not in ARGUMENTS:
+        return None
+    if problem := untaken(make, ARGUMENTS[make], args):
+        return f"{label}: {problem}"
+    for name, value in args.items():
+        if not (must_be := _WIDTH if name == "width" else _NUMBERS if name == "weights" else _NUMBER).allows(value):
+            return f"{label}.args.{name}: {must_be.words}, not {brief(value)}"
+    return None
+
+
+class _MustBe(NamedTuple):
+    words: str
+    allows: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_of_model(key: str) -> _MustBe:
+    """An argument that is a key of [model], too, has the rules of that key."""
+    bounds = ModelRecipe.model_fields[key].metadata
+    low, high = (next(getattr(each, end) for each in bounds if hasattr(each, end)) for end in ("ge", "le"))
+    words = f"must be a number, at least {low:g}, at most {high:g}"
+    return _MustBe(words, lambda value: _is_number(value) and low <= value <= high)
+
+
+_WIDTH = _as_of_model("width")
+_NUMBER = _MustBe("must be a number", _is_number)
+_NUMBERS = _MustBe(
+    "must be a list of numbers", lambda value: isinstance(value, list | tuple) and all(map(_is_number, value))
+)
 
 
 def problem_of_keys(names: Iterable[str], own: Mapping[str, NamedNetwork]) -> str | None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study.definition.file import parse
 from study.errors import StudyError
-from study.first_look.axes import MOST_RUN, axes_of, those_run
+from study.first_look.axes import axes_of, those_run
 from study.first_look.sizes import propose_batch_size
 from study.leaks import column_that_keeps, leak_notes, leak_problems, leaks
 from study.proposals import Tested, divides, proposed_unit
 from study.splits import make_splits, split_notes, split_problems
+from study.splits.equal_tests import equal_splits
 from trainers.data.likeness import Likeness
 from trainers.data.problems import DataError, Problem
+from trainers.data.split import Split
 from trainers.data.table import Samples
 
 NUM_RANDOM = (8, 4, 2)
@@ -31,6 +33,8 @@ class ProposedSplits:
     """Those that are run, by axis."""
     described: dict[str, Tested] = field(default_factory=dict)
     """Those and others, which the definition describes so that they need only be named in grid.splits."""
+    units_are_held_out_by_chance: bool = False
+    """Random splits test one unit each: those that hold out a unit are described, and not run."""
     given: str | None = None
     """A column that says which samples are tested."""
     unit: str | None = None
@@ -56,9 +60,21 @@ class ProposedSplits:
 
     @property
     def not_run(self) -> list[str]:
-        """Those that are described alone."""
-        run = {*_names_of(self.held_out)}
+        """Those that are described alone, as they are many."""
+        units = self.described.get(self.unit or "", {}) if self.units_are_held_out_by_chance else {}
+        run = {*_names_of(self.held_out), *units}
         return [name for name in _names_of(self.described) if name not in run]
+
+    @property
+    def few_units(self) -> str:
+        """Why those that hold out a unit are not run, in a sentence; empty where they are."""
+        if not self.units_are_held_out_by_chance:
+            return ""
+        return (
+            f"There are so few values of {self.unit} that every random split tests one, and trains on the others: "
+            f"random splits are held-out ones, too. Those that hold out {self.unit} would test the same images again, "
+            "and are described and not run."
+        )
 
     def as_table(self) -> dict[str, Any]:
         """The parts of a definition."""
@@ -93,6 +109,8 @@ def propose_splits(
         splits = make_splits(definition, samples)
         found = list(leaks(looked, splits.values(), samples))
         if not (problems := leak_problems(found, definition)):
+            fits = _without_those_of_random_splits(fits, splits.values())
+            splits = {name: splits[name] for name in fits.names}
             notes = [*split_notes(splits.values(), definition, samples), *axes.notes, *_left_out(fits, wanted)]
             return replace(
                 fits,
@@ -113,13 +131,25 @@ def _left_out(fits: ProposedSplits, wanted: ProposedSplits) -> Iterator[str]:
     cannot = [name for name in offered if name not in _names_of(fits.described)]
     cannot += ["given"] if wanted.given and not fits.given else []
     yield from [f"Left out, as they cannot be made{with_unit}: {', '.join(cannot)}"] * bool(cannot)
+    yield from [fits.few_units.removesuffix(".")] * fits.units_are_held_out_by_chance
     if more := fits.not_run:
         which = ", ".join(more[:_NAMES_TOLD]) + ", ..." * (len(more) > _NAMES_TOLD)
         yield (
-            f"{MOST_RUN} held-out splits are run, so that a first study ends soon. {len(more)} more "
-            f"{'is' if len(more) == 1 else 'are'} described under splits.held_out ({which}): to run more, add names to "
-            "grid.splits"
+            f"{len(_names_of(fits.held_out))} held-out splits are run, so that a first study ends soon. {len(more)} "
+            f"more {'is' if len(more) == 1 else 'are'} described under splits.held_out ({which}): to run more, add "
+            "names to grid.splits"
         )
+
+
+def _without_those_of_random_splits(fits: ProposedSplits, splits: Iterable[Split]) -> ProposedSplits:
+    """Without the splits that hold out a unit, where one of them tests the same images as a random one: with few units
+    all that is drawn is one of them, and the two kinds would be one and the same split, trained twice."""
+    own = fits.held_out.get(fits.unit, {}) if fits.unit and fits.unit_is_set else {}
+    both = [{split.name for split in equal} for equal in equal_splits(splits) if equal[0].kind == "random"]
+    if not any(names & own.keys() for names in both):
+        return fits
+    held_out = {axis: tested for axis, tested in fits.held_out.items() if axis != fits.unit}
+    return replace(fits, held_out=held_out, units_are_held_out_by_chance=True)
 
 
 def _that_fits(wanted: ProposedSplits, samples: Samples) -> ProposedSplits:

@@ -122,6 +122,7 @@ def _splits(splits: ProposedSplits) -> Iterator[str]:
         yield "# Some splits lack a class, whose scores are then undefined there:"
         yield from map(comment, splits.notes)
         yield "allow_absent_classes = true"
+    yield from map(comment, filter(None, [splits.few_units]))
     if splits.not_run:
         yield comment(f"Described below and not run, as they are many: {', '.join(splits.not_run)}.")
     for axis, tested in splits.described.items():

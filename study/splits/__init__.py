@@ -12,6 +12,7 @@ from dataclasses import replace
 from study.definition import Definition
 from study.definition.splits import whole_of_share
 from study.splits.absent import absent_notes, absent_problems
+from study.splits.equal_tests import equal_notes
 from study.splits.folds import fold
 from study.splits.given import given, given_notes
 from study.splits.held_out import held_out
@@ -61,10 +62,11 @@ def _attempted(definition: Definition, samples: Samples) -> tuple[dict[str, Spli
 
 
 def split_notes(splits: Collection[Split], definition: Definition, samples: Samples) -> list[str]:
-    """What should be known of splits that can be made, in sentences: which lacks which class, which leaves samples
-    out, and how near a matched split comes to its own."""
+    """What should be known of splits that can be made, in sentences: which test the same images, which lacks which
+    class, which leaves samples out, and how near a matched split comes to its own."""
     notes = matching_notes(splits, samples, lambda name: make_split(name, definition, samples))
-    return [*absent_notes(splits, samples), *given_notes(splits, samples), *notes]
+    equal = equal_notes(splits, definition.splits.unit)
+    return [*equal, *absent_notes(splits, samples), *given_notes(splits, samples), *notes]
 
 
 def _too_few_for_a_batch(split: Split, batch_size: int) -> list[Problem]:

@@ -15,6 +15,7 @@ from study.definition import SIMULATED, Definition
 from study.definition.file import load
 from study.definition.point import Point
 from study.errors import StudyError
+from study.outside import outside_of
 from study.planning.capacity import Forecast
 from study.planning.cost import Estimate, readable
 from study.progress import Progress
@@ -74,7 +75,8 @@ def _run_until_decided(definition: Definition, out: str, options: argparse.Names
 
 def _run_once(definition: Definition, out: str, options: argparse.Namespace, console: PlainConsole) -> int:
     planned = counted(len(cells(definition)) * definition.search.trials, "trial")
-    console.say(f"Study {definition.name}: {planned}, kept in {_shown(out)} ...")
+    outside_of(definition)  # whose code is not there is told so at once
+    console.say(f"Study {definition.name}: {planned}, to be kept in {_shown(out)} ...")
     from study.commands.run import run  # takes seconds, after which the data set is read
     from study.prepare import prepare
     from study.terminal.view import RunView, scores_table

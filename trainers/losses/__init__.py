@@ -82,7 +82,8 @@ def _made(name: str, found: Any, args: Mapping[str, Any]) -> Any:
         raise NotFound(f"{name}: its arguments cannot be found out: {error}") from error
     named = [each.name for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     if len(named) == len(signature.parameters):
-        refuse_untaken(name, named, args)
+        first = named[:2] if not isinstance(found, type) and _takes_logits_and_labels(signature, args) else []
+        refuse_untaken(name, [each for each in named if each not in first], args)
     if not isinstance(found, type) and _can_be_called(signature, None, None, **args):
         return partial(found, **args)
     try:
@@ -90,6 +91,14 @@ def _made(name: str, found: Any, args: Mapping[str, Any]) -> Any:
     except TypeError as error:
         given = f"with {', '.join(args)} alone" if args else "without arguments"
         raise NotFound(f"{name} cannot be made {given}: {error}") from error
+
+
+def _takes_logits_and_labels(signature: inspect.Signature, args: Mapping[str, Any]) -> bool:
+    """Whether a function whose arguments may be misspelt is the loss itself: its first two must be given, and can be
+    beside those that it knows."""
+    first = [each.default is each.empty for each in signature.parameters.values()][:2]
+    known = {key: value for key, value in args.items() if key in signature.parameters}
+    return first == [True, True] and _can_be_called(signature, None, None, **known)
 
 
 def _can_be_called(signature: inspect.Signature, *positional: object, **named: object) -> bool:

@@ -53,6 +53,11 @@ class Network:
         """Those of a recipe's `model` that this network takes, and over them its own."""
         return {key: value for key, value in given.items() if self._takes(key, value)} | copy.deepcopy(dict(self.args))
 
+    def lacking(self, given: Mapping[str, Value]) -> list[str]:
+        """The arguments without which it cannot be made, and that are neither among its own nor in a recipe's
+        `model`."""
+        return sorted(self.needs - self.arguments(given).keys())
+
     def _takes(self, key: str, value: Value) -> bool:
         if self.takes is None:  # it may pass all on to one that knows no width: 1 is as good as none
             return (key, value) != ("width", 1.0)
@@ -114,6 +119,8 @@ class Network:
             with warnings.catch_warnings():  # weights that are loaded have no place there, and need none
                 warnings.filterwarnings("ignore", ".*copying from a non-meta parameter in the checkpoint to a meta")
                 return self._tried_at(torch.device("meta"), attempt, num_classes, given)
+        except OSError:  # a file or a server that is not there is not there on the CPU, either
+            raise
         except Exception:  # whatever a network of somebody else's does that needs values
             if self.is_built_in:
                 raise
@@ -132,8 +139,8 @@ class Network:
 
     def _made(self, num_classes: int, given: Mapping[str, Value]) -> nn.Module:
         arguments = self.arguments(given)
-        if lacking := sorted(self.needs - arguments.keys()):
-            raise ValueError(f"it needs {', '.join(lacking)}: put {lacking[0]} = ... under [model] in the definition")
+        if lacking := self.lacking(given):
+            raise ValueError(f"it needs {', '.join(lacking)}")
         named = [word for word in _WORDS_FOR_CLASSES if word in inspect.signature(self.make).parameters]
         made = self.make(**{named[0]: num_classes}, **arguments) if named else self.make(num_classes, **arguments)
         if not isinstance(made, nn.Module):

@@ -1,0 +1,22 @@
+"""What the verdict says of splits that are one and the same, whatever they are called."""
+
+from __future__ import annotations
+
+from analysis.scores import KINDS, Scores, listed
+from analysis.verdict.held_out import alike
+
+
+def same_test_images(scores: Scores) -> list[str]:
+    """The sentence on splits that test the same images and train on as many others: which they are, and what cannot be
+    read from them. Nothing where there are none."""
+    groups = list(dict.fromkeys(tuple(names) for _, _, names in alike(scores)))
+    if not groups:
+        return []
+    said = f"Some splits test the same images and train on as many others: {listed(map(' = '.join, groups))}."
+    kinds = scores.table.drop_duplicates("split").set_index("split")["split_kind"]
+    if any(set(KINDS) <= set(kinds.reindex(names)) for names in groups):
+        said += (
+            " Those random splits are held-out ones, too: how the two kinds differ, and its p, says nothing of samples "
+            "of a kind that was not trained on."
+        )
+    return [said]
