@@ -178,11 +178,11 @@ def test_a_package_is_taken_whole(tmp_path: Path) -> None:
     modules = ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
     for name in modules:
         (package / name).write_text("Net = None")
-    (package / "notes.txt").write_text("no code")
+    (package / "notes.txt").write_text("it may be read")
     os.mkfifo(package / "pipe.py")  # it would be waited for
     (package / "folder.py").mkdir()
     found = outside_of(parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}}))
-    assert set(found.files) == {f"mypkg/{name}" for name in modules}
+    assert set(found.files) == {f"mypkg/{name}" for name in (*modules, "notes.txt")}
 
 
 def test_what_is_installed_is_known_by_its_version() -> None:
@@ -607,9 +607,7 @@ def test_all_files_of_a_package_are_its_code_but_for_caches_and_hidden_ones(fold
     """What it reads beside its modules travels with them, and another content is other code."""
     package = folder / "pack"
     (package / "__pycache__").mkdir(parents=True)
-    (package / "__init__.py").write_text(
-        "from pathlib import Path\nCHANNELS = Path(__file__).with_name('n.txt').read_text()"
-    )
+    (package / "__init__.py").write_text("Net = None")
     (package / "n.txt").write_text("8")
     (package / ".hidden").write_text("x")
     (package / "__pycache__" / "x.pyc").write_bytes(b"x")
