@@ -60,7 +60,11 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
     most = tried["num_splits"].max()
     found = tried[tried["num_splits"] == most].reset_index(drop=True)
     num_fewer = len(tried) - len(found)
-    note = f"left out: {count_of(num_fewer, 'points')} on fewer than {count_of(most, 'random splits')}" if num_fewer else ""
+    note = (
+        f"left out: {count_of(num_fewer, 'points')} on fewer than {count_of(most, 'random splits')}"
+        if num_fewer
+        else ""
+    )
     ascending = [-found["mean"], *(found[cost] for cost in COSTS)]
     found = found.assign(device=device, non_dominated=non_dominated(np.column_stack(ascending)))
     return found.assign(chosen=_chosen(found, facts.definition.search), note=note)

@@ -43,6 +43,7 @@ from analysis.statistics.training import long_enough, never_found, not_settled, 
 from analysis.verdict.held_out import does_it_hold, gaps_in_short, own_chance
 from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, without_any_score
 from analysis.verdict.of_cost import what_the_rule_chooses
+from analysis.verdict.of_search import was_tuning_worth_it
 from analysis.verdict.of_splits import same_test_images
 from trainers.dice import AVERAGINGS
 
@@ -70,6 +71,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         weakest(table),
         falsely_predicted(scores),
         _best(scores, table, macros[0], rope),
+        was_tuning_worth_it(scores, averaging),
         what_the_rule_chooses(scores, averaging),
     ]
     return [finding for finding in findings if finding]
