@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -59,6 +59,8 @@ class Facts:
     """A row for each committed trial of the definition, with the columns of OUT/trials."""
     chosen: tuple[str, ...]
     """The trials whose scores were selected, by id; not those on shares of the training images."""
+    rungs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The same columns, of the beginnings of trainings, which successive halving compares."""
     epsilon: float | None = None
     """The noise tolerance to recompute scores under; None takes the stored ones."""
 

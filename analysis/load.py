@@ -115,7 +115,9 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     rows = {trial: committed[trial] for trial in wanted if trial in committed}
     completed = {trial: row for trial, row in rows.items() if row["status"] == "completed"}
     chosen = _tuned(definition, completed) if select == "tuned" else list(completed)
-    facts = Facts(results, definition, _frame(definition, committed), tuple(trial.id for trial in chosen), epsilon)
+    whole, begun = _frames(definition, committed)
+    chosen_ids = tuple(trial.id for trial in chosen)
+    facts = Facts(results, definition, whole, chosen_ids, begun, epsilon)
     scored = facts.test_scores(facts.chosen)
     without = sorted(set(facts.chosen) - set(scored["trial"]))
     apart = {*without, *(trial.id for trial in chosen if definition.splits.kind_of(trial.cell.split) == SHARE)}
@@ -165,13 +167,14 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
     return f"{out}: no trial is done yet, of {num_wanted}; there is nothing to analyse before one is"
 
 
-def _frame(definition: Definition, committed: Mapping[Trial, Row]) -> pd.DataFrame:
-    """The committed trials of the definition, one row each, in its order."""
-    wanted = _considered(definition, committed, "tuned")  # with halving, those that have come so far
-    rows = [committed[trial] for trial in wanted if trial in committed]
-    frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
-    frame = pd.DataFrame(rows, columns=SCHEMAS["trials"].names)
-    return frame.assign(axis=frame["axis"].fillna(""))
+def _frames(definition: Definition, committed: Mapping[Trial, Row]) -> list[pd.DataFrame]:
+    """The committed trials of the definition, one row each, in its order (with halving those that have come so far);
+    then those that are beginnings, of rungs."""
+    whole = [committed[trial] for trial in _considered(definition, committed, "tuned") if trial in committed]
+    ours = set(cells(definition))
+    begun = [committed[t] for t in sorted(t for t in committed if t.epochs is not None) if t.cell in ours]
+    frames = (pd.DataFrame(rows, columns=SCHEMAS["trials"].names) for rows in (whole, begun))
+    return [frame.assign(axis=frame["axis"].fillna("")) for frame in frames]
 
 
 def _considered(definition: Definition, committed: Mapping[Trial, Row], select: str) -> list[Trial]:

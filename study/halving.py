@@ -82,6 +82,13 @@ def undecided_trials(definition: Definition, decided: Iterable[Trial]) -> list[T
     ]
 
 
+def epochs_of_a_cell(definition: Definition) -> int:
+    """That halving trains in all of a cell's trials together, each rung going on where the last ended."""
+    ends = [rung or definition.training.epochs for rung in rungs(definition)]
+    new = [end - before for before, end in zip([0, *ends], ends, strict=False)]
+    return sum(size * epochs for size, epochs in zip(sizes(definition), new, strict=True))
+
+
 def new_epochs_of(definition: Definition, trial: Trial) -> int | None:
     """Epochs of a trial that no rung below has trained; without halving None: all of its recipe's."""
     if definition.search.halving is None:

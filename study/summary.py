@@ -19,6 +19,9 @@ from study.results.digests import Row
 from study.selection import best_by_validation, cost_column
 from trainers.dice import NOT_OBJECTS, mean_of_objects
 
+MIN_SPLITS_FOR_SD = 4
+"""Fewer say next to nothing of how far scores move: the analysis gives no standard deviation of them, either."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -30,6 +33,7 @@ class Summary:
     folds: dict[str, float]
     by_name: dict[str, float]  # held-out, given and matched splits, each of which asks something else
     missing: int  # cells without such a score
+    cost: float | None = None  # median over the chosen trials, by the search's second objective, if it has one
     shares: dict[int, dict[str, float]] = field(default_factory=dict)
     """Percent of the training samples -> scores of the random splits' shares."""
 
@@ -44,9 +48,32 @@ class Summary:
 
 
 def mean_and_sd(scores: Mapping[str, float]) -> tuple[float | None, float | None]:
-    """Of scores by split: the mean, and the standard deviation (ddof 1), which is undefined below two."""
+    """Of scores by split: the mean, and the standard deviation (ddof 1); none of fewer than MIN_SPLITS_FOR_SD."""
     values = scores.values()
-    return statistics.fmean(values) if values else None, statistics.stdev(values) if len(values) > 1 else None
+    sd = statistics.stdev(values) if len(values) >= MIN_SPLITS_FOR_SD else None
+    return statistics.fmean(values) if values else None, sd
+
+
+def trade_in_words(scores: Iterable[Summary], search: Search) -> list[str]:
+    """Of a search by Dice and cost, what the rule saves and loses in test Dice, a sentence for each configuration."""
+    column = cost_column(search.objectives)
+    if column is None:
+        return []
+    by_selection = {(each.configuration, each.selection): each for each in scores}
+    told = []
+    for (configuration, selection), tuned in by_selection.items():
+        default = by_selection[configuration, "default"]
+        if selection == "default" or None in (tuned.mean, default.mean, tuned.cost, default.cost):
+            continue
+        lost = (default.mean or 0.0) - (tuned.mean or 0.0)
+        more = f", more than the {search.within:g} of search.within, which is kept on validation images"
+        moved = f"{abs(lost):.3f} {'lower' if lost > 0 else 'higher'}"
+        told.append(
+            f"{configuration}, tuned by the rule (the cheapest within {search.within:g} of a cell's highest validation "
+            f"Dice): {search.objectives[1]} {tuned.cost:.3g} instead of {default.cost:.3g} (medians), mean test Dice "
+            f"{moved}{more * (lost > search.within)}."
+        )
+    return told
 
 
 def object_dice(dice: pa.Table) -> dict[str, float]:
@@ -70,21 +97,22 @@ def summarise(
 
     :param read_dice: ids of trials -> their rows of the table `dice`; asked once, for the chosen ones alone.
     """
+    search = search or Search()
+    column = cost_column(search.objectives)
     chosen: dict[str, dict[Cell, Trial]] = {"default": {cell: Trial(cell, 0) for cell in cells}}
     whole = {trial: row for trial, row in committed.items() if trial.epochs is None}
     if any(trial.index for trial in whole):
-        search = search or Search()
-        column = cost_column(search.objectives)
         judged = ((t.cell, t.index, row["objective"], row[column] if column else None) for t, row in whole.items())
         best = best_by_validation(judged, search.within)
         chosen["tuned"] = {cell: Trial(cell, index) for cell, index in best.items()}
     scores = object_dice(read_dice({trial.id for trials in chosen.values() for trial in trials.values()}))
+    costs = {t.id: row[column] for t, row in whole.items() if column and row[column] is not None}
     kinds = {trial.cell.split: str(row["split_kind"]) for trial, row in committed.items()}
     by_configuration: dict[str, list[Cell]] = defaultdict(list)
     for cell in chosen["default"]:
         by_configuration[cell.configuration].append(cell)
     return [
-        _summary(configuration, selection, {cell: trials.get(cell) for cell in members}, scores, kinds)
+        _summary(configuration, selection, {cell: trials.get(cell) for cell in members}, scores, kinds, costs)
         for configuration, members in by_configuration.items()
         for selection, trials in chosen.items()
     ]
@@ -96,6 +124,7 @@ def _summary(
     chosen: Mapping[Cell, Trial | None],
     scores: Mapping[str, float],
     kinds: Mapping[str, str],
+    costs: Mapping[str, float],
 ) -> Summary:
     found: dict[str, list[float]] = defaultdict(list)
     for cell, trial in chosen.items():
@@ -105,6 +134,7 @@ def _summary(
     shares: dict[int, dict[str, float]] = defaultdict(dict)
     for split in (split for split in means if kinds[split] == "share"):
         shares[whole_of_share(split)[1]][split] = means[split]
+    paid = [costs[trial.id] for trial in chosen.values() if trial is not None and trial.id in costs]
     return Summary(
         configuration,
         selection,
@@ -113,4 +143,5 @@ def _summary(
         by_name={split: mean for split, mean in means.items() if kinds[split] not in ("random", "fold", "share")},
         missing=len(chosen) - sum(map(len, found.values())),
         shares=dict(shares),
+        cost=statistics.median(paid) if paid else None,
     )

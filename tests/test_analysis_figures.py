@@ -349,6 +349,28 @@ def test_the_points_of_the_search_and_the_chosen_ones() -> None:
     assert [(set(line.get_xdata()), set(line.get_ydata())) for line in rings] == [({2.0}, {1.5})]
 
 
+def test_every_default_is_crossed_where_they_lie_apart() -> None:
+    """Against the objective each cell's default has a place of its own."""
+    trials = TRIALS.assign(objective=[0.4, 0.5, 0.6, 0.3, 0.5, 0.6])
+    space = {"model.width": SPACE["model.width"]}
+    axes = figures_search.search_points(trials, "icnet", "ce", space, "model.width", "objective").axes[0]
+    (crosses,) = [line for line in axes.lines if line.get_marker() == "x"]
+    assert sorted(crosses.get_ydata()) == [0.3, 0.4]
+    apart = figures_search.search_points(trials, "icnet", "ce", SPACE, *SPACE).axes[0]
+    (cross,) = [line for line in apart.lines if line.get_marker() == "x"]
+    assert len(cross.get_xdata()) == 1, "all lie at one place"
+
+
+def test_what_the_rule_takes_is_ringed_in_the_figure_of_its_cost() -> None:
+    places = {"model": "icnet", "loss": "ce", "label": ["icnet ce t00", "icnet ce t01"], "mean": [0.5, 0.4]}
+    points = pd.DataFrame(places | {"gflops": [2.0, 1.0], "low": np.nan, "high": np.nan})
+    points = points.assign(non_dominated=True, chosen=[False, True])
+    for ringed in (False, True):
+        axes = figures_search.trade_off(points, "gflops", "GFLOPs", ringed=ringed).axes[0]
+        rings = [line.get_xdata().tolist() for line in axes.lines if line.get_markersize() == 10]
+        assert [each for each in rings if each] == [[1.0]] * ringed
+
+
 def test_the_points_of_one_searched_key_are_shown_beside_the_objective() -> None:
     rates = [Point({"training.learning_rate": 10.0**-i}).to_json() for i in (2, 3, 4)]
     space = {"training.learning_rate": Range(low=1e-4, high=1e-2, log=True)}

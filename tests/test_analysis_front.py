@@ -18,6 +18,7 @@ from analysis.statistics.catalogue import topics
 from analysis.statistics.costs import trade_off
 from analysis.statistics.front import choices, front
 from analysis.statistics.material import Material
+from analysis.statistics.search import tuning_gain
 from analysis.verdict import verdict
 from study.definition import file as definition_file
 from study.results import Results
@@ -114,6 +115,36 @@ def test_the_report_draws_the_front(searched: Path, tmp_path: Path) -> None:
     page = report(load(searched), tmp_path / "page.html").read_text()
     assert 'id="front"' in page
     assert "Validation Dice of every trial against GFLOPs per image" in page
+
+
+def finding(out: Path, words: str) -> str:
+    return " ".join(point for each in verdict(load(out)) if words in each.question for point in each.points)
+
+
+def test_the_verdict_says_whether_tuning_was_worth_it(searched: Path) -> None:
+    facts = load(searched).study_facts("a test")
+    row = tuning_gain(facts.runs().query("averaging == 'ew'"), 0.25, 0.02).query("`class` == 'mean of classes'").iloc[0]
+    said = finding(searched, "Was tuning worth it?")
+    assert f"icnet ce: tuned less default {row['gain']:+.3f} on one random split" in said
+    assert "halving" not in said
+    for path in (searched / "trials").glob("*t0[12].parquet"):
+        path.unlink()
+    assert finding(searched, "Was tuning worth it?") == ""
+
+
+HALVED = ("search.halving.rungs=[8,16]", "training.epochs=16", "search.halving.keep=0.9")
+
+
+@pytest.mark.parametrize("searched", [HALVED], indirect=True)
+def test_the_verdict_says_what_halving_saved_and_whether_early_ranks_hold(searched: Path) -> None:
+    """All three trials go on, in each cell: at the end they are as at first on random_0, the other way on rot_0."""
+    for split, firsts in (("random_0", (0.3, 0.2, 0.1)), ("rot_0", (0.1, 0.2, 0.3))):
+        for index, objective in enumerate(firsts):
+            commit(searched, f"icnet-ce-{split}-s0-t0{index}-e8", objective=objective, rung=8)
+    said = finding(searched, "Was tuning worth it?")
+    assert "trains 48 epochs in a cell, and all its trials to the end would take 48: 0% are saved" in said
+    assert "After 8 epochs" in said
+    assert "mean Kendall's tau of 0.00 (2 cells;" in said
 
 
 @pytest.mark.parametrize("searched", [()], indirect=True)

@@ -119,6 +119,33 @@ def test_a_gain_that_varies_has_the_interval_of_nadeau_and_bengio_after_the_mean
     assert unknown["note"].startswith("no interval: how many images were tested")
 
 
+def test_an_interval_of_gains_needs_four_splits_and_holds_no_impossible_gain() -> None:
+    gains = {"random_0": -0.5, "random_1": 0.9, "random_2": -0.4, "random_3": 0.8}
+
+    def dice(split: str, seed: int, index: int, name: str) -> float:
+        return 0.5 + gains[split] * (index == 2) / 2 - gains[split] * (index != 2) / 2
+
+    def row(num_splits: int) -> "pd.Series[Any]":
+        runs = make_runs(lambda split, seed, index: float(index == 2), dice, splits=[*gains][:num_splits])
+        return row_of(tuning_gain(runs, 0.25), averaging="ew", **{"class": MACRO})
+
+    assert (row(4)["low"], row(4)["high"]) == (-1, 1)
+    for number in (2, 3):
+        assert np.isnan(row(number)["low"])
+        assert f"no interval: {number} random splits, fewer than 4" in row(number)["note"]
+
+
+def test_a_search_by_cost_that_loses_dice_is_said_to_have_traded_it() -> None:
+    """The cheapest is within 0.2 of the highest validation Dice, and loses 0.05 of test Dice."""
+    runs = planted(-0.05).assign(cost=planted(0.0)["index"].map({0: 3.0, 1: 2.0, 2: 1.0, 3: 4.0}))
+    words = "the search traded Dice for cost: 0.050 of test Dice was lost against the default"
+    for within in (0.2, 0.0):
+        notes = tuning_gain(runs, 0.25, within)["note"]
+        assert notes.str.contains(words).all()
+        assert not notes.str.contains("did not raise").any()
+        assert notes.str.contains("more than").any() == (within == 0)
+
+
 def test_the_spread_is_the_sd_that_stability_gives_the_default_trials() -> None:
     rng = np.random.default_rng(0)
     runs = make_runs(lambda *_: rng.random(), lambda *_: rng.random(), seeds=2)
@@ -139,7 +166,7 @@ def test_a_harmful_choice_and_few_splits_are_said() -> None:
     runs = planted(-0.05)
     table = tuning_gain(runs[runs["split"].isin(["random_0"])], 0.25)
     assert table["note"].str.contains("tuning did not raise the mean score").all()
-    assert table["note"].str.contains("no interval: fewer than two random splits have a gain").all()
+    assert table["note"].str.contains("no interval: one random split, fewer than 4").all()
     assert table["note"].str.contains("no standard deviation: one random split").all()
     assert table["losses"].eq(1).all()
     assert table[["spread", "low", "held_out_gain"]].isna().all(axis=None)
@@ -222,6 +249,20 @@ def test_regrets_by_hand() -> None:
     assert row["tau"] == pytest.approx(-1)  # 0 < 2 < 1 against 1 < 2 < 0
     expected = pd.DataFrame([[0.0, 0.5], [0.2, 0.0]], ["random_0", "random_1"], ["random_0", "random_1"])
     pd.testing.assert_frame_equal(regrets(runs, 3), expected, check_names=False)
+
+
+def test_what_is_carried_over_is_what_the_rule_takes() -> None:
+    """By cost, too: on random_0 the cheapest within 0.1 of the highest is point 2, on random_1 point 0."""
+    runs = two_splits().assign(cost=two_splits()["index"].map({0: 3.0, 1: 2.0, 2: 1.0}))
+    row = row_of(transfer(runs, startup=3, within=0.1), averaging="ew")
+    assert row["share_same"] == 0
+    # random_0's choice on random_1: 0.8 - 0.4; random_1's on random_0: 0.6 - 0.5.
+    assert row["validation_regret"] == pytest.approx((0.4 + 0.1) / 2)
+    # In test Dice: 0.2 - 0.1 on random_1, 0.9 - 0.5 on random_0.
+    assert row["test_regret"] == pytest.approx((0.1 + 0.4) / 2)
+    everything = row_of(transfer(runs, startup=3, within=1.0), averaging="ew")
+    assert everything["share_same"] == 1
+    assert everything["test_regret"] == 0
 
 
 def test_trials_beyond_the_common_points_do_not_count() -> None:

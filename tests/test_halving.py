@@ -15,7 +15,7 @@ from study.cells import Cell, Outcome, Trial, cells, parse_trial
 from study.definition.file import load
 from study.definition.point import Point
 from study.errors import StudyError
-from study.halving import decided_trials, going_on, new_epochs_of, rungs, sizes, undecided_trials
+from study.halving import decided_trials, epochs_of_a_cell, going_on, new_epochs_of, rungs, sizes, undecided_trials
 from study.schedule import Schedule
 
 HALVING = [
@@ -32,6 +32,7 @@ def test_rungs_and_sizes() -> None:
     definition = load("paper", HALVING)
     assert rungs(definition) == (4, 8, 16, None)
     assert sizes(definition) == [8, 5, 3, 2]
+    assert epochs_of_a_cell(definition) == 8 * 4 + 5 * 4 + 3 * 8 + 2 * 16, "not the 8 x 32 of a full search"
     cell = cells(definition)[0]
     assert [new_epochs_of(definition, Trial(cell, 0, rung)) for rung in rungs(definition)] == [4, 4, 8, 16]
     assert new_epochs_of(load("paper"), Trial(cell, 0)) is None

@@ -1,12 +1,17 @@
 """The scores at the end of a run, against sums by hand."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+import analysis.statistics.spread
+import study.summary
 from analysis.scores import with_macro
 from study.cells import Cell, parse_trial
+from study.definition.sections import Search
 from study.results.schemas import table_of
-from study.summary import object_dice, summarise
+from study.summary import Summary, mean_and_sd, object_dice, summarise, trade_in_words
 
 
 def dice_rows(trial: str, *ew: float | None, partition: str = "test") -> list[dict[str, object]]:
@@ -34,9 +39,31 @@ def test_tuned_is_the_best_by_validation_not_by_test() -> None:
             }
             rows += dice_rows(trial, test[index], test[index])
     default, tuned = summarise(cells, committed, lambda trial_ids: table_of("dice", rows))
-    assert (default.selection, default.mean, default.sd) == ("default", pytest.approx(0.9), pytest.approx(0.0))
+    assert (default.selection, default.mean, default.sd) == ("default", pytest.approx(0.9), None)
     assert (tuned.selection, tuned.mean) == ("tuned", pytest.approx(0.1))
     assert tuned.by_name == {"rot_0": pytest.approx(0.1)}
+
+
+def test_a_deviation_needs_as_many_splits_as_the_analysis_asks_for() -> None:
+    assert study.summary.MIN_SPLITS_FOR_SD == analysis.statistics.spread.MIN_SPLITS_FOR_SD
+    scores = {"random_0": 0.1, "random_1": 0.3, "random_2": 0.2}
+    assert mean_and_sd(scores) == (pytest.approx(0.2), None)
+    assert mean_and_sd(scores | {"random_3": 0.2})[1] == pytest.approx(0.1 * (2 / 3) ** 0.5)
+
+
+def test_what_the_rule_saves_and_loses_is_said() -> None:
+    search = Search(objectives=("dice", "gflops"), within=0.02)
+    dear = Summary("icnet ce", "default", {"random_0": 0.222}, {}, {}, 0, cost=0.32)
+    cheap = Summary("icnet ce", "tuned", {"random_0": 0.193}, {}, {}, 0, cost=0.045)
+    (said,) = trade_in_words([dear, cheap], search)
+    assert "gflops 0.045 instead of 0.32 (medians), mean test Dice 0.029 lower" in said
+    assert "more than the 0.02 of search.within" in said
+    (near,) = trade_in_words([dear, replace(cheap, random={"random_0": 0.21})], search)
+    assert near.endswith("mean test Dice 0.012 lower.")
+    (better,) = trade_in_words([dear, replace(cheap, random={"random_0": 0.3})], search)
+    assert better.endswith("mean test Dice 0.078 higher.")
+    assert trade_in_words([dear, replace(cheap, random={})], search) == []
+    assert trade_in_words([dear, cheap], Search()) == []
 
 
 def test_a_tie_goes_to_the_earlier_trial_and_a_missing_cell_is_counted() -> None:

@@ -44,10 +44,11 @@ MOST_KEYS = 6
 """Of the searched keys, those that have a figure of their own where there are more than two."""
 
 
-def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
+def trade_off(points: pd.DataFrame, cost: str, what: str, *, ringed: bool = False) -> Figure:
     """Mean Dice against a cost, on a log scale; what no other point beats in both is filled, joined and named.
 
     :param points: rows of `analysis.statistics.costs.trade_off`, `non_dominated` in accuracy and this cost.
+    :param ringed: whether this is the cost of the search, and a ring marks the `chosen` point.
     """
     known = points.dropna(subset=["mean", cost])
     configurations = list(dict.fromkeys(zip(known["model"], known["loss"], strict=True)))
@@ -60,6 +61,8 @@ def trade_off(points: pd.DataFrame, cost: str, what: str) -> Figure:
         if not np.isnan(row.low):
             axes.plot([x, x], [row.low, row.high], "-", color=colour, lw=1, alpha=0.5)
         axes.plot([x], [row.mean], "o", color=colour, ms=6, mfc=colour if front else "none")
+    chosen = known[known["chosen"]] if ringed else known[:0]
+    axes.plot(chosen[cost], chosen["mean"], "o", ms=10, mfc="none", mec=INK, mew=1.1)
     front = known[known["non_dominated"]].sort_values(cost)
     axes.step(front[cost], front["mean"], where="post", color=FAINT, lw=1, zorder=0)
     for (model, loss), colour in zip(configurations, COLOURS * len(configurations), strict=False):
@@ -111,8 +114,8 @@ def search_points(trials: pd.DataFrame, model: str, loss: str, space: Space, acr
         axes.plot([], [], marker=marker, ls="none", color=FAINT, ms=4.5, mew=0, label=label)
     chosen = known[known["chosen"]]
     axes.plot(chosen[across], chosen[up], "o", ms=8.5, mfc="none", mec=OF_HELD_OUT, mew=1.1)
-    default = ours[ours["index"] == 0]
-    axes.plot(default[across].head(1), default[up].head(1), "x", color=INK, ms=9, mew=1.2)
+    default = known[known["index"] == 0].drop_duplicates([across, up])
+    axes.plot(default[across], default[up], "x", color=INK, ms=9, mew=1.2)
     if len(known):
         bar = figure.colorbar(drawn, ax=axes, shrink=0.85, pad=0.02)
         bar.outline.set_visible(False)

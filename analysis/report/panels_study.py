@@ -13,7 +13,7 @@ from analysis.axes import in_words
 from analysis.report import figures_search
 from analysis.report.page import Drawn, Picture, Pictures, panel
 from analysis.report.strips import Strip, examples, strips
-from analysis.scores import CELL, CONFIGURATION, main_averaging, tuned_trials
+from analysis.scores import CELL, CONFIGURATION, capitalised, main_averaging, tuned_trials
 from analysis.shown import MOST_CLASSES, class_rule
 from analysis.statistics import front, lacking
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
@@ -27,13 +27,14 @@ def _trade_off(material: Material) -> Drawn:
     panels = [
         panel(
             f"mean Dice of the classes against {what}",
-            figures_search.trade_off(_shown(_front(points, cost), material), cost, what),
-            f"Mean Dice of each candidate against {what}; those that no other beats in both are joined.",
+            figures_search.trade_off(_shown(_front(points, cost), material), cost, what, ringed=cost == material.cost),
+            f"Mean Dice of each candidate against {what}; those that no other beats in both are joined."
+            + " A ring marks what the rule takes." * (cost == material.cost),
         )
         for cost, what in COSTS.items()
         if len(points)
     ]
-    return Drawn(panels)
+    return Drawn(panels, notes=[f"{capitalised(note)}." for note in points["note"].unique() if note])
 
 
 def _front(points: pd.DataFrame, cost: str) -> pd.DataFrame:
@@ -48,14 +49,14 @@ def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
 def _search(material: Material) -> Drawn:
     trials, runs = material.facts.completed, material.facts.runs()
     points = trials.assign(chosen=trials["trial"].isin(tuned_trials(runs, material.within)["trial"]))
-    sides = figures_search.sides_of(material.space)
+    sides, of_trials = figures_search.sides_of(material.space), _of_trials(material)
     panels = []
     for model, loss in material.shown:
         panels += [
             panel(
                 f"{model} {loss}: points tried{f', {across}' * (len(sides) > 1)}",
                 figures_search.search_points(points, model, loss, material.space, across, up),
-                "The point of every trial, coloured by its validation objective.",
+                f"The point of {of_trials}, coloured by its validation objective.",
             )
             for across, up in sides
         ]
@@ -63,7 +64,7 @@ def _search(material: Material) -> Drawn:
             panel(
                 f"{model} {loss}: best so far",
                 figures_search.search_progress(points, model, loss, material.startup),
-                "The best validation objective of every cell by trial index.",
+                f"The best validation objective of every cell by trial index, of {of_trials}.",
             )
         )
     return Drawn(panels, notes=_keys_not_shown(material.space))
@@ -80,11 +81,17 @@ def _fronts(material: Material) -> Drawn:
         panel(
             f"{model} {loss}",
             figures_search.fronts(points, model, loss, what),
-            f"Validation Dice of every trial against {what}; the front of every cell joined, its choice ringed.",
+            f"Validation Dice of {_of_trials(material)} against {what}; every cell's front joined, its choice ringed.",
         )
         for model, loss in material.shown
     ]
     return Drawn(panels)
+
+
+def _of_trials(material: Material) -> str:
+    """Which trials figures of the search show: with halving those alone that were trained to the end."""
+    halving = material.facts.definition.search.halving
+    return "every trial" if halving is None else "every trial that halving let reach the last epoch"
 
 
 def _keys_not_shown(space: Collection[str]) -> list[str]:

@@ -32,7 +32,7 @@ def luck(runs: pd.DataFrame, startup: int, test_to_train: float | None, within: 
     validation, test        of the tuned trials: mean validation objective and mean test Dice, over these cells
     lost, lost_by_default   validation less test, of the tuned and of the default trials
     luck, low, high         lost - lost_by_default: a cell's, then the mean over seeds, then over splits, with the
-                            interval of `comparison.nadeau_bengio_interval`
+                            interval of `paired.nadeau_bengio_interval`
     num_held_out, held_out_luck   held-out splits and their mean
     num_points              common points (index below `startup`) with both scores: the fewest of a cell
     share_best              of the cells (all splits): how often the best common point by validation is the best on

@@ -18,7 +18,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.classes import MACRO, is_object
-from analysis.scores import CELL, CONFIGURATION, HELD_OUT, ROUNDING, Floats, of_configuration, tuned_trials, with_macro
+from analysis.scores import (
+    CELL,
+    CONFIGURATION,
+    HELD_OUT,
+    ROUNDING,
+    Floats,
+    count_of,
+    of_configuration,
+    tuned_trials,
+    with_macro,
+)
 from analysis.statistics.one_training import one_training
 from analysis.statistics.paired import interval_of_difference
 from analysis.statistics.ranks import mean_tau
@@ -36,17 +46,19 @@ def tuning_gain(runs: pd.DataFrame, test_to_train: float | None, within: float =
 
     num_splits          random splits with a gain; wins, losses and ties are theirs
     gain, low, high     mean on random splits with the interval of `interval_of_difference`; a `test_to_train` of None
-                        (images tested over images left to training) gives no interval
+                        (images tested over images left to training) gives no interval, nor do fewer splits than
+                        MIN_SPLITS_FOR_SD
     spread              SD of trial 0's scores, of one training on one random split; gain_to_spread: gain / spread
     num_held_out        held-out splits with a gain; held_out_gain: its mean there
     num_left_out        cells without a gain: no default or tuned trial, or an undefined score
     """
     gains, trials = _cell_gains(runs, within), trials_of(runs)
     tuned = trials.groupby(CELL).size().groupby(CONFIGURATION).max() > 1
+    may_lose = within if _goes_by_cost(runs) else None
     rows = []
     for key, cells in gains.groupby([*CONFIGURATION, *SCORE], sort=False):
         place = dict(zip([*CONFIGURATION, *SCORE], key, strict=True))
-        rows.append(place | _gain_row(cells, test_to_train, was_tuned=bool(tuned[key[:2]])))
+        rows.append(place | _gain_row(cells, test_to_train, may_lose, was_tuned=bool(tuned[key[:2]])))
     return pd.DataFrame(rows)
 
 
@@ -81,7 +93,14 @@ def _cell_gains(runs: pd.DataFrame, within: float) -> pd.DataFrame:
     return cells.assign(gain=cells["dice_tuned"] - cells["dice"])
 
 
-def _gain_row(cells: pd.DataFrame, test_to_train: float | None, *, was_tuned: bool) -> dict[str, Any]:
+def _goes_by_cost(runs: pd.DataFrame) -> bool:
+    return "cost" in runs and bool((runs["cost"] != 0).any())
+
+
+def _gain_row(
+    cells: pd.DataFrame, test_to_train: float | None, may_lose: float | None, *, was_tuned: bool
+) -> dict[str, Any]:
+    """:param may_lose: of the validation Dice, by a rule that goes by a cost, too; None: it goes by the Dice alone."""
     by_split = cells.groupby(["split_kind", "split"], sort=False)[["dice", "gain"]].mean()
     kinds = by_split.index.get_level_values("split_kind")
     gains = by_split.loc[kinds == "random", "gain"].dropna().to_numpy(float)
@@ -95,7 +114,7 @@ def _gain_row(cells: pd.DataFrame, test_to_train: float | None, *, was_tuned: bo
     if refusal is None and test_to_train is not None:
         low, high = interval_of_difference(gains, test_to_train)
     of_spread = sd_refusal(len(default), "random splits")
-    notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread)]
+    notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread, may_lose)]
     return {
         "num_splits": gains.size,
         "gain": gain,
@@ -114,8 +133,8 @@ def _gain_row(cells: pd.DataFrame, test_to_train: float | None, *, was_tuned: bo
 
 
 def _interval_refusal(gains: Floats, test_to_train: float | None) -> Refusal | None:
-    if gains.size < 2:
-        return Refusal("no interval: fewer than two random splits have a gain")
+    if gains.size < MIN_SPLITS_FOR_SD:
+        return Refusal(f"no interval: {count_of(gains.size, 'random splits')}, fewer than {MIN_SPLITS_FOR_SD}")
     if np.ptp(gains) < ROUNDING:
         return Refusal(f"no interval: the gains on all {gains.size} random splits are equal")
     if test_to_train is None:
@@ -123,23 +142,28 @@ def _interval_refusal(gains: Floats, test_to_train: float | None) -> Refusal | N
     return None
 
 
-def _verdict(gain: float, spread: float) -> str:
+def _verdict(gain: float, spread: float, may_lose: float | None) -> str:
+    if gain < -ROUNDING and may_lose is not None:
+        is_more = bool(-gain > may_lose + ROUNDING)
+        more = f", more than search.within, {may_lose:g}, lets go on validation images" * is_more
+        return f"the search traded Dice for cost: {abs(gain):.3f} of test Dice was lost against the default{more}"
     if gain <= ROUNDING:
         return "tuning did not raise the mean score"
     return "the gain is smaller than the SD of one default training on one random split" if gain < spread else ""
 
 
-def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
+def transfer(runs: pd.DataFrame, startup: int, within: float = 0.0) -> pd.DataFrame:
     """Would another split have picked the same hyperparameters? Per configuration, averaging and two kinds of split.
 
-    Within a configuration and seed, over ordered pairs of splits (a, b): a's choice is its best common point by
-    validation objective (the first of equals), and it is used on b. Splits lacking the objective of a common point are
-    left out; points without an objective on any split are no common points.
+    Within a configuration and seed, over ordered pairs of splits (a, b): a's choice is the common point that the
+    search's rule takes there (see `tuned_trials`), and it is used on b. Splits lacking the objective of a common point
+    are left out; points without an objective on any split are no common points.
 
     from_kind, to_kind          kinds of a and b
     num_points, num_pairs       common points (fewest over seeds); pairs over all seeds
     share_same, share_by_chance of pairs with the same choice, and 1 / num_points
-    validation_regret           mean of b's best objective less that of a's choice on b; never negative
+    validation_regret           mean of the objective on b of b's own choice less that of a's choice; never negative
+                                where the Dice alone counts
     test_regret                 mean of the macro test Dice on b of b's own choice less that of a's choice;
                                 largest_test_regret: its maximum. Both can be negative: selection is blind to the test
     num_undefined               pairs without a test regret: a score is undefined
@@ -148,7 +172,7 @@ def transfer(runs: pd.DataFrame, startup: int) -> pd.DataFrame:
     Raises ValueError where trials below `startup` are not the same point on every split.
     """
     common, averagings = _common(runs, startup), runs["averaging"].unique()
-    pairs, scores = _pairs(common), _scores(common)
+    pairs, scores = _pairs(common, within), _scores(common)
     pairs = pairs[pairs["a"] != pairs["b"]]
     macro, rows = scores[scores["class"] == MACRO], []
     for key, group in runs.groupby(CONFIGURATION, sort=False):
@@ -190,7 +214,7 @@ def _objectives(common: pd.DataFrame) -> pd.DataFrame:
 _PAIR = ["from_kind", "a", "to_kind", "b", "num_points", "same", "validation_regret", "tau", "chosen", "best"]
 
 
-def _pairs(common: pd.DataFrame) -> pd.DataFrame:
+def _pairs(common: pd.DataFrame, within: float = 0.0) -> pd.DataFrame:
     """One row per configuration, seed and ordered pair of splits, a = b included: the columns of _PAIR.
 
     `chosen` and `best` are the ids of the trials on b at a's and at b's choice.
@@ -200,13 +224,21 @@ def _pairs(common: pd.DataFrame) -> pd.DataFrame:
         wide = _objectives(group)
         if wide.shape[1] < 2:
             continue
-        scores, choice = wide.to_numpy(float), wide.to_numpy(float).argmax(axis=1)
         trials = trials_of(group).set_index(["split", "index"])["trial"]
+        scores, choice = wide.to_numpy(float), _choices(wide, group, within)
         for (i, (kind, a)), (j, (other, b)) in itertools.product(enumerate(wide.index), repeat=2):
-            regret, tau = scores[j].max() - scores[j, choice[i]], mean_tau(scores[[i, j]])
+            regret, tau = scores[j, choice[j]] - scores[j, choice[i]], mean_tau(scores[[i, j]])
             chosen, best = (trials[b, wide.columns[choice[split]]] for split in (i, j))
             rows.append((*key, kind, a, other, b, wide.shape[1], choice[i] == choice[j], regret, tau, chosen, best))
     return pd.DataFrame(rows, columns=[*CONFIGURATION, "seed", *_PAIR])
+
+
+def _choices(wide: pd.DataFrame, group: pd.DataFrame, within: float) -> list[int]:
+    """For each row of `_objectives`, the column that the search's rule takes."""
+    of_wide = group[group["index"].isin(wide.columns)]
+    chosen = of_wide[of_wide["trial"].isin(tuned_trials(of_wide, within)["trial"])].drop_duplicates("split")
+    index_of = chosen.set_index("split")["index"]
+    return [int(wide.columns.get_loc(index_of[split])) for split in wide.index.get_level_values("split")]
 
 
 def _with_test_regret(pairs: pd.DataFrame, macro: pd.DataFrame) -> pd.DataFrame:

@@ -67,7 +67,7 @@ OF_A_STUDY = (
             Statistic(
                 "Transfer of a split's choice to another split",
                 "transfer",
-                lambda m: each_axis(m.runs, lambda part: search.transfer(part, m.startup)),
+                lambda m: each_axis(m.runs, lambda part: search.transfer(part, m.startup, m.within)),
             ),
             Statistic(
                 "The point against the split: shares of the variance",

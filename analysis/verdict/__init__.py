@@ -39,6 +39,7 @@ from analysis.verdict.of_classes import falsely_predicted, lowest, weakest, with
 from analysis.verdict.of_cost import what_the_rule_chooses
 from analysis.verdict.of_images import images_in_words
 from analysis.verdict.of_pairs import best
+from analysis.verdict.of_search import was_tuning_worth_it
 from analysis.verdict.of_splits import same_test_images
 from analysis.verdict.of_spread import how_far, steadiness, unscored
 from trainers.dice import AVERAGINGS
@@ -69,6 +70,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         weakest(table),
         falsely_predicted(scores),
         best(scores, table, macros[0], rope),
+        was_tuning_worth_it(scores, averaging),
         what_the_rule_chooses(scores, averaging),
         *spread_and_luck(scores, averaging),
     ]

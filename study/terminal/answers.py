@@ -79,6 +79,7 @@ def _run_once(definition: Definition, out: str, options: argparse.Namespace, con
     console.say(f"Study {definition.name}: {planned}, to be kept in {_shown(out)} ...")
     from study.commands.run import run  # takes seconds, after which the data set is read
     from study.prepare import prepare
+    from study.summary import trade_in_words
     from study.terminal.view import RunView, scores_table
 
     try:
@@ -96,6 +97,7 @@ def _run_once(definition: Definition, out: str, options: argparse.Namespace, con
         return INTERRUPTED
     console.say(*[SIMULATED] * definition.simulate, "Mean example-wise Dice over the classes, test images:")
     console.print(scores_table(done.scores))
+    console.say(*trade_in_words(done.scores, definition.search))
     for trial, reason in done.failed.items():
         console.say(f"failed: {trial}: {reason}")
     for trial, reason in done.unfinished.items():
