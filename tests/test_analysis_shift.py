@@ -135,7 +135,7 @@ def test_the_words() -> None:
     (finding,) = images_in_words(scores_of(), "ew")
     assert finding.question == QUESTION
     parts = divided(RANDOM[:, :1], MATCHED[:, :1], HELD_OUT[:, :1])
-    fewer, shift = (f"{p.value:.3f} [{p.low:.3f}, {p.high:.3f}]" for p in parts.values())
+    fewer, shift = (f"{p.value:.3f} ({p.low:.3f} to {p.high:.3f}, 95 %)" for p in parts.values())
     drop = RANDOM[:, 0].mean() - HELD_OUT[:, 0].mean()
     expected = (
         f"icnet ce, angle: of the drop of {drop:.3f}, {fewer} goes with training on fewer images and {shift} with"

@@ -21,6 +21,8 @@ NOISE_OF_HELD_OUT = 2.0
 HALL = 0.05
 EXCESS_KURTOSIS = 2.0
 """The least that is allowed for: between a normal distribution (0) and Laplace's (3)."""
+FEWEST_WITH_TAILS = 9
+"""Scores whose own kurtosis widens an upper bound: of fewer it would say next to nothing."""
 _SMALLEST = 1e-3  # error or Dice whose logarithm is taken
 _UNITS = (0.1, 0.01, 0.001, 0.0001)
 Bounds = tuple[Floats, Floats]
@@ -92,17 +94,20 @@ def sd_bounds(
     within: ArrayLike = 0.0,
     num_seeds: int = 1,
 ) -> Bounds:
-    """Of the SD of `one_training`: chi-square's bounds with fewer degrees of freedom, as for a kurtosis of twice that
-    of the sample or EXCESS_KURTOSIS, whichever is more (few values hide their tails); above, not below that of a
-    lognormal of the scores or of 1 - scores. Degrees of freedom of several seeds are Satterthwaite's (1946).
+    """Of the SD of `one_training`: chi-square's bounds with fewer degrees of freedom, as for an excess kurtosis of
+    EXCESS_KURTOSIS or of twice the sample's own, whichever is more (few values hide their tails; above only from
+    FEWEST_WITH_TAILS scores on); above, not below that of a lognormal of the scores or of 1 - scores. Degrees of freedom of several seeds are Satterthwaite's (1946).
 
     NaN where all scores are equal and not rounded.
     """
     values, within = np.asarray(scores, float), np.asarray(within, float)
     residue = unit / 2 * np.sqrt(values.shape[-1] / (values.shape[-1] - 1))
     sd = one_training(values, within, num_seeds)
-    df = _degrees(values, within, num_seeds)
+    own = _kurtosis(values)
+    df = _degrees(values, within, num_seeds, own)
     low = np.maximum(sd - residue, 0) * np.sqrt(df / stats.chi2.ppf(1 - alpha_low, df))
+    if values.shape[-1] < FEWEST_WITH_TAILS:
+        df = _degrees(values, within, num_seeds, np.zeros_like(own))
     high = (sd + residue) * np.sqrt(df / stats.chi2.ppf(alpha_high, df))
     high = np.maximum(
         high, sd / np.maximum(values.std(-1, ddof=1), ROUNDING) * _upper_sd_of_lognormal(values, alpha_high)
@@ -111,10 +116,10 @@ def sd_bounds(
     return np.where(unknown, np.nan, low), np.where(unknown, np.nan, np.clip(high, 0.0, 0.5))
 
 
-def _degrees(values: Floats, within: Floats, num_seeds: int) -> Floats:
+def _degrees(values: Floats, within: Floats, num_seeds: int, kurtosis: Floats) -> Floats:
     """Degrees of freedom of `one_training`'s variance."""
     n, between, inner = values.shape[-1], values.var(-1, ddof=1), (1 - 1 / num_seeds) * within
-    tails = np.maximum(EXCESS_KURTOSIS, 2 * _kurtosis(values)) / 2
+    tails = np.maximum(EXCESS_KURTOSIS, 2 * kurtosis) / 2
     of_means, of_seeds = n - 1, max(n * (num_seeds - 1), 1)
     shares = between**2 / of_means * (1 + tails * of_means / n) + inner**2 / of_seeds * (1 + tails)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -74,8 +74,8 @@ OF_SCORES = (
         "Means and SDs over random splits come with two-sided 95 % intervals (from four splits on). mean is over "
         "splits, and over the seeds of a split; sd is of one training on one random split, and so is expected_within: "
         "one more training should come out within so much of the mean (95 %). If that is more than the difference you "
-        "care about, one training is not enough to see it. The intervals take scores to be normally distributed: "
-        "where one training in many fails, they are too narrow.",
+        "care about, one training is not enough to see it. The intervals allow for skewed and heavy-tailed scores, but "
+        "no interval knows of a failure that no split has shown.",
         (
             Statistic(
                 "Scores over random splits, and on each held-out split", "spread", lambda m: each_axis(m.table, spread)

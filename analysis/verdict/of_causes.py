@@ -57,7 +57,7 @@ def _causes(material: Material, table: pd.DataFrame) -> Iterator[str]:
 def _made_of(row: pd.Series[float]) -> str:
     """Of the variance: the split's share, training chance, and the test images' part of the split."""
     told = (
-        f"one training's score has an SD of {row.sd:.3f} [{row.sd_low:.3f}, {row.sd_high:.3f}] (95 %) over random "
+        f"one training's score has an SD of {row.sd:.3f} (95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}) over random "
         f"splits. By estimate {row.share_split:.2f} of its variance is the split (so few trainings leave "
         f"{row.share_split_low:.2f} to {row.share_split_high:.2f} open), the rest training chance."
     )
@@ -92,7 +92,7 @@ def _luck(material: Material) -> Iterator[str]:
     for row in found[found["num_cells"] > 0].itertuples():
         if (row.model, row.loss) not in shown:
             continue
-        interval = "" if np.isnan(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}] (95 %)"
+        interval = "" if np.isnan(row.low) else f" (95 % interval {row.low:+.3f} to {row.high:+.3f})"
         told = (
             f"{configuration_name(row)}: the chosen trials have {row.validation:.3f} on validation images and "
             f"{row.test:.3f} on test images, {row.lost:+.3f} lost; the default ones lose {row.lost_by_default:+.3f}. "

@@ -56,7 +56,7 @@ def _in_words(rows: pd.DataFrame, a: Configuration, b: Configuration) -> str:
         said = "these images do not tell them apart"
     else:
         said = f"{first if row['difference'] > 0 else second} is better on images like these"
-    told = f"{on}: {difference} [{row['low']:+.3f}, {row['high']:+.3f}] (95 %); {said}."
+    told = f"{on}: {difference} (95 % interval {row['low']:+.3f} to {row['high']:+.3f}); {said}."
     differing = rows[(rows["class"] != MACRO) & (rows["holm"] <= ALPHA)]
     names = [f"{each['class']} {each['difference']:+.3f}" for _, each in differing.iterrows()]
     classes = f"they differ in {listed(names)}" if names else "no single class differs for certain"

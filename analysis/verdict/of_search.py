@@ -31,7 +31,7 @@ def _gains(scores: Scores, facts: Facts, averaging: str) -> Iterator[str]:
     gains = tuning_gain(runs[runs["averaging"] == averaging], scores.test_to_train, facts.definition.search.within)
     for row in gains[(gains["class"] == MACRO) & (gains["num_splits"] > 0)].itertuples():
         if (row.model, row.loss) in shown:
-            interval = "" if np.isnan(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}]"
+            interval = "" if np.isnan(row.low) else f" (95 % interval {row.low:+.3f} to {row.high:+.3f})"
             beside = "" if np.isnan(row.spread) else f", beside an SD over random splits of {row.spread:.3f}"
             note = f". {row.note[0].upper()}{row.note[1:]}" if row.note else ""
             yield (
