@@ -103,8 +103,9 @@ def halving_in_words(definition: Definition) -> str | None:
     steps = ", ".join(f"{size} after epoch {end}" for end, size in zip(ends, later, strict=True))
     taken, whole = epochs_of_a_cell(definition), first * definition.training.epochs
     return (
-        f"Successive halving: of {first} trainings in a cell go on {steps}. That is {taken:,} epochs in place of {whole:,}, "
-        f"{1 - taken / whole:.0%} fewer. (A training counts as a trial at each of these epochs, and at its end.)"
+        f"Successive halving: of {first} trainings in a cell go on {steps}. That is {taken:,} epochs in place of "
+        f"{whole:,}, {1 - taken / whole:.0%} fewer. (A training counts as a trial at each of these epochs, and at its "
+        "end.)"
     )
 
 

@@ -43,9 +43,7 @@ def test_rungs_and_sizes() -> None:
     assert sizes(definition) == [8, 5, 3, 2]
     assert epochs_of_a_cell(definition) == 8 * 4 + 5 * 4 + 3 * 8 + 2 * 16, "not the 8 x 32 of a full search"
     assert num_trials(definition) == 2 * 18
-    said = (
-        "of 8 trainings in a cell 5 go on after epoch 4, 3 go on after epoch 8, 2 go on after epoch 16. That is 108 ep"
-    )
+    said = "of 8 trainings in a cell go on 5 after epoch 4, 3 after epoch 8, 2 after epoch 16. That is 108 epochs"
     assert said in (halving_in_words(definition) or "")
     assert "in place of 256, 58% fewer" in (halving_in_words(definition) or "")
     assert halving_in_words(load("paper")) is None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.answer import Finding
+from analysis.answer import Finding, difference_in_words
 from analysis.axes import HeldOut, by_axis, in_words, kinds_in_words, kinds_of, of_kind_and_axis
 from analysis.classes import MACRO
 from analysis.scores import (
@@ -206,7 +206,8 @@ def _best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float)
     if len(ranked) < 2:
         return None
     (_, first), (_, second) = list(ranked.iterrows())[:2]
-    lead = f"{configuration_name(first)} leads {configuration_name(second)} by {first['mean'] - second['mean']:.3f}"
+    ahead = difference_in_words(first["mean"] - second["mean"])
+    lead = f"{configuration_name(first)} leads {configuration_name(second)} by {ahead}"
     question = "Which configuration is best on random splits?"
     if scores.test_to_train is None:
         return Finding(question, (f"{lead}; without the sizes of the splits there is no interval to judge that by.",))
