@@ -21,6 +21,7 @@ from analysis.statistics.front import choices, front
 from analysis.statistics.material import Material
 from analysis.statistics.search import tuning_gain
 from analysis.verdict import verdict
+from analysis.verdict.of_cost import _amount
 from study.definition import file as definition_file
 from study.results import Results
 
@@ -110,6 +111,11 @@ def test_the_verdict_names_the_choice_and_what_it_saves(searched: Path) -> None:
     assert "0.5 GFLOPs, validation Dice 0.490. The highest: icnet ce t00" in one
     assert "each random split for itself: 0.5 GFLOPs" in each
     assert "by the Dice alone 1 GFLOPs" in each
+
+
+def test_a_median_is_called_one() -> None:
+    assert _amount([0.31, 0.31, 0.31], "gflops") == "0.31 GFLOPs"
+    assert _amount([0.31, 0.2, 0.9], "gflops") == "median 0.31 (0.2 to 0.9) GFLOPs"
 
 
 def test_the_report_draws_the_front(searched: Path, tmp_path: Path) -> None:
