@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from study.definition import SIMULATED
-from trainers.printable import printable
+from trainers.printable import counted, printable
 
 WIDTH = 110  # of text, in characters
 DECIMALS = 3
@@ -126,21 +126,55 @@ def _cell(value: Any, decimals: int) -> str:
     return "-" if math.isnan(value) else f"{value:,.{decimals}f}"
 
 
-def notes(frame: pd.DataFrame) -> list[str]:
-    """What stands in the column `note`, each sentence once: in a row they are joined by semicolons."""
-    sentences = (sentence for note in frame.get("note", ()) if note for sentence in note.split("; "))
-    return list(dict.fromkeys(map(printable, sentences)))
+def is_empty(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows hold a note in place of all their numbers; counts (`num_...`) say nothing by themselves."""
+    numbers = [name for name in frame.select_dtypes("float") if not str(name).startswith("num_")]
+    noted = frame["note"].astype(str) != "" if "note" in frame else pd.Series(False, frame.index)
+    return noted & frame[numbers].isna().all(axis=1) if numbers else noted & False
+
+
+def for_people(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """What is shown of a frame, and the notes below it: `merged`, with the number of each row's note where not all have
+    the same. Rows without a number are left out, and counted with their reason."""
+    empty = is_empty(frame)
+    full = frame[~empty]
+    shown, of_rows = merged(full), [printable(note) for note in full.get("note", ())]
+    number = {note: place for place, note in enumerate(dict.fromkeys(filter(None, of_rows)), 1)}
+    notes = [f"note: {note}" for note in number]
+    if len(set(of_rows)) > 1:
+        shown["note"] = [str(number.get(note, "")) for note in of_rows]
+        notes = [f"note {place}: {note}" for note, place in number.items()]
+    return shown, [*notes, *_left_out(frame[empty])]
+
+
+def _left_out(empty: pd.DataFrame) -> list[str]:
+    """Each reason with the rows that have it."""
+    found = []
+    for note, rows in empty.groupby("note", sort=False) if len(empty) else ():
+        names = {name: list(dict.fromkeys(rows[name])) for name in ("model", "loss") if name in rows}
+        one = " ".join(str(values[0]) for values in names.values()) if all(len(v) == 1 for v in names.values()) else ""
+        of_one = f" of {printable(one)}" * bool(one)
+        found.append(f"left out{of_one}: {counted(len(rows), 'row')}: {printable(note)}")
+    return found
 
 
 def frame_text(frame: pd.DataFrame) -> str:
     if frame.empty:
         return "(nothing)"
-    return "\n".join([merged(frame).to_string(index=False), *(_wrapped(f"note: {note}") for note in notes(frame))])
+    shown, notes = for_people(frame)
+    table = [shown.to_string(index=False)] * bool(len(shown))
+    return "\n".join([*table, *map(_wrapped, notes)])
 
 
 def frame_html(frame: pd.DataFrame) -> str:
-    table = merged(frame).to_html(index=False, border=0, classes="numbers")
-    return "".join([table, *(f'<p class="note">Note: {with_code(note)}</p>' for note in notes(frame))])
+    shown, notes = for_people(frame)
+    table = [shown.to_html(index=False, border=0, classes="numbers")] * bool(len(shown) or not notes)
+    return "".join([*table, *(f'<p class="note">{with_code(note[0].upper() + note[1:])}</p>' for note in notes)])
+
+
+def difference_in_words(difference: float) -> str:
+    """e.g. `0.012`; what would be shown as 0.000 is less than 0.001."""
+    return f"{difference:.{DECIMALS}f}" if abs(difference) >= 0.5 * 10**-DECIMALS else f"less than {10**-DECIMALS:g}"
 
 
 def with_code(text: str) -> str:

@@ -72,7 +72,7 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     how_to_read: dict[str, str] = {}
     for topic in topics(material):
         chosen = [statistic for statistic in topic.statistics if not statistic.report_only]
-        made = {topic.worded(each.title, material): each.compute(material) for each in chosen}
+        made = {topic.worded(each.title, material): each.table(material) for each in chosen}
         frames |= {title: frame for title, frame in made.items() if len(frame.columns)}
         if chosen:
             how_to_read[next(iter(made))] = topic.worded(f"{topic.question} {topic.how_to_read}", material)

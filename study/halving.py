@@ -89,6 +89,26 @@ def epochs_of_a_cell(definition: Definition) -> int:
     return sum(size * epochs for size, epochs in zip(sizes(definition), new, strict=True))
 
 
+def num_trials(definition: Definition) -> int:
+    """Of the whole study: rows that there will be, those of rungs included."""
+    return len(cells(definition)) * sum(sizes(definition))
+
+
+def halving_in_words(definition: Definition) -> str | None:
+    """How many of a cell's trainings go on after which epoch, and what that saves; None without halving."""
+    if definition.search.halving is None:
+        return None
+    first, *later = sizes(definition)
+    ends = [rung for rung in rungs(definition) if rung is not None]
+    steps = ", ".join(f"{size} after epoch {end}" for end, size in zip(ends, later, strict=True))
+    taken, whole = epochs_of_a_cell(definition), first * definition.training.epochs
+    return (
+        f"Successive halving: of {first} trainings in a cell go on {steps}. That is {taken:,} epochs in place of "
+        f"{whole:,}, {1 - taken / whole:.0%} fewer. (A training counts as a trial at each of these epochs, and at its "
+        "end.)"
+    )
+
+
 def new_epochs_of(definition: Definition, trial: Trial) -> int | None:
     """Epochs of a trial that no rung below has trained; without halving None: all of its recipe's."""
     if definition.search.halving is None:

@@ -339,6 +339,7 @@ TRIALS = pd.DataFrame(
 
 def test_the_search_shows_the_best_so_far() -> None:
     figure = figures_search.search_progress(TRIALS, "icnet", "ce", 2)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["chosen by TPE"]
     curves = [line.get_ydata().tolist() for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     assert curves == [pytest.approx([0.4, 0.5, 0.6])] * 2
 
@@ -359,6 +360,29 @@ def test_every_default_is_crossed_where_they_lie_apart() -> None:
     apart = figures_search.search_points(trials, "icnet", "ce", SPACE, *SPACE).axes[0]
     (cross,) = [line for line in apart.lines if line.get_marker() == "x"]
     assert len(cross.get_xdata()) == 1, "all lie at one place"
+
+
+@pytest.mark.parametrize(
+    "values", [[520_000.0, 1_900_000.0], [0.0012, 0.0028], [0.31, 0.34], [4e-5, 0.3], [10.0, 99.0]]
+)
+def test_a_logarithmic_axis_has_two_ticks_at_least_and_short_ones(values: list[float]) -> None:
+    figure, axes = drawing.empty_panel(2)
+    axes.plot(values, [0, 1])
+    axes.set_xscale("log")
+    figures_search._plain_logarithmic(axes.xaxis, (1,))
+    FigureCanvasAgg(figure).draw()
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    shown = [tick.label1.get_text() for tick in ticks]
+    assert len(set(shown)) == len(shown) >= 2
+    assert max(map(len, shown)) <= 6
+
+
+def test_numbers_on_an_axis_are_short() -> None:
+    values = [0.0003, 0.25, 7, 5000, 20_000, 1_500_000, 3e9]
+    assert [figures_search._short(value) for value in values] == [
+        *("0.0003", "0.25", "7", "5,000", "20k", "1.5M", "3G"),
+    ]
 
 
 def test_what_the_rule_takes_is_ringed_in_the_figure_of_its_cost() -> None:

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from test_analysis_load import commit, confusion_of
 from test_analysis_search import make_runs
 
+from analysis.commands import stability
 from analysis.load import load
 from analysis.report.write import report
-from analysis.statistics.catalogue import topics
+from analysis.statistics.catalogue import left_out, topics
 from analysis.statistics.costs import trade_off
 from analysis.statistics.front import choices, front
 from analysis.statistics.material import Material
 from analysis.statistics.search import tuning_gain
 from analysis.verdict import verdict
+from analysis.verdict.of_cost import _amount
 from study.definition import file as definition_file
 from study.results import Results
 
@@ -111,6 +113,11 @@ def test_the_verdict_names_the_choice_and_what_it_saves(searched: Path) -> None:
     assert "by the Dice alone 1 GFLOPs" in each
 
 
+def test_a_median_is_called_one() -> None:
+    assert _amount([0.31, 0.31, 0.31], "gflops") == "0.31 GFLOPs"
+    assert _amount([0.31, 0.2, 0.9], "gflops") == "median 0.31 (0.2 to 0.9) GFLOPs"
+
+
 def test_the_report_draws_the_front(searched: Path, tmp_path: Path) -> None:
     page = report(load(searched), tmp_path / "page.html").read_text()
     assert 'id="front"' in page
@@ -145,6 +152,18 @@ def test_the_verdict_says_what_halving_saved_and_whether_early_ranks_hold(search
     assert "trains 48 epochs in a cell, and all its trials to the end would take 48: 0% are saved" in said
     assert "After 8 epochs" in said
     assert "mean Kendall's tau of 0.00 (2 cells;" in said
+
+
+def test_tables_of_notes_alone_are_left_out_and_named(searched: Path) -> None:
+    """One random split has no shares of a variance, and three points have no importances."""
+    scores = load(searched)
+    reasons = left_out(Material(scores))
+    assert "fewer than" in reasons["Importance of the hyperparameters"]
+    shares = "The point against the split: shares of the variance"
+    assert reasons[shares]
+    answer = stability(scores)
+    assert shares not in answer.frames
+    assert shares in " ".join(answer.text().split("Left out, as there is nothing to say")[1].split())
 
 
 @pytest.mark.parametrize("searched", [()], indirect=True)

@@ -12,7 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.answer import Answer, Finding, frame_html, merged, records
+from analysis.answer import (
+    Answer,
+    Finding,
+    difference_in_words,
+    for_people,
+    frame_html,
+    frame_text,
+    merged,
+    records,
+)
 from analysis.commands import stability
 from analysis.gate import CANNOT_TELL, check
 from analysis.load import load
@@ -237,7 +246,7 @@ def test_an_answer_as_text_json_and_html() -> None:
     answer = Answer([Finding("Is it <good>?", ("yes & no",))], {"A <table>": FRAME})
     text = answer.text()
     assert text.startswith("Is it <good>?\n  yes & no\n\nA <table>\n")
-    assert text.endswith("note: too few & far")
+    assert text.endswith("note 1: too few & far")
     plain = json.loads(json.dumps(answer.records(), allow_nan=False))
     assert plain["findings"] == [{"question": "Is it <good>?", "points": ["yes & no"]}]
     assert plain["tables"]["A <table>"][1]["mean"] is None
@@ -246,6 +255,30 @@ def test_an_answer_as_text_json_and_html() -> None:
     assert "<b>" not in html
     assert re.findall(r"&lt;(good|b|table)&gt;", html) == ["good", "table", "b"]
     assert "too few &amp; far" in frame_html(FRAME)
+
+
+def test_rows_without_a_number_are_left_out_and_notes_say_of_which_rows_they_are() -> None:
+    names = {"model": ["a", "a", "b", "b"], "loss": "ce", "num_points": [4.0, 4, 1, 1]}
+    frame = pd.DataFrame(names | {"share": [0.5, 0.2, math.nan, math.nan], "note": ["rough", "", "too few", "too few"]})
+    shown, notes = for_people(frame)
+    assert shown["note"].tolist() == ["1", ""]
+    assert notes == ["note 1: rough", "left out of b ce: 2 rows: too few"]
+    assert "- " not in frame_text(frame)
+    same, (note,) = for_people(frame.head(2).assign(note="rough"))
+    assert "note" not in same
+    assert note == "note: rough"
+    assert frame_text(frame.tail(2)) == "  left out of b ce: 2 rows: too few"
+    undefined = frame.tail(2).assign(note="")
+    assert len(for_people(undefined)[0]) == 2, "what has no score and no reason stands there as undefined"
+
+
+def test_a_lead_that_is_smaller_than_what_is_shown_is_no_zero() -> None:
+    assert [difference_in_words(lead) for lead in (0.0123, 0.0005, 0.0004, 0.0)] == [
+        "0.012",
+        "0.001",
+        "less than 0.001",
+        "less than 0.001",
+    ]
 
 
 def test_records_are_plain_values() -> None:

@@ -15,7 +15,17 @@ from study.cells import Cell, Outcome, Trial, cells, parse_trial
 from study.definition.file import load
 from study.definition.point import Point
 from study.errors import StudyError
-from study.halving import decided_trials, epochs_of_a_cell, going_on, new_epochs_of, rungs, sizes, undecided_trials
+from study.halving import (
+    decided_trials,
+    epochs_of_a_cell,
+    going_on,
+    halving_in_words,
+    new_epochs_of,
+    num_trials,
+    rungs,
+    sizes,
+    undecided_trials,
+)
 from study.schedule import Schedule
 
 HALVING = [
@@ -33,11 +43,26 @@ def test_rungs_and_sizes() -> None:
     assert rungs(definition) == (4, 8, 16, None)
     assert sizes(definition) == [8, 5, 3, 2]
     assert epochs_of_a_cell(definition) == 8 * 4 + 5 * 4 + 3 * 8 + 2 * 16, "not the 8 x 32 of a full search"
+    assert num_trials(definition) == 2 * 18
+    said = "of 8 trainings in a cell go on 5 after epoch 4, 3 after epoch 8, 2 after epoch 16. That is 108 epochs"
+    assert said in (halving_in_words(definition) or "")
+    assert "in place of 256, 58% fewer" in (halving_in_words(definition) or "")
+    assert halving_in_words(load("paper")) is None
     cell = cells(definition)[0]
     assert [new_epochs_of(definition, Trial(cell, 0, rung)) for rung in rungs(definition)] == [4, 4, 8, 16]
     assert new_epochs_of(load("paper"), Trial(cell, 0)) is None
     ten = ["search.halving={rungs=[4,8,16,32],keep=0.3}", "search.trials=10", *HALVING[2:]]
     assert sizes(load("paper", ten)) == [10, 4, 2, 2]
+
+
+def test_the_documents_examples_are_so() -> None:
+    text = (Path(__file__).parent.parent / "docs/what-to-search.md").read_text()
+    for trials in (8, 4):
+        settings = ["search.halving={rungs=[4,8,16],keep=0.5}", "training.epochs=16", f"search.trials={trials}"]
+        definition = load("paper", [*settings, *HALVING[2:]])
+        first, second, third = sizes(definition)
+        row = f"| {trials} | {first} | 1 + {second - 1} | 1 + {third - 1} | {first} x 4 + {second} x 4 + {third} x 8 = "
+        assert f"{row}{epochs_of_a_cell(definition)} | {trials} x 16 = {trials * 16} |" in text
 
 
 def test_ids_name_the_rung() -> None:

@@ -69,6 +69,9 @@ def test_what_it_says_is_what_it_writes(tmp_path: Path, monkeypatch: pytest.Monk
         "classes": {"class_0": 0, "class_1": 1, "class_2": 2},
     }
     assert written["training"]["image_size"] == [48, 64]
+    assert written["training"]["epochs"] == 32
+    init("my set", "short.toml", settings=["training.epochs=8"])
+    assert tomllib.loads(Path("short.toml").read_text())["training"] == written["training"] | {"epochs": 8}
     assert written["training"]["resize"] == "stretch"
     assert written["splits"]["held_out"] == {"group": {f"group_{letter}": {"*": [letter]} for letter in "abcd"}}
     assert written["splits"]["unit"] == "group"
@@ -384,8 +387,9 @@ def test_no_file_is_overwritten_unless_asked(tmp_path: Path, capsys: pytest.Capt
     ("arguments", "expected"),
     [
         (
-            ["--set", "training.epochs=3"],
-            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size, training.resize; "
+            ["--set", "training.batch_size=3"],
+            "only keys of these can be set here: data.pairs, data.allow_copies, training.image_size, training.resize, "
+            "training.epochs; "
             "give any other to study plan and study run, by --set too, or write it into the definition",
         ),
         (["--set", "data.pairs.mask=labels"], "unknown key; did you mean data.pairs.masks?"),

@@ -18,7 +18,7 @@ from study.progress import Progress, Work
 from study.summary import Summary
 from study.terminal import view as view_module
 from study.terminal.printing import PlainConsole
-from study.terminal.view import RunView, live_picture, scores_table
+from study.terminal.view import RunView, broken, live_picture, scores_table
 
 DEFINITION = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=2"])
 TRIAL = parse_trial("icnet-ce-random_0-s0-t01")
@@ -168,6 +168,15 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) == 1, "one line an event, however long, and none where nothing happened"
     assert lines[0].startswith("[2/8] icnet-ce-random_0-s0-t01  done")
+
+
+def test_a_long_line_breaks_between_its_parts() -> None:
+    line = "icnet-ce-random_0-s0-t01  width=0.5, strength=1  validation Dice 0.513 at epoch 12  16 s, 7 images/s"
+    assert broken(line, 200) == [line]
+    assert broken(line, 80) == [
+        "icnet-ce-random_0-s0-t01  width=0.5, strength=1",
+        "  validation Dice 0.513 at epoch 12  16 s, 7 images/s",
+    ]
 
 
 def test_scores_on_many_splits_have_a_row_each_so_that_they_fit() -> None:

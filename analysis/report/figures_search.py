@@ -177,6 +177,15 @@ def search_progress(trials: pd.DataFrame, model: str, loss: str, startup: int) -
     last = int(ours["index"].max()) if len(ours) else 0
     if startup <= last:
         axes.axvline(startup - 0.5, color=FAINT, lw=0.8)
+        axes.annotate(
+            "chosen by TPE",
+            (startup - 0.5, 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, 2),
+            textcoords="offset points",
+            color=INK,
+            size=SMALL - 1,
+        )
     _name_kinds(axes, lines)
     axes.set(xlabel="trial of the cell", ylabel="best validation Dice so far", xlim=(-0.3, last + 0.3))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -237,10 +246,23 @@ def false_class_matrix(found: FalseClasses, top: float = 1.0) -> Figure:
 
 
 def _plain_logarithmic(axis: Axis, digits: Sequence[int]) -> None:
-    """Ticks at these digits of every power of ten, as plain numbers."""
-    axis.set_major_locator(LogLocator(subs=digits))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    """Ticks at these digits of every power of ten, or at as many more as it takes for two, as plain numbers."""
+    low, high = sorted(axis.get_view_interval())
+    for subs in (digits, (1, 2, 5), range(1, 10), np.arange(10, 100) / 10):
+        locator = LogLocator(subs=tuple(subs))
+        if sum(low <= tick <= high for tick in locator.tick_values(low, high)) >= 2:
+            break
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _short(value: float) -> str:
+    """e.g. `0.003`, `500`, `20k`, `1.5M`: labels of large numbers would run into each other."""
+    for power, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= power:
+            return f"{value / (1e3 if letter == 'k' else power):.10g}{letter}"
+    return f"{value:,.10g}"
 
 
 Kind = tuple[str, str]

@@ -33,7 +33,7 @@ def _section(topic: Topic, material: Material) -> Section:
 
 def _table(topic: Topic, statistic: Statistic, material: Material) -> Table | None:
     """A statistic as a table, of which the page holds the rows of what is shown, and the JSON beside it all."""
-    frame = statistic.compute(material)
+    frame = statistic.table(material)
     if not len(frame.columns):
         return None
     html = _marked(material) if statistic.name == "scores" else ""

@@ -96,7 +96,8 @@ def sd_bounds(
 ) -> Bounds:
     """Of the SD of `one_training`: chi-square's bounds with fewer degrees of freedom, as for an excess kurtosis of
     EXCESS_KURTOSIS or of twice the sample's own, whichever is more (few values hide their tails; above only from
-    FEWEST_WITH_TAILS scores on); above, not below that of a lognormal of the scores or of 1 - scores. Degrees of freedom of several seeds are Satterthwaite's (1946).
+    FEWEST_WITH_TAILS scores on); above, not below that of a lognormal of the scores or of 1 - scores.
+    Degrees of freedom of several seeds are Satterthwaite's (1946).
 
     NaN where all scores are equal and not rounded.
     """

@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from analysis.answer import is_empty
 from analysis.statistics.material import Material
-from analysis.statistics.topic import Topic
+from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.topics_of_a_study import OF_A_STUDY
 from analysis.statistics.topics_of_scores import OF_SCORES
 
+_REASONS_TOLD = 2
 TOPICS = (*OF_SCORES, *OF_A_STUDY)
 
 
 def topics(material: Material) -> list[Topic]:
     """Those that have something to say, each with those of its statistics that have."""
     return [
-        replace(topic, statistics=tuple(each for each in topic.statistics if not each.lacks(material)))
+        replace(topic, statistics=tuple(each for each in topic.statistics if not _lacks(each, material)))
         for topic in _answerable(material)
         if not topic.lacks(material)
     ]
@@ -46,8 +48,16 @@ def _lacking(material: Material) -> Iterator[tuple[str, str]]:
             yield topic.worded(topic.title, material), reason
             continue
         for statistic in topic.statistics:
-            if reason := statistic.lacks(material):
+            if reason := _lacks(statistic, material):
                 yield topic.worded(statistic.title, material), reason
+
+
+def _lacks(statistic: Statistic, material: Material) -> str:
+    """Why a statistic has nothing to say: known beforehand, or as all its rows are notes in place of numbers."""
+    if (reason := statistic.lacks(material)) or statistic.report_only:
+        return reason
+    frame = statistic.table(material)
+    return "; ".join(frame["note"].unique()[:_REASONS_TOLD]) if len(frame) and is_empty(frame).all() else ""
 
 
 def _answerable(material: Material) -> list[Topic]:

@@ -45,6 +45,11 @@ class Material:
     seed: int = 0
 
     @cached_property
+    def computed(self) -> dict[str, pd.DataFrame]:
+        """Name of a statistic -> its table, of those that have been asked for."""
+        return {}
+
+    @cached_property
     def table(self) -> pd.DataFrame:
         """The scores under the paper's averagings, on random and held-out splits where there are any."""
         return random_and_held_out(self.of_all_splits)

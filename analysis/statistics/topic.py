@@ -36,6 +36,12 @@ class Statistic:
     """Whether a report shows rows of every configuration, and not only of those that are shown one by one."""
     lacks: Lacks = lacks_nothing
 
+    def table(self, material: Material) -> pd.DataFrame:
+        """What it computes of these scores, once. Not to be changed."""
+        if self.name not in material.computed:
+            material.computed[self.name] = self.compute(material)
+        return material.computed[self.name]
+
 
 @dataclass(frozen=True)
 class Topic:

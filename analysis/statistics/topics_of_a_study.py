@@ -109,7 +109,8 @@ OF_A_STUDY = (
         "A line per trial. The dot is the epoch with the lowest validation loss, whose weights were kept. Where curves "
         "still rise at the end, or jump from epoch to epoch, training had not settled, and part of the spread over "
         "splits comes from that.",
-        "",
+        "The training loss of a network with auxiliary outputs holds their losses, too; the validation loss is that of "
+        "its main output alone, and may lie lower for that.",
         (
             Statistic(
                 "Trials: epochs, the best one, remarks", "training", lambda m: training(m.facts), report_only=True

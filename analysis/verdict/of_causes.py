@@ -57,8 +57,8 @@ def _causes(material: Material, table: pd.DataFrame) -> Iterator[str]:
 def _made_of(row: pd.Series[float]) -> str:
     """Of the variance: the split's share, training chance, and the test images' part of the split."""
     told = (
-        f"one training's score has an SD of {row.sd:.3f} (95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}) over random "
-        f"splits. By estimate {row.share_split:.2f} of its variance is the split (so few trainings leave "
+        f"one training's score has an SD of {row.sd:.3f} (95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}) over "
+        f"random splits. By estimate {row.share_split:.2f} of its variance is the split (so few trainings leave "
         f"{row.share_split_low:.2f} to {row.share_split_high:.2f} open), the rest training chance."
     )
     if not row.share_images >= WORTH_SAYING:

@@ -72,7 +72,8 @@ def _of_choice(row: pd.Series[float], cost: str) -> str:
 
 
 def _amount(values: list[float], cost: str) -> str:
-    """A value, or a median with its extremes, e.g. `0.31 (0.2 to 0.9) GFLOPs`."""
+    """A value, or a median with its extremes, e.g. `0.31 GFLOPs`, `median 0.31 (0.2 to 0.9) GFLOPs`."""
     middle, *ends = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values)
-    between = f" ({' to '.join(ends)})" if np.ptp(values) > 0 else ""
-    return f"{middle}{between} {UNITS[cost]}"
+    if np.ptp(values) == 0:
+        return f"{middle} {UNITS[cost]}"
+    return f"median {middle} ({' to '.join(ends)}) {UNITS[cost]}"

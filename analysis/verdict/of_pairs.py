@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.answer import Finding
+from analysis.answer import Finding, difference_in_words
 from analysis.axes import in_words
 from analysis.classes import MACRO
 from analysis.scores import Scores, configuration_name, count_of
@@ -26,7 +26,8 @@ def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) 
     names = [(str(each["model"]), str(each["loss"])) for each in (first, second)]
     paired = compare(table, *names, test_to_train=scores.test_to_train, rope=rope)
     row = paired[paired["class"] == MACRO].iloc[0]
-    lead = f"{configuration_name(first)} leads {configuration_name(second)} by {first['mean'] - second['mean']:.3f}"
+    ahead = difference_in_words(first["mean"] - second["mean"])
+    lead = f"{configuration_name(first)} leads {configuration_name(second)} by {ahead}"
     points = [lead + _interval_or_why_not(row, scores.test_to_train), *_in_words(row, names, rope)]
     if scores.test_to_train is not None:
         points.append("It was chosen because it scored highest, so its lead is probably overstated.")

@@ -90,7 +90,8 @@ def init(
     :param to: the definition's file; None: the folder's name with the ending .toml, in the current folder.
     :param force: whether a file that is there may be overwritten.
     :param format: one of FORMATS, where more than one layout fits.
-    :param settings: `section.key=value` of the data, such as `data.pairs.ignore=11`, and of their working size.
+    :param settings: `section.key=value` of the data, such as `data.pairs.ignore=11`, of their working size, and
+        `training.epochs`.
     :param tell: called with a line from time to time, where there is much to be looked at.
     :raises StudyError: every problem of the data set, or why nothing can be written. Nothing is written then.
     """
@@ -136,9 +137,7 @@ def _pairs(root: Path, path: str, file: Path, layout: Layout, given: Definition,
     seen = look_at_pairs(root, layout.described, given, tell)
     splits = propose_splits(seen.samples, seen.likeness, allow_copies=given.data.allow_copies)
     notes = [*seen.notes, *_column_notes(seen), *_unit_notes(splits), *splits.notes, *splits.leaks]
-    text = pairs_in_toml(
-        _name_of(file.stem), _from_file(path, file), layout.why, seen, splits, allow_copies=given.data.allow_copies
-    )
+    text = pairs_in_toml(_name_of(file.stem), _from_file(path, file), layout.why, seen, splits, given)
     return FirstLook(
         written=str(file),
         layout=layout.why,
@@ -193,9 +192,7 @@ def _cut_outs(root: Path, path: str, file: Path, given: Definition) -> FirstLook
         classes=[{"name": name, "pixels": None, "images": len(rows)} for name, rows in samples.strata().items()],
         columns=_columns(samples),
         notes=[*_unit_notes(splits), *splits.notes],
-        definition=cut_outs_in_toml(
-            _name_of(file.stem), _from_file(path, file), CUT_OUTS_WHY, working, splits, allow_copies=allow_copies
-        ),
+        definition=cut_outs_in_toml(_name_of(file.stem), _from_file(path, file), CUT_OUTS_WHY, working, splits, given),
         tables=report.tables,
     )
 

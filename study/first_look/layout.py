@@ -15,21 +15,22 @@ from trainers.data.problems import DataError, Problem
 
 CUT_OUTS = "cut-outs"
 FORMATS = (CUT_OUTS, "folders", "coco", "parquet")
-_WORKING_SIZE = ("training.image_size", "training.resize")
+_OF_TRAINING = ("training.image_size", "training.resize", "training.epochs")
 CUT_OUTS_WHY = "cut-outs in class folders and angle folders, and backgrounds"
 
 
 def given_of_data(settings: Iterable[str], format: str | None) -> Definition:
     """What the user says of a data set: a definition of nothing else.
 
-    Raises StudyError for settings of anything else than the data and their working size, and for impossible ones.
+    Raises StudyError for settings of anything else than the data, their working size and the epochs, and for impossible
+    ones.
     """
     settings = list(settings)
     for setting in settings:
         key = setting.partition("=")[0].strip()
         is_of_data = key.startswith("data.") and not key.startswith("data.path")
-        if not is_of_data and key not in _WORKING_SIZE:
-            known = f"data.pairs, data.allow_copies, {', '.join(_WORKING_SIZE)}"
+        if not is_of_data and key not in _OF_TRAINING:
+            known = f"data.pairs, data.allow_copies, {', '.join(_OF_TRAINING)}"
             elsewhere = "give any other to study plan and study run, by --set too, or write it into the definition"
             raise StudyError(f"--set {setting[:80]}: only keys of these can be set here: {known}; {elsewhere}")
     if format not in (None, *FORMATS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from study.definition import Definition
 from study.definition.keys import as_toml
 from study.first_look.classes import VOID
 from study.first_look.pairs import PairsSeen
@@ -34,21 +35,20 @@ trials = 1  # of every cell; more need a search.space, such as the two lines bel
 # "augmentation.strength" = { low = 0.0, high = 1.5 }"""
 
 
-def pairs_in_toml(
-    name: str, path: str, layout: str, seen: PairsSeen, splits: ProposedSplits, *, allow_copies: bool
-) -> str:
+def pairs_in_toml(name: str, path: str, layout: str, seen: PairsSeen, splits: ProposedSplits, given: Definition) -> str:
     """The definition of a study of photographs with label maps.
 
     :param path: of the data set, as it is to stand there.
+    :param given: what was said of the data set, and of the training.
     """
     images = f"{counted(len(seen.samples.rows), 'image')}."
     resize = f'resize = "{seen.working.resize}"  # {seen.working.resize_why}'
     return _definition(
-        _head(name, path, layout, images, allow_copies=allow_copies),
+        _head(name, path, layout, images, allow_copies=given.data.allow_copies),
         _data(seen),
         _grid(splits),
         _splits(splits),
-        _training([_image_size(seen.working), resize], splits),
+        _training([_image_size(seen.working), resize], given.training.epochs, splits),
     )
 
 
@@ -136,12 +136,12 @@ def _image_size(working: WorkingSize) -> str:
     return f"{why}\nimage_size = {working.in_toml}"
 
 
-def _training(size: Iterable[str], splits: ProposedSplits) -> list[str]:
+def _training(size: Iterable[str], epochs: int, splits: ProposedSplits) -> list[str]:
     """:param size: the working size, and how images get to it."""
     return [
         "[training]",
         *size,
-        "epochs = 32",
+        f"epochs = {epochs}",
         comment(
             "Fits the number of training images: at least four steps an epoch in every split, if there are enough."
         ),
@@ -151,14 +151,14 @@ def _training(size: Iterable[str], splits: ProposedSplits) -> list[str]:
 
 
 def cut_outs_in_toml(
-    name: str, path: str, layout: str, working: WorkingSize, splits: ProposedSplits, *, allow_copies: bool
+    name: str, path: str, layout: str, working: WorkingSize, splits: ProposedSplits, given: Definition
 ) -> str:
     """The definition of a study of cut-outs."""
     return _definition(
-        _head(name, path, layout, allow_copies=allow_copies),
+        _head(name, path, layout, allow_copies=given.data.allow_copies),
         _grid(splits),
         _splits(splits),
-        _training([_image_size(working)], splits),
+        _training([_image_size(working)], given.training.epochs, splits),
     )
 
 

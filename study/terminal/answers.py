@@ -15,6 +15,7 @@ from study.definition import SIMULATED, Definition
 from study.definition.file import load
 from study.definition.point import Point
 from study.errors import StudyError
+from study.halving import halving_in_words, num_trials
 from study.outside import outside_of
 from study.planning.capacity import Forecast
 from study.planning.cost import Estimate, readable
@@ -74,7 +75,7 @@ def _run_until_decided(definition: Definition, out: str, options: argparse.Names
 
 
 def _run_once(definition: Definition, out: str, options: argparse.Namespace, console: PlainConsole) -> int:
-    planned = counted(len(cells(definition)) * definition.search.trials, "trial")
+    planned = counted(num_trials(definition), "trial")
     outside_of(definition)  # whose code is not there is told so at once
     console.say(f"Study {definition.name}: {planned}, to be kept in {_shown(out)} ...")
     from study.commands.run import run  # takes seconds, after which the data set is read
@@ -142,10 +143,10 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
     for speed in speeds:
         console.say(speed.in_words)
     console.say(
-        f"{counted(len(cells(definition)), 'cell')}, {counted(len(planned.trials), 'trial')}: "
-        f"{len(planned.trials) - len(planned.missing):,} done, {len(planned.missing):,} missing in {_shown(out)}"
-        + (f"; {planned.num_undecided:,} more are those that go on" if planned.num_undecided else "")
-        + ".",
+        f"{counted(len(cells(definition)), 'cell')}, {counted(num_trials(definition), 'trial')}: "
+        f"{len(planned.trials) - len(planned.missing):,} done, "
+        f"{len(planned.missing) + planned.num_undecided:,} missing in {_shown(out)}.",
+        *filter(None, [halving_in_words(definition)]),
         f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
     )
     if options.cluster:

@@ -54,7 +54,7 @@ class RunView:
         self._progress = progress
         if self._console.is_terminal:
             if line:
-                self._console.say(line)  # above the live picture
+                self._console.say(*broken(line, self._console.width))  # above the live picture
             self._draw_now_and_then()
         elif line or time.monotonic() - self._last_line > _SECONDS_BETWEEN_PLAIN_LINES:
             self._last_line = time.monotonic()
@@ -68,6 +68,18 @@ class RunView:
 
     def _picture(self) -> RenderableType:
         return live_picture(self._progress) if self._progress else "Starting Ray ..."
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line of parts with two blanks between them, in rows that break between parts; the later ones are indented."""
+    first, *parts = line.split("  ")
+    rows = [first]
+    for part in parts:
+        if len(rows[-1]) + 2 + len(part) <= width:
+            rows[-1] += f"  {part}"
+        else:
+            rows.append(f"  {part}")
+    return rows
 
 
 def live_picture(progress: Progress) -> RenderableType:
