@@ -22,6 +22,7 @@ from study.outside import Outside, outside_of
 from study.parts import find_parts, try_parts
 from study.planning.figures import Figures
 from study.splits import make_splits, split_notes
+from trainers.costs import TrainingCost
 from trainers.data.problems import listed
 from trainers.data.source import Source
 from trainers.data.split import Split
@@ -60,6 +61,8 @@ class Prepared:
     provenance: Provenance
     outside: Outside = field(default_factory=Outside)
     """What networks and losses are that are not simply built in."""
+    costs: Mapping[str, TrainingCost] = field(default_factory=dict)
+    """Network -> what it costs, as trying it has shown, of those that are not simply built in."""
     notes: tuple[str, ...] = ()
     """What should be known of images and splits before anything is trained, in sentences."""
 
@@ -88,13 +91,18 @@ def prepared(definition: Definition, source: Source, data_fingerprint: str) -> P
 
 
 def _prepared(
-    definition: Definition, outside: Outside, splits: dict[str, Split], source: Source, data_fingerprint: str
+    definition: Definition,
+    outside: Outside,
+    splits: dict[str, Split],
+    costs: Mapping[str, TrainingCost],
+    source: Source,
+    data_fingerprint: str,
 ) -> Prepared:
     leaks = leaks_of(source, splits.values())
     if problems := leak_problems(leaks, definition):
         raise StudyError(listed(problems, " in the splits"))
     notes = (*split_notes(splits.values(), definition, source.samples), *leak_notes(leaks, definition))
-    return Prepared(definition, source, splits, data_fingerprint, provenance(), outside, notes)
+    return Prepared(definition, source, splits, data_fingerprint, provenance(), outside, costs, notes)
 
 
 def _found_outside(definition: Definition) -> Outside:
@@ -103,13 +111,15 @@ def _found_outside(definition: Definition) -> Outside:
     return outside
 
 
-def _tried(definition: Definition, outside: Outside, samples: Samples) -> tuple[Definition, Outside, dict[str, Split]]:
+def _tried(
+    definition: Definition, outside: Outside, samples: Samples
+) -> tuple[Definition, Outside, dict[str, Split], dict[str, TrainingCost]]:
     """The definition, in which every network that is not simply built in has memory by its measured cost, unless it had
-    some; what these are, the weights that they load known; and the splits."""
+    some; what these are, the weights that they load known; the splits; and these costs."""
     tried, resources = try_parts(definition, samples), definition.resources
     memory = {name: Figures(cost).memory_gb for name, cost in tried.costs.items()} | resources.memory_gb
     definition = definition.model_copy(update={"resources": resources.model_copy(update={"memory_gb": memory})})
-    return definition, replace(outside, weights=tried.weights), make_splits(definition, samples)
+    return definition, replace(outside, weights=tried.weights), make_splits(definition, samples), tried.costs
 
 
 def provenance() -> Provenance:

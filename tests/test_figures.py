@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from small_study import ROOT, environment, write_definition
 
+from study.cells import trials
 from study.commands.plan import plan
 from study.definition.file import load
+from study.planning.cost import estimate, images_to_train_on
 from study.planning.figures import figures_of
 from study.prepare import prepare
 from trainers.costs import built_in_costs, measured_anew
@@ -102,7 +104,12 @@ def test_somebodys_network_gets_room_by_its_measured_cost(tmp_path: Path, monkey
     assert plan(definition, str(tmp_path / "out")).estimate.unmeasured == ("copied:ICNet", "copied:UNet")
     assert "taken for as costly" in plan(definition, str(tmp_path / "out")).estimate.in_words
     assert plan(load(str(file)), str(tmp_path / "out")).estimate.unmeasured == ()
-    resources = prepare(definition).definition.resources
+    study = prepare(definition)
+    of_a_run = estimate(definition, trials(definition), {}, images_to_train_on(study.splits), costs=study.costs)
+    assert of_a_run.unmeasured == (), "a run has tried them"
+    for theirs, ours in (("copied:ICNet", "icnet"), ("copied:UNet", "unet")):
+        assert of_a_run.seconds_of[theirs] == pytest.approx(of_a_run.seconds_of[ours], rel=0.05)
+    resources = study.definition.resources
     for theirs, ours in (("copied:ICNet", "icnet"), ("copied:UNet", "unet")):
         assert resources.memory_of(theirs) == figures_of(ours).memory_gb
     own = load(str(file), [*settings, 'resources.memory_gb."copied:UNet"=7.5'])

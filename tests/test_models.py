@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainers.data.size import square
-from trainers.names import NETWORKS
+from trainers.names import NETWORKS, arguments_of
 from trainers.networks import network, num_parameters
 from trainers.networks.blocks import SameConv, average_pool, resize_bilinear, scaled, upsample_nearest
 
@@ -298,3 +298,8 @@ def test_gflops_are_those_of_the_convolutions() -> None:
     assert full + half + quarter + before_half + before_full + after == pytest.approx(13.2e9 / 3, rel=0.01)  # theirs
     ours = full + half + quarter + (before_half + before_full) / 4 + after  # these two before upsampling
     assert gflops("icnet", 7, 1.0, 128) * 1e9 == ours
+
+
+def test_the_arguments_of_built_in_networks_are_known_beforehand() -> None:
+    for name in NETWORKS:
+        assert network(name).takes == arguments_of(name), name

@@ -32,15 +32,12 @@ LOSSES = {
     "lovasz": "trainers.losses.lovasz:lovasz_softmax",
 }
 """Built-in name -> where it is."""
-ARGUMENTS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(NETWORKS, frozenset({"width"})),
-    **dict.fromkeys(LOSSES, frozenset()),
-    "ce_weighted": frozenset({"weights"}),
-    "ce_smoothed": frozenset({"smoothing"}),
-    "focal": frozenset({"gamma"}),
-    "tversky": frozenset({"alpha", "beta"}),
+_OF_LOSSES = {
+    "ce_weighted": {"weights"},
+    "ce_smoothed": {"smoothing"},
+    "focal": {"gamma"},
+    "tversky": {"alpha", "beta"},
 }
-"""Built-in name -> the arguments that it takes, so that they can be checked without a look at its code."""
 NEEDED = {"ce_weighted": "weights"}
 """Built-in name -> the argument without which it is none."""
 LONGEST_NAME = 80
@@ -48,6 +45,11 @@ LONGEST_NAME = 80
 _DOTTED_PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _COLON_IN_FILES = "~"
 """Stands for the colon of a dotted path in the names of files, where a colon is not allowed everywhere."""
+
+
+def arguments_of(name: str) -> frozenset[str]:
+    """Those that a built-in network or loss takes, so that they can be checked without a look at its code."""
+    return frozenset({"width"} if name in NETWORKS else _OF_LOSSES.get(name, ()))
 
 
 class NotFound(Exception):

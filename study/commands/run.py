@@ -65,7 +65,7 @@ def run(
             watch(progress, f"{damaged.id} is made again: {what}")
         ahead = [*todo, *undecided_trials(definition, planned)]
         only = todo if retry_failed else None
-        cost = estimate(definition, ahead, committed.rows, images_to_train_on(study.splits))
+        cost = estimate(definition, ahead, committed.rows, images_to_train_on(study.splits), costs=study.costs)
         run_all(Work(study, results, progress, watch), claim, committed.rows, only, cost, address, ray_log=ray_log)
         done = finished(definition, results, given_up=progress.given_up)
         return replace(done, progress=progress, notes=study.notes)

@@ -20,7 +20,7 @@ from study.definition.sections import Data, Grid, Resources, Search, Seed
 from study.definition.space import FIXED, Choices, Range
 from study.definition.splits import EIGHT_RANDOM_SPLITS, Splits
 from study.errors import brief, did_you_mean
-from trainers.names import ARGUMENTS, LOSSES, NETWORKS, is_dotted_path
+from trainers.names import LOSSES, NETWORKS, arguments_of, is_dotted_path
 from trainers.printable import counted
 from trainers.recipe import (
     NUMERICS,
@@ -144,7 +144,7 @@ class Definition(Section):
         networks = {name: self.network(name) for name in self.grid.models}
         if any(is_dotted_path(own.make) for own in networks.values()):  # what these take is known to their code alone
             return self
-        takes = {name: ARGUMENTS[own.make] - own.args.keys() for name, own in networks.items()}
+        takes = {name: arguments_of(own.make) - own.args.keys() for name, own in networks.items()}
         if idle := idle_arguments(self.model, takes):
             if idle[0] in ModelRecipe.model_fields:
                 raise ValueError(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, Field, field_validator
 
 from study.errors import brief, did_you_mean
-from trainers.names import ARGUMENTS, LONGEST_NAME, LOSSES, NEEDED, NETWORKS, is_dotted_path, untaken
+from trainers.names import LONGEST_NAME, LOSSES, NEEDED, NETWORKS, arguments_of, is_dotted_path, untaken
 from trainers.printable import counted, is_text
 from trainers.recipe import ModelRecipe, Recipe, Section
 
@@ -144,9 +144,9 @@ def problem_of_names(section: str, used: Iterable[str], own: Mapping[str, Part])
 def _problem_of_arguments(label: str, make: str, args: Mapping[str, Any]) -> str | None:
     """What is wrong with the arguments of a built-in network or loss, or None. Those of anybody's are known to their
     code alone."""
-    if make not in ARGUMENTS:
+    if is_dotted_path(make):
         return None
-    if problem := untaken(make, ARGUMENTS[make], args):
+    if problem := untaken(make, arguments_of(make), args):
         return f"{label}: {problem}"
     for name, value in args.items():
         if not (must_be := _WIDTH if name == "width" else _NUMBERS if name == "weights" else _NUMBER).allows(value):

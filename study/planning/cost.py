@@ -15,8 +15,9 @@ from study.definition import Definition
 from study.definition.parts import NamedNetwork
 from study.definition.point import Point
 from study.halving import new_epochs_of
-from study.planning.figures import REFERENCE, figures_of
+from study.planning.figures import REFERENCE, Figures, figures_of
 from study.search import likely_points
+from trainers.costs import TrainingCost
 from trainers.data.split import Split
 from trainers.recipe import Recipe
 
@@ -61,7 +62,13 @@ def images_to_train_on(splits: Mapping[str, Split]) -> dict[str, int]:
     return {name: len(split.train) for name, split in splits.items()}
 
 
-def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Trial], float]:
+Costs = Mapping[str, TrainingCost]
+"""Model -> its cost, as it has been measured with the recipe's own values; of networks that are not built in."""
+
+
+def trial_seconds(
+    definition: Definition, num_train: NumTrain, costs: Costs = MappingProxyType({})
+) -> Callable[[Trial], float]:
     """A function of trials that are still to be run: the seconds that each takes one core of the reference machine.
 
     Where TPE will choose the point, it is the mean over the space. What trials have in common is computed once.
@@ -75,7 +82,10 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
     @cache
     def seconds(model: str, split: str, index: int, epochs: int | None) -> float:
         network = definition.network(model)
-        return statistics.fmean(seconds_at(network, likely, num_train[split], epochs) for likely in recipes(index))
+        cost = costs.get(model)
+        return statistics.fmean(
+            seconds_at(network, likely, num_train[split], epochs, cost) for likely in recipes(index)
+        )
 
     def of_trial(trial: Trial) -> float:
         epochs = new_epochs_of(definition, trial)
@@ -84,13 +94,24 @@ def trial_seconds(definition: Definition, num_train: NumTrain) -> Callable[[Tria
     return of_trial
 
 
-def seconds_at(network: NamedNetwork, recipe: Recipe, num_train: int, epochs: int | None = None) -> float:
+def seconds_at(
+    network: NamedNetwork,
+    recipe: Recipe,
+    num_train: int,
+    epochs: int | None = None,
+    cost: TrainingCost | None = None,
+) -> float:
     """The same for a trial of known recipe: all of it grows with the image's area.
 
     :param epochs: that are trained; the recipe's, if not given.
+    :param cost: of a network that is not built in, if it has been measured.
     """
     training = recipe.training
-    area, step = training.size.pixels / 128**2, figures_of(network.make).seconds_per_image(network.width_in(recipe))
+    figures, area = figures_of(network.make), training.size.pixels / 128**2
+    if figures.is_measured or cost is None:
+        step = figures.seconds_per_image(network.width_in(recipe))
+    else:  # whatever width it has is in its cost
+        step = Figures(cost).seconds_per_image(1.0)
     step /= training.threads
     return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * (epochs or training.epochs) + SECONDS_PER_TRIAL
 
@@ -101,24 +122,25 @@ def estimate(
     committed: Mapping[Trial, Mapping[str, Any]],
     num_train: NumTrain,
     calibrated: Factors = MappingProxyType({}),
+    costs: Costs = MappingProxyType({}),
 ) -> Estimate:
     """Worker-seconds for the missing trials, scaled for each model by what its committed trials took, if there are any,
     else by its calibration, else by what other models' trials took."""
-    measured = _measured(definition, committed)
+    measured = _measured(definition, committed, costs)
     others = sum(measured.values()) / len(measured) if measured else 1.0
-    seconds, seconds_of = dict.fromkeys(definition.grid.models, 0.0), trial_seconds(definition, num_train)
+    seconds, seconds_of = dict.fromkeys(definition.grid.models, 0.0), trial_seconds(definition, num_train, costs)
     for trial in missing:
         model = trial.cell.model
         factor = measured.get(model, calibrated.get(model, others))
         seconds[model] += seconds_of(trial) * factor
-    unknown = seconds.keys() - measured.keys() - calibrated.keys()
+    unknown = seconds.keys() - measured.keys() - calibrated.keys() - costs.keys()
     unmeasured = tuple(
         model for model in seconds if model in unknown and not figures_of(definition.network(model).make).is_measured
     )
     return Estimate(seconds, "measured" if measured else "calibrated" if calibrated else "constants", unmeasured)
 
 
-def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any]]) -> Factors:
+def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any]], costs: Costs) -> Factors:
     """Of the models that have trained trials."""
     took, expected = defaultdict[str, float](float), defaultdict[str, float](float)
     recipe_at = cache(lambda point: definition.recipe.at(Point.from_json(point)))  # many cells share one
@@ -126,7 +148,9 @@ def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any
         if row["status"] == "completed":
             took[trial.cell.model] += row["train_seconds"]
             network = definition.network(trial.cell.model)
-            expected[trial.cell.model] += seconds_at(network, recipe_at(row["point"]), row["num_train"], trial.epochs)
+            expected[trial.cell.model] += seconds_at(
+                network, recipe_at(row["point"]), row["num_train"], trial.epochs, costs.get(trial.cell.model)
+            )
     return {model: took[model] / expected[model] for model in took}
 
 
