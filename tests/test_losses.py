@@ -375,6 +375,9 @@ def test_a_power_below_one_has_a_slope_everywhere() -> None:
     [
         ("focal", {"gamma": -1.0}, "gamma must be at least 0, not -1"),
         ("tversky", {"beta": -0.5}, "beta must be at least 0, not -0.5"),
+        ("tversky", {"alpha": 0.0, "beta": 0.0}, "alpha and beta are both 0: nothing can be learnt"),
+        ("ce_weighted", {"weights": ["a", "b", "c", "d"]}, "weights must be a list of numbers, one for each class"),
+        ("ce_weighted", {"weights": 1.0}, "weights must be a list of numbers, one for each class"),
         ("ce_smoothed", {"smoothing": 1.0}, "smoothing must be at least 0 and below 1, not 1"),
         ("ce_weighted", {"weights": [1.0, 2.0]}, "weights has 2 numbers, and there are 4 classes"),
         ("ce_weighted", {"weights": [1.0, -2.0, 1.0, 1.0]}, "at least 0, and not all 0: 1, -2, 1, 1"),

@@ -107,6 +107,18 @@ def test_the_average_is_of_weights_and_statistics_and_forgets_the_first() -> Non
     assert not torch.allclose(moves.average[0].weight, moves.network[0].weight, atol=1e-4)
 
 
+def test_tied_weights_are_averaged_once_a_step() -> None:
+    model = network()
+    model.register_parameter("tied", model[0].weight)
+    moves = mover(model, TrainingRecipe(weight_averaging=0.5))
+    before = moves.average[0].weight.clone()
+    moves.prepare(1000, STEPS_OF_AN_EPOCH)
+    with torch.no_grad():
+        moves.network[0].weight.add_(1.0)
+    moves._take_in()
+    assert torch.allclose(moves.average[0].weight, before + 0.5)
+
+
 def test_without_averaging_the_network_itself_is_scored() -> None:
     moves = mover(network(), TrainingRecipe())
     assert moves.average is moves.network

@@ -87,7 +87,9 @@ class Mover:
     def _take_in(self) -> None:
         """Exponential moving average (Polyak and Juditsky 1992); of the batch norms' statistics, too."""
         both = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        for kept, newest in both:
+        # What two names share, such as tied weights, once: an average taken twice is another one.
+        once = {(kept.data_ptr(), kept.shape): (kept, newest) for kept, newest in both}
+        for kept, newest in once.values():
             if kept.is_floating_point():
                 kept.add_((newest - kept) * self.share)
             else:

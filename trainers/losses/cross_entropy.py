@@ -43,6 +43,8 @@ def weighted_cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor, *, weights: 
     :param weights: one for each class, the background's first where there is one; at least 0, not all 0.
     :raises ValueError: for other weights, or another number of them.
     """
+    if not isinstance(weights, Sequence) or not all(isinstance(each, int | float) for each in weights):
+        raise ValueError(f"weights must be a list of numbers, one for each class, not {weights!r}")
     if len(weights) != logits_BKHW.shape[1]:
         given, needed = counted(len(weights), "number"), counted(logits_BKHW.shape[1], "class", "classes")
         raise ValueError(f"weights has {given}, and there are {needed}: give each one")
