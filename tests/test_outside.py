@@ -486,6 +486,7 @@ def test_what_fails_is_named_before_anything_is_trained(folder: Path, monkeypatc
         f"grid.{key}={','.join(['parts:SmallNet'] * (key == 'models') + [f'failing:{name}' for name in names])}"
         for key, names in failing.items()
     ]
+    settings.append("model.width=1.0")
     try:
         with pytest.raises(StudyError) as refused:
             prepare(load(str(folder / "mine.toml"), settings))
