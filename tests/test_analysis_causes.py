@@ -234,4 +234,4 @@ def test_a_study_says_it_in_words_and_tables(out: Path, select: str) -> None:
     assert frame["images_sd"].notna().any()
     assert frame["tuning_sd"].notna().all() == (select == "tuned")
     macro = frame[(frame["class"] == MACRO) & (frame["averaging"] == "ew")].iloc[0]
-    assert f"SD of {macro['sd']:.3f} [{macro['sd_low']:.3f}, {macro['sd_high']:.3f}] (95 %)" in words
+    assert f"SD of {macro['sd']:.3f} (95 % interval {macro['sd_low']:.3f} to {macro['sd_high']:.3f})" in words
