@@ -93,6 +93,7 @@ class Facts:
         long = long.melt(["trial", "class"], list(DICE_COLUMNS), var_name="averaging", value_name="dice")
         return in_class_order(self._factors(trial_ids).merge(long, on="trial"))
 
+    @cached_property
     def runs(self) -> pd.DataFrame:
         """Test Dice of every completed trial: `test_scores` with index, point (JSON), validation objective, and cost
         (0 where the search does not go by one)."""

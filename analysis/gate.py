@@ -28,10 +28,11 @@ from analysis.scores import (
     by_split,
     configurations,
     count_of,
-    fewest_seeds,
     listed,
     of_kind,
+    seeds_of,
     variances_over_seeds,
+    with_macro,
 )
 from analysis.statistics.bounds import NOISE_OF_HELD_OUT, share_unseen, unit_of
 from analysis.statistics.comparison import ALPHA
@@ -182,7 +183,7 @@ def check(
     ]
     frame = pd.DataFrame(checks)
     trained = not_settled(settling(scores.facts)) if scores.facts else ""
-    one_seed = MAX_GAP in asked and fewest_seeds(scores.table) < 2
+    one_seed = MAX_GAP in asked and seeds_of(scores.table)[0] < 2
     how = _how(num_random, alpha, scores.looks, one_seed_held_out=one_seed)
     return GateAnswer(_status(frame["decision"]), frame, how, scores.simulated, trained)
 
@@ -203,8 +204,8 @@ def _checks(
 ) -> Iterator[dict[str, Any]]:
     """A row for each question on each of these rows of `wide`. `absent` says why a configuration's scores are not all
     there."""
-    over_seeds = variances_over_seeds(table)
-    num_checks, unit, num_seeds = int(rows.sum()) * len(questions), unit_of(table["dice"]), fewest_seeds(table)
+    over_seeds = variances_over_seeds(with_macro(table))
+    num_checks, unit, num_seeds = int(rows.sum()) * len(questions), unit_of(table["dice"]), seeds_of(table)[0]
     for name, limit, axis, columns in questions:
         unscored = without_score(wide[columns])
         random, held_out = (of_kind(wide[columns], kind).to_numpy(float) for kind in KINDS)

@@ -152,6 +152,12 @@ def with_macro(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, macro], ignore_index=True)
 
 
+def macro_by_trial(runs: pd.DataFrame) -> pd.Series[float]:
+    """Trial -> its mean over the classes, of runs under one averaging."""
+    rows = with_macro(runs.assign(seed=runs["trial"]))  # a trial takes the place of a seed, which it has of its own
+    return rows[rows["class"] == MACRO].set_index("seed")["dice"]
+
+
 def by_split(table: pd.DataFrame) -> pd.DataFrame:
     """One row per (model, loss, averaging, class), MACRO included, and one column per (split_kind, split).
 
@@ -172,16 +178,11 @@ def means_by_split(rows: pd.DataFrame) -> pd.DataFrame:
     return wide.reindex(index=index, columns=columns)
 
 
-def variances_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Shaped like `by_split`: the variance of a split's scores over its seeds; NaN of one seed."""
-    rows, wide = with_macro(table), by_split(table)
+def variances_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Shaped like `means_by_split`: the variance of a split's scores over its seeds; NaN of one seed."""
+    wide = means_by_split(rows)
     seeds = rows.groupby([*COLUMN, "split_kind", "split"], observed=True)["dice"].var(ddof=1)
     return seeds.unstack(["split_kind", "split"]).reindex(index=wide.index, columns=wide.columns)
-
-
-def fewest_seeds(table: pd.DataFrame) -> int:
-    """Of any split of any configuration."""
-    return int(table.groupby([*CONFIGURATION, "split"], observed=True)["seed"].nunique().min())
 
 
 def of_kind(wide: pd.DataFrame, kind: str) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def questions(out: Path, num_trials: int) -> list[Measurement]:
         name: f"from analysis.cli import main; assert main({[words[0], str(out), *words[1:]]!r}) == 0"
         for name, words in COMMANDS.items()
     }
-    asked["load(OUT).facts.runs()"] = f"from analysis.load import load; load({str(out)!r}).facts.runs()"
+    asked["load(OUT).facts.runs"] = f"from analysis.load import load; load({str(out)!r}).facts.runs"
     return [measured(name, num_trials, statement) for name, statement in asked.items()]
 
 

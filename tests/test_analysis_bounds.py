@@ -14,8 +14,8 @@ from analysis.statistics.bounds import (
     NOISE_OF_HELD_OUT,
     gap_bounds,
     mean_bounds,
-    one_training,
     sd_bounds,
+    sd_of_one_training,
     share_unseen,
     unit_of,
 )
@@ -101,8 +101,9 @@ def test_a_gap_puts_both_means_bounds_together() -> None:
 
 
 def test_a_training_varies_more_than_a_mean_of_seeds() -> None:
-    assert one_training(SCORES) == pytest.approx(np.std(SCORES, ddof=1))
-    assert one_training(SCORES, 0.04, 2) == pytest.approx(math.sqrt(np.var(SCORES, ddof=1) + 0.02))
+    between = np.var(SCORES, ddof=1)
+    assert sd_of_one_training(between) == pytest.approx(math.sqrt(between))
+    assert sd_of_one_training(between, 0.04, 2) == pytest.approx(math.sqrt(between + 0.02))
 
 
 def test_units_of_rounding() -> None:

@@ -12,6 +12,7 @@ from small_study import assert_same_facts, study
 
 from analysis.gate import check
 from analysis.load import load as load_scores
+from study.commands.until_decided import take_look
 from study.definition.file import load
 from study.errors import StudyError
 from study.looks import Look, Looks, looks_up_to, parsed_gate, read_looks, refuse_other_looks, with_first, write_look
@@ -95,6 +96,15 @@ def test_looks_are_kept_and_other_ones_refused(tmp_path: Path) -> None:
     (tmp_path / "looks.json").write_text("{}")
     with pytest.raises(StudyError, match=r"looks.json is no record of looks"):
         read_looks(results)
+
+
+@pytest.mark.slow
+def test_a_study_called_paper_is_asked_about_and_not_the_papers_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match=r"the gate could not be asked: .*paper is no study"):
+        take_look("paper", Looks({"min-dice": "0.1"}, looks_up_to(8)), 1, simulated=False)
 
 
 @pytest.mark.slow

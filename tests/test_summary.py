@@ -5,8 +5,6 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-import analysis.statistics.spread
-import study.summary
 from analysis.scores import with_macro
 from study.cells import Cell, parse_trial
 from study.definition.sections import Search
@@ -45,7 +43,6 @@ def test_tuned_is_the_best_by_validation_not_by_test() -> None:
 
 
 def test_a_deviation_needs_as_many_splits_as_the_analysis_asks_for() -> None:
-    assert study.summary.MIN_SPLITS_FOR_SD == analysis.statistics.spread.MIN_SPLITS_FOR_SD
     scores = {"random_0": 0.1, "random_1": 0.3, "random_2": 0.2}
     assert mean_and_sd(scores) == (pytest.approx(0.2), None)
     assert mean_and_sd(scores | {"random_3": 0.2})[1] == pytest.approx(0.1 * (2 / 3) ** 0.5)

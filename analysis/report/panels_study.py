@@ -47,7 +47,7 @@ def _shown(points: pd.DataFrame, material: Material) -> pd.DataFrame:
 
 
 def _search(material: Material) -> Drawn:
-    trials, runs = material.facts.completed, material.facts.runs()
+    trials, runs = material.facts.completed, material.facts.runs
     points = trials.assign(chosen=trials["trial"].isin(tuned_trials(runs, material.within)["trial"]))
     sides, of_trials = figures_search.sides_of(material.space), _of_trials(material)
     panels = []

@@ -79,11 +79,11 @@ def _upper_of_lognormal(values: Floats, alpha: float) -> Floats:
         return np.asarray(np.exp(logs.mean(-1) + variance / 2 + stats.t.ppf(1 - alpha, n - 1) * error))
 
 
-def one_training(scores: ArrayLike, within: ArrayLike = 0.0, num_seeds: int = 1) -> Floats:
-    """The SD of one training on one split: of the splits' means over R seeds, s_m, and of the variance `within` a
-    split, sqrt(s_m^2 + (1 - 1/R) within). Means of seeds alone scatter the less the more seeds there are."""
-    between = np.asarray(scores, float).var(-1, ddof=1)
-    return np.asarray(np.sqrt(between + (1 - 1 / num_seeds) * np.asarray(within, float)))
+def sd_of_one_training(between: ArrayLike, within: ArrayLike = 0.0, num_seeds: ArrayLike = 1) -> Floats:
+    """On one random split: of the variance `between` the splits' means over R seeds, and of that `within` a split over
+    its seeds, sqrt(between + (1 - 1/R) within). Means of seeds alone scatter the less the more seeds there are."""
+    added = (1 - 1 / np.asarray(num_seeds, float)) * np.asarray(within, float)
+    return np.asarray(np.sqrt(np.asarray(between, float) + added))
 
 
 def sd_bounds(
@@ -94,7 +94,7 @@ def sd_bounds(
     within: ArrayLike = 0.0,
     num_seeds: int = 1,
 ) -> Bounds:
-    """Of the SD of `one_training`: chi-square's bounds with fewer degrees of freedom, as for an excess kurtosis of
+    """Of `sd_of_one_training`: chi-square's bounds with fewer degrees of freedom, as for an excess kurtosis of
     EXCESS_KURTOSIS or of twice the sample's own, whichever is more (few values hide their tails; above only from
     FEWEST_WITH_TAILS scores on); above, not below that of a lognormal of the scores or of 1 - scores.
     Degrees of freedom of several seeds are Satterthwaite's (1946).
@@ -103,7 +103,7 @@ def sd_bounds(
     """
     values, within = np.asarray(scores, float), np.asarray(within, float)
     residue = unit / 2 * np.sqrt(values.shape[-1] / (values.shape[-1] - 1))
-    sd = one_training(values, within, num_seeds)
+    sd = sd_of_one_training(values.var(-1, ddof=1), within, num_seeds)
     own = _kurtosis(values)
     df = _degrees(values, within, num_seeds, own)
     low = np.maximum(sd - residue, 0) * np.sqrt(df / stats.chi2.ppf(1 - alpha_low, df))
@@ -118,7 +118,7 @@ def sd_bounds(
 
 
 def _degrees(values: Floats, within: Floats, num_seeds: int, kurtosis: Floats) -> Floats:
-    """Degrees of freedom of `one_training`'s variance."""
+    """Degrees of freedom of `sd_of_one_training`."""
     n, between, inner = values.shape[-1], values.var(-1, ddof=1), (1 - 1 / num_seeds) * within
     tails = np.maximum(EXCESS_KURTOSIS, 2 * kurtosis) / 2
     of_means, of_seeds = n - 1, max(n * (num_seeds - 1), 1)

@@ -46,7 +46,7 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
                         within `search.within` of it
     note                how many points were left out
     """
-    trials, runs = facts.completed, facts.runs()
+    trials, runs = facts.completed, facts.runs
     trials = trials[trials["index"] < facts.definition.search.startup]
     runs = runs[(runs["averaging"] == averaging) & runs["trial"].isin(trials["trial"])]
     if runs.empty:

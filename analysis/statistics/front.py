@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.classes import MACRO
-from analysis.scores import CELL, CONFIGURATION, HELD_OUT, RANDOM, tuned_trials, with_macro
+from analysis.scores import CELL, CONFIGURATION, HELD_OUT, RANDOM, macro_by_trial, tuned_trials
 from analysis.statistics.costs import non_dominated
 
 
@@ -70,9 +69,6 @@ def _means(trials: pd.DataFrame) -> dict[str, Any]:
 
 def _judged(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per trial that has an objective, with its test score (`dice`)."""
-    # A trial takes the place of a seed, which it has of its own.
-    rows = with_macro(runs.assign(seed=runs["trial"]))
-    scores = rows[rows["class"] == MACRO].set_index("seed")["dice"]
     columns = [*CELL, "split_kind", "axis", "trial", "index", "point", "objective", "cost"]
     trials = runs[columns].drop_duplicates("trial").dropna(subset=["objective", "cost"])
-    return trials.assign(dice=trials["trial"].map(scores)).reset_index(drop=True)
+    return trials.assign(dice=trials["trial"].map(macro_by_trial(runs))).reset_index(drop=True)

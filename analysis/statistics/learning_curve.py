@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.scores import ROUNDING, Floats, count_of
-from analysis.statistics.spread import LEVEL, MIN_SPLITS_FOR_SD, Refusal
+from analysis.statistics.spread import LEVEL, Refusal
+from study.summary import MIN_SPLITS_FOR_SD
 
 FLATTEST, STEEPEST = 0.1, 2.0
 EXPONENTS = np.linspace(FLATTEST, STEEPEST, 39)

@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.scores import ROUNDING, Floats
-from analysis.statistics.bounds import Bounds, gap_bounds, mean_bounds, one_training, sd_bounds
-from analysis.statistics.spread import MIN_SPLITS_FOR_SD, sd_refusal
+from analysis.statistics.bounds import Bounds, gap_bounds, mean_bounds, sd_bounds, sd_of_one_training
+from analysis.statistics.spread import sd_refusal
+from study.summary import MIN_SPLITS_FOR_SD
 from trainers.seeds import generator_for
 
 MAX_GAP, MAX_SD, MIN_DICE = LIMITS = "max-gap", "max-sd", "min-dice"
@@ -63,7 +64,7 @@ class Estimate:
     @property
     def value(self) -> float:
         if self.limit == MAX_SD:
-            return float(one_training(self.random, self.within_random, self.num_seeds))
+            return float(sd_of_one_training(self.random.var(ddof=1), self.within_random, self.num_seeds))
         return float(self.random.mean() - (self.held_out.mean() if self.limit == MAX_GAP else 0.0))
 
     @property

@@ -12,14 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.classes import MACRO
-from analysis.scores import CELL, CONFIGURATION, HELD_OUT, RANDOM, ROUNDING, Floats, tuned_trials, with_macro
-from analysis.statistics.paired import nadeau_bengio_interval
-from analysis.statistics.spread import Refusal
+from analysis.scores import CELL, CONFIGURATION, HELD_OUT, RANDOM, ROUNDING, macro_by_trial, tuned_trials
+from analysis.statistics.paired import interval_of_difference, interval_refusal
 
 AVERAGING = "ew"
 """Of the validation objective."""
-MIN_SPLITS = 3
 _NUMBERS = ["num_cells", "num_splits", "validation", "test", "lost", "lost_by_default", "luck", "low", "high"]
 _CHOICES = ["num_points", "share_best", "share_best_by_chance", "lost_to_best"]
 COLUMNS = [*CONFIGURATION, *_NUMBERS, "num_held_out", "held_out_luck", *_CHOICES, "note"]
@@ -32,7 +29,7 @@ def luck(runs: pd.DataFrame, startup: int, test_to_train: float | None, within: 
     validation, test        of the tuned trials: mean validation objective and mean test Dice, over these cells
     lost, lost_by_default   validation less test, of the tuned and of the default trials
     luck, low, high         lost - lost_by_default: a cell's, then the mean over seeds, then over splits, with the
-                            interval of `paired.nadeau_bengio_interval`
+                            interval of `paired.interval_of_difference`
     num_held_out, held_out_luck   held-out splits and their mean
     num_points              common points (index below `startup`) with both scores: the fewest of a cell
     share_best              of the cells (all splits): how often the best common point by validation is the best on
@@ -52,12 +49,9 @@ def luck(runs: pd.DataFrame, startup: int, test_to_train: float | None, within: 
 def _trials(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per trial: its cell, index, objective, cost if any, and test Dice (`dice`, NaN if it has none)."""
     of_averaging = runs[runs["averaging"] == AVERAGING]
-    # A trial takes the place of a seed, which it has of its own.
-    macro = with_macro(of_averaging.assign(seed=of_averaging["trial"]))
-    by_trial = macro[macro["class"] == MACRO].set_index("seed")["dice"]
     names = [*CELL, "split_kind", "trial", "index", "objective", *({"cost"} & set(runs.columns))]
     trials = of_averaging.drop_duplicates("trial")[names]
-    return trials.assign(dice=trials["trial"].map(by_trial))
+    return trials.assign(dice=trials["trial"].map(macro_by_trial(of_averaging)))
 
 
 def _cells(trials: pd.DataFrame, chosen: pd.Series[str]) -> pd.DataFrame:
@@ -78,20 +72,10 @@ def _luck(cells: pd.DataFrame, test_to_train: float | None) -> dict[str, Any]:
     found |= dict(zip(["validation", "test", "lost", "lost_by_default"], means, strict=True))
     found |= {"luck": values.mean() if values.size else np.nan}
     found |= {"num_held_out": len(held_out), "held_out_luck": held_out.mean(), "note": ""}
-    if refusal := _refusal(values, test_to_train):
+    if refusal := interval_refusal(values, test_to_train):
         return found | {"note": refusal.reason}
-    low, high = nadeau_bengio_interval(values, test_to_train or 0.0)
-    return found | {"low": float(low), "high": float(high)}
-
-
-def _refusal(values: Floats, test_to_train: float | None) -> Refusal | None:
-    if values.size < MIN_SPLITS:
-        return Refusal(f"no interval: {values.size} random splits have both scores, {MIN_SPLITS} are needed")
-    if np.ptp(values) < ROUNDING:
-        return Refusal(f"no interval: all {values.size} random splits have the same, which is no certainty")
-    if test_to_train is None:
-        return Refusal("no interval: how many images were tested and trained on is not known")
-    return None
+    low, high = interval_of_difference(values, test_to_train or 0.0)
+    return found | {"low": low, "high": high}
 
 
 def _choices(common: pd.DataFrame) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class Material:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """Every trial of the search, under the averagings of `table`."""
-        runs = self.facts.runs()
+        runs = self.facts.runs
         return runs[runs["averaging"].isin(self.table["averaging"].unique())]
 
     @property

@@ -10,8 +10,9 @@ import pandas as pd
 
 from analysis.scores import COLUMN, RANDOM, SHARE, Floats, by_split
 from analysis.statistics.learning_curve import Rise, rise
-from analysis.statistics.spread import MIN_SPLITS_FOR_SD, interval_of_mean, interval_of_sd
+from analysis.statistics.spread import interval_of_mean, interval_of_sd
 from study.definition.splits import whole_of_share
+from study.summary import MIN_SPLITS_FOR_SD
 
 FACTORS = (1.5, 2.0)
 """Times the training images that there are."""

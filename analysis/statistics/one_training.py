@@ -17,13 +17,13 @@ import pandas as pd
 from scipy import stats
 
 from analysis.scores import COLUMN, Floats, means_by_split, of_kind
+from analysis.statistics.bounds import sd_of_one_training
 
 
 def one_training(rows: pd.DataFrame, level: float) -> pd.DataFrame:
     """For each row of `means_by_split`, over random splits: columns
 
     sd               standard deviation of one training on one random split
-    df               its degrees of freedom
     expected_within  one more training on one more random split lies so far from the mean at most, at this level
 
     All NaN below two splits.
@@ -31,22 +31,21 @@ def one_training(rows: pd.DataFrame, level: float) -> pd.DataFrame:
     :param rows: scores, several seeds of a split one below the other, MACRO among the classes where it is wanted.
     """
     means = of_kind(means_by_split(rows), "random")
-    within, df_within = _within(rows, means)
-    n, sd = means.count(axis=1).to_numpy(float), means.std(axis=1).to_numpy(float)
+    within, num_seeds, df_within = _over_seeds(rows, means)
+    n, between = means.count(axis=1).to_numpy(float), means.var(axis=1).to_numpy(float)
+    added = (1 - 1 / num_seeds) * within
     with np.errstate(invalid="ignore", divide="ignore"):
-        between, several = sd**2, within > 0
-        one = np.where(several, np.sqrt(between + within), sd)
-        df = np.where(several, _satterthwaite(between, n - 1, within, df_within), n - 1)
         ahead = between * (1 + 1 / n)
-        df_ahead = np.where(several, _satterthwaite(ahead, n - 1, within, df_within), n - 1)
-        half = stats.t.ppf((1 + level) / 2, df_ahead) * np.sqrt(ahead + within)
-    found = pd.DataFrame({"sd": one, "df": df, "expected_within": half}, index=means.index)
+        df = np.where(added > 0, _satterthwaite(ahead, n - 1, added, df_within), n - 1)
+        half = stats.t.ppf((1 + level) / 2, df) * np.sqrt(ahead + added)
+    sd = sd_of_one_training(between, within, num_seeds)
+    found = pd.DataFrame({"sd": sd, "expected_within": half}, index=means.index)
     found[n < 2] = np.nan
     return found
 
 
-def _within(rows: pd.DataFrame, means: pd.DataFrame) -> tuple[Floats, Floats]:
-    """(1 - 1/R) w and its degrees of freedom, for each row of `means`; both 0 where no split has two seeds."""
+def _over_seeds(rows: pd.DataFrame, means: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """w, R and the degrees of freedom of w, for each row of `means`; 0, 1 and 0 where no split has two seeds."""
     random = rows[rows["split_kind"] == "random"]
     groups = random.groupby([*COLUMN, "split"], observed=True)["dice"]
     of_split = pd.DataFrame({"scored": groups.count(), "seeds": groups.size(), "variance": groups.var()})
@@ -58,9 +57,10 @@ def _within(rows: pd.DataFrame, means: pd.DataFrame) -> tuple[Floats, Floats]:
     )
     columns = complete.groupby(COLUMN, observed=True)
     df = columns["df"].sum()
-    within = (1 - columns["share"].mean()) * columns["squares"].sum() / df.where(df > 0)
-    found = (each.reindex(means.index).fillna(0.0).to_numpy(float) for each in (within, df))
-    return next(found), next(found)
+    within = columns["squares"].sum() / df.where(df > 0)
+    of_none = ((within, 0.0), (1 / columns["share"].mean(), 1.0), (df, 0.0))
+    w, num_seeds, freedom = (each.reindex(means.index).fillna(none).to_numpy(float) for each, none in of_none)
+    return w, num_seeds, freedom
 
 
 def _satterthwaite(a: Floats, df_a: Floats, b: Floats, df_b: Floats) -> Floats:

@@ -35,6 +35,7 @@ from analysis.statistics.comparison import (
     sign_flip_refusal,
 )
 from analysis.statistics.spread import LEVEL, Refusal, without_score
+from study.summary import MIN_SPLITS_FOR_SD
 
 BETTER, EQUAL, WORSE, OPEN = "better", "equal", "worse", "open"
 _DRAWN = (RANDOM, FOLD)
@@ -73,6 +74,17 @@ def interval_of_difference(differences: Floats, test_to_train: float) -> tuple[f
     """`nadeau_bengio_interval` as it is shown: cut off where no difference of two Dice can be."""
     low, high = nadeau_bengio_interval(differences, test_to_train)
     return max(float(low), -1.0), min(float(high), 1.0)
+
+
+def interval_refusal(differences: Floats, test_to_train: float | None) -> Refusal | None:
+    """Why differences on random splits, all defined, have no `interval_of_difference`; None where they have one."""
+    if differences.size < MIN_SPLITS_FOR_SD:
+        return Refusal(f"no interval: {count_of(differences.size, 'random splits')}, fewer than {MIN_SPLITS_FOR_SD}")
+    if np.ptp(differences) < ROUNDING:
+        return Refusal(f"no interval: equal on all {differences.size} random splits, which is no certainty")
+    if test_to_train is None:
+        return Refusal("no interval: how many images were tested and trained on is not known")
+    return None
 
 
 def intervals_in_words(test_to_train: float | None) -> str:

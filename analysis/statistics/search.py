@@ -23,17 +23,16 @@ from analysis.scores import (
     CONFIGURATION,
     HELD_OUT,
     ROUNDING,
-    Floats,
-    count_of,
     of_configuration,
     tuned_trials,
     with_macro,
 )
 from analysis.statistics.one_training import one_training
-from analysis.statistics.paired import interval_of_difference
+from analysis.statistics.paired import interval_of_difference, interval_refusal
 from analysis.statistics.ranks import mean_tau
-from analysis.statistics.spread import LEVEL, MIN_SPLITS_FOR_SD, Refusal, sd_refusal
+from analysis.statistics.spread import LEVEL, sd_refusal
 from analysis.statistics.variance import balanced, components
+from study.summary import MIN_SPLITS_FOR_SD
 
 SCORE = ["averaging", "class"]
 
@@ -109,7 +108,7 @@ def _gain_row(
     gain = gains.mean() if gains.size else np.nan
     spread = one_training(cells, LEVEL)["sd"].iloc[0] if len(default) >= MIN_SPLITS_FOR_SD else np.nan
     wins, losses = int(np.sum(gains > ROUNDING)), int(np.sum(gains < -ROUNDING))
-    refusal = _interval_refusal(gains, test_to_train)
+    refusal = interval_refusal(gains, test_to_train)
     low, high = np.nan, np.nan
     if refusal is None and test_to_train is not None:
         low, high = interval_of_difference(gains, test_to_train)
@@ -130,16 +129,6 @@ def _gain_row(
         "num_left_out": int(cells["gain"].isna().sum()),
         "note": "; ".join(filter(None, notes)) if was_tuned else "nothing was tuned: one trial in every cell",
     }
-
-
-def _interval_refusal(gains: Floats, test_to_train: float | None) -> Refusal | None:
-    if gains.size < MIN_SPLITS_FOR_SD:
-        return Refusal(f"no interval: {count_of(gains.size, 'random splits')}, fewer than {MIN_SPLITS_FOR_SD}")
-    if np.ptp(gains) < ROUNDING:
-        return Refusal(f"no interval: the gains on all {gains.size} random splits are equal")
-    if test_to_train is None:
-        return Refusal("no interval: how many images were tested and trained on is not known")
-    return None
 
 
 def _verdict(gain: float, spread: float, may_lose: float | None) -> str:

@@ -26,7 +26,8 @@ from scipy import stats
 from analysis.axes import axes_of
 from analysis.scores import COLUMN, HELD_OUT, MATCHED, RANDOM, ROUNDING, Floats, count_of, with_macro
 from analysis.statistics.other_splits import MATCHED_PREFIX
-from analysis.statistics.spread import LEVEL, MIN_SPLITS_FOR_SD, Refusal
+from analysis.statistics.spread import LEVEL, Refusal
+from study.summary import MIN_SPLITS_FOR_SD
 
 PARTS = ("fewer_images", "shift")
 SPREAD_KNOWN = 3

@@ -23,18 +23,18 @@ from analysis.scores import (
     ROUNDING,
     Floats,
     count_of,
-    fewest_seeds,
     listed,
     means_by_split,
     objects_of,
     of_kind,
+    seeds_of,
     variances_over_seeds,
     with_macro,
 )
 from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds, unit_of
 from analysis.statistics.one_training import one_training
+from study.summary import MIN_SPLITS_FOR_SD
 
-MIN_SPLITS_FOR_SD = 4
 LEVEL = 0.95
 """Of all two-sided intervals."""
 TAIL = (1 - LEVEL) / 2
@@ -143,7 +143,7 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)
     result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
-    intervals = _intervals(table, random, held_out)
+    intervals = _intervals(rows, seeds_of(table)[0], random, held_out)
     result = result.assign(mean=mean, **intervals[["mean_low", "mean_high"]], sd=sd.where(shown))
     result[["sd_low", "sd_high"]] = intervals[["sd_low", "sd_high"]]
     result["expected_within"] = of_one["expected_within"].where(differ)
@@ -163,9 +163,10 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     return result.reset_index()
 
 
-def _intervals(table: pd.DataFrame, random: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
-    """Those of mean, sd and gap, for each row of `by_split`, whose columns of two kinds are given."""
-    unit, num_seeds, over_seeds = unit_of(table["dice"]), fewest_seeds(table), variances_over_seeds(table)
+def _intervals(rows: pd.DataFrame, num_seeds: int, random: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
+    """Those of mean, sd and gap, for each row of `means_by_split`, whose columns of two kinds are given."""
+    of_classes = rows.loc[rows["class"] != MACRO, "dice"]  # a mean of rounded scores is none itself
+    unit, over_seeds = unit_of(of_classes), variances_over_seeds(rows)
     within = [of_kind(over_seeds, kind).mean(axis=1).to_numpy(float) for kind in KINDS]
     found = []
     for each in zip(random.to_numpy(float), held_out.to_numpy(float), *within, strict=True):

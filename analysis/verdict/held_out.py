@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import HeldOut
 from analysis.classes import MACRO, is_object
-from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, fewest_seeds, in_percent
+from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent, seeds_of
 from analysis.statistics.bounds import NOISE_OF_HELD_OUT
 from analysis.statistics.comparison import random_against_held_out
 from analysis.statistics.ranks import worst_of_columns
@@ -32,7 +32,7 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
         f"{_changed(row, p[row.model, row.loss])}."
         for row in macro.dropna(subset="gap").itertuples()
     ]
-    if macro["gap_low"].notna().any() and fewest_seeds(table) < 2:
+    if macro["gap_low"].notna().any() and seeds_of(table)[0] < 2:
         points.append(
             f"These intervals take a training on a {held_out.split} to scatter at most {NOISE_OF_HELD_OUT:g} times as "
             "much as one on a random split; a second seed of every split would measure it."

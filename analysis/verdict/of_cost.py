@@ -55,7 +55,7 @@ def _of_candidate(candidate: pd.Series[float], cost: str) -> str:
 
 def _split_by_split(scores: Scores, facts: Facts, averaging: str, cost: str) -> Iterator[str]:
     """What each cell chooses for itself, configuration by configuration, beside what the Dice alone would choose."""
-    runs = facts.runs()
+    runs = facts.runs
     found = choices(runs[runs["averaging"] == averaging], facts.definition.search.within)
     for (model, loss), rows in found[found["num_splits"] > 0].groupby(["model", "loss"], sort=False):
         if (model, loss) not in shown_of(scores.table):

@@ -27,7 +27,7 @@ def was_tuning_worth_it(scores: Scores, averaging: str) -> Finding | None:
 
 def _gains(scores: Scores, facts: Facts, averaging: str) -> Iterator[str]:
     """Of each configuration that is shown, on test images of random splits."""
-    runs, shown = facts.runs(), shown_of(scores.table)
+    runs, shown = facts.runs, shown_of(scores.table)
     gains = tuning_gain(runs[runs["averaging"] == averaging], scores.test_to_train, facts.definition.search.within)
     for row in gains[(gains["class"] == MACRO) & (gains["num_splits"] > 0)].itertuples():
         if (row.model, row.loss) in shown:
@@ -51,9 +51,9 @@ def _of_halving(facts: Facts) -> Iterator[str]:
     )
     for rung, taus in _agreement(facts):
         yield (
-            f"After {count_of(rung, 'epochs')} the trials that reached the end had the order that they had there to a "
-            f"mean Kendall's tau of {np.mean(taus):.2f} ({count_of(len(taus), 'cells')}; 1: the same, 0: none in "
-            "common). What was ended earlier is not among them."
+            f"After {count_of(rung, 'epochs')}, how well did the order of the trials that reached the end agree with "
+            f"their order there? Mean Kendall's tau {np.mean(taus):.2f} over {count_of(len(taus), 'cells')} (1: the "
+            "same order, 0: no agreement). Trials that were ended earlier are not among them."
         )
 
 

@@ -22,7 +22,8 @@ def take_look(out: str, looks: Looks, taken: int, *, simulated: bool) -> tuple[b
     Raises StudyError if it could not answer.
     """
     write_look(Results(out), looks, taken)
-    command = [sys.executable, "-P", "-m", "analysis", "check", out, *looks.words, *["--simulated"] * simulated]
+    place = "./paper" if out == "paper" else out  # the word names the paper's own tables
+    command = [sys.executable, "-P", "-m", "analysis", "check", place, *looks.words, *["--simulated"] * simulated]
     found = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": found})
     if done.returncode not in (STABLE, NOT_STABLE, CANNOT_TELL):

@@ -85,11 +85,8 @@ def make_split(name: str, definition: Definition, samples: Samples) -> Split:
         raise SplitError(problems)
     kind = definition.splits.kind_of(name)
     assert kind is not None, f"{name}: the definition has no such split"
-    if definition.splits.unit or kind not in (
-        "random",
-        "held_out",
-        "share",
-    ):  # what these are has always hung on the order
+    hangs_on_order = ("random", "held_out", "share")  # as it always has; a share, as its whole split does
+    if definition.splits.unit or kind not in hangs_on_order:
         samples = replace(samples, rows=tuple(sorted(samples.rows, key=lambda row: row.id)))
     divide: dict[SplitKind, Divide] = {
         "random": random_draw,
