@@ -84,6 +84,8 @@ def at_the_ends(node: dict[str, Any]) -> list[Any]:
         case {"prefixItems": list(items)}:
             return [list(ends) for ends in zip(*map(ends_of, items), strict=True)]
     lists = [shaped(node, end) for end in ends_of(node)]
+    if node.get("default") == [1.0]:  # shares of the training samples, which end with the whole
+        return [sorted({*each, 1.0}) for each in lists]
     return [each for each in lists if each != [0]]  # of weights, of which the first must be above 0
 
 
