@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.answer import Answer
 from analysis.axes import each_axis
+from analysis.enough import enough
 from analysis.errors import AnalysisError
 from analysis.formats import to_html
 from analysis.gate import check
@@ -28,7 +29,7 @@ from analysis.statistics.training import not_settled, settling
 from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
 
-__all__ = ["check", "compare", "load", "report", "stability", "tables"]
+__all__ = ["check", "compare", "enough", "load", "report", "stability", "tables"]
 
 
 class SplitTables(dict[tuple[str, str], pd.DataFrame]):

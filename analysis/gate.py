@@ -149,12 +149,12 @@ def check(
             "were none of them: take the splits of the last look, or run a new study in another --out"
         )
     rows = rows_to_check(scores, wide, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
-    diverged = _diverged(scores)
-    absent = {each: why for each, why in _absent(scores, diverged).items() if _asked_for(each, model, loss)}
+    diverged = diverged_trials(scores)
+    absent = {each: why for each, why in _absent(scores, diverged).items() if asked_for(each, model, loss)}
     there = set(configurations(wide[rows].index.to_frame()))
     questions = questions_of(asked, wide, scores.table)
     checks = [
-        *(_divergence(scores, each, ids) for each, ids in diverged.items() if _asked_for(each, model, loss)),
+        *(_divergence(scores, each, ids) for each, ids in diverged.items() if asked_for(each, model, loss)),
         *_checks(questions, scores.table, wide, rows, absent, alpha),
         *(
             _place(name, *each, axis=axis) | _open(limit, why)
@@ -204,7 +204,7 @@ def _place(limit: str, model: str, loss: str, averaging: str = "", class_: str =
     return {"limit": limit, "model": model, "loss": loss, "averaging": averaging, "class": class_, "axis": axis}
 
 
-def _asked_for(configuration: Configuration, model: str | None, loss: str | None) -> bool:
+def asked_for(configuration: Configuration, model: str | None, loss: str | None) -> bool:
     return model in (None, configuration[0]) and loss in (None, configuration[1])
 
 
@@ -218,7 +218,7 @@ def _absent(scores: Scores, diverged: Mapping[Configuration, list[str]]) -> dict
     return found | {of: f"{len(ids)} missing, {ids[0]} for one: run the study again" for of, ids in missing.items()}
 
 
-def _diverged(scores: Scores) -> dict[Configuration, list[str]]:
+def diverged_trials(scores: Scores) -> dict[Configuration, list[str]]:
     """The failed trials of each configuration in whose place the cell has no score."""
     scored = set(scores.table[CELL].drop_duplicates().itertuples(index=False, name=None))
     found: dict[Configuration, list[str]] = defaultdict(list)
