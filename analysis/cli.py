@@ -219,9 +219,7 @@ def _enough(options: argparse.Namespace, scores: Scores | Stated) -> tuple[str, 
     found = enough(scores, **_limits(options))
     if not options.json:
         return found.text(), DONE
-    rows = records(found.rows.replace(math.inf, math.nan).assign(beyond=found.rows["high"] == math.inf))
-    plain = {"headline": found.headline, "simulated": found.simulated, "rows": rows, "remarks": found.remarks}
-    return json.dumps(plain, indent=1, allow_nan=False), DONE
+    return json.dumps(found.records(), indent=1, allow_nan=False), DONE
 
 
 def _enough_of_stated(options: argparse.Namespace) -> int:

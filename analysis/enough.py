@@ -6,11 +6,13 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.answer import records
 from analysis.asked import asked_limits, questions_of, refuse_simulated, rows_to_check
 from analysis.errors import AnalysisError
 from analysis.gate import asked_for, diverged_trials
@@ -54,8 +56,18 @@ class EnoughAnswer:
 
     def text(self) -> str:
         """The headline, the rows, and how to read them."""
-        shown = in_words(self.rows).to_string(index=False)
-        return "\n".join([*[SIMULATED] * self.simulated, self.headline, shown, *self.remarks])
+        trainings = self.rows["trainings"].map(lambda count: "-" if math.isnan(count) else f"{count:,.0f}")
+        shown = in_words(self.rows).assign(trainings=trainings).to_string(index=False)
+        last = "trainings: one of each configuration, split and seed."
+        return "\n".join([*[SIMULATED] * self.simulated, self.headline, shown, *self.remarks, last])
+
+    def records(self) -> dict[str, Any]:
+        """For programs: `rows` as numbers (null: none up to MOST_SPLITS; `low` and `high` only where they are known),
+        `shown` as people read them."""
+        rows = self.rows.drop(columns=["low", "high"]) if self.rows["low"].isna().all() else self.rows
+        shown = in_words(self.rows).astype(str).to_dict("records")
+        plain = {"headline": self.headline, "simulated": self.simulated, "rows": records(rows)}
+        return plain | {"shown": shown, "remarks": list(self.remarks)}
 
     def _repr_html_(self) -> str:
         said = " ".join([*[SIMULATED] * self.simulated, *self.remarks])
@@ -140,9 +152,8 @@ def in_words(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["low"].notna().any():
         shown[f"{RANGE:.0%} range"] = [_range(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)]
     shown["stable"], shown["not stable"] = rows["stable"].map("{:.0%}".format), rows["not_stable"].map("{:.0%}".format)
-    shown["trainings"] = rows["trainings"].map(lambda count: "-" if math.isnan(count) else f"{count:,.0f}")
     shown["until decided"] = [
-        "-" if math.isnan(most) else f"{mean:.1f} of {most:.0f}"
+        _number(most) if math.isnan(most) else f"{mean:.1f} of {most:.0f}"
         for mean, most in zip(rows["looks_mean"], rows["looks_most"], strict=True)
     ]
     return shown
@@ -157,9 +168,7 @@ def _range(low: float, high: float) -> str:
 
 
 def _how_to_read(found: _Known, rows: Sequence[Needed]) -> list[str]:
-    said = [
-        "stable, not stable: how often the gate then says so; trainings: one of each configuration, split and seed."
-    ]
+    said = ["stable, not stable: how often the gate then says so."]
     if found.others:
         said.append(
             f"{RANGE:.0%} range: a pilot is a sample itself; of other pilots of this size {RANGE:.0%} would give a "
@@ -167,13 +176,13 @@ def _how_to_read(found: _Known, rows: Sequence[Needed]) -> list[str]:
         )
     if any(not math.isnan(row.looks_most) for row in rows):
         said.append(
-            "until decided: random splits at which `study run --until-decided` stops on average, and how many it must be "
-            f"given to decide in {POWER:.0%}."
+            "until decided: random splits at which `study run --until-decided` stops on average, and how many of them "
+            f"it must be given to decide in {POWER:.0%}."
         )
     if found.pilot.of_training is None:
         said.append(
-            "How much of the spread is the seed's is not known from one seed, so nothing is said of more seeds: train "
-            "each split with two, or state it (--assume)."
+            "How much of the spread is the seed's is not known, so nothing is said of more seeds: "
+            + ("train the pilot's splits with two seeds each." if found.others else "add seed-sd to --assume.")
         )
     return said + [_left_open(row, found) for row in rows if math.isnan(row.num_random) and row.most_open]
 
