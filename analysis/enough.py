@@ -64,9 +64,10 @@ class EnoughAnswer:
     def records(self) -> dict[str, Any]:
         """For programs: `rows` as numbers (null: none up to MOST_SPLITS; `low` and `high` only where they are known),
         `shown` as people read them."""
-        rows = self.rows.drop(columns=["low", "high"]) if self.rows["low"].isna().all() else self.rows
+        rows = records(self.rows.drop(columns=["low", "high"]) if self.rows["low"].isna().all() else self.rows)
+        counted = [{name: _whole(value) for name, value in row.items()} for row in rows]
         shown = in_words(self.rows).astype(str).to_dict("records")
-        plain = {"headline": self.headline, "simulated": self.simulated, "rows": records(rows)}
+        plain = {"headline": self.headline, "simulated": self.simulated, "rows": counted}
         return plain | {"shown": shown, "remarks": list(self.remarks)}
 
     def _repr_html_(self) -> str:
@@ -159,6 +160,11 @@ def in_words(rows: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def _whole(value: Any) -> Any:
+    """A whole number as one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _number(value: float) -> str:
     return f"over {MOST_SPLITS}" if not math.isfinite(value) else f"{value:.0f}"
 
@@ -193,7 +199,7 @@ def _left_open(row: Needed, found: _Known) -> str:
     which = " ".join(filter(None, (limit.name, f"{limit.value:g}", limit.axis)))
     of = f", {place}" * bool(place)
     seeds = count_of(row.num_seeds, "seeds")
-    return f"Of {seeds}, what stays open most often at {MOST_SPLITS} random splits is {which}{of}."
+    return f"With {seeds}, what stays open most often at {MOST_SPLITS} random splits is {which}{of}."
 
 
 def _stated(stated: Stated, asked: Mapping[str, float]) -> _Known:

@@ -87,5 +87,5 @@ def test_sizes_that_cannot_be_planned_say_why() -> None:
         Size(2, 30, MappingProxyType({"seeds": "2", "random splits": "30"}), None, "random_7 is random_2"),
     )
     lines = gate_plan_in_lines(GatePlan("So many:", sizes, ("Remark.",), ({}, {})))
-    assert lines[-1] == "Of 2 seeds: random_7 is random_2"
+    assert lines[-1] == "With 2 seeds: random_7 is random_2"
     assert lines[2].split() == ["1", "over", "200", "-", "-", "-"]

@@ -29,7 +29,9 @@ REPETITIONS = 400
 PILOTS, REPETITIONS_OF_A_PILOT = 25, 100
 RANGE = 0.8
 """Of the pilots that might have been drawn in place of the one that was."""
-_AT_ONCE = 4  # checks
+_AT_ONCE, _PLAIN = 4, 3
+"""Checks of a limit that are looked at together; and after so many times that all are met in all repetitions, the rest
+of them, with larger margins, are taken to be met."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ def decisions(
 
 def is_enough(pilot: Pilot, limits: Sequence[Limit], num_random: int, num_seeds: int, repetitions: int) -> bool:
     """Whether it decides with a probability of POWER. Ends as soon as that is plain: once all checks that truly break
-    their limit are looked at, another fails with a probability of ALPHA at most."""
-    for found, only_kept in _decisions_so_far(pilot, limits, num_random, num_seeds, repetitions, ALPHA):
+    their limit are looked at, another fails with a probability of ALPHA at most; and what is plainly met
+    is left out."""
+    for found, only_kept in _decisions_so_far(pilot, limits, num_random, num_seeds, repetitions, ALPHA, brief=True):
         if found.not_stable.mean() >= POWER:
             return True
         if only_kept and found.share + ALPHA < POWER:
@@ -109,19 +112,28 @@ def _decisions_so_far(
     repetitions: int,
     alpha: float,
     settled: Truths | None = None,
+    *,
+    brief: bool = False,
 ) -> Iterator[tuple[Decisions, bool]]:
     """After some checks, and some more, those with the least margin first; and whether all that are left keep their
-    limit."""
+    limit.
+
+    :param brief: leave out what is plainly met.
+    """
+    in_a_row = [0] * len(limits)
     num_checks = len(pilot.mean) * len(limits)
     settled = np.zeros(repetitions, bool) if settled is None else settled.copy()
     found = Decisions(np.ones(repetitions, bool), settled, {})
     for place, rows, only_kept in _in_order(pilot, limits):
+        if brief and in_a_row[place] >= _PLAIN:
+            continue
         going = ~found.not_stable  # one failed check settles it
         drawn = pilot.rows(rows).draw(num_random, num_seeds, repetitions, "enough", num_seeds).among(going)
         met, failed = _checked(limits[place], drawn, alpha, num_checks, pilot.unit)
         for row, of_row in zip(rows, ~(met | failed), strict=True):
             found.open[place, int(row)] = is_open = np.zeros(repetitions, bool)
             is_open[going] = of_row
+        in_a_row[place] = in_a_row[place] + 1 if met.all() else 0
         found.stable[going] &= met.all(0)
         found.not_stable[going] = failed.any(0)
         yield found, only_kept

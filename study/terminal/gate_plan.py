@@ -13,7 +13,7 @@ def gate_plan_in_lines(found: GatePlan, cluster: str | None = None) -> list[str]
     """:param cluster: the file of the cluster whose hours are asked for; else they are this machine's."""
     rows = [_row(size, found.cheapest, cluster) for size in found.sizes]
     lines = [found.headline, *_aligned(rows), *found.remarks]
-    lines += [f"Of {counted(size.seeds, 'seed')}: {size.why_not}" for size in found.sizes if size.why_not]
+    lines += [f"With {counted(size.seeds, 'seed')}: {size.why_not}" for size in found.sizes if size.why_not]
     if found.cheapest and found.cheapest.planned:
         basis = found.cheapest.planned.estimate.in_words
         lines.append(
