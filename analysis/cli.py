@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from analysis.answer import Answer, frame_text, records
+from analysis.enough import enough
 from analysis.errors import AnalysisError
 from analysis.formats import FORMATS
 from analysis.gate import check
 from analysis.load import PAPER, load, reference_marks
 from analysis.scores import CONFIGURATION, Scores
 from analysis.spreadsheet import write_workbook
+from analysis.stated import HELD_OUT_SPLITS, Stated
 from analysis.statistics.material import ROPE
 from analysis.tables import audit, audit_summary
 from analysis.verdict import lacking
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(options: argparse.Namespace) -> int:
+    if options.results is None:
+        return _enough_of_stated(options)
     scores = load(options.results, options.select, options.epsilon)
     text, status = options.command(options, scores)
     for line in [*_warning_about_name(options.results), *lacking(scores)]:
@@ -91,28 +95,50 @@ def _parser() -> Parser:
     _add_rope(page)
     gate = _add(commands, "check", _check, "the gate: whether the scores keep within limits, decided by intervals")
     gate.epilog = _CHECK_EPILOG
-    gate.add_argument("--max-gap", type=float, metavar="X", help="of the mean on random less on held-out splits")
-    gate.add_argument("--max-sd", type=float, metavar="X", help="of the standard deviation over random splits")
-    gate.add_argument("--min-dice", type=float, metavar="X", help="of the mean over random splits")
-    for name in ("model", "loss", "class", "averaging"):
-        gate.add_argument(
-            f"--{name}", dest=f"{name}_", metavar=name.upper(), help=f"check this one only{_MEAN * (name == 'class')}"
-        )
-    gate.add_argument("--simulated", action="store_true", help="judge simulated results, too (else they are refused)")
+    _add_limits(gate)
     _add_json(gate)
+    summary = "how many random splits and seeds the gate needs, by the scores of a pilot, or by stated ones"
+    many = _add(commands, "enough", _enough, summary, needs_results=False)
+    many.add_argument(
+        "--assume",
+        metavar="NAME=X,...",
+        help="instead of RESULTS, of one check: mean, sd (of one training), seed-sd (the part of it that the seed "
+        f"makes), gap, held-out (so many splits; default: {HELD_OUT_SPLITS}), e.g. mean=0.8,sd=0.05,gap=0.05",
+    )
+    _add_limits(many)
+    _add_json(many)
     return parser
 
 
-def _add(commands: Any, name: str, command: Command, summary: str) -> Parser:
+def _add(commands: Any, name: str, command: Command, summary: str, *, needs_results: bool = True) -> Parser:
     about = summary[0].upper() + summary[1:] + "."
     parser: Parser = commands.add_parser(name, help=summary, description=about, epilog=_EPILOG)
     parser.set_defaults(command=command, parser=parser)
-    parser.add_argument("results", metavar="RESULTS", help="a study's directory, a tidy table, or the word paper")
+    what, count = "a study's directory, a tidy table, or the word paper", None if needs_results else "?"
+    parser.add_argument("results", metavar="RESULTS", nargs=count, help=what)
     parser.add_argument("--select", choices=("default", "tuned"), default="default", help="tuned: best by validation")
     parser.add_argument(
         "--epsilon", type=float, metavar="SHARE", help="recompute the scores under this noise tolerance"
     )
     return parser
+
+
+def _add_limits(parser: Parser) -> None:
+    """What a gate may be asked, and narrowed to."""
+    parser.add_argument("--max-gap", type=float, metavar="X", help="of the mean on random less on held-out splits")
+    parser.add_argument("--max-sd", type=float, metavar="X", help="of the standard deviation over random splits")
+    parser.add_argument("--min-dice", type=float, metavar="X", help="of the mean over random splits")
+    for name in ("model", "loss", "class", "averaging"):
+        parser.add_argument(
+            f"--{name}", dest=f"{name}_", metavar=name.upper(), help=f"check this one only{_MEAN * (name == 'class')}"
+        )
+    parser.add_argument("--simulated", action="store_true", help="judge simulated results, too (else they are refused)")
+
+
+def _limits(options: argparse.Namespace) -> dict[str, Any]:
+    """What `_add_limits` takes, as `check` and `enough` do."""
+    names = {name: getattr(options, name) for name in ("max_gap", "max_sd", "min_dice", "class_", "simulated")}
+    return names | {name: getattr(options, f"{name}_") for name in ("model", "loss", "averaging")}
 
 
 def _number(text: str) -> float:
@@ -193,22 +219,29 @@ def _report(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
 
 
 def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
-    gated = check(
-        scores,
-        max_gap=options.max_gap,
-        max_sd=options.max_sd,
-        min_dice=options.min_dice,
-        model=options.model_,
-        loss=options.loss_,
-        class_=options.class_,
-        averaging=options.averaging_,
-        simulated=options.simulated,
-    )
+    gated = check(scores, **_limits(options))
     if not options.json:
         return gated.text(), gated.status
     plain = {"status": gated.status, "verdict": gated.headline, "simulated": gated.simulated}
     plain |= {"training": gated.training or None, "checks": records(gated.checks)}
     return json.dumps(plain, indent=1, allow_nan=False), gated.status
+
+
+def _enough(options: argparse.Namespace, scores: Scores | Stated) -> tuple[str, int]:
+    if options.assume and isinstance(scores, Scores):
+        raise AnalysisError(f"give {options.results} or --assume, not both: scores are measured or stated")
+    found = enough(scores, **_limits(options))
+    if not options.json:
+        return found.text(), DONE
+    return json.dumps(found.records(), indent=1, allow_nan=False), DONE
+
+
+def _enough_of_stated(options: argparse.Namespace) -> int:
+    if not options.assume:
+        raise AnalysisError("give RESULTS, or --assume what you expect of the scores")
+    text, status = _enough(options, Stated.of(options.assume))
+    print(printable(text, keep="\n"))
+    return status
 
 
 def _warning_about_name(results: str) -> list[str]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.answer import Answer
 from analysis.axes import each_axis
+from analysis.enough import enough
 from analysis.errors import AnalysisError
 from analysis.formats import to_html
 from analysis.gate import check
@@ -30,7 +31,7 @@ from analysis.verdict import cannot_say, verdict
 from analysis.verdict.of_pairs import of_two
 from analysis.verdict.of_same_images import on_the_same_images
 
-__all__ = ["check", "compare", "load", "report", "stability", "tables"]
+__all__ = ["check", "compare", "enough", "load", "report", "stability", "tables"]
 
 
 class SplitTables(dict[tuple[str, str], pd.DataFrame]):

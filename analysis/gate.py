@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.axes import by_axis
-from analysis.classes import MACRO, NOT_OBJECTS
+from analysis.asked import Question, asked_limits, questions_of, refuse_simulated, rows_to_check
 from analysis.errors import AnalysisError
 from analysis.scores import (
     CELL,
@@ -39,16 +38,10 @@ from analysis.statistics.comparison import ALPHA
 from analysis.statistics.limits import FAILED, MAX_GAP, MAX_SD, MET, MIN_DICE, OPEN, POWER, Estimate, unanswerable
 from analysis.statistics.spread import equal_refusal, without_score
 from analysis.statistics.training import not_settled, settling
-from analysis.tidy import known_class
 from study.definition import SIMULATED
 from study.looks import Looks
-from trainers.dice import BACKGROUNDS
-
-Question = tuple[str, float, str, "pd.Index[Any]"]
-"""A limit, its value, the axis whose held-out splits it is about (else empty), and its columns of `by_split`."""
 
 STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carried out
-MEAN = "macro"  # what a command line calls MACRO, where no class is called so
 _IN_WORDS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
 MOST_PLACES = 4  # that a line names, where several are alike
 _NEEDED = ("splits_needed", "splits_of_each_needed")
@@ -145,15 +138,9 @@ def check(
     :param simulated: judge simulated scores, too; else they are refused.
     :raises AnalysisError: no limit, an impossible one, a name that the scores do not have, or simulated scores.
     """
-    if scores.simulated and not simulated:
-        raise AnalysisError(
-            f"{scores.source} holds simulated scores, which say nothing about any model: check a study that was "
-            "trained, or add --simulated to try out the gate itself"
-        )
-    limits = {MAX_GAP: max_gap, MAX_SD: max_sd, MIN_DICE: min_dice}
-    asked = {name: _valid_limit(name, value) for name, value in limits.items() if value is not None}
-    if not asked:
-        raise AnalysisError("no limit to check: give at least one of --max-gap, --max-sd, --min-dice")
+    if not simulated:
+        refuse_simulated(scores)
+    asked = asked_limits(max_gap, max_sd, min_dice)
     wide = by_split(scores.table)
     num_random = of_kind(wide, RANDOM).shape[1]
     alpha = ALPHA * (scores.looks.share_at(num_random) if scores.looks else 1)
@@ -162,17 +149,13 @@ def check(
             f"{scores.source}: the looks at it have spent the error that is allowed, and {num_random} random splits "
             "were none of them: take the splits of the last look, or run a new study in another --out"
         )
-    rows = _rows_to_check(scores, wide, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
-    diverged = _diverged(scores)
-    absent = {each: why for each, why in _absent(scores, diverged).items() if _asked_for(each, model, loss)}
+    rows = rows_to_check(scores, wide, {"model": model, "loss": loss, "class": class_, "averaging": averaging})
+    diverged = diverged_trials(scores)
+    absent = {each: why for each, why in _absent(scores, diverged).items() if asked_for(each, model, loss)}
     there = set(configurations(wide[rows].index.to_frame()))
-    questions = [
-        (name, limit, axis, of_axis)
-        for name, limit in asked.items()
-        for axis, of_axis in (_gaps(wide, scores.table) if name == MAX_GAP else {"": wide.columns}).items()
-    ]
+    questions = questions_of(asked, wide, scores.table)
     checks = [
-        *(_divergence(scores, each, ids) for each, ids in diverged.items() if _asked_for(each, model, loss)),
+        *(_divergence(scores, each, ids) for each, ids in diverged.items() if asked_for(each, model, loss)),
         *_checks(questions, scores.table, wide, rows, absent, alpha),
         *(
             _place(name, *each, axis=axis) | _open(limit, why)
@@ -186,12 +169,6 @@ def check(
     one_seed = MAX_GAP in asked and seeds_of(scores.table)[0] < 2
     how = _how(num_random, alpha, scores.looks, one_seed_held_out=one_seed)
     return GateAnswer(_status(frame["decision"]), frame, how, scores.simulated, trained)
-
-
-def _gaps(wide: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.Index[Any]]:
-    """Axis -> the columns of `wide` for its gap: the random splits, and those that hold out this axis."""
-    splits = wide.columns.get_level_values("split")
-    return {axis: wide.columns[splits.isin(part["split"].unique())] for axis, part in by_axis(table).items()}
 
 
 def _checks(
@@ -228,40 +205,8 @@ def _place(limit: str, model: str, loss: str, averaging: str = "", class_: str =
     return {"limit": limit, "model": model, "loss": loss, "averaging": averaging, "class": class_, "axis": axis}
 
 
-def _valid_limit(name: str, value: float) -> float:
-    if not math.isfinite(value) or not 0 <= value <= 1:
-        raise AnalysisError(f"--{name} {value:g} is no limit of a Dice score: give a number from 0 to 1")
-    return value
-
-
-def _asked_for(configuration: Configuration, model: str | None, loss: str | None) -> bool:
+def asked_for(configuration: Configuration, model: str | None, loss: str | None) -> bool:
     return model in (None, configuration[0]) and loss in (None, configuration[1])
-
-
-def _rows_to_check(scores: Scores, wide: pd.DataFrame, asked: Mapping[str, str | None]) -> NDArray[np.bool_]:
-    """Which rows of `by_split` are to be checked. Raises AnalysisError for a name that is not there."""
-    levels = {name: wide.index.get_level_values(name) for name in asked}
-    wanted = dict(asked)
-    if (class_ := asked["class"]) is not None and class_ not in levels["class"]:
-        wanted["class"] = MACRO if class_ == MEAN else _background_of(levels["class"], known_class(class_))
-    for name, value in wanted.items():
-        if value is not None and value not in levels[name]:
-            there = ", ".join(dict.fromkeys(map(str, levels[name])))
-            raise AnalysisError(f"{scores.source} has no {name} {value!r}; it has {there}")
-    usual = ~levels["class"].isin([name for name in NOT_OBJECTS if name != MACRO]) | (wanted["class"] is not None)
-    usual &= levels["averaging"].isin(("pw", "ew")) | (wanted["averaging"] is not None)
-    for name, value in wanted.items():
-        usual &= (levels[name] == value) | (value is None)
-    if not usual.any():
-        raise AnalysisError(
-            f"{scores.source} has no scores to check of classes under pw or ew; name another --averaging"
-        )
-    return np.asarray(usual, bool)
-
-
-def _background_of(there: pd.Index[Any], class_: str) -> str:
-    """A background by the name that it has there; any other class as it is."""
-    return next((name for name in BACKGROUNDS if name in there), class_) if class_ in BACKGROUNDS else class_
 
 
 def _absent(scores: Scores, diverged: Mapping[Configuration, list[str]]) -> dict[Configuration, str]:
@@ -275,7 +220,7 @@ def _absent(scores: Scores, diverged: Mapping[Configuration, list[str]]) -> dict
     return found | {of: f"{len(ids)} missing, {ids[0]} for one: {remedy}" for of, ids in missing.items()}
 
 
-def _diverged(scores: Scores) -> dict[Configuration, list[str]]:
+def diverged_trials(scores: Scores) -> dict[Configuration, list[str]]:
     """The failed trials of each configuration in whose place the cell has no score."""
     scored = set(scores.table[CELL].drop_duplicates().itertuples(index=False, name=None))
     found: dict[Configuration, list[str]] = defaultdict(list)

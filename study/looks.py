@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from study.definition import Definition
@@ -59,7 +60,7 @@ class Looks:
     @property
     def words(self) -> list[str]:
         """As arguments of `analysis check`."""
-        return [word for name, value in self.gate.items() for word in (f"--{name}", value)]
+        return words_of(self.gate)
 
     def share_at(self, num_random: int) -> float:
         """What a decision at so many random splits may spend: the share of the look there; elsewhere what is left."""
@@ -68,21 +69,27 @@ class Looks:
         return of_look[0] if of_look else max(0.0, 1 - sum(look.share for look in looks))
 
 
-def parsed_gate(text: str) -> dict[str, str]:
-    """What `max-gap=0.1,max-sd=0.05,class=macro` asks. Raises StudyError naming what is wrong."""
+def words_of(gate: Mapping[str, str]) -> list[str]:
+    """A gate as arguments of `analysis`."""
+    return [f"--{name}={value}" for name, value in gate.items()]
+
+
+def parsed_gate(text: str, option: str = "--until-decided") -> dict[str, str]:
+    """What `max-gap=0.1,max-sd=0.05,class=macro` asks. Raises StudyError naming what is wrong.
+
+    :param option: by which it is asked.
+    """
     gate: dict[str, str] = {}
     for part in text.split(","):
         name, _, value = (each.strip() for each in part.partition("="))
         if name not in (*LIMITS, *ONE) or not value or name in gate:
             known = f"{', '.join(LIMITS)}, and to narrow it {', '.join(ONE)}"
-            raise StudyError(
-                f"--until-decided {part.strip()!r}: give NAME=VALUE, once for each name; names are {known}"
-            )
+            raise StudyError(f"{option} {part.strip()!r}: give NAME=VALUE, once for each name; names are {known}")
         if name in LIMITS and not _is_dice(value):
-            raise StudyError(f"--until-decided {part.strip()!r}: a limit of a Dice is a number from 0 to 1")
+            raise StudyError(f"{option} {part.strip()!r}: a limit of a Dice is a number from 0 to 1")
         gate[name] = value
     if not set(LIMITS) & set(gate):
-        raise StudyError(f"--until-decided {text}: give a limit, one at least of {', '.join(LIMITS)}")
+        raise StudyError(f"{option} {text}: give a limit, one at least of {', '.join(LIMITS)}")
     return gate
 
 

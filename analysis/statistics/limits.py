@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.scores import ROUNDING, Floats
 from analysis.statistics.bounds import Bounds, gap_bounds, mean_bounds, sd_bounds, sd_of_one_training
@@ -34,8 +34,10 @@ MET, FAILED, OPEN = "met", "failed", "open"
 POWER = 0.8
 """With which probability so many splits as are named would decide."""
 MOST_SPLITS = 200  # beyond it, "how many would decide" has no useful answer
-_NUMBERS = (4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 50, 60, 80, 100, 140, MOST_SPLITS)
+NUMBERS = (4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 50, 60, 80, 100, 140, MOST_SPLITS)
+"""Of random splits, that are tried."""
 _NUM_DRAWS = 200
+Truths = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +65,7 @@ class Estimate:
 
     @property
     def value(self) -> float:
-        if self.limit == MAX_SD:
-            return float(sd_of_one_training(self.random.var(ddof=1), self.within_random, self.num_seeds))
-        return float(self.random.mean() - (self.held_out.mean() if self.limit == MAX_GAP else 0.0))
+        return float(value_of(self.limit, self.random, self.held_out, self.within_random, self.num_seeds))
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -78,9 +78,7 @@ class Estimate:
     def decision(self) -> str:
         """MET, FAILED or OPEN."""
         low, high = self.interval
-        if math.isnan(low):  # equal scores can break a limit, but keep none
-            low, high = (-math.inf, self.value) if self.limit == MIN_DICE else (self.value, math.inf)
-        met, failed = self._decided(np.asarray(low), np.asarray(high))
+        met, failed = decide(self.limit, self.bound, self.value, low, high)
         return MET if met else FAILED if failed else OPEN
 
     def splits_needed(self) -> float:
@@ -94,35 +92,74 @@ class Estimate:
 
     def _bounds(self, random: Floats, held_out: Floats) -> Bounds:
         """Of scores along the last axis."""
-        failing, passing = self.alpha / self.num_checks, self.alpha
-        if self.limit == MIN_DICE:
-            return mean_bounds(random, passing, failing, self.unit)
-        if self.limit == MAX_SD:
-            return sd_bounds(random, failing, passing, self.unit, self.within_random, self.num_seeds)
-        within = self.within_held_out if self.num_seeds > 1 else None
-        return gap_bounds(random, held_out, failing, passing, self.unit, within, self.num_seeds)
-
-    def _decided(self, low: Floats, high: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which are met, which failed. What floating point adds breaks no limit."""
-        if self.limit == MIN_DICE:
-            return low >= self.bound - ROUNDING, high < self.bound - ROUNDING
-        return high <= self.bound + ROUNDING, low > self.bound + ROUNDING
+        within = self.within_random, self.within_held_out
+        return bounds_of(self.limit, random, held_out, self.alpha, self.num_checks, self.unit, self.num_seeds, within)
 
     def _fewest(self, num_held_out: Callable[[int], int]) -> float:
-        """The fewest of _NUMBERS that decide so often, by normal draws about what was found; more decide more often."""
-        few, many = 0, len(_NUMBERS)
-        while few < many:
-            middle = (few + many) // 2
-            enough = self._share_decided(_NUMBERS[middle], num_held_out(_NUMBERS[middle])) >= POWER
-            few, many = (few, middle) if enough else (middle + 1, many)
-        return float(_NUMBERS[few]) if few < len(_NUMBERS) else math.nan
+        """By normal draws about what was found."""
+        return fewest(lambda n: self._share_decided(n, num_held_out(n)) >= POWER)
 
     def _share_decided(self, num_random: int, num_held_out: int) -> float:
         sd, on_held_out = self.random.std(ddof=1), self.held_out.mean() if self.held_out.size else 0.0
         random = np.clip(self.random.mean() + sd * _draws("random")[:, :num_random], 0, 1)
         held_out = np.clip(on_held_out + sd * _draws("held out")[:, :num_held_out], 0, 1)
-        met, failed = self._decided(*self._bounds(random, held_out))
+        value = value_of(self.limit, random, held_out, self.within_random, self.num_seeds)
+        met, failed = decide(self.limit, self.bound, value, *self._bounds(random, held_out))
         return float(np.mean(met | failed))
+
+
+def bounds_of(
+    limit: str,
+    random: Floats,
+    held_out: Floats,
+    alpha: float,
+    num_checks: int = 1,
+    unit: float = 0.0,
+    num_seeds: int = 1,
+    within: tuple[ArrayLike, ArrayLike] = (0.0, 0.0),
+) -> Bounds:
+    """One-sided bounds of what a limit is set to, of scores along the last axis: towards failing of level 1 - alpha /
+    num_checks, towards passing of level 1 - alpha.
+
+    :param within: the variances over the seeds of a random and of a held-out split.
+    """
+    failing, passing = alpha / num_checks, alpha
+    if limit == MIN_DICE:
+        return mean_bounds(random, passing, failing, unit)
+    if limit == MAX_SD:
+        return sd_bounds(random, failing, passing, unit, within[0], num_seeds)
+    return gap_bounds(random, held_out, failing, passing, unit, within[1] if num_seeds > 1 else None, num_seeds)
+
+
+def value_of(
+    limit: str, random: Floats, held_out: Floats, within_random: ArrayLike = 0.0, num_seeds: int = 1
+) -> Floats:
+    """What a limit is set to, of scores along the last axis."""
+    if limit == MAX_SD:
+        return sd_of_one_training(random.var(-1, ddof=1), within_random, num_seeds)
+    return np.asarray(random.mean(-1) - (held_out.mean(-1) if limit == MAX_GAP else 0.0))
+
+
+def decide(limit: str, bound: float, value: ArrayLike, low: ArrayLike, high: ArrayLike) -> tuple[Truths, Truths]:
+    """Which are met, which failed. What floating point adds breaks no limit.
+
+    Equal scores, which have no bounds (NaN), can break a limit, but keep none.
+    """
+    unknown, is_least = np.isnan(low), limit == MIN_DICE
+    low = np.where(unknown, -math.inf if is_least else value, low)
+    high = np.where(unknown, value if is_least else math.inf, high)
+    if is_least:
+        return low >= bound - ROUNDING, high < bound - ROUNDING
+    return high <= bound + ROUNDING, low > bound + ROUNDING
+
+
+def fewest(enough: Callable[[int], bool]) -> float:
+    """The fewest of NUMBERS that are enough, if more are enough, too; NaN where none are."""
+    few, many = 0, len(NUMBERS)
+    while few < many:
+        middle = (few + many) // 2
+        few, many = (few, middle) if enough(NUMBERS[middle]) else (middle + 1, many)
+    return float(NUMBERS[few]) if few < len(NUMBERS) else math.nan
 
 
 @cache

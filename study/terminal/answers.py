@@ -121,6 +121,8 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
 
     definition = _definition(options)
     out = _out(options, definition)
+    if options.gate or options.pilot or options.assume:
+        return _plan_gate(definition, out, options, console)
     planned, speeds = plan(definition, out), []
     if options.calibrate and planned.missing:
         speeds = calibrate(definition)
@@ -154,6 +156,26 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
     elif planned.missing:
         text = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
         console.say(*text.split("\n"))
+    return DONE
+
+
+def _plan_gate(definition: Definition, out: str, options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.plan_gate import plan_gate
+    from study.looks import parsed_gate
+    from study.planning.calibration import calibrate, factors_of
+    from study.terminal.gate_plan import gate_plan_in_lines
+
+    if not options.gate:
+        raise StudyError("--pilot and --assume are for --gate: say which limits, e.g. --gate max-gap=0.1,max-sd=0.05")
+    if options.pilot and options.assume:
+        raise StudyError("give --pilot or --assume, not both: scores are measured or stated")
+    gate = parsed_gate(options.gate, "--gate")
+    calibrated = factors_of(calibrate(definition)) if options.calibrate else {}
+    found = plan_gate(definition, out, gate, options.pilot, options.assume, calibrated)
+    if options.json:
+        print(json.dumps({"out": out, **found.to_json()}))
+    else:
+        console.say(*[SIMULATED] * definition.simulate, *gate_plan_in_lines(found, options.cluster))
     return DONE
 
 

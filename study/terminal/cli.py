@@ -50,6 +50,21 @@ def _parser() -> Parser:
         "--calibrate", action="store_true", help="train a few batches of each network here, for the estimate"
     )
     plan.add_argument("--cluster", metavar="FILE", help="check a cluster.yaml offline, and say what it takes there")
+    plan.add_argument(
+        "--gate",
+        metavar="LIMIT=X,...",
+        help="say instead how many random splits and seeds let the gate decide with a probability of 80%%, and what "
+        "they take: limits as of study run --until-decided, and what narrows them",
+    )
+    plan.add_argument(
+        "--pilot", metavar="RESULTS", help="for --gate: scores that are like those to come (default: OUT)"
+    )
+    plan.add_argument(
+        "--assume",
+        metavar="NAME=X,...",
+        help="for --gate, in place of a pilot: what you expect of one check, e.g. "
+        "mean=0.8,sd=0.05,seed-sd=0.02,gap=0.05 (analysis enough --help)",
+    )
     status = _add(commands, "status", answers.status, "what is done, failed, missing and running at OUT")
     status.add_argument("out", metavar="OUT", help="where a study keeps its results")
     trial = _add(commands, "trial", answers.trial, "run one trial here, in this process, without Ray")
