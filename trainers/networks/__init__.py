@@ -20,6 +20,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainers.costs import IMAGE_SIZE, TrainingCost
+from trainers.cpu.narrow import widen_narrow_outputs
 from trainers.data.size import Size
 from trainers.losses.outputs import output_weights, weighted
 from trainers.names import NETWORKS, NotFound, find, refuse_untaken
@@ -75,6 +76,7 @@ class Network:
                     model = Adapted(self._made(num_classes, given), num_classes)
         if names := undrawn(model):
             raise ValueError(f"{self.name} leaves weights undrawn: {', '.join(names[:5])}")
+        widen_narrow_outputs(model)
         return model
 
     def loaded_weights(self, num_classes: int, given: Mapping[str, Value]) -> str | None:
