@@ -13,6 +13,7 @@ from study.outside import Outside, add_to_path
 from trainers.costs import TrainingCost
 from trainers.data.table import Samples
 from trainers.names import NotFound, is_dotted_path
+from trainers.printable import counted
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Tried:
     """By name."""
     weights: dict[str, str] = field(default_factory=dict)
     """By label (see `label_of`), of those that load some: their digest."""
+    outputs: dict[str, int] = field(default_factory=dict)
+    """By name, those in training."""
 
 
 def find_parts(definition: Definition) -> None:
@@ -67,6 +70,11 @@ def try_parts(definition: Definition, samples: Samples) -> Tried:
             failures.setdefault(label, f"{label} fails: {type(error).__name__}: {' '.join(str(error).split())}")
     if failures:
         raise StudyError("\n".join(failures.values()))
+    if (most := max(tried.outputs.values(), default=0)) < (given := len(definition.training.output_weights)):
+        raise StudyError(
+            f"training.output_weights: {counted(given, 'weight')}, and no network of the grid gives more than "
+            f"{counted(most, 'output')} in training: give as many"
+        )
     return tried
 
 
@@ -104,7 +112,8 @@ def _attempts(definition: Definition, samples: Samples, tried: Tried) -> list[tu
 
     def check_outputs(name: str) -> None:
         own = definition.network(name)
-        network(own.make, own.args).check_output_weights(num_classes, arguments, size, weights)
+        found = network(own.make, own.args).check_output_weights(num_classes, arguments, size, weights)
+        tried.outputs[name] = found
 
     def try_one_loss(name: str) -> None:
         own = definition.loss(name)

@@ -14,6 +14,8 @@ from analysis.classes import MACRO
 from analysis.scores import CELL, CONFIGURATION, HELD_OUT, RANDOM, tuned_trials, with_macro
 from analysis.statistics.costs import non_dominated
 
+_MEANS = ("num_splits", "cost", "low", "high", "objective", "dice", "held_out_dice")
+
 
 def front(runs: pd.DataFrame, within: float) -> pd.DataFrame:
     """The trials of each cell that no other of the cell equals or beats in both and beats in one; the cheapest first.
@@ -54,7 +56,7 @@ def choices(runs: pd.DataFrame, within: float) -> pd.DataFrame:
         for model, loss in trials[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None)
         for choice, of_all in chosen.items()
         for rows in [of_all[(of_all["model"] == model) & (of_all["loss"] == loss)]]
-    )
+    ).reindex(columns=[*CONFIGURATION, "choice", *_MEANS])
 
 
 def _means(trials: pd.DataFrame) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from study.definition.space import Choices, Space
 from trainers.recipe import TrainingRecipe
@@ -21,7 +22,33 @@ def idle_key(training: TrainingRecipe, space: Space) -> str | None:
         is_default = getattr(training, key) == TrainingRecipe.model_fields[key].default
         if not is_heeded and (not is_default or f"training.{key}" in space):
             return f"training.{key}: does nothing here, as {why}: leave it out"
+    return _too_long(training, space)
+
+
+def _too_long(training: TrainingRecipe, space: Space) -> str | None:
+    """Of keys that count epochs, one that outlasts every training."""
+    epochs = max(map(float, _extremes("epochs", training.epochs, space)))
+    warm_ups, patiences = (
+        [float(each) for each in _extremes(key, getattr(training, key), space) if each]
+        for key in ("warmup_epochs", "early_stopping")
+    )
+    if warm_ups and min(warm_ups) >= epochs:
+        return (
+            f"training.warmup_epochs: {min(warm_ups):g}, and a training has {epochs:g} epochs: the learning rate "
+            "would rise to the end, and the schedule never begin; take fewer"
+        )
+    if patiences and min(patiences) >= epochs - 1:
+        return (
+            f"training.early_stopping: does nothing here, as no training of {epochs:g} epochs can go on for "
+            f"{min(patiences):g} after its lowest validation loss and end early: take fewer, or leave it out"
+        )
     return None
+
+
+def _extremes(key: str, own: float, space: Space) -> Collection[Any]:
+    """The least and the most that it may be, its own value included."""
+    searched = space.get(f"training.{key}")
+    return (own, *searched.ends) if searched else (own,)
 
 
 def _values(key: str, own: str, space: Space) -> Collection[object]:
