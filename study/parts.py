@@ -9,7 +9,8 @@ from functools import partial
 from study.definition import Definition
 from study.definition.parts import label_of
 from study.errors import StudyError
-from study.outside import Outside, add_to_path
+from study.modules import search_in
+from study.outside import Outside
 from trainers.costs import TrainingCost
 from trainers.data.table import Samples
 from trainers.names import NotFound, is_dotted_path
@@ -36,8 +37,7 @@ def find_parts(definition: Definition) -> None:
     """
     if not definition.parts():
         return
-    for folder in definition.resources.modules:
-        add_to_path(folder)
+    search_in(definition.resources.modules)
     from trainers.losses import loss_named  # torch takes seconds to import: only for those who need more than names
     from trainers.networks import network
 

@@ -176,11 +176,56 @@ def test_a_package_is_taken_whole(tmp_path: Path) -> None:
     modules = ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
     for name in modules:
         (package / name).write_text("")
-    (package / "notes.txt").write_text("no code")
+    (package / "__pycache__").mkdir()
+    for name in ("__pycache__/nets.pyc", ".hidden"):
+        (package / name).write_text("no code")
+    (package / "means.csv").write_text("1,2")
     os.mkfifo(package / "pipe.py")  # it would be waited for
     (package / "folder.py").mkdir()
-    found = outside_of(parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}}))
-    assert set(found.files) == {f"mypkg/{name}" for name in modules}
+    definition = parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}})
+    found = outside_of(definition)
+    assert set(found.files) == {f"mypkg/{name}" for name in (*modules, "means.csv")}
+    (package / "means.csv").write_text("1,3")
+    assert outside_of(definition).identities != found.identities, "what a network reads is part of it"
+    with (package / "weights.pt").open("wb") as file:
+        file.truncate(17 * 2**20)
+    with pytest.raises(StudyError, match=r"mypkg take 17 MiB, and at most 16 travel .* give its absolute path"):
+        outside_of(definition)
+
+
+def test_a_second_module_of_one_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two definitions in one process, each with a network of its own in a file of the same name."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    net = "from torch import nn\n\n\ndef net(num_classes):\n    return nn.Conv2d(3, num_classes, {})\n"
+    definitions = {}
+    for folder, kernel in (("one", 1), ("other", 3)):
+        (tmp_path / folder).mkdir()
+        for name in ("nets_of_two", f"nets_of_{folder}"):
+            (tmp_path / folder / f"{name}.py").write_text(net.format(kernel))
+        (tmp_path / folder / "nets_of_none.py").write_text(net.format(kernel))
+        for name in ("nets_of_two", "nets_of_none", f"nets_of_{folder}"):
+            table = {"grid": {"models": [f"{name}:net"]}, "resources": {"modules": [str(tmp_path / folder)]}}
+            definitions[folder, name] = parse(table)
+    find_parts(definitions["one", "nets_of_two"])
+    with pytest.raises(StudyError, match=r"has imported nets_of_two from .*one.*, for another definition"):
+        outside_of(definitions["other", "nets_of_two"])
+    outside_of(definitions["other", "nets_of_other"])
+    other = outside_of(definitions["other", "nets_of_none"]).files
+    assert other["nets_of_none.py"] == (tmp_path / "other/nets_of_none.py").read_bytes()
+    find_parts(definitions["other", "nets_of_none"])
+    assert sys.modules["nets_of_none"].__file__ == str(tmp_path / "other/nets_of_none.py")
+    for name in ("nets_of_two", "nets_of_none"):
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"), [("json", "Python"), ("analysis", "this project"), ("pandas", "an installed package")]
+)
+def test_a_file_that_is_passed_over_is_named(tmp_path: Path, name: str, whose: str) -> None:
+    (tmp_path / f"{name}.py").write_text("")
+    definition = parse({"grid": {"models": [f"{name}:Net"]}, "resources": {"modules": [str(tmp_path)]}})
+    with pytest.raises(StudyError, match=rf"{name}\.py is passed over, as {whose} has a module {name}, too"):
+        outside_of(definition)
 
 
 def test_what_is_installed_is_known_by_its_version() -> None:
@@ -261,8 +306,10 @@ def test_outputs_without_a_weight_are_refused_before_anything_is_trained(importa
     ):
         with pytest.raises(StudyError, match=f"{name} fails: .*{words}"):
             try_parts(load(file, [*settings, "model={width=0.25}"]), SAMPLES)
-    for weights in ("[]", "[1.0, 0.4]", "[1.0, 0.4, 0.3]"):
+    for weights in ("[]", "[1.0, 0.4]"):
         try_parts(load(file, [f"training.output_weights={weights}"]), SAMPLES)
+    with pytest.raises(StudyError, match=r"3 weights, and no network of the grid gives more than 2 outputs"):
+        try_parts(load(file, ["training.output_weights=[1.0, 0.4, 0.3]"]), SAMPLES)
 
 
 def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
