@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from analysis.statistics.front import choices, front
 from analysis.statistics.material import Material
 from analysis.verdict import verdict
 from study.definition import file as definition_file
+from study.definition.sections import Halving
 from study.results import Results
 
 COSTS = [3.0, 1.0, 2.0, 4.0]
@@ -69,6 +71,7 @@ def test_three_choices_beside_each_other() -> None:
     np.testing.assert_allclose(found["held_out_dice"], [0.3, 0.3, 0.28])
 
 
+SEEDS = "grid.seeds=0,1"
 BY_COST = ('search.objectives=["dice","gflops"]', "search.within=0.02")
 
 
@@ -108,6 +111,47 @@ def test_the_verdict_names_the_choice_and_what_it_saves(searched: Path) -> None:
     assert "0.5 GFLOPs, validation Dice 0.490. The highest: icnet ce t00" in one
     assert "each random split for itself: 0.5 GFLOPs" in each
     assert "by the Dice alone 1 GFLOPs" in each
+
+
+def test_without_a_validation_score_the_rule_says_that_it_chooses_nothing(searched: Path, tmp_path: Path) -> None:
+    measured = {"parameters": 100, "latency_ms_median": 2.0, "train_seconds": 60.0, "device": "GPU", "gflops": 1.0}
+    for split in ("random_0", "rot_0"):
+        for index in range(3):
+            commit(tmp_path, f"icnet-ce-{split}-s0-t0{index}", objective=None, **measured)
+    (found,) = (each for each in verdict(load(searched)) if "rule choose" in each.question)
+    assert found.points[1] == "Nothing: no trial has a validation score, as no validation sample shows a class."
+    assert choices(runs_of().assign(objective=np.nan), within=0.03).empty
+    assert 'id="front"' in report(load(searched), tmp_path / "page.html").read_text()
+
+
+def test_a_candidate_that_lacks_a_seed_is_not_chosen(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are on as many splits; the cheapest has no trial of the second seed there."""
+    two = definition_file.load(
+        "demo", ["grid.models=icnet", "grid.losses=ce", "grid.splits=random_0", "search.trials=3", *BY_COST, SEEDS]
+    )
+    monkeypatch.setattr("test_analysis_load.DEFINITION", two)
+    Results(tmp_path).write_text("study.toml", two.to_toml())
+    for path in (tmp_path / "trials").glob("*rot_0*"):
+        path.unlink()
+    measured = {"parameters": 100, "latency_ms_median": 2.0, "train_seconds": 60.0, "device": "GPU"}
+    commit(tmp_path, "icnet-ce-random_0-s1-t00", objective=0.5, gflops=1.0, **measured)
+    commit(tmp_path, "icnet-ce-random_0-s1-t02", objective=0.4, gflops=0.25, **measured)
+    found = trade_off(load(tmp_path).study_facts("a test")).set_index("index")
+    assert found["num_cells"].to_dict() == {0: 2, 1: 1, 2: 2}
+    assert found["num_splits"].to_dict() == {0: 1, 1: 1, 2: 1}
+    assert found["chosen"].to_dict() == {0: True, 1: False, 2: False}
+    (told,) = (each for each in verdict(load(tmp_path)) if "rule choose" in each.question)
+    assert "of 2 candidates that all have tried: icnet ce t00" in told.points[1]
+
+
+def test_with_halving_a_note_says_that_what_is_left_was_chosen(searched: Path, tmp_path: Path) -> None:
+    assert set(trade_off(load(searched).study_facts("a test"))["note"]) == {""}
+    facts = load(searched).study_facts("a test")
+    halved = facts.definition.search.model_copy(update={"halving": Halving()})
+    facts = replace(facts, definition=facts.definition.model_copy(update={"search": halved}))
+    assert trade_off(facts)["note"].str.contains("only trainings that were among the best of their cells").all()
 
 
 def test_the_report_draws_the_front(searched: Path, tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ from torch import nn
 from study import data_set
 from study.cells import Cell, Trial, parse_trial
 from study.commands.plan import plan
+from study.commands.trial import trial
 from study.definition.file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, outside_of
 from study.parts import find_parts, try_parts
+from study.planning.calibration import calibrate
 from study.prepare import Prepared, prepare, provenance
 from study.results import Results
 from study.results.tables import Run
@@ -310,6 +312,23 @@ def test_outputs_without_a_weight_are_refused_before_anything_is_trained(importa
         try_parts(load(file, [f"training.output_weights={weights}"]), SAMPLES)
     with pytest.raises(StudyError, match=r"3 weights, and no network of the grid gives more than 2 outputs"):
         try_parts(load(file, ["training.output_weights=[1.0, 0.4, 0.3]"]), SAMPLES)
+
+
+def test_an_operation_that_torch_refuses_is_told_with_the_remedy(importable: Path) -> None:
+    refused = """
+class Refused(SmallNet):
+    def forward(self, images):
+        places = torch.arange(images.numel())
+        return super().forward(torch.zeros_like(images).put_(places, images.reshape(-1)))
+"""
+    (importable / "parts.py").write_text(PARTS + refused)
+    settings = ["grid.models=parts:Refused", "grid.losses=ce", "training.precision=fp32"]
+    definition = load(str(importable / "mine.toml"), settings)
+    told = r"parts:Refused with ce needs put_, which gives other bits .* or set training.deterministic = false"
+    with pytest.raises(StudyError, match=rf"parts~Refused-ce-random_0-s0-t00 cannot be trained here: {told}"):
+        trial("parts~Refused-ce-random_0-s0-t00", definition, None)
+    with pytest.raises(StudyError, match=rf"the speed of parts:Refused cannot be measured: {told}"):
+        calibrate(definition)
 
 
 def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
-from study.definition.space import Choices, Space
+from study.definition.space import Choices, Range, Space
 from trainers.recipe import TrainingRecipe
 
 
@@ -27,28 +26,29 @@ def idle_key(training: TrainingRecipe, space: Space) -> str | None:
 
 def _too_long(training: TrainingRecipe, space: Space) -> str | None:
     """Of keys that count epochs, one that outlasts every training."""
-    epochs = max(map(float, _extremes("epochs", training.epochs, space)))
-    warm_ups, patiences = (
-        [float(each) for each in _extremes(key, getattr(training, key), space) if each]
-        for key in ("warmup_epochs", "early_stopping")
-    )
-    if warm_ups and min(warm_ups) >= epochs:
+    searched = space.get("training.epochs")
+    epochs = max(map(float, (training.epochs, *(searched.ends if searched else ()))))
+    warm_up, patience = (_least(key, getattr(training, key), space) for key in ("warmup_epochs", "early_stopping"))
+    if warm_up is not None and warm_up >= epochs:
         return (
-            f"training.warmup_epochs: {min(warm_ups):g}, and a training has {epochs:g} epochs: the learning rate "
+            f"training.warmup_epochs: {warm_up:g}, and a training has {epochs:g} epochs: the learning rate "
             "would rise to the end, and the schedule never begin; take fewer"
         )
-    if patiences and min(patiences) >= epochs - 1:
+    if patience is not None and patience >= epochs - 1:
         return (
             f"training.early_stopping: does nothing here, as no training of {epochs:g} epochs can go on for "
-            f"{min(patiences):g} after its lowest validation loss and end early: take fewer, or leave it out"
+            f"{patience:g} after its lowest validation loss and end early: take fewer, or leave it out"
         )
     return None
 
 
-def _extremes(key: str, own: float, space: Space) -> Collection[Any]:
-    """The least and the most that it may be, its own value included."""
+def _least(key: str, own: float, space: Space) -> float | None:
+    """The least number of epochs that it may be in a trial that has it: 0 is to be without. None if all are."""
     searched = space.get(f"training.{key}")
-    return (own, *searched.ends) if searched else (own,)
+    if isinstance(searched, Range):
+        return float(min(own or searched.low, searched.low))
+    values = [own, *map(float, searched.choices)] if searched else [own]
+    return min(filter(None, values), default=None)
 
 
 def _values(key: str, own: str, space: Space) -> Collection[object]:
