@@ -56,7 +56,8 @@ class Facts:
     results: Results
     definition: Definition
     trials: pd.DataFrame
-    """A row for each committed trial of the definition, with the columns of OUT/trials."""
+    """A row for each committed trial of the definition, with halving for each whole training that has come so far, with
+    the columns of OUT/trials."""
     chosen: tuple[str, ...]
     """The trials whose scores were selected, by id; not those on shares of the training images."""
     rungs: pd.DataFrame = field(default_factory=pd.DataFrame)

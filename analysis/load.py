@@ -20,7 +20,7 @@ from analysis.tidy import COLUMNS, lacking_cells, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
 from study.definition import Definition
 from study.errors import StudyError
-from study.halving import decided_trials
+from study.halving import decided_trials, undecided_trials
 from study.looks import read_looks
 from study.results import DEFINITION_FILE, Results
 from study.results.committed import objectives
@@ -111,11 +111,13 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     definition = kept_definition(results)
     committed = read_committed(results, definition).rows
     _check_one_study(results.out, committed)
-    wanted = _considered(definition, committed, select)
+    known = objectives(committed)
+    decided = decided_trials(definition, known)
+    wanted = _considered(definition, committed, decided, select)
     rows = {trial: committed[trial] for trial in wanted if trial in committed}
     completed = {trial: row for trial, row in rows.items() if row["status"] == "completed"}
     chosen = _tuned(definition, completed) if select == "tuned" else list(completed)
-    whole, begun = _frames(definition, committed)
+    whole, begun = _frames(definition, committed, _considered(definition, committed, decided, "tuned"))
     chosen_ids = tuple(trial.id for trial in chosen)
     facts = Facts(results, definition, whole, chosen_ids, begun, epsilon)
     scored = facts.test_scores(facts.chosen)
@@ -131,13 +133,18 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     if not _any_object(scored):
         raise AnalysisError(_nothing_scored(results.out, len(wanted), len(completed), failed))
     undecided = {trial.cell for trial in completed} - {trial.cell for trial in chosen}
+    undecided |= {trial.cell for trial in undecided_trials(definition, known)}
+    lacking = [*missing(wanted, committed), *(missing(decided, committed) if definition.search.halving else ())]
     return Scores(
         table=tidy(scored, results.out),
         source=results.out,
         selection=select,
-        missing=(*(t.id for t in missing(wanted, committed)), *without, *sorted(cell.id for cell in undecided)),
+        missing=(*dict.fromkeys(t.id for t in lacking), *without, *sorted(cell.id for cell in undecided)),
         failed=failed,
-        cells={name: (cell.model, cell.loss, cell.split, cell.seed) for name, cell in _cells_by_id(wanted).items()},
+        cells={
+            name: (cell.model, cell.loss, cell.split, cell.seed)
+            for name, cell in _cells_by_id([*wanted, *decided]).items()
+        },
         num_train={
             t.cell.split: row["num_train"] + (row["num_val"] or 0) for t, row in rows.items() if row["num_train"]
         },
@@ -167,23 +174,38 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
     return f"{out}: no trial is done yet, of {num_wanted}; there is nothing to analyse before one is"
 
 
-def _frames(definition: Definition, committed: Mapping[Trial, Row]) -> list[pd.DataFrame]:
-    """The committed trials of the definition, one row each, in its order (with halving those that have come so far);
-    then those that are beginnings, of rungs."""
-    whole = [committed[trial] for trial in _considered(definition, committed, "tuned") if trial in committed]
+def _frames(definition: Definition, committed: Mapping[Trial, Row], considered: Iterable[Trial]) -> list[pd.DataFrame]:
+    """The whole trainings among those that are considered and committed, one row each, in their order; then the
+    definition's committed beginnings, of rungs."""
+    whole = [committed[trial] for trial in considered if trial in committed and trial.epochs is None]
     ours = set(cells(definition))
     begun = [committed[t] for t in sorted(t for t in committed if t.epochs is not None) if t.cell in ours]
     frames = (pd.DataFrame(rows, columns=SCHEMAS["trials"].names) for rows in (whole, begun))
     return [frame.assign(axis=frame["axis"].fillna("")) for frame in frames]
 
 
-def _considered(definition: Definition, committed: Mapping[Trial, Row], select: str) -> list[Trial]:
+def _considered(
+    definition: Definition, committed: Mapping[Trial, Row], decided: Iterable[Trial], select: str
+) -> list[Trial]:
     """The whole trainings that the selection looks at: the default one of every cell, or all; with halving the default
-    one and those that have come so far."""
-    if definition.search.halving is None or select == "default":
-        return [trial for trial in trials(definition) if select == "tuned" or trial.index == 0]
-    come_so_far = set(decided_trials(definition, objectives(committed)))
-    return [trial for trial in trials(definition) if trial.index == 0 or trial in come_so_far]
+    one and those that have come so far, and in place of one that diverged before, the rung at which it did.
+
+    :param decided: the trials that halving has chosen.
+    """
+    of_selection = [trial for trial in trials(definition) if select == "tuned" or trial.index == 0]
+    if definition.search.halving is None:
+        return of_selection
+    diverged = {
+        (trial.cell, trial.index): trial
+        for trial in decided
+        if trial in committed and committed[trial]["status"] == "failed"
+    }
+    come_so_far = {trial for trial in decided if trial.epochs is None}
+    found = (
+        diverged.get((trial.cell, trial.index), trial if trial.index == 0 or trial in come_so_far else None)
+        for trial in of_selection
+    )
+    return [trial for trial in found if trial]
 
 
 def _tuned(definition: Definition, completed: Mapping[Trial, Row]) -> list[Trial]:

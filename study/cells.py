@@ -56,12 +56,13 @@ class Trial:
 
 
 class Outcome(NamedTuple):
-    """What the search learns of a finished trial; the objective is None where it diverged."""
+    """What the search learns of a finished trial; the objective is None where it diverged, too."""
 
     point: Point
     objective: float | None
     cost: float | None = None
     """By the search's second objective, if it has one."""
+    diverged: bool = False
 
 
 def cells(definition: Definition) -> tuple[Cell, ...]:

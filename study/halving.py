@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from study.cells import Cell, Trial, cells
 from study.definition import Definition
 
 Objectives = Mapping[int, float | None]
-"""Index of a trial -> its validation objective at a rung; None where it diverged."""
+"""Index of a trial -> its validation objective at a rung; None where no validation sample shows a class."""
+_Rung = tuple[Cell, int | None]
+DIVERGED = -math.inf
+"""Stands for the objective of a trial that diverged: trained further it would diverge at the same step again."""
 
 
 def rungs(definition: Definition) -> tuple[int | None, ...]:
@@ -26,23 +29,21 @@ def rungs(definition: Definition) -> tuple[int | None, ...]:
 
 
 def sizes(definition: Definition) -> list[int]:
-    """Trials of a cell at every rung: the default point's, and a share of the others."""
+    """Trials of a cell at every rung, at most: fewer where some have diverged."""
     search = definition.search
-    if search.halving is None:
-        return [search.trials]
-    others, keep = search.trials - 1, search.halving.keep
-    return [1 + max(1, math.ceil(others * keep**rung - 1e-9)) for rung in range(len(rungs(definition)))]
+    return search.halving.sizes(search.trials) if search.halving else [search.trials]
 
 
 def going_on(objectives: Objectives, number: int) -> list[int]:
     """The indices that reach the next rung, in their order: the default point, which what is found is compared with,
-    and the best of the others, of equals the first; those that diverged come last."""
+    and the best of the others, of equals the first; none that diverged."""
 
     def rank(index: int) -> tuple[bool, bool, float, int]:
         objective = objectives[index]
         return index != 0, objective is None, -(objective or 0.0), index
 
-    return sorted(sorted(objectives, key=rank)[:number])
+    alive = [index for index, objective in objectives.items() if objective != DIVERGED]
+    return sorted(sorted(alive, key=rank)[:number])
 
 
 def decided(definition: Definition, cell: Cell, objectives: Mapping[int | None, Objectives]) -> list[Trial]:
@@ -71,15 +72,39 @@ def decided_trials(definition: Definition, objectives: Mapping[Trial, float | No
     return tuple(trial for cell in cells(definition) for trial in decided(definition, cell, by_cell.get(cell, {})))
 
 
-def undecided_trials(definition: Definition, decided: Iterable[Trial]) -> list[Trial]:
-    """As many as are still to be decided upon, rung by rung, for planning: which they will be is not known."""
-    known = Counter((trial.cell, trial.epochs) for trial in decided)
-    return [
-        Trial(cell, index, rung)
-        for cell in cells(definition)
-        for rung, size in zip(rungs(definition), sizes(definition), strict=True)
-        for index in range(size if not known[cell, rung] else 0)
-    ]
+def undecided_trials(definition: Definition, objectives: Mapping[Trial, float | None]) -> list[Trial]:
+    """As many as are still to be decided upon, rung by rung, for planning: which they will be is not known, and they
+    are fewer if more diverge.
+
+    :param objectives: of the trials that have a result.
+    """
+    if definition.search.halving is None:
+        return []
+    known, diverged, expected = Counter[_Rung](), Counter[_Rung](), list[Trial]()
+    for trial in decided_trials(definition, objectives):
+        known[trial.cell, trial.epochs] += 1
+        diverged[trial.cell, trial.epochs] += objectives.get(trial) == DIVERGED
+    for cell in cells(definition):
+        alive = definition.search.trials
+        for rung, size in zip(rungs(definition), sizes(definition), strict=True):
+            if not known[cell, rung]:
+                expected += [Trial(cell, index, rung) for index in range(min(size, alive))]
+            alive = (known[cell, rung] or min(size, alive)) - diverged[cell, rung]
+    return expected
+
+
+def ended_before(definition: Definition, trial: Trial, objectives: Mapping[Trial, float | None]) -> bool:
+    """Whether it is decided that the training of a trial ends at an earlier rung: the trial is none of the study.
+
+    :param objectives: of the trials that have a result.
+    """
+    of_cell = {known: objective for known, objective in objectives.items() if known.cell == trial.cell}
+    found = [each for each in decided_trials(definition, of_cell) if each.cell == trial.cell]
+    for rung in rungs(definition)[: rungs(definition).index(trial.epochs) + 1]:
+        going_so_far = {each.index for each in found if each.epochs == rung}
+        if going_so_far and trial.index not in going_so_far:
+            return True
+    return any(of_cell.get(each) == DIVERGED for each in found if each.index == trial.index and each != trial)
 
 
 def epochs_of_a_cell(definition: Definition) -> int:

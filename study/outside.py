@@ -7,20 +7,14 @@ folders.
 
 from __future__ import annotations
 
-import ast
 import atexit
-import contextlib
 import hashlib
 import json
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +23,8 @@ from study.defined_names import check_defined
 from study.definition import Definition
 from study.definition.parts import Part, label_of
 from study.errors import StudyError
+from study.modules import code_of, refuse_too_much, search_in, version_of
 from trainers.names import is_dotted_path, module_of
-
-_INSTALLED = ("site-packages", "dist-packages")
-_OURS = ("study", "trainers", "analysis")
-MOST_BYTES = 20_000_000
-"""Of the files that travel."""
-
 
 Facts = Mapping[str, Any]
 """What identifies a network or loss: its `code` (a distribution and its version, or a digest of source files), and of
@@ -90,11 +79,11 @@ class Outside:
         """In this process, from these very files, wherever it runs. Raises StudyError if what must be installed is not,
         or is of another version."""
         for name, version in self.versions.items():
-            here = _version(name)
+            here = version_of(name)
             if here != version:
                 raise StudyError(f"{name} {version} is needed here, and there is {here or 'none'}")
         if self.files:
-            add_to_path(_unpacked(tuple(sorted(self.files.items()))))
+            search_in([_unpacked(tuple(sorted(self.files.items())))])
 
 
 def labels_of(cell: Cell) -> tuple[str, str]:
@@ -113,12 +102,11 @@ def outside_of(definition: Definition) -> Outside:
     for label, part in definition.parts().items():
         identities[label] = {} if label == part.make else _own_facts(part)
         if is_dotted_path(part.make):
-            own_versions, own_files = _code_of(module_of(part.make), folders)
+            own_versions, own_files = code_of(module_of(part.make), folders)
             _check_defined(label, part.make, own_files)
             identities[label] = {**identities[label], "code": _identity(own_versions, own_files)}
             versions, files = versions | own_versions, files | own_files
-    if sum(map(len, files.values())) > MOST_BYTES:
-        raise StudyError(_too_large(", ".join(identities)))
+    refuse_too_much(", ".join(identities), sum(map(len, files.values())))
     return Outside(identities, versions, files)
 
 
@@ -133,124 +121,12 @@ def _check_defined(label: str, path: str, files: Mapping[str, bytes]) -> None:
         raise StudyError(str(error) if label == path else f"{label}: {error}") from None
 
 
-def _too_large(what: str) -> str:
-    return (
-        f"the code of {what}, and what lies in its packages, takes more than {MOST_BYTES:,} bytes: install it on every "
-        "machine, or keep large files elsewhere and name them by an argument with an absolute path"
-    )
-
-
 def _own_facts(part: Part) -> Facts:
     return {"make": part.make, **{f"args.{name}": value for name, value in part.args.items()}}
 
 
 def _in_words(facts: Facts, key: str) -> str:
     return json.dumps(facts[key]) if key in facts else "nothing"
-
-
-def _code_of(module: str, folders: Iterable[Path]) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Versions of distributions, and files, of a module and of what it imports from the same folders."""
-    versions, files, waiting, seen = dict[str, str](), dict[str, bytes](), [module], set[str]()
-    while waiting:
-        top = waiting.pop().partition(".")[0]
-        if top in seen or top in _OURS:
-            continue
-        seen.add(top)
-        first = top == module.partition(".")[0]
-        found = _source_of(top, folders, must_be_there=first)
-        if found is None:
-            if first:
-                versions |= _distribution_of(top)
-            continue
-        root, paths = found
-        if sum(path.stat().st_size for path in paths) > MOST_BYTES:
-            raise StudyError(_too_large(top))
-        for path in paths:
-            content = path.read_bytes()
-            files[path.relative_to(root).as_posix()] = content
-            waiting += _imported(content, path) if path.suffix == ".py" else []
-    return versions, files
-
-
-def _source_of(top: str, folders: Iterable[Path], *, must_be_there: bool) -> tuple[Path, list[Path]] | None:
-    """The folder that a module or package lies in, and its files; None if it is installed, or Python's own."""
-    if top in sys.stdlib_module_names:
-        return None
-    for spec in _specs(top, folders):
-        origins = [Path(spec.origin)] if spec.origin else [Path(each) for each in spec.submodule_search_locations or ()]
-        if any(part in _INSTALLED for part in origins[0].parts):
-            return None
-        if spec.origin:
-            _refuse_two(top, origins[0], folders)
-        if spec.submodule_search_locations is None:
-            return origins[0].parent, origins[:1]
-        package = Path(next(iter(spec.submodule_search_locations)))
-        return package.parent, sorted(path for path in package.rglob("*") if path.is_file() and _travels(path, package))
-    if must_be_there:
-        where = ", ".join(map(str, folders)) or "no folder is named in resources.modules"
-        raise StudyError(f"there is no module {top}: it is not installed, and not in {where}")
-    return None
-
-
-def _travels(path: Path, package: Path) -> bool:
-    """All files of a package do, whatever it reads beside its code, but for caches and hidden ones."""
-    return not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(package).parts)
-
-
-def _refuse_two(top: str, known: Path, folders: Iterable[Path]) -> None:
-    """Raises StudyError if a folder has another module of this name than the one that Python knows: it would not be
-    the one that is imported. (In a process that ran another study, that study's may be known.)"""
-    beside = PathFinder.find_spec(top, [str(folder) for folder in folders])
-    origin = Path(beside.origin) if beside and beside.origin else known
-    if origin.resolve() != known.resolve() and origin.read_bytes() != known.read_bytes():
-        raise StudyError(
-            f"there are two modules called {top}: {origin}, and {known}, which Python takes first here. Rename one, or "
-            "start a new process"
-        )
-
-
-def _specs(top: str, folders: Iterable[Path]) -> Iterator[ModuleSpec]:
-    """Where Python would find a module: among what it knows, then in the folders."""
-    with contextlib.suppress(ValueError):  # a module that was made by hand has none
-        if spec := find_spec(top):
-            yield spec
-    if spec := PathFinder.find_spec(top, [str(folder) for folder in folders]):
-        yield spec
-
-
-def _imported(content: bytes, path: Path) -> list[str]:
-    """The modules that a file imports by their full names. Raises StudyError if it is no Python."""
-    try:
-        tree = ast.parse(content)
-    except (SyntaxError, ValueError) as error:
-        line, what = getattr(error, "lineno", None), getattr(error, "msg", None) or error
-        raise StudyError(f"{path}{f', line {line}' if line else ''}: no Python that can be read: {what}") from None
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found.append(node.module)
-    return found
-
-
-def _distribution_of(top: str) -> dict[str, str]:
-    names = _distributions().get(top, [])
-    return {name: metadata.version(name) for name in sorted(set(names))} or {"python": sys.version.split()[0]}
-
-
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    return metadata.packages_distributions()
-
-
-def _version(distribution: str) -> str | None:
-    if distribution == "python":
-        return sys.version.split()[0]
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _identity(versions: Mapping[str, str], files: Mapping[str, bytes]) -> str:
@@ -272,9 +148,3 @@ def _unpacked(files: tuple[tuple[str, bytes], ...]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return str(folder)
-
-
-def add_to_path(folder: str) -> None:
-    """Let this process find modules in a folder, too."""
-    if folder not in sys.path:
-        sys.path.append(folder)  # at the end: it takes the place of nothing that is installed

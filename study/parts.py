@@ -11,10 +11,12 @@ from study.definition.idle_keys import idle_arguments
 from study.definition.parts import NamedNetwork, label_of
 from study.errors import StudyError
 from study.failures import failure_in_words
-from study.outside import Outside, add_to_path
+from study.modules import search_in
+from study.outside import Outside
 from trainers.costs import TrainingCost
 from trainers.data.table import Samples
 from trainers.names import NotFound, is_dotted_path
+from trainers.printable import counted
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Tried:
     """By name."""
     weights: dict[str, str] = field(default_factory=dict)
     """By label (see `label_of`), of those that load some: their digest."""
+    outputs: dict[str, int] = field(default_factory=dict)
+    """By name, those in training."""
 
 
 def find_parts(definition: Definition) -> None:
@@ -35,8 +39,7 @@ def find_parts(definition: Definition) -> None:
     """
     if not definition.parts():
         return
-    for folder in definition.resources.modules:
-        add_to_path(folder)
+    search_in(definition.resources.modules)
     from trainers.losses import loss_named  # torch takes seconds to import: only for those who need more than names
     from trainers.networks import network
 
@@ -74,6 +77,11 @@ def try_parts(definition: Definition, samples: Samples) -> Tried:
             failures[label] = failure_in_words(label, _given(definition, label), error)
     if failures:
         raise StudyError("\n".join(failures.values()))
+    if (most := max(tried.outputs.values(), default=0)) < (given := len(definition.training.output_weights)):
+        raise StudyError(
+            f"training.output_weights: {counted(given, 'weight')}, and no network of the grid gives more than "
+            f"{counted(most, 'output')} in training: give as many"
+        )
     return tried
 
 
@@ -118,7 +126,8 @@ def _attempts(definition: Definition, samples: Samples, tried: Tried) -> list[tu
 
     def check_outputs(name: str) -> None:
         own = definition.network(name)
-        network(own.make, own.args).check_output_weights(num_classes, arguments, size, weights)
+        found = network(own.make, own.args).check_output_weights(num_classes, arguments, size, weights)
+        tried.outputs[name] = found
 
     def try_one_loss(name: str) -> None:
         own = definition.loss(name)

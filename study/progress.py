@@ -16,6 +16,7 @@ from study.cells import Trial, cells
 from study.definition import Definition
 from study.halving import decided_trials, undecided_trials
 from study.planning.cost import SECONDS_PER_TRIAL, NumTrain, readable, trial_seconds
+from study.results.committed import objectives
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
 SECONDS_THAT_TELL = 5.0
@@ -81,8 +82,8 @@ class Progress:
     @classmethod
     def of(cls, definition: Definition, committed: Mapping[Trial, Mapping[str, Any]], num_train: NumTrain) -> Progress:
         """The state before a run's first trial."""
-        planned = list(decided_trials(definition, {trial: row["objective"] for trial, row in committed.items()}))
-        planned += undecided_trials(definition, planned)
+        known = objectives(committed)
+        planned = [*decided_trials(definition, known), *undecided_trials(definition, known)]
         done = [trial for trial in planned if trial in committed]
         progress = cls(
             total=len(planned),
@@ -149,6 +150,11 @@ class Progress:
         """The trial has stopped, and is to start anew."""
         running = self.running.pop(trial.id, None)  # None if it was lost before it started
         self._work_of(trial).done -= running.work_done if running else 0.0
+
+    def end(self) -> None:
+        """All is done: what was expected of trainings that have diverged meanwhile does not come."""
+        self.state, self.total = "finished", self.done
+        self.trials_of = {configuration: (done, done) for configuration, (done, _) in self.trials_of.items()}
 
     @property
     def given_up(self) -> dict[str, str]:

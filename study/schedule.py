@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from study.cells import Cell, Outcome, Trial, cells
 from study.definition import Definition
 from study.definition.point import Point
-from study.halving import decided, rungs, sizes
+from study.halving import DIVERGED, decided, rungs
 from study.planning.figures import figures_of
 from study.search import needs_results, suggest
 
@@ -45,7 +45,10 @@ class Schedule:
     def _want_what_is_decided(self, cell: Cell) -> None:
         """Trials of the cell that are to be run and were not before: all at first, later those that reach a rung."""
         known = self._outcomes[cell]
-        objectives = {rung: {i: each.objective for i, each in of.items()} for rung, of in known.items()}
+        objectives = {
+            rung: {i: DIVERGED if each.diverged else each.objective for i, each in of.items()}
+            for rung, of in known.items()
+        }
         new = [
             trial
             for trial in decided(self._definition, cell, objectives)
@@ -82,14 +85,20 @@ class Schedule:
                 return trial, self._handed_out[trial]
         return None
 
-    def complete(self, trial: Trial, objective: float | None, cost: float | None = None) -> None:
-        """The trial has a result: its objective, or None where it diverged; and its cost, if that counts."""
+    def complete(
+        self, trial: Trial, objective: float | None, cost: float | None = None, *, diverged: bool = False
+    ) -> None:
+        """The trial has a result: its objective, if it has one, and its cost, if that counts."""
         known = self._outcomes[trial.cell][trial.epochs]
-        known[trial.index] = Outcome(self._handed_out.pop(trial), objective, cost)
-        # More than so many may be known: `study trial` runs also such as halving has not chosen.
-        if trial.epochs is not None and len(known) >= sizes(self._definition)[self._rungs.index(trial.epochs)]:
+        known[trial.index] = Outcome(self._handed_out.pop(trial), objective, cost, diverged)
+        if trial.epochs is not None and self._rung_is_complete(trial.cell):
             self._want_what_is_decided(trial.cell)
         self._make_next_ready(trial.cell)
+
+    def _rung_is_complete(self, cell: Cell) -> bool:
+        """Nothing of the cell is to be run before the next rung is decided. (There may be results of more trials than
+        halving has chosen: somebody may have run one by itself.)"""
+        return not self._waiting[cell] and all(trial.cell != cell for trial in self._handed_out)
 
     def put_back(self, trial: Trial) -> None:
         """The trial was handed out and has no result yet: it is to be handed out again."""

@@ -93,7 +93,8 @@ def run_all(
         raise
     else:
         progress.state = "incomplete" if progress.resting else "finished"
-        if definition.search.halving and progress.done == progress.total:  # who has ended will not go on
+        if definition.search.halving and not progress.resting and only is None:  # who has ended will not go on
+            progress.end()
             for name in {f"{trial.id}.pt" for trial in trials(definition)} & set(results.names(CHECKPOINTS, ".pt")):
                 results.remove(f"{CHECKPOINTS}/{name}")
     finally:

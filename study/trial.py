@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +33,6 @@ def run_trial(
     """
     if study.definition.simulate:
         return simulate(tables.Run(study, trial, point), on_epoch)
-    import torch  # takes seconds to import: not where nothing is trained
 
     from trainers.evaluate import evaluate, latency
     from trainers.train import Diverged, Job, train
@@ -52,18 +52,30 @@ def run_trial(
 
     partitions = {"val": run.split.val, "test": run.split.test}
     try:
-        trained = train(job, study.source, run.split, after_epoch, resume)
-        evaluations = {name: evaluate(trained, job, study.source, run.split, ids) for name, ids in partitions.items()}
-        cost = _cost(run, trained, latency(trained, run.recipe.training.size))
+        with refusals_of_torch(trial.cell.model, trial.cell.loss):
+            trained = train(job, study.source, run.split, after_epoch, resume)
+            evaluations = {
+                name: evaluate(trained, job, study.source, run.split, ids) for name, ids in partitions.items()
+            }
+            cost = _cost(run, trained, latency(trained, run.recipe.training.size))
     except Diverged as error:
         return tables.failed(run, history, str(error))
+    return tables.completed(run, cost, trained.history, trained.selected_epoch, evaluations)
+
+
+@contextmanager
+def refusals_of_torch(model: str, loss: str) -> Iterator[None]:
+    """What torch refuses in this block, as OutOfGpuMemory, or as NotDeterministic with the remedy."""
+    import torch
+
+    try:
+        yield
     except torch.OutOfMemoryError as error:
         raise OutOfGpuMemory(str(error).partition("\n")[0]) from None
     except RuntimeError as error:
         if operation := _without_deterministic_implementation(error):
-            raise NotDeterministic(_remedy(operation, trial)) from error
+            raise NotDeterministic(_remedy(operation, model, loss)) from error
         raise
-    return tables.completed(run, cost, trained.history, trained.selected_epoch, evaluations)
 
 
 def _without_deterministic_implementation(error: RuntimeError) -> str | None:
@@ -72,10 +84,9 @@ def _without_deterministic_implementation(error: RuntimeError) -> str | None:
     return found[1] if found else None
 
 
-def _remedy(operation: str, trial: Trial) -> str:
-    cell = trial.cell
+def _remedy(operation: str, model: str, loss: str) -> str:
     return (
-        f"{cell.model} with {cell.loss} needs {operation}, which gives other bits each time on this device: put "
+        f"{model} with {loss} needs {operation}, which gives other bits each time on this device: put "
         "another operation in its place, or set training.deterministic = false (every row then says so)"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from analysis.statistics.search import tuning_gain
 from analysis.verdict import verdict
 from analysis.verdict.of_cost import _amount
 from study.definition import file as definition_file
+from study.definition.sections import Halving
 from study.results import Results
 
 COSTS = [3.0, 1.0, 2.0, 4.0]
@@ -72,14 +74,15 @@ def test_three_choices_beside_each_other() -> None:
     np.testing.assert_allclose(found["held_out_dice"], [0.3, 0.3, 0.28])
 
 
-BY_COST = ('search.objectives=["dice","gflops"]', "search.within=0.02")
+SEEDS = "grid.seeds=0,1"
+BY_COST = ("search.trials=3", 'search.objectives=["dice","gflops"]', "search.within=0.02")
 
 
 @pytest.fixture
 def searched(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study of three points, by Dice and GFLOPs if not by others: the second costs half and scores 0.01 less."""
 
-    settings = ("grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3")
+    settings = ("grid.models=icnet", "grid.losses=ce", "grid.splits=random_0,rot_0")
     definition = definition_file.load("demo", [*settings, *getattr(request, "param", BY_COST)])
     monkeypatch.setattr("test_analysis_load.DEFINITION", definition)
     Results(tmp_path).write_text("study.toml", definition.to_toml())
@@ -118,6 +121,45 @@ def test_a_median_is_called_one() -> None:
     assert _amount([0.31, 0.2, 0.9], "gflops") == "median 0.31 (0.2 to 0.9) GFLOPs"
 
 
+def test_without_a_validation_score_the_rule_says_that_it_chooses_nothing(searched: Path, tmp_path: Path) -> None:
+    measured = {"parameters": 100, "latency_ms_median": 2.0, "train_seconds": 60.0, "device": "GPU", "gflops": 1.0}
+    for split in ("random_0", "rot_0"):
+        for index in range(3):
+            commit(tmp_path, f"icnet-ce-{split}-s0-t0{index}", objective=None, **measured)
+    (found,) = (each for each in verdict(load(searched)) if "rule choose" in each.question)
+    assert found.points[1] == "Nothing: no trial has a validation score, as no validation sample shows a class."
+    assert choices(runs_of().assign(objective=np.nan), within=0.03).empty
+    assert 'id="front"' in report(load(searched), tmp_path / "page.html").read_text()
+
+
+def test_a_candidate_that_lacks_a_seed_is_not_chosen(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are on as many splits; the cheapest has no trial of the second seed there."""
+    two = definition_file.load("demo", ["grid.models=icnet", "grid.losses=ce", "grid.splits=random_0", *BY_COST, SEEDS])
+    monkeypatch.setattr("test_analysis_load.DEFINITION", two)
+    Results(tmp_path).write_text("study.toml", two.to_toml())
+    for path in (tmp_path / "trials").glob("*rot_0*"):
+        path.unlink()
+    measured = {"parameters": 100, "latency_ms_median": 2.0, "train_seconds": 60.0, "device": "GPU"}
+    commit(tmp_path, "icnet-ce-random_0-s1-t00", objective=0.5, gflops=1.0, **measured)
+    commit(tmp_path, "icnet-ce-random_0-s1-t02", objective=0.4, gflops=0.25, **measured)
+    found = trade_off(load(tmp_path).study_facts("a test")).set_index("index")
+    assert found["num_cells"].to_dict() == {0: 2, 1: 1, 2: 2}
+    assert found["num_splits"].to_dict() == {0: 1, 1: 1, 2: 1}
+    assert found["chosen"].to_dict() == {0: True, 1: False, 2: False}
+    (told,) = (each for each in verdict(load(tmp_path)) if "rule choose" in each.question)
+    assert "of 2 candidates that all have tried: icnet ce t00" in told.points[1]
+
+
+def test_with_halving_a_note_says_that_what_is_left_was_chosen(searched: Path, tmp_path: Path) -> None:
+    assert set(trade_off(load(searched).study_facts("a test"))["note"]) == {""}
+    facts = load(searched).study_facts("a test")
+    halved = facts.definition.search.model_copy(update={"halving": Halving()})
+    facts = replace(facts, definition=facts.definition.model_copy(update={"search": halved}))
+    assert trade_off(facts)["note"].str.contains("only trainings that were among the best of their cells").all()
+
+
 def test_the_report_draws_the_front(searched: Path, tmp_path: Path) -> None:
     page = report(load(searched), tmp_path / "page.html").read_text()
     assert 'id="front"' in page
@@ -139,17 +181,17 @@ def test_the_verdict_says_whether_tuning_was_worth_it(searched: Path) -> None:
     assert finding(searched, "Was tuning worth it?") == ""
 
 
-HALVED = ("search.halving.rungs=[8,16]", "training.epochs=16", "search.halving.keep=0.9")
+HALVED = ("search.halving.rungs=[8,16]", "training.epochs=16", "search.halving.keep=0.5", "search.trials=5")
 
 
 @pytest.mark.parametrize("searched", [HALVED], indirect=True)
 def test_the_verdict_says_what_halving_saved_and_whether_early_ranks_hold(searched: Path) -> None:
-    """All three trials go on, in each cell: at the end they are as at first on random_0, the other way on rot_0."""
-    for split, firsts in (("random_0", (0.3, 0.2, 0.1)), ("rot_0", (0.1, 0.2, 0.3))):
+    """Three of five trials go on, in each cell: at the end they are as at first on random_0, the other way on rot_0."""
+    for split, firsts in (("random_0", (0.3, 0.2, 0.1, 0, 0)), ("rot_0", (0.1, 0.2, 0.3, 0, 0))):
         for index, objective in enumerate(firsts):
             commit(searched, f"icnet-ce-{split}-s0-t0{index}-e8", objective=objective, rung=8)
     said = finding(searched, "Was tuning worth it?")
-    assert "trains 48 epochs in a cell, and all its trials to the end would take 48: 0% are saved" in said
+    assert "trains 64 epochs in a cell, and all its trials to the end would take 80: 20% are saved" in said
     assert "After 8 epochs" in said
     assert "Mean Kendall's tau 0.00 over 2 cells (1: the same order" in said
 
@@ -166,7 +208,7 @@ def test_tables_of_notes_alone_are_left_out_and_named(searched: Path) -> None:
     assert shares in " ".join(answer.text().split("Left out, as there is nothing to say")[1].split())
 
 
-@pytest.mark.parametrize("searched", [()], indirect=True)
+@pytest.mark.parametrize("searched", [("search.trials=3",)], indirect=True)
 def test_a_search_by_the_dice_alone_has_no_front(searched: Path) -> None:
     scores = load(searched)
     assert "front" not in {topic.id for topic in topics(Material(scores))}

@@ -244,6 +244,51 @@ def test_two_studies_in_one_are_refused(out: Path, changes: dict[str, str], mess
         load(out)
 
 
+@pytest.fixture
+def halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One cell of four trials with two rungs: all are done to the second epoch, and t01 and t03 go on with t00."""
+    settings = ("grid.models=icnet", "grid.losses=ce", "grid.splits=random_0", "search.trials=4", "training.epochs=4")
+    definition = definition_file.load("demo", (*settings, "search.halving={rungs=[2,4],keep=0.5}"))
+    monkeypatch.setattr("test_analysis_load.DEFINITION", definition)
+    Results(tmp_path).write_text("study.toml", definition.to_toml())
+    for index, objective in enumerate((0.2, 0.6, 0.1, 0.5)):
+        commit(tmp_path, f"icnet-ce-random_0-s0-t0{index}-e2", objective=objective)
+    return tmp_path
+
+
+def test_rungs_that_are_still_to_come_are_missing(halved: Path) -> None:
+    commit(halved, "icnet-ce-random_0-s0-t00", objective=0.2)
+    for select in ("default", "tuned"):
+        missing = load(halved, select=select).missing
+        assert missing == ("icnet-ce-random_0-s0-t01", "icnet-ce-random_0-s0-t03"), select
+    (halved / "trials/icnet-ce-random_0-s0-t02-e2.parquet").unlink()
+    scores = load(halved)
+    assert scores.missing == ("icnet-ce-random_0-s0-t02-e2", "icnet-ce-random_0-s0"), "who goes on is not known"
+    assert set(scores.missing) <= scores.cells.keys()
+
+
+def test_a_training_that_halving_has_ended_is_not_counted(halved: Path) -> None:
+    """Somebody has run it by itself, and it would be the best."""
+    for index, objective in ((0, 0.2), (1, 0.6), (2, 0.9), (3, 0.5)):
+        commit(halved, f"icnet-ce-random_0-s0-t0{index}", objective=objective)
+    scores = load(halved, select="tuned")
+    assert scores.study_facts("a test").chosen == ("icnet-ce-random_0-s0-t01",)
+    assert sorted(scores.study_facts("a test").completed["index"]) == [0, 1, 3]
+    assert not scores.missing
+
+
+def test_a_training_that_diverged_at_a_rung_is_told_once(halved: Path) -> None:
+    failed = {"status": "failed", "error": "the training loss became nan", "objective": None}
+    commit(halved, "icnet-ce-random_0-s0-t00-e2", kept=("trials",), **failed)
+    for index in (1, 2, 3):  # as many as were to go on, the default one in whose place t02 is
+        commit(halved, f"icnet-ce-random_0-s0-t0{index}", objective=0.5)
+    scores = load(halved, select="tuned")
+    assert scores.failed == {"icnet-ce-random_0-s0-t00-e2": "the training loss became nan"}
+    assert not scores.missing
+    with pytest.raises(AnalysisError, match="1 of 1 failed \\(icnet-ce-random_0-s0-t00-e2"):
+        load(halved)
+
+
 def test_recomputed_scores(out: Path) -> None:
     stored, same = load(out), load(out, epsilon=DEFINITION.training.epsilon)
     pd.testing.assert_frame_equal(stored.table, same.table, check_exact=True)

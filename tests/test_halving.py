@@ -16,7 +16,9 @@ from study.definition.file import load
 from study.definition.point import Point
 from study.errors import StudyError
 from study.halving import (
+    DIVERGED,
     decided_trials,
+    ended_before,
     epochs_of_a_cell,
     going_on,
     halving_in_words,
@@ -78,7 +80,7 @@ def test_ids_name_the_rung() -> None:
 def test_the_best_go_on_and_the_default_point_always() -> None:
     assert going_on({0: 0.1, 1: 0.5, 2: 0.7, 3: 0.7}, 2) == [0, 2], "of equals the first"
     assert going_on({0: 0.1, 1: 0.5, 2: 0.7, 3: 0.6}, 1) == [0]
-    assert going_on({0: None, 1: None, 2: 0.0, 3: 0.3}, 3) == [0, 2, 3], "a diverged one comes last"
+    assert going_on({0: None, 1: None, 2: 0.0, 3: 0.3}, 3) == [0, 2, 3], "one without a validation score comes last"
     assert going_on({0: 0.1, 1: None, 2: None, 3: 0.3}, 3) == [0, 1, 3]
 
 
@@ -100,12 +102,67 @@ def test_a_rung_is_decided_when_the_one_below_is_complete() -> None:
     one, other = cells(definition)
     known: dict[Trial, float | None] = {Trial(one, index, 4): index / 10 for index in range(7)}
     assert len(decided_trials(definition, known)) == 16
-    assert len(undecided_trials(definition, decided_trials(definition, known))) == 20
-    known[Trial(one, 7, 4)] = None
+    assert len(undecided_trials(definition, known)) == 20
+    known[Trial(one, 7, 4)] = DIVERGED
     decided = decided_trials(definition, known)
     assert [trial for trial in decided if trial.epochs == 8] == [Trial(one, index, 8) for index in (0, 3, 4, 5, 6)]
     assert all(trial.epochs == 4 for trial in decided if trial.cell == other)
-    assert len(decided) + len(undecided_trials(definition, decided)) == 36
+    assert len(decided) + len(undecided_trials(definition, known)) == 36
+
+
+def test_what_diverged_does_not_go_on() -> None:
+    """Of eight trials five are to go on, and three diverged at the first rung, the default point's among them."""
+    assert going_on({0: DIVERGED, 1: DIVERGED, 2: 0.0, 3: None}, 3) == [2, 3]
+    definition = load("paper", HALVING)
+    one, _ = cells(definition)
+    known: dict[Trial, float | None] = {Trial(one, i, 4): DIVERGED if i in (0, 1, 2, 5) else i / 10 for i in range(8)}
+    decided = [trial for trial in decided_trials(definition, known) if trial.cell == one]
+    assert [trial.index for trial in decided if trial.epochs == 8] == [3, 4, 6, 7]
+    ahead = [trial for trial in undecided_trials(definition, known) if trial.cell == one]
+    assert [trial.epochs for trial in ahead] == [16] * 3 + [None] * 2
+    known[Trial(one, 3, 8)] = known[Trial(one, 4, 8)] = DIVERGED
+    ahead = [trial for trial in undecided_trials(definition, known) if trial.cell == one]
+    assert [trial.epochs for trial in ahead] == [16] * 2 + [None] * 2, "two are left"
+    everywhere = {Trial(one, index, 4): DIVERGED for index in range(8)}
+    assert {trial.epochs for trial in decided_trials(definition, everywhere) if trial.cell == one} == {4}
+    assert not [trial for trial in undecided_trials(definition, everywhere) if trial.cell == one]
+
+
+def test_a_cell_in_which_all_diverge_ends() -> None:
+    definition = load("paper", [*HALVING[:-1], "search.startup=8", "grid.splits=random_0"])
+    schedule = Schedule(definition, {})
+    for _ in range(8):
+        handed_out = schedule.next()
+        assert handed_out
+        schedule.complete(handed_out[0], None, diverged=True)
+    assert schedule.exhausted
+
+
+def test_a_trial_that_halving_has_not_chosen_changes_nothing() -> None:
+    """Somebody has run one of the second rung by itself: who goes on is decided all the same, and the study ends."""
+    definition = load("paper", [*HALVING[:-1], "search.startup=8", "grid.splits=random_0"])
+    (cell,) = cells(definition)
+    stray = Trial(cell, 2, 8)
+    schedule, done = Schedule(definition, {stray: Outcome(definition.default_point, 0.9)}), []
+    while handed_out := schedule.next():
+        done.append(handed_out[0])
+        schedule.complete(handed_out[0], handed_out[0].index / 10)
+    assert schedule.exhausted
+    assert [sum(trial.epochs == rung for trial in done) for rung in rungs(definition)] == [8, 5, 3, 2]
+    assert stray not in done
+
+
+def test_which_trials_halving_has_ended() -> None:
+    definition = load("paper", HALVING)
+    one, other = cells(definition)
+    known: dict[Trial, float | None] = {Trial(one, i, 4): DIVERGED if i == 7 else i / 10 for i in range(8)}
+    assert not ended_before(definition, Trial(one, 6, 8), known)
+    assert not ended_before(definition, Trial(one, 6, None), known), "may yet come so far"
+    assert ended_before(definition, Trial(one, 1, 8), known)
+    assert ended_before(definition, Trial(one, 1, None), known)
+    assert ended_before(definition, Trial(one, 7, 16), known), "it diverged"
+    assert not ended_before(definition, Trial(one, 7, 4), known)
+    assert not ended_before(definition, Trial(other, 1, 8), known), "nothing is known of this cell"
 
 
 @given(st.randoms(use_true_random=False))
@@ -136,6 +193,8 @@ def test_any_order_of_ends_hands_out_the_same_trials_at_the_same_points(random) 
         (["search.halving={rungs=[8,4,32]}"], "must rise"),
         (["search.halving={rungs=[32]}"], "rungs"),
         (["search.trials=1"], "nothing to choose from"),
+        (["search.trials=2"], "of 2 trials none would end early"),
+        (["search.halving={rungs=[4,32],keep=0.99}", "search.trials=3"], "of 3 trials none would end early"),
         (['search.space."training.epochs"={low=8,high=64}'], "cannot be searched"),
     ],
 )
@@ -173,6 +232,11 @@ def test_what_goes_on_has_the_bits_of_a_whole_training(definition: Path, tmp_pat
     rung = pd.read_parquet(halved / "history" / f"{default}-e2.parquet").drop(columns=["seconds", "trial"])
     full = pd.read_parquet(whole / "history" / f"{default}.parquet").drop(columns=["seconds", "trial"])
     pd.testing.assert_frame_equal(rung, full[:2])
+    rungs_of = {each.split("-e")[0] for each in rows.loc[rows["rung"] == 2, "trial"]}
+    ended = next(f"icnet-ce-random_0-s0-t0{i}" for i in range(4) if f"icnet-ce-random_0-s0-t0{i}" not in rungs_of)
+    refused = study("trial", ended, definition, "--out", halved, *REAL)
+    assert refused.returncode == 2
+    assert f"{ended} is no trial of this study, as search.halving has ended" in refused.stderr
     again = study("trial", f"{default}-e2", definition, "--out", halved, *REAL)
     assert "the same tables, bit for bit" in again.stdout, again.stdout + again.stderr
 

@@ -375,13 +375,22 @@ def test_a_power_below_one_has_a_slope_everywhere() -> None:
     [
         ("focal", {"gamma": -1.0}, "gamma must be at least 0, not -1"),
         ("tversky", {"beta": -0.5}, "beta must be at least 0, not -0.5"),
-        ("tversky", {"alpha": 0.0, "beta": 0.0}, "alpha and beta are both 0: nothing can be learnt"),
-        ("ce_weighted", {"weights": ["a", "b", "c", "d"]}, "weights must be a list of numbers, one for each class"),
-        ("ce_weighted", {"weights": 1.0}, "weights must be a list of numbers, one for each class"),
         ("ce_smoothed", {"smoothing": 1.0}, "smoothing must be at least 0 and below 1, not 1"),
         ("ce_weighted", {"weights": [1.0, 2.0]}, "weights has 2 numbers, and there are 4 classes"),
         ("ce_weighted", {"weights": [1.0, -2.0, 1.0, 1.0]}, "at least 0, and not all 0: 1, -2, 1, 1"),
         ("ce_weighted", {"weights": [0, 0, 0, 0]}, "not all 0"),
+        (
+            "ce_weighted",
+            {"weights": ["1", "2", "3", "4"]},
+            "weights must be a list of numbers, one for each class, not",
+        ),
+        ("ce_weighted", {"weights": 2.0}, "weights must be a list of numbers, one for each class, not 2.0"),
+        ("ce_weighted", {"weights": "1234"}, "weights must be a list of numbers"),
+        ("ce_weighted", {"weights": [True, 1.0, 1.0, 1.0]}, "weights must be a list of numbers"),
+        ("focal", {"gamma": True}, "gamma must be a number, not True"),
+        ("ce_smoothed", {"smoothing": "0.1"}, "smoothing must be a number, not '0.1'"),
+        ("tversky", {"alpha": [0.3]}, "alpha must be a number"),
+        ("tversky", {"alpha": 0, "beta": 0.0}, "alpha and beta are both 0, and nothing would be learnt"),
     ],
 )
 def test_impossible_arguments_are_named(name: str, arguments: dict[str, object], words: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 import os
 import re
@@ -21,11 +20,13 @@ from torch import nn
 from study import data_set
 from study.cells import Cell, Trial, parse_trial
 from study.commands.plan import plan
+from study.commands.trial import trial
 from study.defined_names import check_defined
 from study.definition.file import load, parse
 from study.errors import StudyError
 from study.outside import Outside, outside_of
 from study.parts import find_parts, try_parts
+from study.planning.calibration import calibrate
 from study.prepare import Prepared, prepare, provenance
 from study.results import Results
 from study.results.tables import Run
@@ -178,11 +179,68 @@ def test_a_package_is_taken_whole(tmp_path: Path) -> None:
     modules = ("__init__.py", "nets.py", "deep/__init__.py", "deep/more.py")
     for name in modules:
         (package / name).write_text("Net = None")
-    (package / "notes.txt").write_text("it may be read")
+    (package / "__pycache__").mkdir()
+    for name in ("__pycache__/nets.pyc", ".hidden"):
+        (package / name).write_text("no code")
+    (package / "means.csv").write_text("1,2")
     os.mkfifo(package / "pipe.py")  # it would be waited for
     (package / "folder.py").mkdir()
-    found = outside_of(parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}}))
-    assert set(found.files) == {f"mypkg/{name}" for name in (*modules, "notes.txt")}
+    definition = parse({"grid": {"models": ["mypkg.nets:Net"]}, "resources": {"modules": [str(tmp_path)]}})
+    found = outside_of(definition)
+    assert set(found.files) == {f"mypkg/{name}" for name in (*modules, "means.csv")}
+    (package / "means.csv").write_text("1,3")
+    assert outside_of(definition).identities != found.identities, "what a network reads is part of it"
+    with (package / "weights.pt").open("wb") as file:
+        file.truncate(17 * 2**20)
+    with pytest.raises(StudyError, match=r"mypkg take 17 MiB, and at most 16 travel .* give its absolute path"):
+        outside_of(definition)
+
+
+def test_a_second_module_of_one_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two definitions in one process, each with a network of its own in a file of the same name."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    net = "from torch import nn\n\n\ndef net(num_classes):\n    return nn.Conv2d(3, num_classes, {})\n"
+    definitions = {}
+    for folder, kernel in (("one", 1), ("other", 3)):
+        (tmp_path / folder).mkdir()
+        for name in ("nets_of_two", f"nets_of_{folder}"):
+            (tmp_path / folder / f"{name}.py").write_text(net.format(kernel))
+        (tmp_path / folder / "nets_of_none.py").write_text(net.format(kernel))
+        for name in ("nets_of_two", "nets_of_none", f"nets_of_{folder}"):
+            table = {"grid": {"models": [f"{name}:net"]}, "resources": {"modules": [str(tmp_path / folder)]}}
+            definitions[folder, name] = parse(table)
+    find_parts(definitions["one", "nets_of_two"])
+    with pytest.raises(StudyError, match=r"has imported nets_of_two from .*one.*, for another definition"):
+        outside_of(definitions["other", "nets_of_two"])
+    outside_of(definitions["other", "nets_of_other"])
+    other = outside_of(definitions["other", "nets_of_none"]).files
+    assert other["nets_of_none.py"] == (tmp_path / "other/nets_of_none.py").read_bytes()
+    find_parts(definitions["other", "nets_of_none"])
+    assert sys.modules["nets_of_none"].__file__ == str(tmp_path / "other/nets_of_none.py")
+    for name in ("nets_of_two", "nets_of_none"):
+        sys.modules.pop(name)
+
+
+def test_a_module_that_python_finds_first_is_refused(importable: Path, tmp_path: Path) -> None:
+    """Somebody's path leads to another one: Python would give the study that one's network."""
+    outside_of(load(str(importable / "mine.toml")))
+    other = tmp_path / "other"
+    other.mkdir()
+    for name, content in (("parts.py", PARTS), ("my_layers.py", LAYERS), ("mine.toml", DEFINITION)):
+        (other / name).write_text(content)
+    passed_over = rf"other/parts\.py is passed over, as Python finds {importable}/parts\.py first: give it another name"
+    with pytest.raises(StudyError, match=passed_over):
+        outside_of(load(str(other / "mine.toml")))
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"), [("json", "Python"), ("analysis", "this project"), ("pandas", "an installed package")]
+)
+def test_a_file_that_is_passed_over_is_named(tmp_path: Path, name: str, whose: str) -> None:
+    (tmp_path / f"{name}.py").write_text("")
+    definition = parse({"grid": {"models": [f"{name}:Net"]}, "resources": {"modules": [str(tmp_path)]}})
+    with pytest.raises(StudyError, match=rf"{name}\.py is passed over, as {whose} has a module {name}, too"):
+        outside_of(definition)
 
 
 def test_what_is_installed_is_known_by_its_version() -> None:
@@ -300,8 +358,27 @@ def test_outputs_without_a_weight_are_refused_before_anything_is_trained(importa
     ):
         with pytest.raises(StudyError, match=f"{name} fails: .*{words}"):
             try_parts(load(file, [*settings, "model={width=0.25}"]), SAMPLES)
-    for weights in ("[]", "[1.0, 0.4]", "[1.0, 0.4, 0.3]"):
+    for weights in ("[]", "[1.0, 0.4]"):
         try_parts(load(file, [f"training.output_weights={weights}"]), SAMPLES)
+    with pytest.raises(StudyError, match=r"3 weights, and no network of the grid gives more than 2 outputs"):
+        try_parts(load(file, ["training.output_weights=[1.0, 0.4, 0.3]"]), SAMPLES)
+
+
+def test_an_operation_that_torch_refuses_is_told_with_the_remedy(importable: Path) -> None:
+    refused = """
+class Refused(SmallNet):
+    def forward(self, images):
+        places = torch.arange(images.numel())
+        return super().forward(torch.zeros_like(images).put_(places, images.reshape(-1)))
+"""
+    (importable / "parts.py").write_text(PARTS + refused)
+    settings = ["grid.models=parts:Refused", "grid.losses=ce", "training.precision=fp32", "model.width=1.0"]
+    definition = load(str(importable / "mine.toml"), settings)
+    told = r"parts:Refused with ce needs put_, which gives other bits .* or set training.deterministic = false"
+    with pytest.raises(StudyError, match=rf"parts~Refused-ce-random_0-s0-t00 cannot be trained here: {told}"):
+        trial("parts~Refused-ce-random_0-s0-t00", definition, None)
+    with pytest.raises(StudyError, match=rf"the speed of parts:Refused cannot be measured: {told}"):
+        calibrate(definition)
 
 
 def test_the_data_folder_is_listed_once(importable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -602,36 +679,3 @@ def test_a_loss_may_be_a_function_or_a_class() -> None:
     for name in ("absent:x", "math:pi"):
         with pytest.raises(NotFound):
             loss_named(name)
-
-
-def test_all_files_of_a_package_are_its_code_but_for_caches_and_hidden_ones(folder: Path) -> None:
-    """What it reads beside its modules travels with them, and another content is other code."""
-    package = folder / "pack"
-    (package / "__pycache__").mkdir(parents=True)
-    (package / "__init__.py").write_text("Net = None")
-    (package / "n.txt").write_text("8")
-    (package / ".hidden").write_text("x")
-    (package / "__pycache__" / "x.pyc").write_bytes(b"x")
-    definition = load(str(folder / "mine.toml"), ["grid.models=pack:Net", "grid.losses=ce"])
-    found = outside_of(definition)
-    assert {"pack/__init__.py", "pack/n.txt"} <= set(found.files)
-    assert not any("hidden" in name or "pyc" in name for name in found.files)
-    (package / "n.txt").write_text("16")
-    assert outside_of(definition).identities != found.identities
-    (package / "n.txt").write_bytes(b"0" * 20_000_001)
-    with pytest.raises(StudyError, match=r"pack, and what lies in its packages, takes more than 20,000,000 bytes"):
-        outside_of(definition)
-
-
-def test_two_modules_of_one_name_in_one_process_are_told_apart(importable: Path, tmp_path: Path) -> None:
-    """Python would give the second study the first one's network."""
-    definition = load(str(importable / "mine.toml"))
-    importlib.import_module("parts")
-    outside_of(definition)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "parts.py").write_text(PARTS + "\n# another\n")
-    (other / "mine.toml").write_text(DEFINITION)
-    elsewhere = load(str(other / "mine.toml"))
-    with pytest.raises(StudyError, match=r"there are two modules called parts: .*other/parts.py, and .*parts.py"):
-        outside_of(elsewhere)

@@ -86,9 +86,8 @@ class Mover:
     @torch.no_grad()
     def _take_in(self) -> None:
         """Exponential moving average (Polyak and Juditsky 1992); of the batch norms' statistics, too."""
-        both = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        # What two names share, such as tied weights, once: an average taken twice is another one.
-        once = {(kept.data_ptr(), kept.shape): (kept, newest) for kept, newest in both}
+        ours, theirs = (each.state_dict(keep_vars=True).values() for each in (self.average, self.network))
+        once = {id(kept): (kept, newest) for kept, newest in zip(ours, theirs, strict=True)}  # tied: under two names
         for kept, newest in once.values():
             if kept.is_floating_point():
                 kept.add_((newest - kept) * self.share)

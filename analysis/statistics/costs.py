@@ -43,8 +43,9 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
     non_dominated       no other row is as accurate and as cheap in all four costs, and better in one of them
     objective           mean validation Dice over random splits (over all where there are none; seeds averaged)
     chosen              the one that the search's rule takes by `objective`: the highest; of two objectives the cheapest
-                        within `search.within` of it
-    note                how many points were left out
+                        within `search.within` of it; rows on fewer cells than others do not come into question
+    num_cells           (split, seed) that have such an objective
+    note                how many points were left out, and by what
     """
     trials, runs = facts.completed, facts.runs
     trials = trials[trials["index"] < facts.definition.search.startup]
@@ -65,6 +66,9 @@ def trade_off(facts: Facts, averaging: str = "ew") -> pd.DataFrame:
         if num_fewer
         else ""
     )
+    if facts.definition.search.halving:
+        chosen = "with halving, only trainings that were among the best of their cells are here, the default one apart"
+        note = "; ".join(filter(None, [note, chosen]))
     ascending = [-found["mean"], *(found[cost] for cost in COSTS)]
     found = found.assign(device=device, non_dominated=non_dominated(np.column_stack(ascending)))
     return found.assign(chosen=_chosen(found, facts.definition.search), note=note)
@@ -84,7 +88,10 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
 
 def _chosen(candidates: pd.DataFrame, search: Search) -> NDArray[np.bool_]:
     cost = cost_of(search)
-    judged = [("all", int(i), row["objective"], row[cost] if cost else None) for i, row in candidates.iterrows()]
+    complete = candidates["num_cells"] == candidates["num_cells"].max()
+    judged = [
+        ("all", int(i), row["objective"], row[cost] if cost else None) for i, row in candidates[complete].iterrows()
+    ]
     return np.asarray(candidates.index == best_by_validation(judged, search.within).get("all"))
 
 
@@ -109,9 +116,11 @@ def _candidate(
     n = random.count()
     low, high = interval_of_mean(random.dropna())
     of_random = trials["split_kind"] == RANDOM
-    judged = (trials[of_random] if of_random.any() else trials).groupby("split")["objective"].mean()
+    of_cells = (trials[of_random] if of_random.any() else trials).dropna(subset="objective")
+    judged = of_cells.groupby("split")["objective"].mean()
     row: dict[str, object] = {"model": model, "loss": loss, "index": index, "label": f"{model} {loss} t{index:02d}"}
-    row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n, "objective": judged.mean()}
+    row |= {"point": str(Point.from_json(trials["point"].iloc[0])), "num_splits": n}
+    row |= {"objective": judged.mean(), "num_cells": len(of_cells)}
     row |= {"mean": random.mean(), "low": low, "high": high} | _held_out_means(macro, held_out)
     row |= {"parameters": trials["parameters"].iloc[0], "gflops": trials["gflops"].iloc[0]}
     here = trials[trials["device"] == device].rename(columns={"latency_ms_median": "latency_ms"})

@@ -13,6 +13,8 @@ import pandas as pd
 from analysis.scores import CELL, CONFIGURATION, HELD_OUT, RANDOM, macro_by_trial, tuned_trials
 from analysis.statistics.costs import non_dominated
 
+_MEANS = ("num_splits", "cost", "low", "high", "objective", "dice", "held_out_dice")
+
 
 def front(runs: pd.DataFrame, within: float) -> pd.DataFrame:
     """The trials of each cell that no other of the cell equals or beats in both and beats in one; the cheapest first.
@@ -54,8 +56,7 @@ def choices(runs: pd.DataFrame, within: float) -> pd.DataFrame:
         for choice, of_all in chosen.items()
         for rows in [of_all[(of_all["model"] == model) & (of_all["loss"] == loss)]]
     )
-    names = ["num_splits", "cost", "low", "high", "objective", "dice", "held_out_dice"]
-    return pd.DataFrame(found, columns=[*CONFIGURATION, "choice", *names])
+    return pd.DataFrame(found, columns=[*CONFIGURATION, "choice", *_MEANS])
 
 
 def _means(trials: pd.DataFrame) -> dict[str, Any]:

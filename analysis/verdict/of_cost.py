@@ -24,6 +24,8 @@ def what_the_rule_chooses(scores: Scores, averaging: str) -> Finding | None:
         return None
     points = [*_of_all_points(scores.facts, averaging, cost), *_split_by_split(scores, scores.facts, averaging, cost)]
     rule = _rule(scores.facts.definition.search)
+    if scores.facts.completed["objective"].isna().all():
+        points = ["Nothing: no trial has a validation score, as no validation sample shows a class."]
     return Finding("What does the rule choose, by Dice and cost?", (rule, *points)) if points else None
 
 
@@ -39,7 +41,7 @@ def _of_all_points(facts: Facts, averaging: str, cost: str) -> Iterator[str]:
     if len(candidates) < 2 or not candidates["chosen"].any():
         return
     (_, chosen), *_ = candidates[candidates["chosen"]].iterrows()
-    rivals = candidates[candidates["num_splits"] == candidates["num_splits"].max()]
+    rivals = candidates[candidates["num_cells"] == candidates["num_cells"].max()]
     highest = rivals.loc[rivals["objective"].idxmax()]
     told = f"One for all splits, of {len(rivals)} candidates that all have tried: {_of_candidate(chosen, cost)}"
     is_highest = highest["label"] == chosen["label"]

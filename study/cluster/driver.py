@@ -64,7 +64,7 @@ class CellSearcher(Searcher):  # type: ignore[misc]
         if error:
             self._failures[trial] += 1
         if result and result.get("committed") and not error:
-            self._schedule.complete(trial, result["objective"], result.get("cost"))
+            self._schedule.complete(trial, result["objective"], result.get("cost"), diverged=result["diverged"])
         elif error and self._failures[trial] < self._attempts:
             self._schedule.put_back(trial)
         elif result and result.get("out_of_memory") and not error and trial not in self._alone:

@@ -71,7 +71,8 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
         row = tables["trials"].to_pylist()[0]
     column = cost_column(study.definition.search.objectives)
     cost = row[column] if column else None
-    ray.tune.report({"committed": True, "objective": row["objective"], "cost": cost, "line": _line(row)})
+    told = {"objective": row["objective"], "diverged": row["status"] == "failed", "cost": cost, "line": _line(row)}
+    ray.tune.report({"committed": True, **told})
 
 
 def _check_node(study: Prepared) -> None:

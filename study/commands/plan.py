@@ -41,7 +41,7 @@ class Plan:
     @property
     def num_undecided(self) -> int:
         """Trials of which it is not decided yet, by halving, which they are."""
-        return len(undecided_trials(self.definition, self.trials))
+        return len(undecided_trials(self.definition, objectives(self.committed)))
 
     def in_lines(self) -> list[str]:
         """A heading, and for every cell the indices of its trials that are done, and of those that are missing."""
@@ -77,7 +77,7 @@ def plan(definition: Definition, out: str, calibrated: Factors = MappingProxyTyp
     if committed:  # to read the whole data set takes a while
         check_same_inputs(results, Inputs(definition, splits, data.fingerprint(), outside), committed)
     planned = decided_trials(definition, objectives(committed))
-    ahead = [*missing(planned, committed), *undecided_trials(definition, planned)]
+    ahead = [*missing(planned, committed), *undecided_trials(definition, objectives(committed))]
     cost = estimate(definition, ahead, committed, images_to_train_on(splits), calibrated)
     notes = split_notes(splits.values(), definition, samples)
     return Plan(definition, planned, committed, cost, tuple(notes))

@@ -54,7 +54,8 @@ def run(
     with claimed(results, lambda line: watch(progress, line)) as claim:
         committed = read_committed(results, definition)
         check_same_inputs(results, study.inputs, committed.rows)
-        planned = decided_trials(definition, objectives(committed.rows))
+        known = objectives(committed.rows)
+        planned = decided_trials(definition, known)
         todo = _todo(planned, results, committed, retry_failed)
         progress = Progress.of(definition, committed.rows, images_to_train_on(study.splits))
         progress.notes = study.notes
@@ -63,7 +64,7 @@ def run(
             return replace(finished(definition, results, committed.rows), notes=study.notes)
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
-        ahead = [*todo, *undecided_trials(definition, planned)]
+        ahead = [*todo, *undecided_trials(definition, known)]
         only = todo if retry_failed else None
         cost = estimate(definition, ahead, committed.rows, images_to_train_on(study.splits), costs=study.costs)
         run_all(Work(study, results, progress, watch), claim, committed.rows, only, cost, address, ray_log=ray_log)
@@ -93,5 +94,7 @@ def finished(
     failed = {trial.id: row["error"] for trial, row in committed.items() if row["status"] == "failed"}
     noted = read_unfinished(results, {trial.id for trial in committed})
     unfinished = {**given_up, **{name: each.in_words for name, each in noted.items()}}
-    scores = summarise(cells(definition), committed, lambda ids: results.read("dice", ids), definition.search)
+    of_study = set(decided_trials(definition, objectives(committed)))  # others may be there, run by themselves
+    counted = {trial: row for trial, row in committed.items() if trial in of_study or trial.index == 0}
+    scores = summarise(cells(definition), counted, lambda ids: results.read("dice", ids), definition.search)
     return Finished(scores, unfinished, failed)

@@ -40,7 +40,7 @@ class Status:
     @property
     def total(self) -> int:
         """Trials of the study, those that halving has not decided upon yet included."""
-        return len(self.trials) + len(undecided_trials(self.definition, self.trials))
+        return len(self.trials) + len(undecided_trials(self.definition, objectives(self.committed)))
 
     @property
     def failed(self) -> dict[Trial, str]:

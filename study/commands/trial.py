@@ -13,10 +13,10 @@ from study.definition import Definition
 from study.definition.file import parse
 from study.definition.point import Point
 from study.errors import StudyError
-from study.halving import rungs
+from study.halving import ended_before, rungs
 from study.prepare import prepare
 from study.results import DEFINITION_FILE, Results
-from study.results.committed import check_same_inputs, outcomes, refuse_foreign_files
+from study.results.committed import check_same_inputs, objectives, outcomes, refuse_foreign_files
 from study.results.digests import Row
 from study.results.kept import Committed, kept_definition, read_committed
 from study.results.schemas import CIRCUMSTANCES
@@ -59,8 +59,9 @@ def trial(
 ) -> TrialRun:
     """Run one trial here, without Ray. With OUT it is committed, or, if OUT holds it already, compared bit for bit.
 
-    Raises StudyError if the search needs earlier trials of its cell and OUT does not have them, or if the trial is new
-    to OUT and the definition has none of that name: it would be kept, and counted by nobody.
+    Raises StudyError if the search needs earlier trials of its cell and OUT does not have them, if the trial is new
+    to OUT and the definition has none of that name, or halving has ended it before (it would be kept, and counted by
+    nobody), or if it cannot be trained here.
     """
     wanted = parse_trial(trial_id)
     in_definition = Trial(wanted.cell, wanted.index) in trials(definition) and wanted.epochs in rungs(definition)
@@ -74,15 +75,17 @@ def trial(
         _refuse_another_definition(results, definition)
         if not in_definition and wanted not in committed.rows.keys() | committed.damaged.keys():
             raise StudyError(_not_in(definition, wanted))
+        if in_definition and wanted not in committed.rows.keys() | committed.damaged.keys():
+            _refuse_what_halving_ended(definition, wanted, objectives(committed.rows))
     point = _point_of(wanted, definition, outcomes(definition, committed.rows))
 
     from study.trial import run_trial
-    from trainers.outcome import NotDeterministic
+    from trainers.outcome import NotDeterministic, OutOfGpuMemory
 
     try:
         tables = run_trial(study, wanted, point, on_epoch)
-    except NotDeterministic as error:
-        raise StudyError(str(error)) from None
+    except (NotDeterministic, OutOfGpuMemory) as error:
+        raise StudyError(f"{trial_id} cannot be trained here: {error}") from error
     if results is None:
         return TrialRun(tables, "not kept", [], in_definition)
     if wanted in committed.damaged:
@@ -110,6 +113,15 @@ def _not_in(definition: Definition, wanted: Trial) -> str:
     why = f"its search.trials is {number}" if of_cell else f"its grid has no cell {wanted.cell.id}"
     remedy = f"add --set search.trials={wanted.index + 1}" if of_cell else "add it to the grid"
     return f"the definition has no {wanted.id}, as {why}: {remedy}, or leave --out away to run it and keep nothing"
+
+
+def _refuse_what_halving_ended(definition: Definition, wanted: Trial, objectives: Mapping[Trial, float | None]) -> None:
+    """Raises StudyError for a training that does not come so far, by what OUT holds: nobody would count it."""
+    if ended_before(definition, wanted, objectives):
+        raise StudyError(
+            f"{wanted.id} is no trial of this study, as search.halving has ended {wanted.whole_id} before, by what "
+            "--out holds: leave --out away to run it and keep nothing"
+        )
 
 
 def _refuse_another_definition(results: Results, definition: Definition) -> None:

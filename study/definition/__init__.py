@@ -177,6 +177,11 @@ class Definition(Section):
             raise ValueError("search.halving: its rungs are epochs, so training.epochs cannot be searched, too")
         if halving and self.search.trials < 2:
             raise ValueError("search.halving: there is nothing to choose from among 1 trial: raise search.trials")
+        if halving and halving.sizes(self.search.trials)[-1] == self.search.trials:
+            raise ValueError(
+                f"search.halving: of {self.search.trials} trials none would end early, as the default point goes on "
+                f"beside the share {halving.keep:g} of the others: raise search.trials, or lower search.halving.keep"
+            )
         return self
 
     @model_validator(mode="after")

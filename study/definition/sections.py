@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -129,6 +130,11 @@ class Halving(Section):
         if list(rungs) != sorted(set(rungs)):
             raise ValueError("must rise from rung to rung")
         return rungs
+
+    def sizes(self, trials: int) -> list[int]:
+        """Of so many trials of a cell, how many reach every rung: the default point's, and a share of the others."""
+        others = trials - 1
+        return [1 + max(1, math.ceil(others * self.keep**rung - 1e-9)) for rung in range(len(self.rungs))]
 
 
 Objective = Literal["dice", "gflops", "parameters", "latency"]

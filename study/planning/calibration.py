@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from study.definition import Definition
 from study.definition.point import Point
+from study.errors import StudyError
 from study.planning.cost import SECONDS_PER_TRIAL, Factors, seconds_at
 from study.prepare import Prepared, prepare
 from study.search import middle_point
@@ -37,7 +38,7 @@ def calibrate(definition: Definition) -> list[Speed]:
     """Train every network of the grid for seconds, at the default point and, if there is a search, in its middle.
 
     Uses one worker's threads, or the GPU if there is one, alone; where several trials share a machine's memory they are
-    slower by some percent.
+    slower by some percent. Raises StudyError where one cannot be trained.
     """
     study, points = prepare(definition), [definition.default_point]
     if definition.search.trials > 1:
@@ -54,13 +55,24 @@ def factors_of(speeds: list[Speed]) -> Factors:
 
 
 def _speed(study: Prepared, model: str, point: Point) -> Speed:
-    from trainers.train import Job, train  # torch takes seconds to import: not for those who only want the classes
+    from study.trial import refusals_of_torch
+    from trainers.outcome import NotDeterministic, OutOfGpuMemory
+    from trainers.train import (  # torch takes seconds to import: not for those who only want the classes
+        Diverged,
+        Job,
+        train,
+    )
 
     recipe = study.definition.recipe.at({**point, "training.epochs": EPOCHS})
     split = _shortened(next(iter(study.splits.values())), BATCHES * recipe.training.batch_size)
-    network, loss = study.definition.network(model), study.definition.loss(study.definition.grid.losses[0])
+    name_of_loss = study.definition.grid.losses[0]
+    network, loss = study.definition.network(model), study.definition.loss(name_of_loss)
     job = Job(network.make, loss.make, recipe, ("calibration",), model_args=network.args, loss_args=loss.args)
-    seconds = [line.seconds for line in train(job, study.source, split).history]
+    try:
+        with refusals_of_torch(model, name_of_loss):
+            seconds = [line.seconds for line in train(job, study.source, split).history]
+    except (NotDeterministic, OutOfGpuMemory, Diverged) as error:
+        raise StudyError(f"the speed of {model} cannot be measured: {error}") from error
     taken = sum(seconds[1:]) / (EPOCHS - 1)
     expected = (seconds_at(network, recipe, len(split.train)) - SECONDS_PER_TRIAL) / EPOCHS
     return Speed(model, point, len(split.train) / taken, taken / expected)

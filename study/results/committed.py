@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from study.cells import Outcome, Trial
 from study.definition import Definition
 from study.definition.point import Point
 from study.errors import StudyError
+from study.halving import DIVERGED
 from study.prepare import Inputs, differing_versions
 from study.results import Results
 from study.results.digests import Row
@@ -62,15 +64,20 @@ def check_same_inputs(results: Results, study: Inputs, committed: Mapping[Trial,
             )
 
 
-def objectives(committed: Mapping[Trial, Row]) -> dict[Trial, float | None]:
-    """Of each trial; None if it failed, or no validation sample shows a class."""
-    return {trial: row["objective"] for trial, row in committed.items()}
+def objectives(committed: Mapping[Trial, Mapping[str, Any]]) -> dict[Trial, float | None]:
+    """Of each trial, as halving takes it: DIVERGED if it failed, None if no validation sample shows a class."""
+    return {trial: DIVERGED if row["status"] == "failed" else row["objective"] for trial, row in committed.items()}
 
 
 def outcomes(definition: Definition, committed: Mapping[Trial, Row]) -> dict[Trial, Outcome]:
     """What the search knows of each trial: its point, its objective unless it failed, and its cost if that counts."""
     column = cost_column(definition.search.objectives)
     return {
-        trial: Outcome(Point.from_json(row["point"]), row["objective"], row[column] if column else None)
+        trial: Outcome(
+            Point.from_json(row["point"]),
+            row["objective"],
+            row[column] if column else None,
+            diverged=row["status"] == "failed",
+        )
         for trial, row in committed.items()
     }

@@ -12,6 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from trainers.losses.arguments import check_number, is_number
 from trainers.losses.pixels import (
     at_truth,
     counted_pixels,
@@ -43,7 +44,7 @@ def weighted_cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor, *, weights: 
     :param weights: one for each class, the background's first where there is one; at least 0, not all 0.
     :raises ValueError: for other weights, or another number of them.
     """
-    if not isinstance(weights, Sequence) or not all(isinstance(each, int | float) for each in weights):
+    if not isinstance(weights, list | tuple) or not all(map(is_number, weights)):
         raise ValueError(f"weights must be a list of numbers, one for each class, not {weights!r}")
     if len(weights) != logits_BKHW.shape[1]:
         given, needed = counted(len(weights), "number"), counted(logits_BKHW.shape[1], "class", "classes")
@@ -61,8 +62,7 @@ def smoothed_cross_entropy(logits_BKHW: Tensor, target_BHW: Tensor, *, smoothing
 
     :raises ValueError: unless 0 <= smoothing < 1.
     """
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing must be at least 0 and below 1, not {smoothing:g}")
+    check_number("smoothing", smoothing, below=1)
     counted_BHW, labels_BHW = counted_pixels(target_BHW)
     log_probability_BKHW = log_probabilities(logits_BKHW)
     of_truth_BHW, of_any_BHW = at_truth(log_probability_BKHW, labels_BHW), log_probability_BKHW.mean(1)
@@ -75,8 +75,7 @@ def focal(logits_BKHW: Tensor, target_BHW: Tensor, *, gamma: float = 2.0) -> Ten
 
     :raises ValueError: unless gamma is at least 0 and finite.
     """
-    if not 0 <= gamma < math.inf:
-        raise ValueError(f"gamma must be at least 0, not {gamma:g}")
+    check_number("gamma", gamma)
     log_probability_BHW, counted_BHW = log_probability_of_truth(logits_BKHW, target_BHW)
     doubt_BHW = (-log_probability_BHW.expm1()).clamp(min=_LEAST_DOUBT)
     return -mean_over(doubt_BHW**gamma * log_probability_BHW, counted_BHW)

@@ -5,11 +5,10 @@ Shapes: B batch, K classes, H and W pixels; those labelled IGNORED do not count.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
+from trainers.losses.arguments import check_number
 from trainers.losses.pixels import (
     counted_pixels,
     divided,
@@ -42,13 +41,12 @@ def tversky(logits_BKHW: Tensor, target_BHW: Tensor, *, alpha: float = 0.3, beta
 
     :param alpha: weighs false positives: pixels that are given to a class and are not of it.
     :param beta: weighs false negatives: pixels of a class that are not given to it. (Both 0.5: a soft Dice.)
-    :raises ValueError: unless both are at least 0 and finite, and one is more than 0.
+    :raises ValueError: unless both are at least 0 and finite, and one is above 0.
     """
-    for name, value in (("alpha", alpha), ("beta", beta)):
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name} must be at least 0, not {value:g}")
-    if not (alpha or beta):
-        raise ValueError("alpha and beta are both 0: nothing can be learnt by that")
+    check_number("alpha", alpha)
+    check_number("beta", beta)
+    if not alpha and not beta:
+        raise ValueError("alpha and beta are both 0, and nothing would be learnt: one must be above 0")
     counted_BHW, labels_BHW = counted_pixels(target_BHW)
     truth_BKHW = one_hot(labels_BHW, logits_BKHW.shape[1]) & counted_BHW.unsqueeze(1)
     probability_BKHW = log_probabilities(logits_BKHW).exp() * counted_BHW.unsqueeze(1)

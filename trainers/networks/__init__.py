@@ -20,6 +20,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainers.costs import IMAGE_SIZE, TrainingCost
+from trainers.cpu.narrow import widen_narrow_outputs
 from trainers.data.size import Size
 from trainers.losses.outputs import output_weights, weighted
 from trainers.names import NETWORKS, NotFound, find, refuse_untaken
@@ -80,6 +81,7 @@ class Network:
                     model = Adapted(self._made(num_classes, given), num_classes)
         if names := undrawn(model):
             raise ValueError(f"{self.name} leaves weights undrawn: {', '.join(names[:5])}")
+        widen_narrow_outputs(model)
         return model
 
     def loaded_weights(self, num_classes: int, given: Mapping[str, Value]) -> str | None:
@@ -105,13 +107,16 @@ class Network:
 
     def check_output_weights(
         self, num_classes: int, given: Mapping[str, Value], size: Size, weights: Sequence[float]
-    ) -> None:
-        """Raises ValueError if it gives more outputs in training than it has weights, the given ones or its own."""
-        self._tried(
-            lambda model: weighted(model.train()(torch.zeros(2, 3, *size)), output_weights(model, weights)),
-            num_classes,
-            given,
-        )
+    ) -> int:
+        """The outputs that it gives in training. Raises ValueError if they are more than it has weights, the given ones
+        or its own."""
+
+        def counted(model: nn.Module) -> int:
+            outputs = model.train()(torch.zeros(2, 3, *size))
+            weighted(outputs, output_weights(model, weights))
+            return len(outputs)
+
+        return self._tried(counted, num_classes, given)
 
     def _tried(self, attempt: Callable[[nn.Module], Result], num_classes: int, given: Mapping[str, Value]) -> Result:
         """Whatever is done with the network, on the meta device; on the CPU if it needs values."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.networks.blocks import scaled
@@ -94,20 +93,7 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
     """Padded to keep the size at stride 1. No bias: a batch norm has one."""
-    of_shape = (inputs, outputs, kernel, stride, dilation * (kernel // 2), dilation)
-    return StridedConv(*of_shape, bias=False) if stride > 1 and kernel > 1 else nn.Conv2d(*of_shape, bias=False)
-
-
-class StridedConv(nn.Conv2d):
-    """Features one pixel wide or high are padded first: oneDNN 3.12's strided convolution of such, padded by itself,
-    reads memory that nobody wrote for the gradient of its weights in bfloat16."""
-
-    def forward(self, features_BCHW: Tensor) -> Tensor:
-        if min(features_BCHW.shape[2:]) > 1:
-            return super().forward(features_BCHW)
-        padding = self.dilation[0] * (self.kernel_size[0] // 2)
-        padded = F.pad(features_BCHW, (padding, padding, padding, padding))
-        return F.conv2d(padded, self.weight, None, self.stride, 0, self.dilation)
+    return nn.Conv2d(inputs, outputs, kernel, stride, dilation * (kernel // 2), dilation, bias=False)
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
