@@ -134,12 +134,6 @@ def test_without_averaging_the_network_itself_is_scored() -> None:
         (["training.optimizer=sgd", "training.adam_epsilon=0.1"], "as every trial has optimizer sgd"),
         (["training.schedule=one_cycle", "training.warmup_epochs=1.0"], "has a warm-up of its own"),
         (['search.space."training.momentum"={low=0.5,high=0.9}'], "training.momentum: does nothing"),
-        (["training.warmup_epochs=32.0"], "training.warmup_epochs: 32, and a training has 32 epochs"),
-        (["training.early_stopping=31"], "training.early_stopping: does nothing here, as no training of 32 epochs"),
-        (
-            ["training.early_stopping=50", 'search.space."training.early_stopping"={low=31,high=50}'],
-            "can go on for 31 after its lowest validation loss",
-        ),
     ],
 )
 def test_a_key_that_does_nothing_is_refused(settings: list[str], message: str) -> None:
@@ -149,9 +143,7 @@ def test_a_key_that_does_nothing_is_refused(settings: list[str], message: str) -
 
 def test_a_key_that_some_trial_heeds_is_taken() -> None:
     load("paper", ["training.momentum=0.5", 'search.space."training.optimizer"={choices=["adam","sgd"]}'])
-    load("paper", ["training.warmup_epochs=31.0", "training.early_stopping=30"])
-    load("paper", ["training.warmup_epochs=40.0", 'search.space."training.epochs"={low=8,high=64}'])
-    load("paper", ['search.space."training.early_stopping"={low=0,high=50}'])
+    load("paper", ["training.epochs=1", "training.warmup_epochs=2.0", "training.early_stopping=5"])  # a quick try
 
 
 def network() -> nn.Sequential:
