@@ -18,10 +18,11 @@ from study.planning.cost import Estimate
 from study.progress import SECONDS_BETWEEN_HEARTBEATS, Progress
 from study.results import CHECKPOINTS, DEFINITION_FILE, RUN_FILE, Results
 from study.results.claim import Claim
-from study.results.committed import outcomes
+from study.results.committed import objectives, outcomes
 from study.results.digests import Row
 from study.results.kept import read_committed
 from study.results.unfinished import Unfinished, forget_finished
+from study.results.weights import Best
 from study.terminal.interrupts import with_last_words
 from study.work import Watch, Work
 
@@ -65,6 +66,7 @@ def run_all(
             work.watch(progress, remark)
         while True:
             schedule = Schedule(definition, outcomes(definition, committed), only)
+            best = Best(definition, objectives(committed))
             for trial in [trial for trial, kills in memory_kills.items() if kills >= definition.resources.attempts]:
                 schedule.rest(trial.cell)
             with cluster.connected(address, ray_log):
@@ -80,7 +82,7 @@ def run_all(
                     forget_finished(results, {trial.id for trial in committed})
                     checked = True
                 try:
-                    cluster.run_schedule(work, schedule, machines, memory_kills)
+                    cluster.run_schedule(work, schedule, best, machines, memory_kills)
                     break
                 except cluster.KilledForMemory as error:
                     committed = read_committed(results, definition).rows

@@ -14,6 +14,7 @@ from study.definition.point import Point
 from study.prepare import Prepared
 from study.results import tables
 from study.results.checkpoints import Checkpoints
+from study.results.digests import Row
 from study.simulation import simulate
 from trainers.outcome import Epoch, Latency, NotDeterministic, OutOfGpuMemory
 
@@ -24,11 +25,13 @@ def run_trial(
     point: Point,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoints: Checkpoints | None = None,
+    on_trained: Callable[[Any, Row], None] = lambda model, row: None,
 ) -> dict[str, pa.Table]:
     """Train and evaluate one trial; its tables, to be committed. A trial that diverges is a result, too.
 
     With `checkpoints` it goes on from the last epoch that another worker kept, and its tables are those of a trial that
     one worker has run from start to end.
+    `on_trained` is given the network (a torch module) and the row of a trial that did not diverge.
     A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory, NotDeterministic.
     """
     if study.definition.simulate:
@@ -60,7 +63,9 @@ def run_trial(
             cost = _cost(run, trained, latency(trained, run.recipe.training.size))
     except Diverged as error:
         return tables.failed(run, history, str(error))
-    return tables.completed(run, cost, trained.history, trained.selected_epoch, evaluations)
+    made = tables.completed(run, cost, trained.history, trained.selected_epoch, evaluations)
+    on_trained(trained.model, made["trials"].to_pylist()[0])
+    return made
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from study.cluster.transfer import remove_elsewhere, this_node
 from study.cluster.worker import train
 from study.definition import Definition
 from study.planning.capacity import GIB, Machine, request, trials_at_once
+from study.results.weights import Best
 from study.schedule import Schedule
 from study.terminal.interrupts import stopping_between_steps
 from study.work import Work
@@ -41,9 +42,15 @@ class CellSearcher(Searcher):  # type: ignore[misc]
     """
 
     def __init__(
-        self, schedule: Schedule, memory_kills: Mapping[Trial, int], failures: Counter[Trial], attempts: int
+        self,
+        schedule: Schedule,
+        best: Best,
+        memory_kills: Mapping[Trial, int],
+        failures: Counter[Trial],
+        attempts: int,
     ) -> None:
         super().__init__()
+        self._best = best
         self._schedule, self._memory_kills, self._failures, self._attempts = schedule, memory_kills, failures, attempts
         self._handed_out: dict[str, Trial] = {}
         self._alone: set[Trial] = set()
@@ -57,13 +64,15 @@ class CellSearcher(Searcher):  # type: ignore[misc]
         trial, point = handed_out
         self._handed_out[trial_id] = trial
         circumstances = {"alone": trial in self._alone, "memory_kills": self._memory_kills.get(trial, 0)}
-        return {"trial": trial.id, "point": point.to_json(), **circumstances}
+        to_beat = self._best.to_beat(trial)
+        return {"trial": trial.id, "point": point.to_json(), "to_beat": to_beat, **circumstances}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self._handed_out.pop(trial_id)
         if error:
             self._failures[trial] += 1
         if result and result.get("committed") and not error:
+            self._best.note(trial, result["objective"])
             self._schedule.complete(trial, result["objective"], result.get("cost"), diverged=result["diverged"])
         elif error and self._failures[trial] < self._attempts:
             self._schedule.put_back(trial)
@@ -83,11 +92,13 @@ class CellSearcher(Searcher):  # type: ignore[misc]
 def run_schedule(
     work: Work,
     schedule: Schedule,
+    best: Best,
     machines: Sequence[Machine],
     memory_kills: Counter[Trial],
 ) -> None:
     """Run every trial of the schedule that can be run. Returns when none is left, also if some cells rest.
 
+    :param best: of the trials that are done; it is kept up to date.
     :param memory_kills: how often Ray ended each trial for its memory: it then asks for twice as much, each time.
     :raises KilledForMemory: it has done so again. What is committed stays; a new schedule, on a new Ray, goes on.
     """
@@ -100,7 +111,7 @@ def run_schedule(
                 _resources_of(work.study.definition, machines),
             ),
             tune_config=ray.tune.TuneConfig(
-                search_alg=CellSearcher(schedule, memory_kills, failures, attempts),
+                search_alg=CellSearcher(schedule, best, memory_kills, failures, attempts),
                 num_samples=-1,
                 max_concurrent_trials=_handed_out_at_once(work.study.definition, machines),
                 reuse_actors=True,

@@ -18,6 +18,7 @@ from study.results.committed import check_same_inputs, objectives, refuse_foreig
 from study.results.digests import Row
 from study.results.kept import Committed, missing, read_committed
 from study.results.unfinished import read_unfinished
+from study.results.weights import remove_beaten
 from study.session import run_all
 from study.summary import Summary, summarise
 from study.work import Watch, Work
@@ -61,6 +62,7 @@ def run(
         progress.notes = study.notes
         if not todo:
             results.write_text(DEFINITION_FILE, definition.to_toml())
+            remove_beaten(results, definition, committed.rows)
             return replace(finished(definition, results, committed.rows), notes=study.notes)
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
@@ -68,7 +70,9 @@ def run(
         only = todo if retry_failed else None
         cost = estimate(definition, ahead, committed.rows, images_to_train_on(study.splits), costs=study.costs)
         run_all(Work(study, results, progress, watch), claim, committed.rows, only, cost, address, ray_log=ray_log)
-        done = finished(definition, results, given_up=progress.given_up)
+        rows = read_committed(results, definition).rows
+        remove_beaten(results, definition, rows)
+        done = finished(definition, results, rows, progress.given_up)
         return replace(done, progress=progress, notes=study.notes)
 
 

@@ -215,6 +215,9 @@ class Resources(Section):
     """How long a worker that has trained waits for OUT's server to take the results, before it gives the trial up."""
     mixed_versions: bool = False
     """Also run beside trials, and on nodes, of other versions of torch, optuna and so on: not bit for bit the same."""
+    keep_weights: Literal["best", "all", "none"] = "best"
+    """Which trained networks stay in OUT/weights: of each model and loss the one with the highest validation Dice on a
+    random split, that of every trial, or none. One that is not there can be made again, bit for bit."""
     simulated_seconds: Seconds = 0.0
     """How long a simulated trial takes."""
 

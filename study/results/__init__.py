@@ -9,7 +9,7 @@ place       a directory or a URI                       reading     Parquet files
 digests     how alterations are seen                   bounded     reading no more than a study could have written
 kept        what OUT holds of a study                  committed   does it belong to the study at hand?
 claim       OUT belongs to one driver at a time        unfinished  what the machinery could not finish, and why
-checkpoints a trial's last epoch
+checkpoints a trial's last epoch                             weights     the trained networks that are kept
 """
 
 from study.results.layout import CHECKPOINTS, CLAIMS, DEFINITION_FILE, RUN_FILE, UNFINISHED

@@ -9,8 +9,8 @@ from study.results.schemas import SCHEMAS
 DEFINITION_FILE = "study.toml"
 RUN_FILE = "run.json"
 LOOKS_FILE = "looks.json"
-UNFINISHED, CHECKPOINTS, CLAIMS = "unfinished", "checkpoints", "claims"
-FOLDERS = (*SCHEMAS, UNFINISHED, CHECKPOINTS, CLAIMS)
+UNFINISHED, CHECKPOINTS, CLAIMS, WEIGHTS = "unfinished", "checkpoints", "claims", "weights"
+FOLDERS = (*SCHEMAS, UNFINISHED, CHECKPOINTS, CLAIMS, WEIGHTS)
 
 
 def is_trial_file(name: str) -> bool:
