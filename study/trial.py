@@ -25,7 +25,7 @@ def run_trial(
     point: Point,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoints: Checkpoints | None = None,
-    on_trained: Callable[[Any, Row], None] = lambda model, row: None,
+    on_trained: Callable[[Any, Row], None] | None = None,
 ) -> dict[str, pa.Table]:
     """Train and evaluate one trial; its tables, to be committed. A trial that diverges is a result, too.
 
@@ -64,7 +64,8 @@ def run_trial(
     except Diverged as error:
         return tables.failed(run, history, str(error))
     made = tables.completed(run, cost, trained.history, trained.selected_epoch, evaluations)
-    on_trained(trained.model, made["trials"].to_pylist()[0])
+    if on_trained:
+        on_trained(trained.model, made["trials"].to_pylist()[0])
     return made
 
 

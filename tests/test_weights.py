@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import safetensors
 import torch
 from PIL import Image
 from small_study import study
@@ -20,11 +20,11 @@ from study.definition.point import Point
 from study.prepare import prepare
 from study.results import Results
 from study.results.layout import WEIGHTS
-from study.results.weights import FACTS, Best, best_trials, file_of, remove_beaten
+from study.results.weights import COLUMNS, Best, best_trials, file_of, remove_beaten
 from trainers.evaluate import evaluate
 from trainers.networks import network
 from trainers.train import Job, Trained
-from trainers.weights import NotWeights, load_weights, weights_in_bytes
+from trainers.weights import NotWeights, facts_in, load_weights, weights_in_bytes
 
 SPLITS = "grid.splits=random_0,random_1,rot_0"
 
@@ -42,12 +42,15 @@ def test_weights_come_back_bit_for_bit() -> None:
     for name, tensor in one.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
     assert weights_in_bytes(other, {"trial": "icnet"}) == content
+    assert facts_in(content) == {"trial": "icnet"}
 
 
 @pytest.mark.parametrize("content", [b"", b"torn", weights_in_bytes(nn.Conv2d(3, 4, 3), {})[:-1]])
 def test_bytes_that_are_no_weights_are_refused(content: bytes) -> None:
     with pytest.raises(NotWeights):
         load_weights(a_network(), content)
+    with pytest.raises(NotWeights):
+        facts_in(content)
 
 
 def test_weights_of_another_network_are_refused() -> None:
@@ -131,8 +134,12 @@ def test_the_networks_that_are_kept_are_those_of_the_rows(undisturbed: Path) -> 
         masks = pd.read_parquet(undisturbed / "masks" / f"{trial}.parquet").set_index("image")["mask"]
         for image, labels_HW in zip(split.test, predicted, strict=True):
             np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(masks[image]))), labels_HW)
-        with safetensors.safe_open(folder / f"{trial}.safetensors", "pt") as file:
-            assert file.metadata() == {"trial": trial} | {name: row[name] for name in FACTS[1:] if pd.notna(row[name])}
+        facts = facts_in((folder / f"{trial}.safetensors").read_bytes())
+        assert (
+            facts.items()
+            >= ({"trial": trial} | {name: row[name] for name in COLUMNS[1:] if pd.notna(row[name])}).items()
+        )
+        assert json.loads(facts["labels"]) == list(prepared.source.samples.labels)
 
 
 @pytest.mark.slow

@@ -92,11 +92,14 @@ def prepare_process(recipe: TrainingRecipe) -> tuple[torch.device, torch.dtype]:
 def _precision(recipe: TrainingRecipe, device: torch.device) -> torch.dtype:
     if recipe.precision != "auto":
         return {"bf16": torch.bfloat16, "fp32": torch.float32}[recipe.precision]
+    return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware does so natively."""
     if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def to_input(images_BHWC: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,18 +11,16 @@ from typing import Any
 import ray
 import ray.tune
 
-from study.cells import Trial, parse_trial
+from study.cells import parse_trial
 from study.cluster.private import is_private
 from study.cluster.transfer import make_present
-from study.definition import Definition
 from study.definition.point import Point
-from study.errors import StudyError
 from study.parts import check_weights
 from study.patience import LASTING, retry
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.results.checkpoints import Checkpoints
-from study.results.weights import facts_of, file_of, may_be_best
+from study.results.weights import keeper
 from study.selection import cost_column
 from study.trial import run_trial
 from trainers.outcome import Epoch, NotDeterministic, OutOfGpuMemory
@@ -55,7 +52,7 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
             check_weights(study.definition, study.outside, trial.cell.model, len(study.source.samples.labels))
         point = Point.from_json(config["point"])
         checkpoints = Checkpoints(results, study, trial, point)
-        keep = _keeper(results, study.definition, trial, config["to_beat"])
+        keep = keeper(results, study, trial, config["to_beat"])
         try:
             tables = run_trial(study, trial, point, _reporter(), checkpoints, keep)
         except OutOfGpuMemory as error:
@@ -109,30 +106,6 @@ def _reporter() -> Callable[[Epoch], None]:
             ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
 
     return report
-
-
-def _keeper(
-    results: Results, definition: Definition, trial: Trial, to_beat: float | None
-) -> Callable[[Any, dict[str, Any]], None]:
-    """Keeps a trained network in OUT if the definition wants it. One that cannot be kept is no reason to lose the
-    trial: it can be made again.
-
-    :param to_beat: the validation objective that is near enough to the best of the configuration; None: none is known.
-    """
-
-    def keep(model: Any, row: dict[str, Any]) -> None:
-        from trainers.weights import weights_in_bytes
-
-        wanted = definition.resources.keep_weights
-        beats = row["objective"] is not None and (to_beat is None or row["objective"] >= to_beat)
-        is_best = wanted == "best" and beats and may_be_best(definition, trial)
-        if is_best or (wanted == "all" and trial.epochs is None):
-            try:
-                results.write_bytes(file_of(trial), weights_in_bytes(model, facts_of(row)))
-            except StudyError as error:
-                print(f"weights not kept: {error}", file=sys.stderr)
-
-    return keep
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def ask_analysis(command: str, *arguments: str, answers: Collection[int] = (0,))
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": found})
     if done.returncode not in answers:
         why = done.stderr.strip().removeprefix(f"analysis {command}: ")
-        raise StudyError(f"the gate could not be asked: {why or done.returncode}")
+        raise StudyError(f"`analysis {command}` gave no answer: {why or done.returncode}")
     return done
 
 

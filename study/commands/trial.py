@@ -20,6 +20,7 @@ from study.results.committed import check_same_inputs, objectives, outcomes, ref
 from study.results.digests import Row
 from study.results.kept import Committed, kept_definition, read_committed
 from study.results.schemas import CIRCUMSTANCES
+from study.results.weights import Best, keeper
 from trainers.dice import class_order
 
 if TYPE_CHECKING:
@@ -77,22 +78,25 @@ def trial(
             raise StudyError(_not_in(definition, wanted))
         if in_definition and wanted not in committed.rows.keys() | committed.damaged.keys():
             _refuse_what_halving_ended(definition, wanted, objectives(committed.rows))
+    keep = None
+    if results and wanted not in committed.rows.keys() | committed.damaged.keys():
+        keep = keeper(results, study, wanted, Best(definition, objectives(committed.rows)).to_beat(wanted))
     point = _point_of(wanted, definition, outcomes(definition, committed.rows))
 
     from study.trial import run_trial
     from trainers.outcome import NotDeterministic, OutOfGpuMemory
 
     try:
-        tables = run_trial(study, wanted, point, on_epoch)
+        tables = run_trial(study, wanted, point, on_epoch, on_trained=keep)
     except (NotDeterministic, OutOfGpuMemory) as error:
         raise StudyError(f"{trial_id} cannot be trained here: {error}") from error
     if results is None:
         return TrialRun(tables, "not kept", [], in_definition)
     if wanted in committed.damaged:
-        differing = _differing_columns(tables, results, trial_id) or [committed.damaged[wanted]]
+        differing = differing_columns(tables, results, trial_id) or [committed.damaged[wanted]]
         return TrialRun(tables, "differs", differing, in_definition)
     if wanted in committed.rows:
-        differing = _differing_columns(tables, results, trial_id)
+        differing = differing_columns(tables, results, trial_id)
         return TrialRun(tables, "differs" if differing else "reproduced", differing, in_definition)
     _refuse_another_definition(results, definition)  # again: a training may take hours, and others write there, too
     if results.read_text(DEFINITION_FILE) is None:
@@ -154,7 +158,7 @@ def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outco
     return suggest(definition, wanted.cell, wanted.index, [known[t] for t in earlier if t in known])
 
 
-def _differing_columns(tables: Mapping[str, pa.Table], results: Results, trial_id: str) -> list[str]:
+def differing_columns(tables: Mapping[str, pa.Table], results: Results, trial_id: str) -> list[str]:
     differing = []
     for name, ours in tables.items():
         try:

@@ -7,17 +7,23 @@ others have beaten meanwhile is removed at the end. So what stays does not depen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from study.cells import Trial, trials
 from study.definition import Definition
+from study.errors import StudyError
+from study.prepare import Prepared
 from study.results.digests import Row
 from study.results.layout import WEIGHTS
 from study.results.store import Results
 from study.selection import best_by_validation, cost_column
+from trainers.data.table import Samples
 
 SUFFIX = ".safetensors"
-FACTS = ("trial", "point", "recipe_digest", "data_fingerprint", "split_fingerprint", "code")
+COLUMNS = ("trial", "point", "recipe_digest", "data_fingerprint", "split_fingerprint", "code")
 """Columns of a trial's row that say which network it is of; they stand in the file, too."""
 Configuration = tuple[str, str]
 """Model and loss."""
@@ -30,7 +36,12 @@ def file_of(trial: Trial) -> str:
 
 def facts_of(row: Row) -> dict[str, str]:
     """Of the network of a trial, from its row."""
-    return {name: str(row[name]) for name in FACTS if row[name] is not None}
+    return {name: str(row[name]) for name in COLUMNS if row[name] is not None}
+
+
+def kept_beside(row: Row, samples: Samples) -> dict[str, str]:
+    """What stands in the file beside the weights: the facts, and what the labels stand for."""
+    return facts_of(row) | {"labels": json.dumps(samples.labels), "has_background": json.dumps(samples.has_background)}
 
 
 def may_be_best(definition: Definition, trial: Trial) -> bool:
@@ -75,6 +86,28 @@ class Best:
         """With which objective the trial may become its configuration's best; None: with any."""
         highest = self._highest.get((trial.cell.model, trial.cell.loss))
         return None if highest is None else highest - self._definition.search.within
+
+
+def keeper(results: Results, study: Prepared, trial: Trial, to_beat: float | None) -> Callable[[Any, Row], None]:
+    """What keeps a trained network (a torch module, and its trial's row) in OUT, if the definition wants it. One that
+    cannot be kept is no reason to lose the trial: it can be made again.
+
+    :param to_beat: as `Best` has it.
+    """
+
+    def keep(model: Any, row: Row) -> None:
+        from trainers.weights import weights_in_bytes
+
+        wanted = study.definition.resources.keep_weights
+        beats = row["objective"] is not None and (to_beat is None or row["objective"] >= to_beat)
+        is_best = wanted == "best" and beats and may_be_best(study.definition, trial)
+        if is_best or (wanted == "all" and trial.epochs is None):
+            try:
+                results.write_bytes(file_of(trial), weights_in_bytes(model, kept_beside(row, study.source.samples)))
+            except StudyError as error:
+                print(f"weights not kept: {error}", file=sys.stderr)
+
+    return keep
 
 
 def remove_beaten(results: Results, definition: Definition, committed: Mapping[Trial, Row]) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from study.definition import PRESETS
-from study.terminal import answers
+from study.terminal import answers, model_answers
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
 from study.terminal.printing import PlainConsole
 
 _EPILOG = f"""\
 exit status: {DONE} done, {NEGATIVE} a negative finding (trials that are missing or could not be run, a trial that is
-not reproduced, bad data), {IMPOSSIBLE} the command could not be carried out, {INTERRUPTED} interrupted.
+not reproduced, bad data, an image that cannot be read), {IMPOSSIBLE} the command could not be carried out,
+{INTERRUPTED} interrupted.
 """
 
 
@@ -94,10 +95,25 @@ def _parser() -> Parser:
             help="say something of the data set, e.g. --set data.pairs.ignore=255 (study keys data.pairs lists the "
             "keys), or --set training.image_size=512" + more,
         )
+    export = _add(
+        commands, "export", model_answers.export, "hand a trained network over, with what is known of its stability"
+    )
+    export.add_argument("out", metavar="OUT", help="where a study keeps its results")
+    export.add_argument("--to", metavar="FOLDER", required=True, help="a new folder for the model and its card")
+    export.add_argument("--model", help="of the configuration; may be left out where there is one")
+    export.add_argument("--loss", help="likewise")
+    export.add_argument("--trial", metavar="TRIAL", help="this trial's network, and not the best by validation")
+    export.add_argument(
+        "--ensemble", action="store_true", help="the networks of all random splits of the configuration, averaged"
+    )
+    predict = _add(commands, "predict", model_answers.predict, "label maps and overlays of new images")
+    predict.add_argument("model", metavar="MODEL", help="a folder that study export wrote")
+    predict.add_argument("images", metavar="IMAGES", help="an image, or a folder of images")
+    predict.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for what is predicted")
     keys = _add(commands, "keys", answers.keys, "explain every key of a definition: what it may be, and its default")
     keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
     keys.add_argument("--markdown", action="store_true", help="as the page docs/definition.md")
-    for sub in (plan, status, trial, data, init, keys):
+    for sub in (plan, status, trial, data, init, export, predict, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     return parser
 

@@ -1,0 +1,164 @@
+"""The folder MODEL: a trained network, or several, with all that it takes to load and to judge them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from study.cells import Trial
+from study.definition import Definition
+from study.definition.point import Point
+from study.definition.refusals import refusals
+from study.errors import StudyError
+from study.export.fetched import Weights
+from study.modules import code_of, search_in
+from study.results.digests import Row
+from trainers.data.palette import label_colours
+from trainers.data.size import Size
+from trainers.data.table import Samples
+from trainers.model_description import Description, Member
+from trainers.names import is_dotted_path, module_of
+
+if TYPE_CHECKING:
+    from trainers.trained import TrainedModel
+
+DESCRIPTION, MODULES = "model.json", "modules"
+
+
+def write_model(
+    to: Path, definition: Definition, committed: Mapping[Trial, Row], weights: Mapping[Trial, Weights]
+) -> Description:
+    """Write weights, model.json, and the modules that the network's own code lies in, to a folder that is new or empty.
+
+    Raises StudyError if that code is not the one that was trained, or the folder cannot be written.
+    """
+    described = describe(definition, committed, weights)
+    files = code_files(definition, next(iter(weights)))
+    to.mkdir(parents=True, exist_ok=True)
+    for member, (_, kept) in zip(described.members, weights.items(), strict=True):
+        (to / member.weights).write_bytes(kept.content)
+    for name, content in files.items():
+        path = to / MODULES / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (to / DESCRIPTION).write_text(described.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return described
+
+
+def refuse_what_is_there(to: Path) -> None:
+    """Raises StudyError for a folder that is not empty."""
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise StudyError(f"{to} is there already, and is no empty folder: name another one with --to")
+
+
+def describe(definition: Definition, committed: Mapping[Trial, Row], weights: Mapping[Trial, Weights]) -> Description:
+    """What model.json says of these trials of one configuration."""
+    from trainers.networks import network
+    from trainers.step import MEAN_RGB, SD_RGB
+
+    first, kept = next(iter(weights.items()))
+    row, own, training = committed[first], definition.network(first.cell.model), definition.training
+    search_in(definition.resources.modules)
+    kind = network(own.make, own.args)
+    members = []
+    for trial, of_trial in weights.items():
+        point = Point.from_json(committed[trial]["point"])
+        members.append(
+            Member(
+                trial=trial.id,
+                split=trial.cell.split,
+                weights="model.safetensors" if len(weights) == 1 else f"{trial.id}.safetensors",
+                sha256=hashlib.sha256(of_trial.content).hexdigest(),
+                point=dict(point),
+                arguments=kind.arguments(dict(definition.recipe.at(point).model)),
+            )
+        )
+    samples = Samples(kept.labels[int(kept.has_background) :], (), has_background=kept.has_background)
+    drawn = label_colours(samples)[: len(kept.labels)]
+    pairs = definition.data.pairs
+    return Description(
+        make=own.make,
+        code=row["code"],
+        members=tuple(members),
+        labels=kept.labels,
+        has_background=kept.has_background,
+        colours=tuple("#{:02x}{:02x}{:02x}".format(*map(int, colour)) for colour in drawn),
+        image_size=training.image_size,
+        resize=training.resize,
+        image_maximum=pairs.image_maximum if pairs else None,
+        mean_rgb=MEAN_RGB,
+        sd_rgb=SD_RGB,
+        precision=row["precision"],
+    )
+
+
+def code_files(definition: Definition, trial: Trial) -> dict[str, bytes]:
+    """The files of the network's code that is neither built in nor installed."""
+    make = definition.network(trial.cell.model).make
+    if not is_dotted_path(make):
+        return {}
+    return code_of(module_of(make), [Path(folder) for folder in definition.resources.modules])[1]
+
+
+def read_description(folder: Path) -> Description:
+    """Raises StudyError if the folder is none that `study export` wrote."""
+    path = folder / DESCRIPTION
+    try:
+        return Description.model_validate_json(path.read_bytes(), strict=False)
+    except FileNotFoundError:
+        raise StudyError(f"{folder} is no exported model: there is no {DESCRIPTION} in it") from None
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        problems = "; ".join(refusals(error.errors(include_url=False))[:3])
+        raise StudyError(f"{path}: {problems}") from None
+
+
+def load_model(folder: str | Path) -> TrainedModel:
+    """The model that `study export` wrote, ready to predict, on the GPU if there is one.
+
+    A network that is not built into this project is made by its own code, which lies in the folder: load none that you
+    would not run. Raises StudyError if something is not as it was written.
+    """
+    import torch
+
+    from trainers.data.pairs.fitting import Fitting
+    from trainers.names import NotFound
+    from trainers.networks import network
+    from trainers.step import multiplies_bfloat16
+    from trainers.trained import TrainedModel
+    from trainers.weights import NotWeights, load_weights
+
+    place = Path(folder)
+    described = read_description(place)
+    if (place / MODULES).is_dir():
+        search_in([str((place / MODULES).resolve())])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    networks = []
+    for member in described.members:
+        content = _sound(place, member)
+        try:
+            made = network(described.make).build(len(described.labels), member.arguments, seed=0)
+            load_weights(made, content)
+        except (NotFound, NotWeights, ValueError, TypeError) as error:
+            raise StudyError(f"{place}: {described.make} cannot be made: {error}") from error
+        networks.append(made.eval().to(device))
+    size = described.image_size
+    working = Size(*size) if isinstance(size, tuple) else Size(size, size)
+    as_trained = described.precision == "float32" or multiplies_bfloat16(device)
+    precision = getattr(torch, described.precision) if as_trained else torch.float32
+    return TrainedModel(tuple(networks), described.labels, Fitting(working, described.resize), precision)
+
+
+def _sound(place: Path, member: Member) -> bytes:
+    try:
+        content = (place / member.weights).read_bytes()
+    except OSError as error:
+        raise StudyError(f"{place / member.weights}: cannot be read: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != member.sha256:
+        raise StudyError(f"{place / member.weights} is not the file that was exported: export the model again")
+    return content
