@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -127,7 +128,13 @@ def test_an_ensemble_averages_probabilities(definition: Path, tmp_path: Path) ->
     two = ("grid.losses=ce", "grid.splits=random_0,random_1", "search.trials=1", "resources.keep_weights=all")
     settings = [word for setting in two for word in ("--set", setting)]
     assert study("run", definition, "--out", tmp_path / "out", *settings).returncode == 0
-    exported(tmp_path / "out", tmp_path / "both", "--ensemble")
+    both = exported(tmp_path / "out", tmp_path / "both", "--ensemble", "--onnx", "--torch")
+    for sentence, file in zip(both["checked"], ("model.onnx", "model.pt2"), strict=True):  # type: ignore[call-overload]
+        assert re.fullmatch(
+            rf"{re.escape(file)} gives the label maps of torch in float32 on \d+ test images.*", sentence
+        )
+        assert sentence in (tmp_path / "both/README.md").read_text()
+        assert (tmp_path / "both" / file).is_file()
     model = load_model(tmp_path / "both")
     images_BHWC = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
     single = []

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shutil
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +17,8 @@ from study.errors import StudyError
 from study.export.card import write_card
 from study.export.choice import Choice, choose
 from study.export.fetched import definition_of, fetch
-from study.export.folder import refuse_what_is_there, write_model
+from study.export.folder import write_model
+from study.export.other_formats import write_formats
 from study.outside import outside_of
 from study.prepare import Prepared, prepare
 from study.results import Results
@@ -33,6 +38,8 @@ class Exported:
     to: Path
     choice: Choice
     description: Description
+    checked: tuple[str, ...] = ()
+    """Of each further format, how far it agrees with torch, in a sentence."""
 
 
 def export(
@@ -45,10 +52,13 @@ def export(
     model: str | None = None,
     loss: str | None = None,
     ensemble: bool = False,
+    formats: Collection[str] = (),
 ) -> Exported:
-    """Write the chosen network of the study at OUT, and what is known of it, to a new folder.
+    """Write the chosen network of the study at OUT, and what is known of it, to a new folder: whole, or not at all.
 
     What OUT does not keep is made again, bit for bit. See `choose` for what the choice is by. Raises StudyError.
+
+    :param formats: keys of `other_formats.FILES`; they are checked on test images, which takes the data set.
     """
     results, folder = Results(out), Path(to)
     definition = kept_definition(results)
@@ -57,17 +67,43 @@ def export(
     committed = read_committed(results, definition).rows
     choice = choose(definition, committed, trial=trial, model=model, loss=loss, ensemble=ensemble)
 
+    @cache
     def prepare_again() -> Prepared:
         prepared = prepare(definition_of(definition, choice.trials))
         check_same_inputs(results, prepared.inputs, {each: committed[each] for each in choice.trials})
         return prepared
 
-    refuse_what_is_there(folder)
+    _refuse_what_is_there(folder)
     _refuse_other_code(definition, choice.trials[0], committed)
     weights = fetch(results, committed, choice.trials, prepare_again, say, on_epoch)
-    description = write_model(folder, definition, committed, weights)
-    write_card(folder, results.place(), definition, committed, choice, description)
-    return Exported(folder, choice, description)
+    with whole_or_not_at_all(folder) as unfinished:
+        description = write_model(unfinished, definition, committed, weights)
+        agreements = write_formats(unfinished, formats, prepare_again(), choice.trials[0]) if formats else []
+        checked = [each.in_words for each in agreements]
+        write_card(unfinished, results.place(), definition, committed, choice, description, checked)
+    return Exported(folder, choice, description, tuple(checked))
+
+
+@contextmanager
+def whole_or_not_at_all(folder: Path) -> Iterator[Path]:
+    """A folder beside it, which takes its place at the end of the block, or is removed."""
+    unfinished = folder.with_name(f".{folder.name}.unfinished-{uuid.uuid4().hex[:8]}")
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        if folder.exists():
+            folder.rmdir()  # it is empty
+        unfinished.rename(folder)
+    except OSError as error:
+        raise StudyError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _refuse_what_is_there(to: Path) -> None:
+    """Raises StudyError for a folder that is not empty."""
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise StudyError(f"{to} is there already, and is no empty folder: name another one with --to")
 
 
 def _refuse_other_code(definition: Definition, trial: Trial, committed: Mapping[Trial, Row]) -> None:

@@ -6,7 +6,7 @@ The Markdown is laid out as Hugging Face's cards are: fields for machines first,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,13 @@ def write_card(
     committed: Mapping[Trial, Row],
     choice: Choice,
     description: Description,
+    checked: Sequence[str] = (),
 ) -> None:
-    """Ask `analysis` about the study at OUT, and write both forms of the card."""
-    card = card_of(answer_about(out, choice), definition, committed, choice, description)
+    """Ask `analysis` about the study at OUT, and write both forms of the card.
+
+    :param checked: what was found when other formats were compared with torch, in sentences.
+    """
+    card = card_of(answer_about(out, choice), definition, committed, choice, description) | {"checked": checked}
     (folder / CARD_FOR_PROGRAMS).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     (folder / CARD).write_text(in_markdown(card, definition), encoding="utf-8")
 
@@ -227,5 +231,6 @@ def _making(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"* Recipe: digest `{card['recipe_digest']}`; all its keys are in `{CARD_FOR_PROGRAMS}`"
     if card["code"]:
         yield f"* Code of others: {card['code']}"
+    yield from (f"* {sentence}" for sentence in card["checked"])
     yield f"* Versions: {', '.join(f'{name} {version}' for name, version in card['versions'].items())}"
     yield ""

@@ -32,13 +32,12 @@ DESCRIPTION, MODULES = "model.json", "modules"
 def write_model(
     to: Path, definition: Definition, committed: Mapping[Trial, Row], weights: Mapping[Trial, Weights]
 ) -> Description:
-    """Write weights, model.json, and the modules that the network's own code lies in, to a folder that is new or empty.
+    """Write weights, model.json, and the modules that the network's own code lies in, to an empty folder.
 
     Raises StudyError if that code is not the one that was trained, or the folder cannot be written.
     """
     described = describe(definition, committed, weights)
     files = code_files(definition, next(iter(weights)))
-    to.mkdir(parents=True, exist_ok=True)
     for member, (_, kept) in zip(described.members, weights.items(), strict=True):
         (to / member.weights).write_bytes(kept.content)
     for name, content in files.items():
@@ -47,12 +46,6 @@ def write_model(
         path.write_bytes(content)
     (to / DESCRIPTION).write_text(described.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return described
-
-
-def refuse_what_is_there(to: Path) -> None:
-    """Raises StudyError for a folder that is not empty."""
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise StudyError(f"{to} is there already, and is no empty folder: name another one with --to")
 
 
 def describe(definition: Definition, committed: Mapping[Trial, Row], weights: Mapping[Trial, Weights]) -> Description:

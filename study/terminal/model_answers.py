@@ -14,6 +14,7 @@ from trainers.printable import counted
 def export(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.commands.export import export
     from study.export.card import CARD
+    from study.export.other_formats import FILES
 
     beside = PlainConsole(stderr=True)
 
@@ -21,13 +22,15 @@ def export(options: argparse.Namespace, console: PlainConsole) -> int:
         beside.say(f"epoch {epoch.epoch}: validation loss {epoch.val_loss:.4f}, {epoch.seconds:.1f} s")
 
     how = {name: getattr(options, name) for name in ("trial", "model", "loss", "ensemble")}
-    done = export(options.out, options.to, beside.say, show, **how)
+    formats = [name for name in FILES if getattr(options, name)]
+    done = export(options.out, options.to, beside.say, show, formats=formats, **how)
     trials = [trial.id for trial in done.choice.trials]
     if options.json:
-        print(json.dumps({"to": str(done.to), "trials": trials, "chosen": done.choice.why}))
+        print(json.dumps({"to": str(done.to), "trials": trials, "chosen": done.choice.why, "checked": done.checked}))
         return DONE
     console.say(
         f"{', '.join(trials)}: {done.choice.why}.",
+        *done.checked,
         f"Model: {done.to}",
         f"Card:  {done.to / CARD} (fill in its licence and its use)",
         f"Next:  study predict {shell_word(str(done.to))} IMAGES --out FOLDER",
