@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from benchmark_files import benchmark
 from scipy import stats
 
 from analysis.axes import each_axis
@@ -231,3 +232,13 @@ def test_scores_without_numbers_of_images_leave_it_out() -> None:
     random = scores.table[~scores.table["split"].str.contains(r"angle_.*pc|light_.*pc")]
     left_out = stability(Scores(random, "made up", "default", num_trained=NUM_TRAINED)).left_out
     assert "no shares of held-out splits" in left_out
+
+
+@pytest.mark.slow
+def test_the_intervals_cover() -> None:
+    """A few repetitions of the benchmark: far from what they promise no interval is, where what they assume holds."""
+    rows = benchmark("validity_gap_curves").coverages(repetitions=100, num_splits=(8,))
+    assert len({row.world for row in rows}) >= 8
+    for row in rows:
+        if row.given and "three times" not in row.world:
+            assert row.coverage + 4 * row.error > 0.93, row
