@@ -60,6 +60,11 @@ def _two_modes(draws: np.random.Generator, mean_SK: Floats) -> Floats:
     return np.asarray(mean_SK + 0.03 * np.sign(draws.random(mean_SK.shape) - 0.5))
 
 
+SLOW: Curve = partial(_power, 0.1, 0.15, 0.5)
+FAST: Curve = partial(_power, 0.2, 0.1, 0.8)
+NEAR_0: tuple[Curve, Curve] = partial(_power, 0.02, 0.03, 0.5), partial(_power, 0.03, 0.06, 0.5)
+
+
 @dataclass(frozen=True)
 class World:
     """How scores come about on splits of both kinds."""
@@ -68,8 +73,8 @@ class World:
     chance: Chance = _normal
     held_out_chance: Chance | None = None
     """Where it is another one."""
-    random: Curve = partial(_power, 0.1, 0.15, 0.5)
-    held_out: Curve = partial(_power, 0.2, 0.1, 0.8)
+    random: Curve = SLOW
+    held_out: Curve = FAST
     apart: float = 0.0
     """By how much, at most, a held-out split's whole change is off their mean."""
     unit: float = 0.0
@@ -94,7 +99,7 @@ class World:
 WORLDS = (
     World("normal"),
     World("the gap stays", held_out=partial(_power, 0.25, 0.15, 0.5)),
-    World("near the ceiling, beta", _beta, random=partial(_power, 0.02, 0.03, 0.5), held_out=partial(_power, 0.03, 0.06, 0.5)),
+    World("near the ceiling, beta", _beta, random=NEAR_0[0], held_out=NEAR_0[1]),
     World("heavy tails, t with 3 df", _heavy),
     World("two modes", _two_modes),
     World("5 % of trainings collapse", _collapsing),
@@ -105,7 +110,7 @@ WORLDS = (
     World("quiet: SD 0.004", partial(_normal, sd_K=0.004)),
     World("quiet, rounded to two digits", partial(_normal, sd_K=0.004), unit=0.01),
     World("no power law on held-out splits", held_out=_exponential),
-)  # fmt: skip
+)
 
 
 def coverages(repetitions: int = REPETITIONS, num_splits: Iterable[int] = NUM_SPLITS) -> list[Row]:
