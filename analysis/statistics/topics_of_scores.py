@@ -9,6 +9,7 @@ from analysis.shown import MOST_PAIRS, pairs_of
 from analysis.statistics import comparison, lacking, paired, ranks
 from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.gap_curve import gap_changes, gap_curves
+from analysis.statistics.luck_of_choice import luck_of_best
 from analysis.statistics.material import Material
 from analysis.statistics.more_images import learning_curves, more_images
 from analysis.statistics.on_these_images import compare_on_images
@@ -188,9 +189,17 @@ OF_SCORES = (
         "configuration with the highest mean is compared with those next to it in the ranking. `analysis compare` does "
         f"the same for any two. {paired.HOW_TO_READ} On the same "
         "test images it is asked what other images like these would give with the same trained models: interval and p "
-        "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes.",
+        "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes. "
+        "left_out is the mean over splits of what the other splits choose as best; luck is what the choice of all "
+        "splits has beyond it. It is of other splits of these images, not of other images.",
         (
             Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),
+            Statistic(
+                "The best on random splits: how much of its score, and of its lead, is luck",
+                "luck_of_best",
+                lambda m: luck_of_best(m.table, m.scores.test_to_train),
+                of_all=True,
+            ),
             Statistic(
                 "Each pair on the same test images: the trained models, on images like these",
                 "pairs_on_images",

@@ -11,6 +11,7 @@ from analysis.answer import Finding, difference_in_words
 from analysis.axes import in_words
 from analysis.classes import MACRO
 from analysis.scores import Scores, configuration_name, count_of
+from analysis.statistics.luck_of_choice import SMALLEST_SHOWN, luck_of_best
 from analysis.statistics.paired import BETTER, EQUAL, WORSE, compare
 
 
@@ -30,8 +31,27 @@ def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) 
     lead = f"{configuration_name(first)} leads {configuration_name(second)} by {ahead}"
     points = [lead + _interval_or_why_not(row, scores.test_to_train), *_in_words(row, names, rope)]
     if scores.test_to_train is not None:
-        points.append("It was chosen because it scored highest, so its lead is probably overstated.")
+        points.append(_luck(table, names[0], scores.test_to_train))
     return Finding("Which configuration is best on random splits?", tuple(points))
+
+
+def _luck(table: pd.DataFrame, first: tuple[str, str], test_to_train: float) -> str:
+    """How much of the lead, and of the score, is due to the choice."""
+    because = "It was chosen because it scored highest, so its lead"
+    row = luck_of_best(table, test_to_train).iloc[0]
+    if np.isnan(row["luck"]) or (row["model"], row["loss"]) != first:
+        return f"{because} is probably overstated."
+    judged = (
+        "If the other splits choose and each split in turn only judges, the best leads by "
+        f"{row['left_out_lead']:.3f} instead of {row['lead']:.3f} and scores {row['left_out_mean']:.3f} instead of "
+        f"{row['mean']:.3f}"
+    )
+    if row["lead_luck"] < SMALLEST_SHOWN:
+        return f"{because} may be overstated. {judged}: that shows no luck, which is no proof that there is none."
+    return (
+        f"{because} is probably overstated, by about {row['lead_luck']:.3f}. {judged}; that holds for other splits of "
+        "these images, not for other images."
+    )
 
 
 def of_two(
