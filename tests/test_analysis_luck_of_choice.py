@@ -166,7 +166,7 @@ def test_the_words() -> None:
     assert "other splits of these images, not for other images" in said
     plain = said_of(drawn(0, 2) + np.array([0.0, 0.3]))
     assert "its lead may be overstated." in plain
-    assert plain.endswith("that shows no luck, which is no proof that there is none.")
+    assert plain.endswith("shows no luck, which is no proof that there is none.")
     assert said_of(np.column_stack([a, b])[:3]).endswith("so its lead is probably overstated.")
 
 

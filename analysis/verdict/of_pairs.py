@@ -41,16 +41,16 @@ def _luck(table: pd.DataFrame, first: tuple[str, str], test_to_train: float) -> 
     row = luck_of_best(table, test_to_train).iloc[0]
     if np.isnan(row["luck"]) or (row["model"], row["loss"]) != first:
         return f"{because} is probably overstated."
-    judged = (
-        "If the other splits choose and each split in turn only judges, the best leads by "
-        f"{row['left_out_lead']:.3f} instead of {row['lead']:.3f} and scores {row['left_out_mean']:.3f} instead of "
-        f"{row['mean']:.3f}"
-    )
     if row["lead_luck"] < SMALLEST_SHOWN:
-        return f"{because} may be overstated. {judged}: that shows no luck, which is no proof that there is none."
+        return (
+            f"{because} may be overstated. Leaving out each split in turn, so that the others choose and it only judges, "
+            "shows no luck, which is no proof that there is none."
+        )
     return (
-        f"{because} is probably overstated, by about {row['lead_luck']:.3f}. {judged}; that holds for other splits of "
-        "these images, not for other images."
+        f"{because} is probably overstated, by about {row['lead_luck']:.3f}. If the other splits choose and each split "
+        f"in turn only judges, the best leads by {row['left_out_lead']:.3f} instead of {row['lead']:.3f} and scores "
+        f"{row['left_out_mean']:.3f} instead of {row['mean']:.3f}; that holds for other splits of these images, not for "
+        "other images."
     )
 
 
