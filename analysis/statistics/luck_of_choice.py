@@ -1,14 +1,21 @@
 """How much of a choice's score is luck? What is best on average over the splits is so partly by chance.
 
-The rule "take what is best on average over the splits" is judged by leaving out each split in turn: the other splits
-choose, and the split left out, which had no say, scores (cross-validation of the whole procedure: Stone 1974). The mean
-of these scores is what the rule is worth on one more split, as chosen by one split fewer. What the choice of all splits
-scores on these very splits beyond that is luck.
+Two questions, two answers.
 
-Taken for granted: splits are drawn like one another. They share images, so a split left out is no other data set: what
-suits these images is not seen as luck. The differences of two splits hang on one choice even where the splits share
-nothing, so their interval is Nadeau and Bengio's with a ratio of LEAST_RATIO at least (`benchmarks/validity_choices.py`
-has what it is worth).
+What is the rule "take what is best on average over the splits" worth? Each split is left out in turn: the other splits
+choose, and the split left out, which had no say, scores (cross-validation of the whole procedure: Stone 1974). The mean
+of these scores is fair: on average it is what a choice by one split fewer is worth on one more split of these images.
+What the choice of all splits scores on these very splits beyond that is the rule's optimism. The differences of two
+splits hang on one choice even where the splits share nothing, so their interval is Nadeau and Bengio's with a ratio of
+LEAST_RATIO at least.
+
+How much of this choice's score is luck? That the optimism does not tell: where all candidates are equal it is large in
+the very studies whose winner leads by little, and 0 where the winner leads by much, which is then all luck. So luck is
+the shrinkage of empirical Bayes (Efron & Morris 1973): of the variance of the candidates' means a share is chance, the
+variance of one mean over the splits (with Nadeau and Bengio's allowance for shared images, so that it speaks of other
+images, too); by that share a candidate is drawn towards the mean of all, and a lead towards 0.
+
+`benchmarks/validity_choices.py` has what both are worth.
 """
 
 from __future__ import annotations
@@ -21,22 +28,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.classes import MACRO
-from analysis.scores import CONFIGURATION, RANDOM, Floats, by_split, count_of, of_kind
+from analysis.scores import CONFIGURATION, RANDOM, ROUNDING, Floats, by_split, count_of, of_kind
 from analysis.statistics.luck import scored_trials
 from analysis.statistics.paired import interval_of_difference, interval_refusal
 from study.summary import MIN_SPLITS_FOR_SD
 
 LEAST_RATIO = 0.25
 """Images tested over images left to training, as the interval takes them."""
-SMALLEST_SHOWN = 0.0005
-"""Luck that three decimals show. Where the choice hangs on no single split there is none to be seen, which proves
-nothing: among equal candidates that is so in one to seven of ten studies."""
 _DECIMALS = 12
 """Of means that are compared: candidates with equal ones are as good as each other, and the first is taken."""
-_SCORES = ["num_splits", "luck", "low", "high", "share_same"]
-OF_BEST = ["averaging", "num_configurations", *CONFIGURATION, "mean", "left_out_mean", *_SCORES]
-OF_BEST += ["lead", "left_out_lead", "lead_luck", "lead_low", "lead_high", "note"]
-OF_POINT = [*CONFIGURATION, "num_points", "index", "validation", "left_out_validation", *_SCORES]
+_OF_RULE = ["optimism", "low", "high", "share_same", "chance", "luck"]
+OF_BEST = ["averaging", "num_configurations", "num_splits", *CONFIGURATION, "mean", "left_out_mean", *_OF_RULE]
+OF_BEST += ["lead", "lead_luck", "note"]
+OF_POINT = [*CONFIGURATION, "num_points", "num_splits", "index", "validation", "left_out_validation", *_OF_RULE]
 OF_POINT += ["test", "left_out_test", "note"]
 
 
@@ -68,6 +72,17 @@ class Choice:
         return float(np.mean(self.by_others_SC[..., 0] == self.by_all_C[..., None, 0]))
 
 
+def chance_share(scores_SC: Floats, test_to_train: float) -> Floats:
+    """Of the variance of C candidates' means over S splits, the share that is chance: s^2 (1 / S + test_to_train) over
+    it, 1 at most, where s^2 is the variance within a candidate, levels of splits apart. Axes may stand before."""
+    num_splits, num_candidates = scores_SC.shape[-2:]
+    means_C = scores_SC.mean(axis=-2, keepdims=True)
+    rest = scores_SC - means_C - scores_SC.mean(axis=-1, keepdims=True) + means_C.mean(axis=-1, keepdims=True)
+    within = (rest**2).sum(axis=(-2, -1)) / ((num_splits - 1) * (num_candidates - 1))
+    of_means = np.maximum(means_C[..., 0, :].var(axis=-1, ddof=1), ROUNDING**2)
+    return np.asarray(np.minimum(1.0, within * (1 / num_splits + test_to_train) / of_means))
+
+
 def _order(totals: Floats) -> NDArray[np.int64]:
     return np.argsort(-np.round(totals, _DECIMALS), axis=-1, kind="stable")
 
@@ -77,10 +92,12 @@ def luck_of_best(table: pd.DataFrame, test_to_train: float | None) -> pd.DataFra
 
     num_configurations     with a score on all `num_splits` random splits; others are not among the candidates
     model, loss, mean      the highest mean over the splits, seeds averaged first
-    left_out_mean          the mean over splits of what the others choose
-    luck, low, high        mean - left_out_mean, with the interval of `interval_of_luck`
+    left_out_mean          the mean over splits of what the others choose: what the rule is worth
+    optimism, low, high    mean - left_out_mean, with the interval of `interval_of_optimism`
     share_same             of the splits: those without which the same is chosen
-    lead, left_out_lead, lead_luck   the same of the first's score less the second's, which is chosen with it
+    chance                 `chance_share`; undefined without test_to_train
+    luck                   in `mean`: its distance from the mean of all candidates times `chance`
+    lead, lead_luck        the mean less that of the second; times `chance`
     note                   why there are no numbers
     """
     wide = of_kind(by_split(table), RANDOM).xs(MACRO, level="class")
@@ -99,13 +116,11 @@ def _of_best(scores: pd.DataFrame, test_to_train: float | None) -> dict[str, Any
     scores_SC = scores.to_numpy(float).T
     choice = Choice.by(scores_SC)
     first, left_out = choice.of_all(scores_SC), choice.of_others(scores_SC)
-    lead, left_out_lead = first - choice.of_all(scores_SC, 1), left_out - choice.of_others(scores_SC, 1)
+    lead = float((first - choice.of_all(scores_SC, 1)).mean())
     found |= dict(zip(CONFIGURATION, scores.index[choice.by_all_C[0]], strict=True))
-    found |= {"mean": first.mean(), "left_out_mean": left_out.mean(), "share_same": choice.share_same}
-    found |= _luck(first - left_out, test_to_train)
-    of_lead = _luck(lead - left_out_lead, test_to_train)
-    found |= {f"lead_{name}": of_lead[name] for name in ("luck", "low", "high")}
-    return found | {"lead": lead.mean(), "left_out_lead": left_out_lead.mean()}
+    found |= {"mean": first.mean(), "left_out_mean": left_out.mean()}
+    found |= _of_rule(scores_SC, choice, test_to_train)
+    return found | {"lead": lead, "lead_luck": lead * found["chance"]}
 
 
 def luck_of_common_point(runs: pd.DataFrame, startup: int, test_to_train: float | None) -> pd.DataFrame:
@@ -116,8 +131,7 @@ def luck_of_common_point(runs: pd.DataFrame, startup: int, test_to_train: float 
 
     num_splits, num_points, index   of the splits, the points, and the one that is chosen
     validation, left_out_validation   its mean objective, and that of what the other splits choose on each
-    luck, low, high        validation - left_out_validation, with the interval of `interval_of_luck`
-    share_same             of the splits: those without which the same point is chosen
+    optimism to luck       of it as in `luck_of_best`
     test, left_out_test    the mean test Dice (as `luck` has it) of the same choices; undefined where one has none
     note                   why there are no numbers
     """
@@ -140,10 +154,10 @@ def _of_point(trials: pd.DataFrame, test_to_train: float | None) -> dict[str, An
     dice_SC = dice.reindex(index=objective.index, columns=objective.columns).to_numpy(float)
     choice = Choice.by(objective_SC)
     first, left_out = choice.of_all(objective_SC), choice.of_others(objective_SC)
-    found |= {"index": int(objective.columns[choice.by_all_C[0]]), "share_same": choice.share_same}
+    found |= {"index": int(objective.columns[choice.by_all_C[0]])}
     found |= {"validation": first.mean(), "left_out_validation": left_out.mean()}
     found |= {"test": choice.of_all(dice_SC).mean(), "left_out_test": choice.of_others(dice_SC).mean()}
-    return found | _luck(first - left_out, test_to_train)
+    return found | _of_rule(objective_SC, choice, test_to_train)
 
 
 def _by_point(trials: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -161,15 +175,18 @@ def _too_few(num_candidates: int, what: str, num_splits: int) -> str:
     return ""
 
 
-def _luck(lucky_S: Floats, test_to_train: float | None) -> dict[str, Any]:
-    """The mean over splits, and its interval or why there is none."""
-    found = {"luck": lucky_S.mean(), "low": np.nan, "high": np.nan, "note": ""}
-    if refusal := interval_refusal(lucky_S, test_to_train):
+def _of_rule(scores_SC: Floats, choice: Choice, test_to_train: float | None) -> dict[str, Any]:
+    """The columns of _OF_RULE, and why there is no interval."""
+    first, beyond = choice.of_all(scores_SC), choice.of_all(scores_SC) - choice.of_others(scores_SC)
+    chance = np.nan if test_to_train is None else float(chance_share(scores_SC, test_to_train))
+    found = {"optimism": beyond.mean(), "low": np.nan, "high": np.nan, "share_same": choice.share_same}
+    found |= {"chance": chance, "luck": chance * (first.mean() - scores_SC.mean()), "note": ""}
+    if refusal := interval_refusal(beyond, test_to_train):
         return found | {"note": refusal.reason}
-    low, high = interval_of_luck(lucky_S, test_to_train or 0.0)
+    low, high = interval_of_optimism(beyond, test_to_train or 0.0)
     return found | {"low": low, "high": high}
 
 
-def interval_of_luck(lucky_S: Floats, test_to_train: float) -> tuple[float, float]:
+def interval_of_optimism(beyond_S: Floats, test_to_train: float) -> tuple[float, float]:
     """`interval_of_difference` of what each split's score of the choice has beyond that of what the others choose."""
-    return interval_of_difference(lucky_S, max(LEAST_RATIO, test_to_train))
+    return interval_of_difference(beyond_S, max(LEAST_RATIO, test_to_train))

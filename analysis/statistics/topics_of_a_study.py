@@ -52,9 +52,11 @@ OF_A_STUDY = (
         "the choice depends on the split.",
         "Each cell searches for itself, by validation images. The regret is what the choice of another split would "
         "have cost. If tuning gains less than the spread (the SD of one training), you cannot count on the gain. low "
-        "and high are a two-sided 95 % interval. Of one point for all cells, left_out is the mean over splits of what "
-        "the other splits choose: they share images with it, so it is what other splits of these images would give. "
-        "The importance of a key is over the cells of all splits together.",
+        "and high are a two-sided 95 % interval. Of one point for all cells, left_out is what the other splits choose, "
+        "judged on each split left out, and optimism what the choice of all splits has beyond it: on average over "
+        "studies that is what the rule flatters by, on other splits of these images. chance is the share of the "
+        "variance between the points' means that is chance, luck what it makes of the choice's distance to the mean "
+        "of all points. The importance of a key is over the cells of all splits together.",
         (
             Statistic(
                 "Tuned less default, on test images",
@@ -68,7 +70,7 @@ OF_A_STUDY = (
                 lambda m: luck(m.runs, m.startup, m.scores.test_to_train, m.within),
             ),
             Statistic(
-                "One point for all cells, the best on average: how much of its validation score is luck",
+                "One point for all cells, the best on average: what the rule is worth, how much is luck",
                 "luck_of_common_point",
                 lambda m: luck_of_common_point(m.runs, m.startup, m.scores.test_to_train),
             ),

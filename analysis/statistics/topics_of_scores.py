@@ -190,8 +190,10 @@ OF_SCORES = (
         f"the same for any two. {paired.HOW_TO_READ} On the same "
         "test images it is asked what other images like these would give with the same trained models: interval and p "
         "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes. "
-        "left_out is the mean over splits of what the other splits choose as best; luck is what the choice of all "
-        "splits has beyond it. It is of other splits of these images, not of other images.",
+        "Of the best, left_out_mean is what the other splits choose, judged on each split left out, and optimism what "
+        "the choice of all splits has beyond it: on average over studies that is what the rule flatters by, on other "
+        "splits of these images. chance is the share of the variance between the means that is chance; so much of the "
+        "lead, and of the distance to the mean of all, is by estimate luck.",
         (
             Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),
             Statistic(

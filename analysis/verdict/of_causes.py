@@ -14,7 +14,7 @@ from analysis.shown import shown_of
 from analysis.statistics import lacking
 from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.luck import luck
-from analysis.statistics.luck_of_choice import SMALLEST_SHOWN, luck_of_common_point
+from analysis.statistics.luck_of_choice import luck_of_common_point
 from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
 
@@ -107,21 +107,16 @@ def _luck(material: Material) -> Iterator[str]:
 def _of_common_points(material: Material) -> Iterator[str]:
     """Of one point for all cells of a configuration."""
     found = luck_of_common_point(material.runs, material.startup, material.scores.test_to_train)
-    for row in found.dropna(subset="luck").itertuples():
+    for row in found.dropna(subset="optimism").itertuples():
         if (row.model, row.loss) not in material.shown:
             continue
-        interval = "" if np.isnan(row.low) else f" (95 % interval {row.low:+.3f} to {row.high:+.3f})"
-        luck_of_it = (
-            f"so {row.luck:+.3f}{interval} of it is luck, for other splits of these images"
-            if row.luck >= SMALLEST_SHOWN
-            else "that shows no luck, which is no proof that there is none"
-        )
-        test = "" if np.isnan(row.left_out_test) else f" On test images the best so chosen has {row.left_out_test:.3f}."
+        lucky = "" if np.isnan(row.luck) else f"; by estimate {row.luck:.3f} of that is luck"
+        test = "" if np.isnan(row.left_out_test) else f" ({row.left_out_test:.3f} on test images)"
         yield (
             f"{configuration_name(row)}: one point for all cells, the best on average of {row.num_points:.0f}, has "
-            f"{row.validation:.3f} on validation images (t{row.index:02.0f}). If the other splits choose and each of "
-            f"{row.num_splits:.0f} random splits in turn only judges, the best has {row.left_out_validation:.3f}: "
-            f"{luck_of_it}.{test}"
+            f"{row.validation:.3f} on validation images (t{row.index:02.0f}){lucky}. The rule that takes it is worth "
+            f"{row.left_out_validation:.3f}{test}: that is what the other splits choose, judged on each of "
+            f"{row.num_splits:.0f} random splits that had no say."
         )
 
 

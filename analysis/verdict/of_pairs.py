@@ -10,8 +10,8 @@ import pandas as pd
 from analysis.answer import Finding, difference_in_words
 from analysis.axes import in_words
 from analysis.classes import MACRO
-from analysis.scores import Scores, configuration_name, count_of
-from analysis.statistics.luck_of_choice import SMALLEST_SHOWN, luck_of_best
+from analysis.scores import Scores, configuration_name, count_of, in_percent
+from analysis.statistics.luck_of_choice import luck_of_best
 from analysis.statistics.paired import BETTER, EQUAL, WORSE, compare
 
 
@@ -37,20 +37,14 @@ def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) 
 
 def _luck(table: pd.DataFrame, first: tuple[str, str], test_to_train: float) -> str:
     """How much of the lead, and of the score, is due to the choice."""
-    because = "It was chosen because it scored highest, so its lead"
+    because = "It was chosen because it scored highest, so its lead is probably overstated"
     row = luck_of_best(table, test_to_train).iloc[0]
-    if np.isnan(row["luck"]) or (row["model"], row["loss"]) != first:
-        return f"{because} is probably overstated."
-    if row["lead_luck"] < SMALLEST_SHOWN:
-        return (
-            f"{because} may be overstated. Leaving out each split in turn, so that the others choose and it only judges, "
-            "shows no luck, which is no proof that there is none."
-        )
+    if np.isnan(row["chance"]) or (row["model"], row["loss"]) != first:
+        return f"{because}."
     return (
-        f"{because} is probably overstated, by about {row['lead_luck']:.3f}. If the other splits choose and each split "
-        f"in turn only judges, the best leads by {row['left_out_lead']:.3f} instead of {row['lead']:.3f} and scores "
-        f"{row['left_out_mean']:.3f} instead of {row['mean']:.3f}; that holds for other splits of these images, not for "
-        "other images."
+        f"{because}: by estimate {in_percent(row['chance'])} of the variance between the means of these "
+        f"{row['num_configurations']} configurations is chance, so about {row['lead_luck']:.3f} of the lead and "
+        f"{row['luck']:.3f} of the score of {row['mean']:.3f} is luck."
     )
 
 
