@@ -16,7 +16,7 @@ import numpy as np
 from machine import circumstances, write
 
 from analysis.scores import ROUNDING, Floats
-from analysis.statistics.luck_of_choice import LEAST_RATIO, Choice, chance_share
+from analysis.statistics.luck_of_choice import LEAST_RATIO, Choice, luck_in_lead
 from analysis.statistics.paired import nadeau_bengio_interval
 from trainers.seeds import generator_for
 
@@ -72,12 +72,15 @@ class World:
     """SD of the candidates' true means, in SDs; 0 is a null world."""
     num_seeds: int = 1
     unit: float = 0.0
+    groups: float = 0.0
+    """So many SDs the second half of the candidates is above the first."""
     ratio: float = 0.0
     """Images tested over images left to training, where splits share some."""
 
     def scores(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Floats, Floats]:
         """Scores, repetition x split x candidate, and the true means of the candidates."""
-        truth = 0.7 + SD * self.apart * rng.standard_normal((shape[0], 1, shape[2]))
+        above = self.groups * (np.arange(shape[2]) >= shape[2] / 2)
+        truth = 0.7 + SD * (self.apart * rng.standard_normal((shape[0], 1, shape[2])) + above)
         seeds = self.draw(rng, (self.num_seeds, *shape)).mean(axis=0)
         found = truth + 0.03 * rng.standard_normal((*shape[:2], 1)) + SD * seeds
         return np.round(found / self.unit) * self.unit if self.unit else found, truth[:, 0]
@@ -95,6 +98,7 @@ WORLDS = (
     World("candidates differ by 0.5 SD", apart=0.5),
     World("candidates differ by 1 SD, heavy tails", _heavy, apart=1.0),
     World("candidates differ by 3 SD", apart=3.0),
+    World("two groups of equal candidates", groups=5.0),
     World("null, splits share images: worth on other images", _overlapping, ratio=LEAST_RATIO),
     World("differ by 1 SD, splits share images: worth on other images", _overlapping, apart=1.0, ratio=LEAST_RATIO),
 )
@@ -117,16 +121,16 @@ class Row:
     coverage_error: float
     given: float
     """Share of the repetitions in which the optimism has an interval."""
-    luck_rmse: float
-    """Of the luck in the score in one study, beyond the mean of all candidates: by `chance_share`."""
-    luck_bias: float
-    luck_rmse_by_optimism: float
-    luck_rmse_of_none: float
-    lead_rmse: float
-    """Likewise of that in the lead over the second."""
+    lead_luck: float
+    """In truth, of the lead over the second; mean."""
     lead_bias: float
-    lead_rmse_by_optimism: float
+    """Of `luck_in_lead`."""
+    lead_rmse: float
+    """Root mean square of what it is off, study by study."""
+    lead_rmse_left_out: float
+    """Likewise of the lead less that of what the others choose, on the splits left out."""
     lead_rmse_of_none: float
+    """Likewise if there were no luck."""
 
 
 def measured(repetitions: int = REPETITIONS, num_splits: Iterable[int] = NUM_SPLITS) -> list[Row]:
@@ -157,20 +161,13 @@ def _row(world: World, num_candidates: int, num_splits: int, repetitions: int) -
 
 
 def _of_one_study(scores: Floats, worth: Floats, choice: Choice, ratio: float) -> dict[str, float]:
-    """How far estimates of the luck in the score and in the lead are off, study by study."""
-    chance, found = chance_share(scores, ratio), {}
-    own, left_out = choice.of_all(scores), choice.of_others(scores)
-    beyond, true_beyond = (choice.of_all(each).mean(axis=-1) - each.mean(axis=(-2, -1)) for each in (scores, worth))
-    lead, true_lead = ((choice.of_all(each) - choice.of_all(each, 1)).mean(axis=-1) for each in (scores, worth))
-    left_out_lead = left_out - choice.of_others(scores, 1)
-    for name, value, truth, optimism in (
-        ("luck", beyond, beyond - true_beyond, (own - left_out).mean(axis=-1)),
-        ("lead", lead, lead - true_lead, lead - left_out_lead.mean(axis=-1)),
-    ):
-        found[f"{name}_bias"] = float((chance * value - truth).mean())
-        for suffix, estimate in (("", chance * value), ("_by_optimism", optimism), ("_of_none", 0.0)):
-            found[f"{name}_rmse{suffix}"] = float(np.sqrt(((estimate - truth) ** 2).mean()))
-    return found
+    """How far estimates of the luck in the lead are off, study by study."""
+    leads, true_leads = (choice.of_all(each) - choice.of_all(each, 1) for each in (scores, worth))
+    left_out = choice.of_others(scores) - choice.of_others(scores, 1)
+    luck, found = (leads - true_leads).mean(axis=-1), luck_in_lead(leads, ratio)
+    off = {"": found - luck, "_left_out": (leads - left_out).mean(axis=-1) - luck, "_of_none": luck}
+    errors = {f"lead_rmse{name}": float(np.sqrt((each**2).mean())) for name, each in off.items()}
+    return {"lead_luck": float(luck.mean()), "lead_bias": float((found - luck).mean()), **errors}
 
 
 def _covered(beyond: Floats) -> tuple[float, float]:
@@ -201,12 +198,11 @@ def _of_rule(row: Row) -> str:
     )
 
 
-def _of_score(row: Row) -> str:
-    return f"{row.luck_rmse:.4f}, {row.luck_rmse_by_optimism:.4f}, {row.luck_rmse_of_none:.4f} ({row.luck_bias:+.4f})"
-
-
 def _of_lead(row: Row) -> str:
-    return f"{row.lead_rmse:.4f}, {row.lead_rmse_by_optimism:.4f}, {row.lead_rmse_of_none:.4f} ({row.lead_bias:+.4f})"
+    return (
+        f"{row.lead_luck:+.4f} ({row.lead_bias:+.4f}); {row.lead_rmse:.4f}, {row.lead_rmse_left_out:.4f}, "
+        f"{row.lead_rmse_of_none:.4f}"
+    )
 
 
 TABLES = {
@@ -218,12 +214,12 @@ TABLES = {
         "split gives the same). On other images, which no split of these can show, what the others choose is "
         "flattered, too: the last two worlds are what is taken for granted.",
     ),
-    "The luck in one score": (
-        _of_score,
-        "The root mean square of what an estimate of one study's luck is off: by the share of chance, by the optimism, "
-        "and with none; in brackets the bias of the first.",
+    "The luck in one study's lead": (
+        _of_lead,
+        "In each cell: the luck in the lead over the second, and in brackets the bias of its estimate by shrinkage; "
+        "then how far off, study by study (root mean square), the estimate is by shrinkage, by leaving out one split "
+        "at a time, and with none at all.",
     ),
-    "The luck in one lead": (_of_lead, "The same of the lead over the second."),
 }
 
 

@@ -9,11 +9,12 @@ What the choice of all splits scores on these very splits beyond that is the rul
 splits hang on one choice even where the splits share nothing, so their interval is Nadeau and Bengio's with a ratio of
 LEAST_RATIO at least.
 
-How much of this choice's score is luck? That the optimism does not tell: where all candidates are equal it is large in
-the very studies whose winner leads by little, and 0 where the winner leads by much, which is then all luck. So luck is
-the shrinkage of empirical Bayes (Efron & Morris 1973): of the variance of the candidates' means a share is chance, the
-variance of one mean over the splits (with Nadeau and Bengio's allowance for shared images, so that it speaks of other
-images, too); by that share a candidate is drawn towards the mean of all, and a lead towards 0.
+How much of one study's lead is luck? That the optimism does not tell: where all candidates are equal it is large in
+the very studies whose winner leads by little, and 0 where the winner leads by much, which is then all luck. So the lead
+over the second is drawn towards 0 by the share of its square that chance alone would give, its variance over it (the
+shrinkage of James & Stein 1961, for one difference). The variance is Nadeau and Bengio's, so that it speaks of other
+images, too. Drawing all candidates towards their mean would do better where they are alike, and fails where they come
+in groups, such as the losses of two networks.
 
 `benchmarks/validity_choices.py` has what both are worth.
 """
@@ -30,14 +31,14 @@ from numpy.typing import NDArray
 from analysis.classes import MACRO
 from analysis.scores import CONFIGURATION, RANDOM, ROUNDING, Floats, by_split, count_of, of_kind
 from analysis.statistics.luck import scored_trials
-from analysis.statistics.paired import interval_of_difference, interval_refusal
+from analysis.statistics.paired import interval_of_difference, interval_refusal, nadeau_bengio
 from study.summary import MIN_SPLITS_FOR_SD
 
 LEAST_RATIO = 0.25
 """Images tested over images left to training, as the interval takes them."""
 _DECIMALS = 12
 """Of means that are compared: candidates with equal ones are as good as each other, and the first is taken."""
-_OF_RULE = ["optimism", "low", "high", "share_same", "chance", "luck"]
+_OF_RULE = ["optimism", "low", "high", "share_same"]
 OF_BEST = ["averaging", "num_configurations", "num_splits", *CONFIGURATION, "mean", "left_out_mean", *_OF_RULE]
 OF_BEST += ["lead", "lead_luck", "note"]
 OF_POINT = [*CONFIGURATION, "num_points", "num_splits", "index", "validation", "left_out_validation", *_OF_RULE]
@@ -72,15 +73,10 @@ class Choice:
         return float(np.mean(self.by_others_SC[..., 0] == self.by_all_C[..., None, 0]))
 
 
-def chance_share(scores_SC: Floats, test_to_train: float) -> Floats:
-    """Of the variance of C candidates' means over S splits, the share that is chance: s^2 (1 / S + test_to_train) over
-    it, 1 at most, where s^2 is the variance within a candidate, levels of splits apart. Axes may stand before."""
-    num_splits, num_candidates = scores_SC.shape[-2:]
-    means_C = scores_SC.mean(axis=-2, keepdims=True)
-    rest = scores_SC - means_C - scores_SC.mean(axis=-1, keepdims=True) + means_C.mean(axis=-1, keepdims=True)
-    within = (rest**2).sum(axis=(-2, -1)) / ((num_splits - 1) * (num_candidates - 1))
-    of_means = np.maximum(means_C[..., 0, :].var(axis=-1, ddof=1), ROUNDING**2)
-    return np.asarray(np.minimum(1.0, within * (1 / num_splits + test_to_train) / of_means))
+def luck_in_lead(leads_S: Floats, test_to_train: float) -> Floats:
+    """Of the mean lead over S splits (the last axis), 0 or above."""
+    lead, error, _ = nadeau_bengio(leads_S, test_to_train)
+    return np.asarray(np.minimum(lead, error**2 / np.maximum(lead, ROUNDING)))
 
 
 def _order(totals: Floats) -> NDArray[np.int64]:
@@ -95,9 +91,7 @@ def luck_of_best(table: pd.DataFrame, test_to_train: float | None) -> pd.DataFra
     left_out_mean          the mean over splits of what the others choose: what the rule is worth
     optimism, low, high    mean - left_out_mean, with the interval of `interval_of_optimism`
     share_same             of the splits: those without which the same is chosen
-    chance                 `chance_share`; undefined without test_to_train
-    luck                   in `mean`: its distance from the mean of all candidates times `chance`
-    lead, lead_luck        the mean less that of the second; times `chance`
+    lead, lead_luck        the mean less that of the second, and `luck_in_lead`; undefined without test_to_train
     note                   why there are no numbers
     """
     wide = of_kind(by_split(table), RANDOM).xs(MACRO, level="class")
@@ -116,11 +110,12 @@ def _of_best(scores: pd.DataFrame, test_to_train: float | None) -> dict[str, Any
     scores_SC = scores.to_numpy(float).T
     choice = Choice.by(scores_SC)
     first, left_out = choice.of_all(scores_SC), choice.of_others(scores_SC)
-    lead = float((first - choice.of_all(scores_SC, 1)).mean())
+    leads = first - choice.of_all(scores_SC, 1)
+    luck = np.nan if test_to_train is None else float(luck_in_lead(leads, test_to_train))
     found |= dict(zip(CONFIGURATION, scores.index[choice.by_all_C[0]], strict=True))
     found |= {"mean": first.mean(), "left_out_mean": left_out.mean()}
     found |= _of_rule(scores_SC, choice, test_to_train)
-    return found | {"lead": lead, "lead_luck": lead * found["chance"]}
+    return found | {"lead": leads.mean(), "lead_luck": luck}
 
 
 def luck_of_common_point(runs: pd.DataFrame, startup: int, test_to_train: float | None) -> pd.DataFrame:
@@ -131,7 +126,7 @@ def luck_of_common_point(runs: pd.DataFrame, startup: int, test_to_train: float 
 
     num_splits, num_points, index   of the splits, the points, and the one that is chosen
     validation, left_out_validation   its mean objective, and that of what the other splits choose on each
-    optimism to luck       of it as in `luck_of_best`
+    optimism to share_same   as in `luck_of_best`
     test, left_out_test    the mean test Dice (as `luck` has it) of the same choices; undefined where one has none
     note                   why there are no numbers
     """
@@ -177,10 +172,8 @@ def _too_few(num_candidates: int, what: str, num_splits: int) -> str:
 
 def _of_rule(scores_SC: Floats, choice: Choice, test_to_train: float | None) -> dict[str, Any]:
     """The columns of _OF_RULE, and why there is no interval."""
-    first, beyond = choice.of_all(scores_SC), choice.of_all(scores_SC) - choice.of_others(scores_SC)
-    chance = np.nan if test_to_train is None else float(chance_share(scores_SC, test_to_train))
-    found = {"optimism": beyond.mean(), "low": np.nan, "high": np.nan, "share_same": choice.share_same}
-    found |= {"chance": chance, "luck": chance * (first.mean() - scores_SC.mean()), "note": ""}
+    beyond = choice.of_all(scores_SC) - choice.of_others(scores_SC)
+    found = {"optimism": beyond.mean(), "low": np.nan, "high": np.nan, "share_same": choice.share_same, "note": ""}
     if refusal := interval_refusal(beyond, test_to_train):
         return found | {"note": refusal.reason}
     low, high = interval_of_optimism(beyond, test_to_train or 0.0)

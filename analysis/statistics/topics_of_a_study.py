@@ -54,9 +54,8 @@ OF_A_STUDY = (
         "have cost. If tuning gains less than the spread (the SD of one training), you cannot count on the gain. low "
         "and high are a two-sided 95 % interval. Of one point for all cells, left_out is what the other splits choose, "
         "judged on each split left out, and optimism what the choice of all splits has beyond it: on average over "
-        "studies that is what the rule flatters by, on other splits of these images. chance is the share of the "
-        "variance between the points' means that is chance, luck what it makes of the choice's distance to the mean "
-        "of all points. The importance of a key is over the cells of all splits together.",
+        "studies that is what the rule flatters by, on other splits of these images. The importance of a key is over "
+        "the cells of all splits together.",
         (
             Statistic(
                 "Tuned less default, on test images",
@@ -70,7 +69,7 @@ OF_A_STUDY = (
                 lambda m: luck(m.runs, m.startup, m.scores.test_to_train, m.within),
             ),
             Statistic(
-                "One point for all cells, the best on average: what the rule is worth, how much is luck",
+                "One point for all cells, the best on average: what the rule is worth",
                 "luck_of_common_point",
                 lambda m: luck_of_common_point(m.runs, m.startup, m.scores.test_to_train),
             ),

@@ -192,8 +192,7 @@ OF_SCORES = (
         "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes. "
         "Of the best, left_out_mean is what the other splits choose, judged on each split left out, and optimism what "
         "the choice of all splits has beyond it: on average over studies that is what the rule flatters by, on other "
-        "splits of these images. chance is the share of the variance between the means that is chance; so much of the "
-        "lead, and of the distance to the mean of all, is by estimate luck.",
+        "splits of these images. lead_luck is how much of this lead over the second is by estimate (shrinkage) luck.",
         (
             Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),
             Statistic(

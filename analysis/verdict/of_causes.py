@@ -14,9 +14,9 @@ from analysis.shown import shown_of
 from analysis.statistics import lacking
 from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.luck import luck
-from analysis.statistics.luck_of_choice import luck_of_common_point
 from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
+from analysis.verdict.of_choices import luck_of_common_points
 
 CAUSES = "What is the spread made of, and what should be added next?"
 ASSUMED = (
@@ -101,23 +101,7 @@ def _luck(material: Material) -> Iterator[str]:
         )
         open_ = " It may be nothing." * (row.low <= 0 <= row.high)
         yield told + open_ + f" {capitalised(row.note)}." * bool(row.note) + _of_choices(row)
-    yield from _of_common_points(material)
-
-
-def _of_common_points(material: Material) -> Iterator[str]:
-    """Of one point for all cells of a configuration."""
-    found = luck_of_common_point(material.runs, material.startup, material.scores.test_to_train)
-    for row in found.dropna(subset="optimism").itertuples():
-        if (row.model, row.loss) not in material.shown:
-            continue
-        lucky = "" if np.isnan(row.luck) else f"; by estimate {row.luck:.3f} of that is luck"
-        test = "" if np.isnan(row.left_out_test) else f" ({row.left_out_test:.3f} on test images)"
-        yield (
-            f"{configuration_name(row)}: one point for all cells, the best on average of {row.num_points:.0f}, has "
-            f"{row.validation:.3f} on validation images (t{row.index:02.0f}){lucky}. The rule that takes it is worth "
-            f"{row.left_out_validation:.3f}{test}: that is what the other splits choose, judged on each of "
-            f"{row.num_splits:.0f} random splits that had no say."
-        )
+    yield from luck_of_common_points(material)
 
 
 def _of_choices(row: pd.Series[float]) -> str:

@@ -10,9 +10,9 @@ import pandas as pd
 from analysis.answer import Finding, difference_in_words
 from analysis.axes import in_words
 from analysis.classes import MACRO
-from analysis.scores import Scores, configuration_name, count_of, in_percent
-from analysis.statistics.luck_of_choice import luck_of_best
+from analysis.scores import Scores, configuration_name, count_of
 from analysis.statistics.paired import BETTER, EQUAL, WORSE, compare
+from analysis.verdict.of_choices import luck_of_the_best
 
 
 def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) -> Finding | None:
@@ -31,21 +31,8 @@ def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) 
     lead = f"{configuration_name(first)} leads {configuration_name(second)} by {ahead}"
     points = [lead + _interval_or_why_not(row, scores.test_to_train), *_in_words(row, names, rope)]
     if scores.test_to_train is not None:
-        points.append(_luck(table, names[0], scores.test_to_train))
+        points.append(luck_of_the_best(table, names[0], scores.test_to_train))
     return Finding("Which configuration is best on random splits?", tuple(points))
-
-
-def _luck(table: pd.DataFrame, first: tuple[str, str], test_to_train: float) -> str:
-    """How much of the lead, and of the score, is due to the choice."""
-    because = "It was chosen because it scored highest, so its lead is probably overstated"
-    row = luck_of_best(table, test_to_train).iloc[0]
-    if np.isnan(row["chance"]) or (row["model"], row["loss"]) != first:
-        return f"{because}."
-    return (
-        f"{because}: by estimate {in_percent(row['chance'])} of the variance between the means of these "
-        f"{row['num_configurations']} configurations is chance, so about {row['lead_luck']:.3f} of the lead and "
-        f"{row['luck']:.3f} of the score of {row['mean']:.3f} is luck."
-    )
 
 
 def of_two(
