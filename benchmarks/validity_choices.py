@@ -173,6 +173,8 @@ def _of_one_study(scores: Floats, worth: Floats, choice: Choice, ratio: float) -
 def _covered(beyond: Floats) -> tuple[float, float]:
     """How often the interval holds the expectation, which all repetitions together tell; how often there is one."""
     differ = np.ptp(beyond, axis=-1) >= ROUNDING
+    if not differ.any():
+        return float("nan"), 0.0
     low, high = nadeau_bengio_interval(beyond[differ], LEAST_RATIO)
     truth = beyond.mean()
     return float(np.mean((low <= truth) & (truth <= high))), float(differ.mean())
@@ -192,10 +194,8 @@ def report(rows: list[Row], cell: Callable[[Row], str]) -> str:
 
 
 def _of_rule(row: Row) -> str:
-    return (
-        f"{row.bias:+.4f}, {row.left_out_bias:+.4f} ± {row.left_out_error:.4f}; {row.coverage:.3f} ± "
-        f"{row.coverage_error:.3f} ({row.given:.0%})"
-    )
+    held = f"{row.coverage:.3f} ± {row.coverage_error:.3f} ({row.given:.0%})" if row.given else "no interval"
+    return f"{row.bias:+.4f}, {row.left_out_bias:+.4f} ± {row.left_out_error:.4f}; {held}"
 
 
 def _of_lead(row: Row) -> str:
