@@ -107,8 +107,9 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         what = "must be random_<number> or rot_<number>, of at most 9 digits, unless a column split_kind tells"
         problems = _problem(table, unknown, "split", what)
     whole = table["split"].str.extract(f"^{SHARE_NAME.pattern}$")[0]
-    lost = (kind == SHARE) & ~whole.isin(table.loc[kind == RANDOM, "split"])
-    problems += _problem(table, lost, "split", "is no share of a random split of the table, such as random_0_25pc")
+    lost = (kind == SHARE) & ~whole.isin(table.loc[kind.isin(KINDS), "split"])
+    what = "is no share of a random or held-out split of the table, such as random_0_25pc"
+    problems += _problem(table, lost, "split", what)
     axis = table["axis"].fillna("").astype(str) if "axis" in table else pd.Series("", index=table.index)
     table = table.assign(split_kind=kind, axis=axis.where(kind == HELD_OUT, ""))
     several = table.groupby("split")[["split_kind", "axis"]].transform("nunique").gt(1).any(axis=1)

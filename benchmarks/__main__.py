@@ -17,6 +17,8 @@ ON_ANY_MACHINE = (
     ["tables"],
     ["validity"],
     ["validity_curves"],
+    ["validity_gap_curves"],
+    ["validity_choices"],
 )
 ON_A_GPU = ["gpu", "--study"]
 

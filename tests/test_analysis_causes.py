@@ -229,7 +229,12 @@ def test_a_study_says_it_in_words_and_tables(out: Path, select: str) -> None:
     words = said["What is the spread made of, and what should be added next?"]
     assert words.startswith("icnet ce: one training's score has an SD of 0.")
     assert "one more random split with 2 seeds (2 trials) would make that 0." in words
-    assert said["How much of the tuned score is luck?"].startswith("icnet ce: the chosen trials have 0.")
+    luck = said["How much of the tuned score is luck?"]
+    assert luck.startswith("icnet ce: the chosen trials have 0.")
+    assert "one point for all cells, the best on average of 2, has 0." in luck
+    assert "5 left out in turn" in luck or "Without any one of the 5 random splits the choice is the same" in luck
+    title = "One point for all cells, the best on average: what the rule is worth"
+    assert title in answer.frames
     frame = answer.frames["One training's score: standard deviation by cause"]
     assert frame["images_sd"].notna().any()
     assert frame["tuning_sd"].notna().all() == (select == "tuned")

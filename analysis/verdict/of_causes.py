@@ -16,6 +16,7 @@ from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.luck import luck
 from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
+from analysis.verdict.of_choices import luck_of_common_points
 
 CAUSES = "What is the spread made of, and what should be added next?"
 ASSUMED = (
@@ -100,6 +101,7 @@ def _luck(material: Material) -> Iterator[str]:
         )
         open_ = " It may be nothing." * (row.low <= 0 <= row.high)
         yield told + open_ + f" {capitalised(row.note)}." * bool(row.note) + _of_choices(row)
+    yield from luck_of_common_points(material)
 
 
 def _of_choices(row: pd.Series[float]) -> str:
