@@ -30,10 +30,10 @@ from analysis.scores import (
     with_macro,
 )
 from analysis.stated import Stated
-from analysis.statistics.bounds import unit_of
 from analysis.statistics.limits import MAX_GAP, MOST_SPLITS, POWER
 from analysis.statistics.pilot import Pilot, Scored
 from analysis.statistics.power import RANGE, Limit, Needed, needed, pilots_that_might_have_been
+from analysis.statistics.seeds_and_rounding import units_by_row
 from analysis.statistics.spread import without_score
 from study.definition import SIMULATED
 from study.summary import MIN_SPLITS_FOR_SD
@@ -235,7 +235,7 @@ def _shown(scores: Scores, asked: Mapping[str, float], names: Mapping[str, str |
         else Limit(name, value)
         for name, value, axis, columns in questions
     )
-    pilot = Pilot.of(Scored(random, held_out), unit_of(scores.table["dice"]))
+    pilot = Pilot.of(Scored(random, held_out), float(units_by_row(table, rows).max()))
     others = pilots_that_might_have_been(pilot, random.shape[1], seeds)
     counts = count_of(random.shape[1], "random splits"), count_of(held_out.shape[1], "held-out splits")
     size = ", ".join([*counts[: 1 + (MAX_GAP in asked)], count_of(seeds, "seeds")])

@@ -30,12 +30,12 @@ from analysis.scores import (
     listed,
     of_kind,
     seeds_of,
-    variances_over_seeds,
     with_macro,
 )
-from analysis.statistics.bounds import NOISE_OF_HELD_OUT, share_unseen, unit_of
+from analysis.statistics.bounds import NOISE_OF_HELD_OUT, share_unseen
 from analysis.statistics.comparison import ALPHA
 from analysis.statistics.limits import FAILED, MAX_GAP, MAX_SD, MET, MIN_DICE, OPEN, POWER, Estimate, unanswerable
+from analysis.statistics.seeds_and_rounding import over_seeds, units_by_row
 from analysis.statistics.spread import equal_refusal, without_score
 from analysis.statistics.training import not_settled, settling
 from study.definition import SIMULATED
@@ -181,12 +181,12 @@ def _checks(
 ) -> Iterator[dict[str, Any]]:
     """A row for each question on each of these rows of `wide`. `absent` says why a configuration's scores are not all
     there."""
-    over_seeds = variances_over_seeds(with_macro(table))
-    num_checks, unit, num_seeds = int(rows.sum()) * len(questions), unit_of(table["dice"]), seeds_of(table)[0]
+    trained, units = with_macro(table), units_by_row(table, wide.index)
+    num_checks = int(rows.sum()) * len(questions)
     for name, limit, axis, columns in questions:
         unscored = without_score(wide[columns])
         random, held_out = (of_kind(wide[columns], kind).to_numpy(float) for kind in KINDS)
-        within = [of_kind(over_seeds[columns], kind).mean(axis=1).to_numpy(float) for kind in KINDS]
+        (within, num_seeds), (within_held_out, num_held_out) = over_seeds(trained, columns)
         for row in np.flatnonzero(rows):
             on_random, on_held_out, lacking = random[row], held_out[row], unscored[row]
             place = _place(name, *map(str, wide.index[row])) | {"axis": axis}
@@ -194,9 +194,9 @@ def _checks(
             if why:
                 yield place | _open(limit, why)
             else:
-                of_seeds = (float(each[row]) if num_seeds > 1 else 0.0 for each in within)
-                scored = (name, limit, on_random, on_held_out, alpha, num_checks, unit, num_seeds)
-                estimate = Estimate(*scored, *of_seeds)
+                seeds = float(num_seeds[row]), float(num_held_out[row])
+                scored = (name, limit, on_random, on_held_out, alpha, num_checks, float(units[row]), seeds)
+                estimate = Estimate(*scored, float(within[row]), float(within_held_out[row]))
                 equal = equal_refusal(on_random) if math.isnan(estimate.interval[0]) else None
                 yield place | _decided(estimate) | {"note": equal.reason if equal else ""}
 

@@ -185,7 +185,13 @@ def _read(path: str) -> pa.Table:
 
 
 def _numbers(values: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Values as floats, and whether each was a number or a word for undefined (NaN)."""
+    """Values as floats, and whether each was a number or a word for undefined (NaN).
+
+    Numbers of fewer bits are the decimal ones that they stand for: .95 and not .949999988, which is neither rounded
+    nor equal to a limit.
+    """
+    if values.dtype in (np.float32, np.float16):
+        values = pd.Series([str(value) for value in values.to_numpy()], index=values.index)
     text = values.map(lambda value: "" if value is None else str(value).strip().lower())
     undefined = text.isin(UNDEFINED)
     numbers = pd.to_numeric(text.mask(undefined), errors="coerce").astype(float)

@@ -95,7 +95,9 @@ def test_far_below_heavier_tails_are_allowed_for() -> None:
     """Where many checks share the error, an SD fails by its distribution's tail."""
     values = [0.61, 0.63, 0.62, 0.67, 0.64, 0.66, 0.65, 0.60]
     df, sd = 7 / (1 + FAR_KURTOSIS / 2 * 7 / 8), np.std(values, ddof=1)
-    assert sd_bounds(values, 0.05 / 24, 0.05)[0] == pytest.approx(sd * math.sqrt(df / stats.chi2.ppf(1 - 0.05 / 24, df)))
+    assert sd_bounds(values, 0.05 / 24, 0.05)[0] == pytest.approx(
+        sd * math.sqrt(df / stats.chi2.ppf(1 - 0.05 / 24, df))
+    )
 
 
 def test_more_splits_narrow_every_bound_though_some_scores_are_0_or_1() -> None:

@@ -8,6 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from analysis.gate import CANNOT_TELL, STABLE, UNSTABLE, GateAnswer, check
 from analysis.load import load
 from analysis.scores import Scores
 from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds
+from analysis.statistics.spread import spread
 
 RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
 Draw = Callable[[str, str], float]
@@ -181,6 +183,46 @@ def test_an_sd_is_of_one_training_however_many_seeds_there_are() -> None:
     expected = math.sqrt(np.var(np.mean(seeds, axis=0), ddof=1) + (1 - 1 / 5) * within)
     assert row["value"] == pytest.approx(expected)
     assert row["value"] > 1.5 * np.std(np.mean(seeds, axis=0), ddof=1)
+
+
+def with_seeds(seeds_of: Callable[[str], int]) -> Scores:
+    """Eight random and three held-out splits, each with so many seeds, whose scores differ by training's chance."""
+    rng = np.random.default_rng(0)
+    one_seed = given(random=[0.7] * 8).table
+    tables = [one_seed.assign(seed=seed, dice=rng.normal(0.7, 0.05, len(one_seed))) for seed in range(5)]
+    table = pd.concat(tables, ignore_index=True)
+    return dataclasses.replace(given(), table=table[table["seed"] < table["split"].map(seeds_of)])
+
+
+def test_one_split_of_one_seed_does_not_make_trainings_of_the_means_of_the_others() -> None:
+    """By the fewest seeds alone, means of five would be taken for trainings, and the SD be half as large."""
+    scores = with_seeds(lambda split: 1 if split == "random_0" else 5)
+    row = one(scores, max_sd=0.05)
+    random = scores.table.query("split_kind == 'random'").groupby("split")["dice"]
+    within, seeds = random.var(ddof=1).mean(), 1 / (1 / random.size()).mean()
+    assert row["value"] == pytest.approx(math.sqrt(random.mean().var(ddof=1) + (1 - 1 / seeds) * within))
+    assert 0.035 < row["value"] < 0.065
+    of_report = spread(scores.table).query("`class` == 'bx'").iloc[0]
+    assert of_report["sd_low"] < row["value"] < of_report["sd_high"]
+
+
+def test_a_held_out_split_of_one_seed_scatters_like_a_training_not_like_a_mean() -> None:
+    several, alike = with_seeds(lambda split: 1 if split.startswith("rot") else 5), with_seeds(lambda split: 1)
+    width = [row["high"] - row["low"] for row in (one(each, max_gap=0.5) for each in (several, alike))]
+    assert width[0] > 0.6 * width[1]
+
+
+def test_rounding_is_seen_by_configuration_and_in_numbers_of_32_bits(tmp_path: Path) -> None:
+    rounded = given(random=[0.71, 0.70, 0.72, 0.70, 0.69, 0.71, 0.70, 0.72]).table
+    fine = rounded.assign(model="unet", dice=rounded["dice"] + 0.00123)
+    alone = one(dataclasses.replace(given(), table=rounded), min_dice=0.6)
+    beside = check(dataclasses.replace(given(), table=pd.concat([rounded, fine])), min_dice=0.6, class_="bx").checks
+    assert beside["high"][0] - beside["low"][0] > 0.8 * (alone["high"] - alone["low"])
+    assert beside["high"][1] - beside["low"][1] < 0.6 * (alone["high"] - alone["low"])
+    rounded.astype({"dice": "float32"}).to_parquet(path := tmp_path / "short.parquet")
+    assert one(load(path), min_dice=0.6)["low"] == alone["low"]
+    given(random=[0.95] * 8).table.astype({"dice": "float32"}).to_parquet(path)
+    assert one(load(path), min_dice=0.95)["decision"] == "open", "not below the limit by a residue"
 
 
 def test_seeds_measure_the_noise_of_a_held_out_split() -> None:

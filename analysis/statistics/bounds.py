@@ -69,7 +69,7 @@ def _lower(values: Floats, alpha: float, unit: float) -> Floats:
     """The lowest of three lower bounds, the lognormal's within its reach."""
     mean, by_t = values.mean(-1), _lower_by_t(values, alpha, unit)
     reach = _reach(values.shape[-1]) * (mean - by_t)
-    return np.minimum(by_t, np.maximum(1 - _upper_of_lognormal(1 - values, alpha), mean - reach))
+    return np.asarray(np.minimum(by_t, np.maximum(1 - _upper_of_lognormal(1 - values, alpha), mean - reach)))
 
 
 def _reach(num_splits: int) -> float:
@@ -110,7 +110,7 @@ def sd_bounds(
     alpha_high: float,
     unit: float = 0.0,
     within: ArrayLike = 0.0,
-    num_seeds: int = 1,
+    num_seeds: float = 1,
 ) -> Bounds:
     """Of `sd_of_one_training`: chi-square's bounds with fewer degrees of freedom, as for an excess kurtosis of
     EXCESS_KURTOSIS (below, FAR_KURTOSIS at a level beyond FAR) or of twice the sample's own, whichever is more (few
@@ -135,7 +135,7 @@ def sd_bounds(
     return np.where(unknown, np.nan, low), np.where(unknown, np.nan, np.clip(high, 0.0, 0.5))
 
 
-def _degrees(values: Floats, within: Floats, num_seeds: int, kurtosis: Floats) -> Floats:
+def _degrees(values: Floats, within: Floats, num_seeds: float, kurtosis: Floats) -> Floats:
     """Degrees of freedom of `sd_of_one_training`."""
     n, between, inner = values.shape[-1], values.var(-1, ddof=1), (1 - 1 / num_seeds) * within
     tails = kurtosis / 2
@@ -164,18 +164,23 @@ def gap_bounds(
     alpha_high: float,
     unit: float = 0.0,
     within: ArrayLike | None = None,
-    num_seeds: int = 1,
+    num_seeds: float = 1,
+    of_training: ArrayLike = 0.0,
 ) -> Bounds:
     """Of the mean over random splits less that over these k held-out splits, whatever they are: the bounds of both
     means put together as by MOVER (Zou & Donner 2008).
 
     The noise of a held-out split's mean over R seeds is within / R, where `within` is known (its variance over seeds,
     mean over the splits); else, of one seed, it is taken to be NOISE_OF_HELD_OUT times that of a random split.
+
+    :param num_seeds: of a held-out split.
+    :param of_training: what the variance of one training on a random split is more than that of these scores, where
+        they are means of several seeds.
     """
     on_random, on_held_out = np.asarray(random, float), np.asarray(held_out, float)
     n, k = on_random.shape[-1], on_held_out.shape[-1]
     gap, mean = on_random.mean(-1) - on_held_out.mean(-1), on_random.mean(-1)
-    sd = _spread(on_random, unit)
+    sd = np.hypot(_spread(on_random, unit), np.sqrt(np.asarray(of_training, float)))
     if within is None or num_seeds < 2:
         error, df = NOISE_OF_HELD_OUT * sd / np.sqrt(k), n - 1
     else:
