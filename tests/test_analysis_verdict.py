@@ -307,3 +307,25 @@ def test_a_class_without_a_score_is_named_with_its_splits() -> None:
     told = said(dataclasses.replace(PAPER, table=table))["What was measured?"]
     assert "No trial is missing. Without a score: bo on random_1, rot_0. There the mean of classes is undefined" in told
     assert "Nothing is missing." in said(PAPER)["What was measured?"]
+
+
+def test_equal_scores_that_were_rounded_are_spoken_of(tmp_path: Path) -> None:
+    """They have an interval of the mean, by the rounding, and nothing to expect of one more training."""
+    table = PAPER.table.query("split_kind == 'random' and `class` == 'bx'")
+    table.assign(dice=0.95).to_csv(path := tmp_path / "scores.csv", index=False)
+    words = said(load(path))
+    assert "all random splits gave the same score, as far as it is written" in words["In short"]
+    assert "icnet ce: 0.950 on each of 8 random splits." in " ".join(words.values())
+
+
+def test_a_p_stands_beside_the_change_that_it_tests() -> None:
+    """Where a column lacks a score, the test is of the others: not of the mean of classes."""
+    table = DIVIDED.table.query("model == 'icnet' and loss == 'ce' and averaging == 'ew'").copy()
+    table.loc[(table["class"] == "cl") & (table["split"] == "random_2"), "dice"] = np.nan
+    words = said(dataclasses.replace(DIVIDED, table=table))
+    drop = re.search("the mean Dice drops from [^.]*[.][0-9]+ to [^)]*[)]", words["In short"])
+    assert drop
+    assert "p =" not in drop[0]
+    rotation = words["Does it hold on samples whose angle was not trained on?"]
+    assert "(one column left out), held-out angle splits score" in rotation
+    assert rotation.count("exact one-sided permutation p = ") == 2, "of the complete columns, and of the lowest"

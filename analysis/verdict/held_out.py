@@ -26,7 +26,7 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
     if not set(KINDS) <= set(table["split_kind"]):
         return None
     held_out, tests = HeldOut.of(table), random_against_held_out(table)
-    p = {(row.model, row.loss): row.p for row in tests.itertuples() if row.model}
+    p = {(row.model, row.loss): _p_of_mean(row) for row in tests.itertuples() if row.model}
     points = [
         f"{configuration_name(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s; "
         f"{_changed(row, p[row.model, row.loss])}."
@@ -51,11 +51,13 @@ def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame) -> str:
     held_out, rows = HeldOut.of(table), macro.dropna(subset="gap")
     worse, better = rows[rows["gap"] > 0], rows[rows["gap"] <= 0]
     tests = random_against_held_out(table)
-    p = _p(tests.loc[tests["model"] == "", "p"].iloc[0])
+    of_all = next(tests[tests["model"] == ""].itertuples())
     if len(rows) == 1:
         (row,) = rows.itertuples()
-        return f"On {held_out.samples}, the mean Dice {_from_to(row, p)}."
-    all_together = f" (all together: {p})" if p else " (so few splits cannot tell that from chance)"
+        return f"On {held_out.samples}, the mean Dice {_from_to(row, _p(_p_of_mean(of_all)))}."
+    which_scores = ", by the columns that have a score on every split" * bool(of_all.num_left_out)
+    p = _p(of_all.p)
+    all_together = f" (all together{which_scores}: {p})" if p else " (so few splits cannot tell that from chance)"
     if better.empty:
         by = _range(worse["gap"])
         which = "both" if len(rows) == 2 else f"all {len(rows)}"
@@ -118,6 +120,11 @@ def _from_to(row: Any, p: str) -> str:
 
 def _p(value: float) -> str:
     return "" if np.isnan(value) else f"exact one-sided permutation p = {value:.2g}"
+
+
+def _p_of_mean(test: Any) -> float:
+    """Of a row of `random_against_held_out`; NaN where it left columns out, and so is not of the mean of classes."""
+    return float("nan") if test.num_left_out else float(test.p)
 
 
 def _verb(row: Any) -> str:
