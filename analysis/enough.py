@@ -25,6 +25,7 @@ from analysis.scores import (
     by_split,
     configurations,
     count_of,
+    in_percent,
     listed,
     seeds_of,
     with_macro,
@@ -123,7 +124,9 @@ def enough(
     ]
     limits = ", ".join(f"{name} {value:g}" for name, value in asked.items())
     checks = count_of(len(found.places) * len(found.limits), "checks")
-    headline = f"So many random splits let the gate decide ({limits}; {checks}) with a probability of {POWER:.0%}, if "
+    headline = (
+        f"So many random splits let the gate decide ({limits}; {checks}) with a probability of {in_percent(POWER)}, if "
+    )
     is_simulated = not isinstance(known, Stated) and known.simulated
     remarks = (*_how_to_read(found, rows), *found.remarks)
     return EnoughAnswer(_frame(rows, found), f"{headline}{found.like}:", remarks, is_simulated)
@@ -152,8 +155,10 @@ def in_words(rows: pd.DataFrame) -> pd.DataFrame:
     """`EnoughAnswer.rows` as a person reads them."""
     shown = pd.DataFrame({"seeds": rows["seeds"], "random splits": rows["random_splits"].map(_number)})
     if rows["low"].notna().any():
-        shown[f"{RANGE:.0%} range"] = [_range(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)]
-    shown["stable"], shown["not stable"] = rows["stable"].map("{:.0%}".format), rows["not_stable"].map("{:.0%}".format)
+        shown[f"{in_percent(RANGE)} range"] = [
+            _range(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)
+        ]
+    shown["stable"], shown["not stable"] = rows["stable"].map(in_percent), rows["not_stable"].map(in_percent)
     shown["until decided"] = [
         _number(most) if math.isnan(most) else f"{mean:.1f} of {most:.0f}"
         for mean, most in zip(rows["looks_mean"], rows["looks_most"], strict=True)
@@ -178,13 +183,13 @@ def _how_to_read(found: _Known, rows: Sequence[Needed]) -> list[str]:
     said = ["stable, not stable: how often the gate then says so."]
     if found.others:
         said.append(
-            f"{RANGE:.0%} range: a pilot is a sample itself; of other pilots of this size {RANGE:.0%} would give a "
-            "number in this range."
+            f"{in_percent(RANGE)} range: a pilot is a sample itself; of other pilots of this size {in_percent(RANGE)} "
+            "would give a number in this range."
         )
     if any(not math.isnan(row.looks_most) for row in rows):
         said.append(
             "until decided: random splits at which `study run --until-decided` stops on average, and how many of them "
-            f"it must be given to decide in {POWER:.0%}."
+            f"it must be given to decide in {in_percent(POWER)}."
         )
     if found.pilot.of_training is None:
         said.append(

@@ -23,6 +23,7 @@ from analysis.load import load
 from analysis.scores import Scores
 from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds
 from analysis.statistics.spread import spread
+from study.looks import Look, Looks
 
 RANDOM, ROTATION = [0.60, 0.62, 0.64, 0.66], [0.50, 0.52, 0.54]
 Draw = Callable[[str, str], float]
@@ -94,7 +95,7 @@ def test_so_many_splits_decide_four_times_in_five() -> None:
     verdict = check(given(random=EXACT), min_dice=0.6, class_="bx")
     row = only(verdict)
     number = int(row["splits_needed"])
-    assert f"about {number} random splits would decide, with a probability of 80%" in verdict.text()
+    assert f"about {number} random splits would decide, with a probability of 80 %" in verdict.text()
     rng = np.random.default_rng(0)
     draws = rng.normal(np.mean(EXACT), np.std(EXACT, ddof=1), (2000, number))
     low, _ = mean_bounds(draws, 0.05, 0.05)
@@ -106,7 +107,10 @@ def test_so_many_splits_decide_four_times_in_five() -> None:
 def test_where_no_number_of_splits_would_decide_it_is_said() -> None:
     verdict = check(given(), max_gap=0.11, class_="bx")
     assert math.isnan(only(verdict)["splits_needed"])
-    assert "the value is so close to the limit that no number of splits would decide" in verdict.text()
+    assert (
+        "not even 200 random splits and as many held-out ones would decide, with a probability of 80 %"
+        in verdict.text()
+    )
 
 
 def test_where_it_takes_more_held_out_splits_it_is_said() -> None:
@@ -248,7 +252,7 @@ def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
     assert re.search(r"failed: max-gap 0, icnet ce ew bx: gap random - held-out 0.310 \[0.\d+, 0.\d+\]", text)
     assert re.search(r"failed: min-dice 0.75, icnet ce ew bx: mean over random splits 0.630 \[0.\d+, 0.\d+\]", text)
     assert "behind each value stands the range in which it may truly lie" in text
-    assert "what comes in fewer than 53% of trainings, such as a collapse, may be unseen in 4 random splits" in text
+    assert "what comes in fewer than 53 % of trainings, such as a collapse, may be unseen in 4 random splits" in text
 
 
 @pytest.mark.parametrize(
@@ -332,6 +336,26 @@ def test_a_seed_without_a_score_is_not_averaged_around() -> None:
         "pen": "pen has no score on random_3",
         MACRO: "pen has no score on random_3",
     }
+
+
+def test_how_it_was_decided_says_what_its_ranges_are_and_when_they_hold() -> None:
+    text = check(given(), max_gap=0.3, max_sd=0.2, class_="bx").text()
+    assert "one-sided bounds, of 95.0 % towards met and of 97.5 % towards failed, as 2 checks share the error" in text
+    assert "about normal, lie near 1, or are rounded; where some lie far out on one side, it can be two to" in text
+    assert check(given(), max_gap=0.3, class_="bx").headline.startswith("STABLE: of one check, ")
+    assert "divide the images in the same way" not in text
+    same = dataclasses.replace(given(), divisions=dict.fromkeys([f"random_{i}" for i in range(4)], "x"))
+    assert "what is judged is training's own chance on that division" in check(same, max_gap=0.3).text()
+
+
+def test_a_study_that_was_looked_at_is_told_the_splits_of_a_new_one() -> None:
+    """Its own looks have spent the error: grown to the number that is said, its gate would refuse."""
+    planned = (Look(4, 0.5), Look(6, 0.5))
+    looks = Looks({"max-sd": "0.1"}, planned, taken=1)
+    plain, looked = given(), dataclasses.replace(given(), looks=looks)
+    assert one(looked, max_sd=0.1)["splits_needed"] == one(plain, max_sd=0.1)["splits_needed"]
+    assert one(looked, max_sd=0.1)["high"] > one(plain, max_sd=0.1)["high"]
+    assert "Numbers of splits that would decide are those of a new study." in check(looked, max_sd=0.1).text()
 
 
 def test_simulated_scores_pass_no_gate_unless_asked_for() -> None:

@@ -56,10 +56,10 @@ def _causes(material: Material, table: pd.DataFrame) -> Iterator[str]:
 
 def _made_of(row: pd.Series[float]) -> str:
     """Of the variance: the split's share, training chance, and the test images' part of the split."""
+    share, low, high = map(in_percent, (row.share_split, row.share_split_low, row.share_split_high))
     told = (
-        f"by estimate {in_percent(row.share_split)} of the variance of one training's score is due to the split (95 % "
-        f"interval {in_percent(row.share_split_low)} to {in_percent(row.share_split_high)}), the rest to training's own "
-        "chance."
+        f"by estimate {share} of the variance of one training's score is due to the split (95 % interval {low} to "
+        f"{high}), the rest to training's own chance."
     )
     if not row.share_images >= WORTH_SAYING:
         return told
