@@ -17,6 +17,7 @@ ON_ANY_MACHINE = (
     ["tables"],
     ["validity"],
     ["validity_curves"],
+    ["validity_images"],
 )
 ON_A_GPU = ["gpu", "--study"]
 

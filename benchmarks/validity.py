@@ -196,7 +196,8 @@ def _cell(row: Measured) -> str:
     shown = f"{100 * row.rate:.1f}"
     if not row.broken:
         return shown
-    return f"_{shown}_" if row.rate <= row.unseen + row.allowed + 3 * row.error else f"**{shown}**"
+    seen_once = row.unseen > 0 and row.rate <= row.unseen + row.allowed + 3 * row.error
+    return f"_{shown}_" if seen_once else f"**{shown}**"
 
 
 def report_of_looks(repetitions: int) -> str:

@@ -171,7 +171,7 @@ def gap_bounds(
     means put together as by MOVER (Zou & Donner 2008).
 
     The noise of a held-out split's mean over R seeds is within / R, where `within` is known (its variance over seeds,
-    mean over the splits); else, of one seed, it is taken to be NOISE_OF_HELD_OUT times that of a random split.
+    mean over the splits; with the degrees of freedom that EXCESS_KURTOSIS leaves); else, of one seed, it is taken to be NOISE_OF_HELD_OUT times that of a random split.
 
     :param num_seeds: of a held-out split.
     :param of_training: what the variance of one training on a random split is more than that of these scores, where
@@ -179,12 +179,13 @@ def gap_bounds(
     """
     on_random, on_held_out = np.asarray(random, float), np.asarray(held_out, float)
     n, k = on_random.shape[-1], on_held_out.shape[-1]
-    gap, mean = on_random.mean(-1) - on_held_out.mean(-1), on_random.mean(-1)
+    gap, mean, tails = on_random.mean(-1) - on_held_out.mean(-1), on_random.mean(-1), EXCESS_KURTOSIS / 2
     sd = np.hypot(_spread(on_random, unit), np.sqrt(np.asarray(of_training, float)))
     if within is None or num_seeds < 2:
         error, df = NOISE_OF_HELD_OUT * sd / np.sqrt(k), n - 1
     else:
-        error, df = np.sqrt(np.asarray(within, float) / num_seeds / k), k * (num_seeds - 1)
+        own = k * (num_seeds - 1)
+        error, df = np.sqrt(np.asarray(within, float) / num_seeds / k), own / (1 + tails * own / (k * num_seeds))
     low, high = mean_bounds(on_random, alpha_low, alpha_high, unit)
     of_low, of_high = (float(stats.t.ppf(1 - alpha, df)) * error + unit / 2 for alpha in (alpha_low, alpha_high))
     return (
