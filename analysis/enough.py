@@ -21,6 +21,7 @@ from analysis.scores import (
     HELD_OUT,
     KINDS,
     RANDOM,
+    ROUNDING,
     Scores,
     by_split,
     configurations,
@@ -294,6 +295,13 @@ def _refuse_what_cannot_be_simulated(
         raise AnalysisError(
             f"{scores.source}: {place} has no score everywhere ({sentence}), and so stays open with any number of "
             "splits: name what is to be checked with --class, --model or --loss"
+        )
+    equal = np.ptp(random.reshape(len(random), -1), axis=1) < ROUNDING
+    for row in np.flatnonzero(equal):
+        place = " ".join(map(str, wide.index[row]))
+        raise AnalysisError(
+            f"{scores.source}: all scores of {place} are equal, which shows no spread to draw others with: name what "
+            "is to be checked with --class, --model or --loss, or state what you expect (--assume mean=0.8,sd=0.05)"
         )
 
 

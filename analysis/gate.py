@@ -314,10 +314,10 @@ def _said(row: Mapping[str, Any]) -> tuple[str, str]:
     if math.isnan(row["value"]):
         of_axis = f", {row['axis']}" * bool(row["axis"])
         return f"{decision}: {limit}", f"{of_axis}: {row['note']}"
-    measured = f": {_what(row)} {row['value']:.3f}"
+    measured = f": {_what(row)} {row['value']:z.3f}"
     if math.isnan(row["low"]):
         return f"{decision}: {limit}", f"{measured}; {row['note']}"
-    measured += f" [{row['low']:.3f}, {row['high']:.3f}]"
+    measured += f" [{row['low']:z.3f}, {row['high']:z.3f}]"
     return f"{decision}: {limit}", measured + (f"; {_needed(row)}" if decision == OPEN else "")
 
 

@@ -225,6 +225,13 @@ def test_a_gap_that_is_asked_must_be_stated() -> None:
         enough(Stated.of("mean=0.8,sd=0.05"), max_gap=0.1)
 
 
+def test_a_pilot_whose_scores_are_all_equal_shows_no_spread() -> None:
+    """An SD of 0 is no certainty: from it four splits would decide whatever is asked."""
+    scores = table(np.full((1, 8, 1), 0.95), np.empty((1, 0, 1)))
+    with pytest.raises(AnalysisError, match="are equal, which shows no spread to draw others with"):
+        enough(scores, min_dice=0.9)
+
+
 def test_as_a_user_types_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "pilot.csv"
     pilot().table.to_csv(path, index=False)

@@ -171,7 +171,8 @@ def gap_bounds(
     means put together as by MOVER (Zou & Donner 2008).
 
     The noise of a held-out split's mean over R seeds is within / R, where `within` is known (its variance over seeds,
-    mean over the splits; with the degrees of freedom that EXCESS_KURTOSIS leaves); else, of one seed, it is taken to be NOISE_OF_HELD_OUT times that of a random split.
+    mean over the splits; with the degrees of freedom that EXCESS_KURTOSIS leaves); else, of one seed, it is taken to be
+    NOISE_OF_HELD_OUT times that of a random split.
 
     :param num_seeds: of a held-out split.
     :param of_training: what the variance of one training on a random split is more than that of these scores, where

@@ -35,7 +35,8 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
     if macro["gap_low"].notna().any() and seeds_of(table)[0] < 2:
         points.append(
             f"These intervals take a training on a {held_out.split} to scatter at most {NOISE_OF_HELD_OUT:g} times as "
-            "much as one on a random split; a second seed of every split would measure it."
+            "much as one on a random split, the p-values take it to scatter as much: so an interval may reach 0 beside "
+            "a small p. A second seed of every split would measure it."
         )
     points += [_over_all(tests, held_out), *_sizes(scores, table, held_out), *_where_the_lowest_lie(table, held_out)]
     if scores.one_division:
@@ -135,7 +136,7 @@ def _interval(row: Any, decimals: int) -> str:
     if np.isnan(row.gap_low):
         return ""
     low, high = sorted((row.gap_low, row.gap_high) if row.gap > 0 else (-row.gap_low, -row.gap_high))
-    return f"95 % interval {low:.{decimals}f} to {high:.{decimals}f}"
+    return f"95 % interval {low:z.{decimals}f} to {high:z.{decimals}f}"
 
 
 def _range(values: pd.Series[float]) -> str:
