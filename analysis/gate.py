@@ -30,7 +30,6 @@ from analysis.scores import (
     in_percent,
     listed,
     of_kind,
-    seeds_of,
     with_macro,
 )
 from analysis.statistics.bounds import NOISE_OF_HELD_OUT, share_unseen
@@ -47,7 +46,7 @@ from analysis.statistics.limits import (
     Estimate,
     unanswerable,
 )
-from analysis.statistics.seeds_and_rounding import over_seeds, units_by_row
+from analysis.statistics.seeds_and_rounding import one_seed_held_out, over_seeds, units_by_row
 from analysis.statistics.spread import equal_refusal, without_score
 from analysis.statistics.training import not_settled, settling
 from study.definition import SIMULATED
@@ -191,7 +190,7 @@ def check(
     ]
     frame = pd.DataFrame(checks)
     trained = not_settled(settling(scores.facts)) if scores.facts else ""
-    one_seed = MAX_GAP in asked and seeds_of(scores.table)[0] < 2
+    one_seed = MAX_GAP in asked and one_seed_held_out(scores.table)
     how = _how(scores, num_random, alpha, max(1, int(rows.sum()) * len(questions)), one_seed_held_out=one_seed)
     return GateAnswer(_status(frame["decision"]), frame, how, scores.simulated, trained)
 

@@ -214,6 +214,9 @@ def test_a_held_out_split_of_one_seed_scatters_like_a_training_not_like_a_mean()
     several, alike = with_seeds(lambda split: 1 if split.startswith("rot") else 5), with_seeds(lambda split: 1)
     width = [row["high"] - row["low"] for row in (one(each, max_gap=0.5) for each in (several, alike))]
     assert width[0] > 0.6 * width[1]
+    assumed = "scatters at most 2 times as much"
+    assert assumed in check(several, max_gap=0.5).text()
+    assert assumed not in check(with_seeds(lambda split: 1 if split == "random_0" else 5), max_gap=0.5).text()
 
 
 def test_rounding_is_seen_by_configuration_and_in_numbers_of_32_bits(tmp_path: Path) -> None:

@@ -332,5 +332,13 @@ def test_a_p_stands_beside_the_change_that_it_tests() -> None:
     assert rotation.count("exact one-sided permutation p = ") == 2, "of the complete columns, and of the lowest"
 
 
+def test_a_mean_that_hardly_changes_stays() -> None:
+    table = DIVIDED.table.query("model == 'icnet' and loss == 'ce' and averaging == 'ew'").copy()
+    kinds = table.groupby(["class", "split_kind"])["dice"].transform("mean")
+    table["dice"] += 0.66 - kinds
+    told = said(dataclasses.replace(DIVIDED, table=table))["In short"]
+    assert "the mean Dice stays at 0.66 (" in told
+
+
 def test_no_number_is_less_than_nothing() -> None:
     assert "-0.000" not in frame_text(pd.DataFrame({"difference": [-0.0001, 0.5]}))

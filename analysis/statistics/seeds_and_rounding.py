@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.classes import MACRO
-from analysis.scores import COLUMN, CONFIGURATION, KINDS, Floats, of_kind, variances_over_seeds
+from analysis.scores import COLUMN, CONFIGURATION, HELD_OUT, KINDS, Floats, of_kind, seeds_of, variances_over_seeds
 from analysis.statistics.bounds import unit_of
 
 
@@ -34,6 +34,12 @@ def over_seeds(rows: pd.DataFrame, columns: pd.Index | None = None) -> tuple[Ove
     shown = variances.columns if columns is None else columns
     random, held_out = (_of_splits(of_kind(variances[shown], kind), of_kind(wide[shown], kind)) for kind in KINDS)
     return random, held_out
+
+
+def one_seed_held_out(table: pd.DataFrame) -> bool:
+    """Whether the noise of held-out splits has to be assumed: there are some, and none has two seeds."""
+    held_out = table[table["split_kind"] == HELD_OUT]
+    return bool(len(held_out)) and seeds_of(held_out)[1] < 2
 
 
 def _of_splits(variances: pd.DataFrame, counts: pd.DataFrame) -> OverSeeds:

@@ -11,10 +11,11 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import HeldOut
 from analysis.classes import MACRO, is_object
-from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent, seeds_of
+from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent
 from analysis.statistics.bounds import NOISE_OF_HELD_OUT
 from analysis.statistics.comparison import random_against_held_out
 from analysis.statistics.ranks import worst_of_columns
+from analysis.statistics.seeds_and_rounding import one_seed_held_out
 from analysis.statistics.spread import Refusal
 
 LIKE_SIZES = 0.02
@@ -32,7 +33,7 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
         f"{_changed(row, p[row.model, row.loss])}."
         for row in macro.dropna(subset="gap").itertuples()
     ]
-    if macro["gap_low"].notna().any() and seeds_of(table)[0] < 2:
+    if macro["gap_low"].notna().any() and one_seed_held_out(table):
         points.append(
             f"These intervals take a training on a {held_out.split} to scatter at most {NOISE_OF_HELD_OUT:g} times as "
             "much as one on a random split, the p-values take it to scatter as much: so an interval may reach 0 beside "
@@ -116,6 +117,8 @@ def _changed(row: Any, p: float) -> str:
 def _from_to(row: Any, p: str) -> str:
     """e.g. `drops from 0.24 to 0.14 (by 0.09; 95 % interval 0.01 to 0.18)`."""
     parts = "; ".join(filter(None, [f"by {abs(row.gap):.2f}", _interval(row, 2), p]))
+    if f"{row.mean:.2f}" == f"{row.held_out_mean:.2f}":
+        return f"stays at {row.mean:.2f} ({_verb(row)} {parts})"
     return f"{_verb(row)} from {row.mean:.2f} to {row.held_out_mean:.2f} ({parts})"
 
 
