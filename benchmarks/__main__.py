@@ -19,6 +19,7 @@ ON_ANY_MACHINE = (
     ["validity_curves"],
     ["validity_gap_curves"],
     ["validity_choices"],
+    ["validity_images"],
 )
 ON_A_GPU = ["gpu", "--study"]
 

@@ -70,7 +70,7 @@ def _interval_or_why_not(row: pd.Series[float], test_to_train: float | None) -> 
     if np.isnan(row["low"]):
         return f"; {str(row['note']).split('; ')[0]}."
     how = "which allows for shared training images" if test_to_train else "of trainings on one division of the images"
-    return f" (95 % interval {row['low']:.3f} to {row['high']:.3f}, {how})."
+    return f" (95 % interval {row['low']:z.3f} to {row['high']:z.3f}, {how})."
 
 
 def _in_words(row: pd.Series[float], names: list[tuple[str, str]], rope: float) -> Iterator[str]:
