@@ -1,14 +1,11 @@
 """The command `analysis`, also `python -m analysis`."""
 
-from study.terminal.starting import start
+from study.terminal.starting import run_command
 
 
 def main() -> int:
     """Run one command; its exit status."""
-    start()
-    from analysis.cli import main as command
-
-    return command()
+    return run_command("analysis.cli")
 
 
 if __name__ == "__main__":

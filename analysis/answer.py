@@ -123,7 +123,7 @@ def _cell(value: Any, decimals: int) -> str:
         return ", ".join(_cell(each, DECIMALS) for each in value)
     if isinstance(value, str | bool) or not pd.api.types.is_number(value):
         return printable(value)
-    return "-" if math.isnan(value) else f"{value:,.{decimals}f}"
+    return "-" if math.isnan(value) else f"{value:z,.{decimals}f}"
 
 
 def is_empty(frame: pd.DataFrame) -> pd.Series[bool]:

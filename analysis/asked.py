@@ -16,7 +16,7 @@ from analysis.errors import AnalysisError
 from analysis.scores import Scores
 from analysis.statistics.limits import LIMITS, MAX_GAP
 from analysis.tidy import known_class
-from trainers.dice import BACKGROUNDS
+from trainers.data.class_names import BACKGROUNDS
 
 Question = tuple[str, float, str, "pd.Index[Any]"]
 """A limit, its value, the axis whose held-out splits it is about (else empty), and its columns of `by_split`."""

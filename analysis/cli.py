@@ -223,7 +223,7 @@ def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     if not options.json:
         return gated.text(), gated.status
     plain = {"status": gated.status, "verdict": gated.headline, "simulated": gated.simulated}
-    plain |= {"training": gated.training or None, "checks": records(gated.checks)}
+    plain |= {"training": gated.training or None, "how": gated.how, "checks": records(gated.checks)}
     return json.dumps(plain, indent=1, allow_nan=False), gated.status
 
 

@@ -21,19 +21,21 @@ from analysis.scores import (
     HELD_OUT,
     KINDS,
     RANDOM,
+    ROUNDING,
     Scores,
     by_split,
     configurations,
     count_of,
+    in_percent,
     listed,
     seeds_of,
     with_macro,
 )
 from analysis.stated import Stated
-from analysis.statistics.bounds import unit_of
 from analysis.statistics.limits import MAX_GAP, MOST_SPLITS, POWER
 from analysis.statistics.pilot import Pilot, Scored
 from analysis.statistics.power import RANGE, Limit, Needed, needed, pilots_that_might_have_been
+from analysis.statistics.seeds_and_rounding import units_by_row
 from analysis.statistics.spread import without_score
 from study.definition import SIMULATED
 from study.summary import MIN_SPLITS_FOR_SD
@@ -123,7 +125,9 @@ def enough(
     ]
     limits = ", ".join(f"{name} {value:g}" for name, value in asked.items())
     checks = count_of(len(found.places) * len(found.limits), "checks")
-    headline = f"So many random splits let the gate decide ({limits}; {checks}) with a probability of {POWER:.0%}, if "
+    headline = (
+        f"So many random splits let the gate decide ({limits}; {checks}) with a probability of {in_percent(POWER)}, if "
+    )
     is_simulated = not isinstance(known, Stated) and known.simulated
     remarks = (*_how_to_read(found, rows), *found.remarks)
     return EnoughAnswer(_frame(rows, found), f"{headline}{found.like}:", remarks, is_simulated)
@@ -152,8 +156,10 @@ def in_words(rows: pd.DataFrame) -> pd.DataFrame:
     """`EnoughAnswer.rows` as a person reads them."""
     shown = pd.DataFrame({"seeds": rows["seeds"], "random splits": rows["random_splits"].map(_number)})
     if rows["low"].notna().any():
-        shown[f"{RANGE:.0%} range"] = [_range(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)]
-    shown["stable"], shown["not stable"] = rows["stable"].map("{:.0%}".format), rows["not_stable"].map("{:.0%}".format)
+        shown[f"{in_percent(RANGE)} range"] = [
+            _range(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)
+        ]
+    shown["stable"], shown["not stable"] = rows["stable"].map(in_percent), rows["not_stable"].map(in_percent)
     shown["until decided"] = [
         _number(most) if math.isnan(most) else f"{mean:.1f} of {most:.0f}"
         for mean, most in zip(rows["looks_mean"], rows["looks_most"], strict=True)
@@ -178,13 +184,13 @@ def _how_to_read(found: _Known, rows: Sequence[Needed]) -> list[str]:
     said = ["stable, not stable: how often the gate then says so."]
     if found.others:
         said.append(
-            f"{RANGE:.0%} range: a pilot is a sample itself; of other pilots of this size {RANGE:.0%} would give a "
-            "number in this range."
+            f"{in_percent(RANGE)} range: a pilot is a sample itself; of other pilots of this size {in_percent(RANGE)} "
+            "would give a number in this range."
         )
     if any(not math.isnan(row.looks_most) for row in rows):
         said.append(
             "until decided: random splits at which `study run --until-decided` stops on average, and how many of them "
-            f"it must be given to decide in {POWER:.0%}."
+            f"it must be given to decide in {in_percent(POWER)}."
         )
     if found.pilot.of_training is None:
         said.append(
@@ -235,7 +241,7 @@ def _shown(scores: Scores, asked: Mapping[str, float], names: Mapping[str, str |
         else Limit(name, value)
         for name, value, axis, columns in questions
     )
-    pilot = Pilot.of(Scored(random, held_out), unit_of(scores.table["dice"]))
+    pilot = Pilot.of(Scored(random, held_out), float(units_by_row(table, rows).max()))
     others = pilots_that_might_have_been(pilot, random.shape[1], seeds)
     counts = count_of(random.shape[1], "random splits"), count_of(held_out.shape[1], "held-out splits")
     size = ", ".join([*counts[: 1 + (MAX_GAP in asked)], count_of(seeds, "seeds")])
@@ -289,6 +295,13 @@ def _refuse_what_cannot_be_simulated(
         raise AnalysisError(
             f"{scores.source}: {place} has no score everywhere ({sentence}), and so stays open with any number of "
             "splits: name what is to be checked with --class, --model or --loss"
+        )
+    equal = np.ptp(random.reshape(len(random), -1), axis=1) < ROUNDING
+    for row in np.flatnonzero(equal):
+        place = " ".join(map(str, wide.index[row]))
+        raise AnalysisError(
+            f"{scores.source}: all scores of {place} are equal, which shows no spread to draw others with: name what "
+            "is to be checked with --class, --model or --loss, or state what you expect (--assume mean=0.8,sd=0.05)"
         )
 
 

@@ -19,8 +19,9 @@ from analysis.errors import AnalysisError
 from study.definition import Definition
 from study.results import Results
 from study.selection import cost_column
+from trainers.data.class_names import BACKGROUNDS
 from trainers.data.size import Size
-from trainers.dice import ALL, AVERAGINGS, BACKGROUND, BACKGROUNDS, DiceScores, dice_of_shown, image_scores
+from trainers.dice import ALL, AVERAGINGS, BACKGROUND, DiceScores, dice_of_shown, image_scores
 
 DICE_COLUMNS = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]

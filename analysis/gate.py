@@ -9,7 +9,7 @@ import html
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,15 +27,26 @@ from analysis.scores import (
     by_split,
     configurations,
     count_of,
+    in_percent,
     listed,
     of_kind,
-    seeds_of,
-    variances_over_seeds,
     with_macro,
 )
-from analysis.statistics.bounds import NOISE_OF_HELD_OUT, share_unseen, unit_of
+from analysis.statistics.bounds import NOISE_OF_HELD_OUT, share_unseen
 from analysis.statistics.comparison import ALPHA
-from analysis.statistics.limits import FAILED, MAX_GAP, MAX_SD, MET, MIN_DICE, OPEN, POWER, Estimate, unanswerable
+from analysis.statistics.limits import (
+    FAILED,
+    MAX_GAP,
+    MAX_SD,
+    MET,
+    MIN_DICE,
+    MOST_SPLITS,
+    OPEN,
+    POWER,
+    Estimate,
+    unanswerable,
+)
+from analysis.statistics.seeds_and_rounding import one_seed_held_out, over_seeds, units_by_row
 from analysis.statistics.spread import equal_refusal, without_score
 from analysis.statistics.training import not_settled, settling
 from study.definition import SIMULATED
@@ -70,7 +81,7 @@ class GateAnswer:
     def headline(self) -> str:
         counts = self.checks["decision"].value_counts()
         counted = ", ".join(f"{counts.get(name, 0)} {name}" for name in (FAILED, OPEN, MET))
-        return f"{_IN_WORDS[self.status]}: of {len(self.checks)} checks, {counted}."
+        return f"{_IN_WORDS[self.status]}: of {count_of(len(self.checks), 'checks')}, {counted}."
 
     def text(self) -> str:
         """The headline, a line for every check that is not met (one for all of which the same is said), and how it was
@@ -88,18 +99,30 @@ class GateAnswer:
         return f"<p><strong>{html.escape(self.headline)}</strong> {html.escape(how)}</p>{self.checks._repr_html_()}"
 
 
-def _how(num_random: int, alpha: float, looks: Looks | None, *, one_seed_held_out: bool) -> str:
+def _how(scores: Scores, num_random: int, alpha: float, num_checks: int, *, one_seed_held_out: bool) -> str:
     """How it was decided, and what must be so for that to be right as often as is said."""
+    passing, failing = in_percent(1 - alpha, 1), in_percent(1 - alpha / num_checks, 1)
     noise = (
         f"; that a training on a held-out split scatters at most {NOISE_OF_HELD_OUT:g} times as much as on a random one"
     )
-    return (
+    told = (
         "How this was decided: a score is not known exactly, so behind each value stands the range in which it may "
         "truly lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the "
-        f"range reaches over it. A wrong 'met' or 'failed' has a chance of {alpha:.2g} at most. "
-        "That takes for granted that the splits have shown what can happen: "
-        f"what comes in fewer than {share_unseen(max(num_random, 1), alpha):.0%} of trainings, such as a collapse, may "
-        f"be unseen in {count_of(num_random, 'random splits')}{noise * one_seed_held_out}. {_looking(looks)}"
+        f"range reaches over it. (Its ends are one-sided bounds, of {passing} towards met and of {failing} towards "
+        f"failed, as {count_of(num_checks, 'checks')} share the error.) A wrong 'met' or 'failed' has a chance of "
+        f"{in_percent(alpha, 1)} at most where scores are about normal, lie near 1, or are rounded; where some lie far "
+        "out on one side, it can be two to three times as much, and more among many checks (docs/validity.md). "
+        "All that takes for granted that the splits have shown what can happen: "
+        f"what comes in fewer than {in_percent(share_unseen(max(num_random, 1), alpha))} of trainings, such as a "
+        f"collapse, may be unseen in {count_of(num_random, 'random splits')}{noise * one_seed_held_out}. "
+    )
+    return told + _one_division(num_random) * scores.one_division + _looking(scores.looks)
+
+
+def _one_division(num_random: int) -> str:
+    return (
+        f"All {count_of(num_random, 'random splits')} divide the images in the same way: what is judged is training's "
+        "own chance on that division, and nothing is known of others. "
     )
 
 
@@ -112,7 +135,8 @@ def _looking(looks: Looks | None) -> str:
     numbers = ", ".join(str(look.num_random) for look in looks.planned[: looks.taken])
     return (
         f"The study was looked at while it grew, at {numbers} random splits; the chance is that of this look, and all "
-        f"looks that were planned have {ALPHA:.0%} together."
+        f"looks that were planned have {in_percent(ALPHA)} together. Numbers of splits that would decide are those of "
+        "a new study."
     )
 
 
@@ -166,8 +190,8 @@ def check(
     ]
     frame = pd.DataFrame(checks)
     trained = not_settled(settling(scores.facts)) if scores.facts else ""
-    one_seed = MAX_GAP in asked and seeds_of(scores.table)[0] < 2
-    how = _how(num_random, alpha, scores.looks, one_seed_held_out=one_seed)
+    one_seed = MAX_GAP in asked and one_seed_held_out(scores.table)
+    how = _how(scores, num_random, alpha, max(1, int(rows.sum()) * len(questions)), one_seed_held_out=one_seed)
     return GateAnswer(_status(frame["decision"]), frame, how, scores.simulated, trained)
 
 
@@ -181,12 +205,12 @@ def _checks(
 ) -> Iterator[dict[str, Any]]:
     """A row for each question on each of these rows of `wide`. `absent` says why a configuration's scores are not all
     there."""
-    over_seeds = variances_over_seeds(with_macro(table))
-    num_checks, unit, num_seeds = int(rows.sum()) * len(questions), unit_of(table["dice"]), seeds_of(table)[0]
+    trained, units = with_macro(table), units_by_row(table, wide.index)
+    num_checks = int(rows.sum()) * len(questions)
     for name, limit, axis, columns in questions:
         unscored = without_score(wide[columns])
         random, held_out = (of_kind(wide[columns], kind).to_numpy(float) for kind in KINDS)
-        within = [of_kind(over_seeds[columns], kind).mean(axis=1).to_numpy(float) for kind in KINDS]
+        (within, num_seeds), (within_held_out, num_held_out) = over_seeds(trained, columns)
         for row in np.flatnonzero(rows):
             on_random, on_held_out, lacking = random[row], held_out[row], unscored[row]
             place = _place(name, *map(str, wide.index[row])) | {"axis": axis}
@@ -194,9 +218,9 @@ def _checks(
             if why:
                 yield place | _open(limit, why)
             else:
-                of_seeds = (float(each[row]) if num_seeds > 1 else 0.0 for each in within)
-                scored = (name, limit, on_random, on_held_out, alpha, num_checks, unit, num_seeds)
-                estimate = Estimate(*scored, *of_seeds)
+                seeds = float(num_seeds[row]), float(num_held_out[row])
+                scored = (name, limit, on_random, on_held_out, alpha, num_checks, float(units[row]), seeds)
+                estimate = Estimate(*scored, float(within[row]), float(within_held_out[row]))
                 equal = equal_refusal(on_random) if math.isnan(estimate.interval[0]) else None
                 yield place | _decided(estimate) | {"note": equal.reason if equal else ""}
 
@@ -242,8 +266,9 @@ def _decided(estimate: Estimate) -> dict[str, Any]:
     low, high = estimate.interval
     row = {"value": estimate.value, "low": low, "high": high, "bound": estimate.bound, "decision": estimate.decision}
     can_be_told = estimate.decision == OPEN and not math.isnan(low)
-    needed = estimate.splits_needed() if can_be_told else np.nan
-    of_each = estimate.splits_of_each_needed() if can_be_told and math.isnan(needed) else np.nan
+    anew = replace(estimate, alpha=ALPHA)  # a look spends less, but a study that was looked at cannot just be grown
+    needed = anew.splits_needed() if can_be_told else np.nan
+    of_each = anew.splits_of_each_needed() if can_be_told and math.isnan(needed) else np.nan
     return row | dict(zip(_NEEDED, (needed, of_each), strict=True))
 
 
@@ -288,21 +313,22 @@ def _said(row: Mapping[str, Any]) -> tuple[str, str]:
     if math.isnan(row["value"]):
         of_axis = f", {row['axis']}" * bool(row["axis"])
         return f"{decision}: {limit}", f"{of_axis}: {row['note']}"
-    measured = f": {_what(row)} {row['value']:.3f}"
+    measured = f": {_what(row)} {row['value']:z.3f}"
     if math.isnan(row["low"]):
         return f"{decision}: {limit}", f"{measured}; {row['note']}"
-    measured += f" [{row['low']:.3f}, {row['high']:.3f}]"
+    measured += f" [{row['low']:z.3f}, {row['high']:z.3f}]"
     return f"{decision}: {limit}", measured + (f"; {_needed(row)}" if decision == OPEN else "")
 
 
 def _needed(row: Mapping[str, Any]) -> str:
     random, of_each = (row[name] for name in _NEEDED)
+    chance, held_out = f"with a probability of {in_percent(POWER)}", f"held-out {row['axis']}".strip()
     if not math.isnan(random):
-        return f"about {random:.0f} random splits would decide, with a probability of {POWER:.0%}"
-    if math.isnan(of_each):
-        return "the value is so close to the limit that no number of splits would decide"
-    held_out = " ".join(filter(None, ("held-out", row["axis"], "splits")))
-    return (
-        f"random splits alone cannot decide, but about {of_each:.0f} random and {of_each:.0f} {held_out} would, with a "
-        f"probability of {POWER:.0%}"
-    )
+        return f"about {random:.0f} random splits would decide, {chance}"
+    if not math.isnan(of_each):
+        return (
+            f"random splits alone cannot decide, but about {of_each:.0f} random and {of_each:.0f} {held_out} splits "
+            f"would, {chance}"
+        )
+    more = f" and as many {held_out} ones" * (row["limit"] == MAX_GAP)
+    return f"not even {MOST_SPLITS} random splits{more} would decide, {chance}"

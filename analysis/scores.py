@@ -36,7 +36,7 @@ KINDS = RANDOM, HELD_OUT = "random", "held_out"
 OTHER_KINDS = FOLD, GIVEN, MATCHED = "fold", "given", "matched"
 """Of splits that stand by themselves: they are never counted among random ones."""
 SHARE = "share"
-"""Of a random split that trains on a part of its training images. Only learning curves look at them."""
+"""Of a random or held-out split that trains on a part of its training images. Only learning curves look at them."""
 
 PAPERS = ("pw", "ew")
 """The paper's averagings: those that are shown unless others are asked for."""

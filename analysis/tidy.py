@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from analysis.scores import (
     RANDOM,
     SHARE,
     configurations,
+    listed,
     tidy,
 )
 from study.definition.splits import SHARE as SHARE_NAME
 from study.results.bounded import read_bounded
-from trainers.dice import ALL, AVERAGINGS, BACKGROUNDS
+from trainers.data.class_names import BACKGROUNDS
+from trainers.dice import ALL, AVERAGINGS
 
 COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
 """What a tidy file must have. `split_kind`, `axis`, `seed` (0 without it), SIMULATED and DIVISION may be there; what
@@ -89,7 +92,23 @@ def _divisions(table: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
     several = known.groupby("split")[DIVISION].transform("nunique").gt(1)
     names = known.drop_duplicates("split").set_index("split")[DIVISION]
     found = {str(split): name for split, name in names.items() if name}
-    return found, _problem(table, several, "split", f"has two values of {DIVISION}")
+    problems = _problem(table, several, "split", f"has two values of {DIVISION}")
+    return found, problems + _alike_in_part(found, known.loc[known["split_kind"] == RANDOM, "split"].unique())
+
+
+def _alike_in_part(divisions: Mapping[str, str], random: Iterable[str]) -> list[str]:
+    """A line where some random splits are one division and others are not: they are fewer draws than they seem."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for split in random:
+        if split in divisions:
+            groups[divisions[split]].append(split)
+    alike = [splits for splits in groups.values() if len(splits) > 1]
+    if len(groups) < 2 or not alike:
+        return []
+    return [
+        f"  {DIVISION}: {listed(alike[0], 4)} divide the images in the same way, other random splits do not: give "
+        "trainings on one division as seeds of one split"
+    ]
 
 
 def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -107,8 +126,9 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         what = "must be random_<number> or rot_<number>, of at most 9 digits, unless a column split_kind tells"
         problems = _problem(table, unknown, "split", what)
     whole = table["split"].str.extract(f"^{SHARE_NAME.pattern}$")[0]
-    lost = (kind == SHARE) & ~whole.isin(table.loc[kind == RANDOM, "split"])
-    problems += _problem(table, lost, "split", "is no share of a random split of the table, such as random_0_25pc")
+    lost = (kind == SHARE) & ~whole.isin(table.loc[kind.isin(KINDS), "split"])
+    what = "is no share of a random or held-out split of the table, such as random_0_25pc"
+    problems += _problem(table, lost, "split", what)
     axis = table["axis"].fillna("").astype(str) if "axis" in table else pd.Series("", index=table.index)
     table = table.assign(split_kind=kind, axis=axis.where(kind == HELD_OUT, ""))
     several = table.groupby("split")[["split_kind", "axis"]].transform("nunique").gt(1).any(axis=1)
@@ -185,7 +205,13 @@ def _read(path: str) -> pa.Table:
 
 
 def _numbers(values: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Values as floats, and whether each was a number or a word for undefined (NaN)."""
+    """Values as floats, and whether each was a number or a word for undefined (NaN).
+
+    Numbers of fewer bits are the decimal ones that they stand for: .95 and not .949999988, which is neither rounded
+    nor equal to a limit.
+    """
+    if values.dtype in (np.float32, np.float16):
+        values = pd.Series([str(value) for value in values.to_numpy()], index=values.index)
     text = values.map(lambda value: "" if value is None else str(value).strip().lower())
     undefined = text.isin(UNDEFINED)
     numbers = pd.to_numeric(text.mask(undefined), errors="coerce").astype(float)

@@ -17,6 +17,9 @@ ON_ANY_MACHINE = (
     ["tables"],
     ["validity"],
     ["validity_curves"],
+    ["validity_gap_curves"],
+    ["validity_choices"],
+    ["validity_images"],
 )
 ON_A_GPU = ["gpu", "--study"]
 

@@ -126,7 +126,7 @@ def _of_rise(world: Curve, num_splits: int, test_to_train: float, repetitions: i
         scores_SK = np.clip(1 - world.around(draws, mean_SK), 0, 1)
         each = rise(numbers_SK, scores_SK, FARTHEST, test_to_train)
         found += [(each.low, each.high)] if isinstance(each, Rise) else []
-    return _row("rise", world.name, procedure, num_splits, found, world.rise, repetitions)
+    return row_of("rise", world.name, procedure, num_splits, found, world.rise, repetitions)
 
 
 def _normal_groups(
@@ -190,10 +190,10 @@ def _of_gap(world: str, num_splits: int, num_seeds: int, repetitions: int) -> li
             for name, part in parts.items():
                 found[name].append((part.low, part.high))
     procedure = "1 seed" if num_seeds == 1 else f"{num_seeds} seeds"
-    return [_row(name, world, procedure, num_splits, found[name], truth[name], repetitions) for name in truth]
+    return [row_of(name, world, procedure, num_splits, found[name], truth[name], repetitions) for name in truth]
 
 
-def _row(
+def row_of(
     interval: str,
     world: str,
     procedure: str,
@@ -232,9 +232,12 @@ def in_markdown(rows: Iterable[Row]) -> str:
         f"|---|---|---|{'---|' * len(first)}",
     ]
     for (interval, world, procedure), of_line in by_line.items():
-        cells = [f"{r.coverage:.3f} ± {r.error:.3f} ({r.given:.0%}, {r.width:.3f})" for r in of_line]
-        lines.append(f"| {interval} | {world} | {procedure} | {' | '.join(cells)} |")
+        lines.append(f"| {interval} | {world} | {procedure} | {' | '.join(map(_cell, of_line))} |")
     return "\n".join(lines)
+
+
+def _cell(row: Row) -> str:
+    return f"{row.coverage:.3f} ± {row.error:.3f} ({row.given:.0%}, {row.width:.3f})" if row.given else "refused"
 
 
 def main() -> None:

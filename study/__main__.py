@@ -1,14 +1,11 @@
 """The command `study`, also `python -m study`."""
 
-from study.terminal.starting import start
+from study.terminal.starting import run_command
 
 
 def main() -> int:
     """Run one command; its exit status."""
-    start()
-    from study.terminal.cli import main as command
-
-    return command()
+    return run_command("study.terminal.cli")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
 def cells(definition: Definition) -> tuple[Cell, ...]:
     """Every cell of the grid, in the order of the definition."""
     grid = definition.grid
-    factors = itertools.product(grid.models, grid.losses, grid.all_splits, grid.seeds)
+    factors = itertools.product(grid.models, grid.losses, definition.all_splits, grid.seeds)
     return tuple(Cell(*each) for each in factors)
 
 

@@ -101,7 +101,7 @@ def _is_dice(text: str) -> bool:
 
 
 def random_splits(definition: Definition) -> list[str]:
-    return [split for split in definition.grid.splits if split.startswith("random_")]
+    return [split for split in definition.grid.splits if definition.splits.kind_of(split) == "random"]
 
 
 def with_first(definition: Definition, num_random: int) -> Definition:

@@ -51,7 +51,8 @@ def _severity(run: tables.Run) -> float:
     training images, or by chance."""
     cell, recipe = run.trial.cell, run.recipe
     chance = _draws(run, "severity").normal(0, 0.015)
-    harder = 0.05 if run.split.kind == "held_out" else 0.0
+    whole = run.study.definition.splits.kind_of(run.split.drawn_as)
+    harder = 0.05 if whole == "held_out" else 0.0
     easier = 0.01 if cell.loss == "ce_dice" else 0.0
     by_point = 0.02 * (recipe.augmentation.strength - 0.8) ** 2 - 0.015 * math.log(recipe.model.width)
     fewer = 0.05 * ((100 / whole_of_share(run.split.name)[1]) ** 0.5 - 1) if run.split.kind == "share" else 0.0

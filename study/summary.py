@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from study.cells import Cell, Trial
 from study.definition.sections import Search
-from study.definition.splits import whole_of_share
+from study.definition.splits import RANDOM_SPLIT, whole_of_share
 from study.results.digests import Row
 from study.selection import best_by_validation, cost_column
 from trainers.dice import NOT_OBJECTS, mean_of_objects
@@ -31,7 +31,7 @@ class Summary:
     selection: str  # default (trial 0) or tuned (the best trial by validation)
     random: dict[str, float]
     folds: dict[str, float]
-    by_name: dict[str, float]  # held-out, given and matched splits, each of which asks something else
+    by_name: dict[str, float]  # held-out (and their shares), given and matched splits: each asks something else
     missing: int  # cells without such a score
     cost: float | None = None  # median over the chosen trials, by the search's second objective, if it has one
     shares: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -132,15 +132,18 @@ def _summary(
             found[cell.split].append(scores[trial.id])
     means = {split: statistics.fmean(values) for split, values in found.items()}
     shares: dict[int, dict[str, float]] = defaultdict(dict)
-    for split in (split for split in means if kinds[split] == "share"):
-        shares[whole_of_share(split)[1]][split] = means[split]
+    wholes = {split: whole_of_share(split) for split in means if kinds[split] == "share"}
+    of_random = {split: percent for split, (whole, percent) in wholes.items() if RANDOM_SPLIT.fullmatch(whole)}
+    for split, percent in of_random.items():
+        shares[percent][split] = means[split]
+    told = {split for split in means if kinds[split] in ("random", "fold")} | of_random.keys()
     paid = [costs[trial.id] for trial in chosen.values() if trial is not None and trial.id in costs]
     return Summary(
         configuration,
         selection,
         random={split: mean for split, mean in means.items() if kinds[split] == "random"},
         folds={split: mean for split, mean in means.items() if kinds[split] == "fold"},
-        by_name={split: mean for split, mean in means.items() if kinds[split] not in ("random", "fold", "share")},
+        by_name={split: mean for split, mean in means.items() if split not in told},
         missing=len(chosen) - sum(map(len, found.values())),
         shares=dict(shares),
         cost=statistics.median(paid) if paid else None,

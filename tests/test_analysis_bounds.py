@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.statistics.bounds import (
+    FAR_KURTOSIS,
+    FARTHEST_LOGNORMAL,
     NOISE_OF_HELD_OUT,
     gap_bounds,
     mean_bounds,
@@ -30,7 +32,8 @@ def moment(values: list[float], power: int) -> float:
 
 
 def naive_lower(values: list[float], alpha: float) -> float:
-    """Student's, Hall's (1992, by its cubic's inverse, found by bisection) and Cox's bound: the lowest of the three."""
+    """Student's, Hall's (1992, by its cubic's inverse, found by bisection) and Cox's bound: the lowest of the three,
+    Cox's within its reach."""
     n, mean, sd = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
     t = stats.t.ppf(1 - alpha, n - 1) / math.sqrt(n)
     skew = moment(values, 3) / moment(values, 2) ** 1.5 * math.sqrt(n * (n - 1)) / (n - 2)
@@ -46,7 +49,8 @@ def naive_lower(values: list[float], alpha: float) -> float:
     variance = float(np.var(logs, ddof=1))
     error = math.sqrt(variance / n + variance**2 / (2 * (n - 1)))
     cox = 1 - math.exp(float(np.mean(logs)) + variance / 2 + stats.t.ppf(1 - alpha, n - 1) * error)
-    return max(0.0, min(mean - t * sd, mean - sd * low, cox))
+    others = min(mean - t * sd, mean - sd * low)
+    return max(0.0, min(others, max(cox, mean - (1 + FARTHEST_LOGNORMAL / math.sqrt(n)) * (mean - others))))
 
 
 @given(some_scores)
@@ -87,6 +91,26 @@ def test_chi_square_has_the_degrees_of_freedom_that_the_tails_leave() -> None:
     assert high == pytest.approx(sd * math.sqrt(df / stats.chi2.ppf(0.05, df)))
 
 
+def test_far_below_heavier_tails_are_allowed_for() -> None:
+    """Where many checks share the error, an SD fails by its distribution's tail."""
+    values = [0.61, 0.63, 0.62, 0.67, 0.64, 0.66, 0.65, 0.60]
+    df, sd = 7 / (1 + FAR_KURTOSIS / 2 * 7 / 8), np.std(values, ddof=1)
+    assert sd_bounds(values, 0.05 / 24, 0.05)[0] == pytest.approx(
+        sd * math.sqrt(df / stats.chi2.ppf(1 - 0.05 / 24, df))
+    )
+
+
+def test_more_splits_narrow_every_bound_though_some_scores_are_0_or_1() -> None:
+    """The logarithm of a 0 has no end: bounds made of it alone stayed at 0, 1 and 0.5 with any number of splits."""
+    rng = np.random.default_rng(0)
+    for scores in (rng.normal(0.73, 0.2, 400), rng.normal(0.3, 0.2, 400), rng.choice([0.9, 0.95, 1.0], 400)):
+        values = np.clip(scores, 0, 1)
+        student = 1.645 * values.std(ddof=1) / 20
+        low, high = mean_bounds(values, 0.05, 0.05)
+        assert values.mean() - 1.2 * student < low < high < values.mean() + 1.2 * student
+        assert sd_bounds(values, 0.05, 0.05)[1] < 1.4 * values.std(ddof=1)
+
+
 def test_a_gap_puts_both_means_bounds_together() -> None:
     held_out = [0.5012, 0.5533, 0.5267]
     low, high = gap_bounds(SCORES, held_out, 0.05, 0.05)
@@ -95,7 +119,7 @@ def test_a_gap_puts_both_means_bounds_together() -> None:
     noise = stats.t.ppf(0.95, 7) * NOISE_OF_HELD_OUT * np.std(SCORES, ddof=1) / math.sqrt(3)
     assert low == pytest.approx(gap - math.hypot(mean - mean_low, noise))
     assert high == pytest.approx(gap + math.hypot(mean_high - mean, noise))
-    measured = stats.t.ppf(0.95, 3) * 0.02 / math.sqrt(2 * 3)
+    measured = stats.t.ppf(0.95, 3 / (1 + 3 / 6)) * 0.02 / math.sqrt(2 * 3)  # six trainings, whose tails are heavier
     _, high = gap_bounds(SCORES, held_out, 0.05, 0.05, within=0.02**2, num_seeds=2)
     assert high == pytest.approx(gap + math.hypot(mean_high - mean, measured))
 

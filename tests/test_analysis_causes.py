@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from test_analysis_on_images import trial_of
 from analysis.classes import MACRO
 from analysis.commands import stability
 from analysis.load import load
+from analysis.scores import in_percent
 from analysis.statistics import mean_squares
 from analysis.statistics.catalogue import left_out
 from analysis.statistics.causes import (
@@ -227,11 +229,17 @@ def test_a_study_says_it_in_words_and_tables(out: Path, select: str) -> None:
     answer = stability(load(out, select=select))
     said = {finding.question: " ".join(finding.points) for finding in answer.findings}
     words = said["What is the spread made of, and what should be added next?"]
-    assert words.startswith("icnet ce: one training's score has an SD of 0.")
+    assert re.match("icnet ce: by estimate [0-9]+ % of the variance of one training's score is due to the split", words)
+    assert " SD of " not in words, "its SD and the interval of that are told once, where the spread is"
     assert "one more random split with 2 seeds (2 trials) would make that 0." in words
-    assert said["How much of the tuned score is luck?"].startswith("icnet ce: the chosen trials have 0.")
+    luck = said["How much of the tuned score is luck?"]
+    assert luck.startswith("icnet ce: the chosen trials have 0.")
+    assert "one point for all cells, the best on average of 2, has 0." in luck
+    assert "5 left out in turn" in luck or "Without any one of the 5 random splits the choice is the same" in luck
+    title = "One point for all cells, the best on average: what the rule is worth"
+    assert title in answer.frames
     frame = answer.frames["One training's score: standard deviation by cause"]
     assert frame["images_sd"].notna().any()
     assert frame["tuning_sd"].notna().all() == (select == "tuned")
     macro = frame[(frame["class"] == MACRO) & (frame["averaging"] == "ew")].iloc[0]
-    assert f"SD of {macro['sd']:.3f} (95 % interval {macro['sd_low']:.3f} to {macro['sd_high']:.3f})" in words
+    assert f"interval {in_percent(macro['share_split_low'])} to {in_percent(macro['share_split_high'])})" in words

@@ -153,7 +153,7 @@ def test_a_pilot_of_one_seed_says_nothing_of_more_and_of_its_own_uncertainty() -
     assert row["low"] <= row["random_splits"] <= row["high"]
     said = found.text()
     assert "(8 random splits, 3 held-out splits, one seed)" in said
-    assert "of other pilots of this size 80% would give a number in this range" in said
+    assert "of other pilots of this size 80 % would give a number in this range" in said
     assert "train the pilot's splits with two seeds each" in said
     assert row["trainings"] == row["random_splits"] + 3
 
@@ -225,6 +225,13 @@ def test_a_gap_that_is_asked_must_be_stated() -> None:
         enough(Stated.of("mean=0.8,sd=0.05"), max_gap=0.1)
 
 
+def test_a_pilot_whose_scores_are_all_equal_shows_no_spread() -> None:
+    """An SD of 0 is no certainty: from it four splits would decide whatever is asked."""
+    scores = table(np.full((1, 8, 1), 0.95), np.empty((1, 0, 1)))
+    with pytest.raises(AnalysisError, match="are equal, which shows no spread to draw others with"):
+        enough(scores, min_dice=0.9)
+
+
 def test_as_a_user_types_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "pilot.csv"
     pilot().table.to_csv(path, index=False)
@@ -233,7 +240,7 @@ def test_as_a_user_types_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert headline.startswith(
         "So many random splits let the gate decide (max-sd 0.1; one check) with a probability of"
     )
-    assert " ".join(columns.split()) == "seeds random splits 80% range stable not stable until decided trainings"
+    assert " ".join(columns.split()) == "seeds random splits 80 % range stable not stable until decided trainings"
     assert [row.split()[0] for row in rows[:3]] == ["1", "2", "3"]
     assert main(["enough", "--assume", "mean=0.8,sd=0.05,gap=0.05", "--max-gap", "0.05", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -22,6 +22,7 @@ from analysis.statistics.learning_curve import EXPONENTS, Rise, rise
 from analysis.statistics.more_images import learning_curves, more_images
 from analysis.statistics.spread import Refusal
 from analysis.verdict import verdict
+from analysis.verdict.of_gap_curve import QUESTION as OF_GAP
 from analysis.verdict.of_images import images_in_words
 from study.definition.file import load as load_definition
 
@@ -212,12 +213,14 @@ def test_shares_change_nothing_that_is_said_of_whole_splits(simulated: Scores) -
     assert simulated.facts is not None
     facts = simulated.facts
     assert set(facts.completed["split_kind"]) == {"random", "held_out", "matched"}
+    assert {"rot_0_50pc", "rot_0_75pc", "random_0_50pc"} <= set(facts.trials["split"])
+    assert "matched_rot_0_50pc" not in set(facts.trials["split"])
     assert not any("pc" in trial for trial in facts.chosen)
     whole = dataclasses.replace(simulated, table=without_shares(simulated.table))
     asked = {finding.question: finding for finding in verdict(simulated)}
-    assert QUESTION in asked
+    assert {QUESTION, OF_GAP} <= set(asked)
     assert all(asked[each.question] == each for each in verdict(whole))
-    gates = [check(each, max_sd=0.1, simulated=True).checks for each in (simulated, whole)]
+    gates = [check(each, max_sd=0.1, max_gap=0.1, simulated=True).checks for each in (simulated, whole)]
     pd.testing.assert_frame_equal(*gates)
 
 
@@ -228,6 +231,7 @@ def test_a_study_with_shares_is_tabled_and_reported(simulated: Scores, tmp_path:
     page = report(simulated, tmp_path / "page.html").read_text()
     assert 'id="learning_curve"' in page
     assert "against the number of training images" in page
+    assert "Gap of the mean of classes against the number of training images" in page
     (frame,) = tables(simulated).values()
     assert "random_0_50pc" in frame.index
 
@@ -238,7 +242,9 @@ def test_a_tidy_table_names_shares_of_its_own_splits(tmp_path: Path) -> None:
     scores = load(tmp_path / "scores.csv")
     assert "How many more images? (how many images each split trains on is not known)" in stability(scores).left_out
     table[table["split"] != "random_3"].to_csv(tmp_path / "lost.csv", index=False)
-    with pytest.raises(AnalysisError, match=r"split is no share of a random split of the table.*random_3_25pc"):
+    with pytest.raises(
+        AnalysisError, match=r"split is no share of a random or held-out split of the table.*random_3_25pc"
+    ):
         load(tmp_path / "lost.csv")
 
 

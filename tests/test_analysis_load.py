@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.axes import HeldOut
+from analysis.classes import MACRO
 from analysis.errors import AnalysisError
 from analysis.load import load, reference_marks
-from analysis.scores import Scores
+from analysis.scores import Scores, by_split
 from study.cells import parse_trial
 from study.definition import file as definition_file
 from study.results import Results
@@ -502,7 +503,7 @@ def test_classes_keep_the_order_in_which_they_come_and_the_papers_have_the_paper
 
 
 @pytest.mark.parametrize(
-    ("fingerprints", "one"), [(["a", "a", "a"], True), (["a", "a", "b"], False), (["a", "a", ""], False)]
+    ("fingerprints", "one"), [(["a", "a", "a"], True), (["a", "b", "c"], False), (["a", "a", ""], False)]
 )
 def test_a_tidy_table_can_say_that_its_random_splits_are_one_division(
     tmp_path: Path, fingerprints: list[str], one: bool
@@ -526,3 +527,20 @@ def test_two_divisions_under_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text + "m,ce,random_0,ew,bx,.5,a\nm,ce,random_0,ew,cl,.5,b\n")
     with pytest.raises(AnalysisError, match="split has two values of split_fingerprint"):
         load(tmp_path / "t.csv")
+
+
+def test_random_splits_that_are_one_division_in_part_are_refused(tmp_path: Path) -> None:
+    """Eight splits of two divisions are two draws: every interval would be too narrow."""
+    table = load("paper").table.query("split_kind == 'random' and averaging == 'ew'")
+    halves = table["split"].map(lambda name: "first" if name < "random_4" else "second")
+    table.assign(split_fingerprint=halves).to_csv(path := tmp_path / "scores.csv", index=False)
+    with pytest.raises(AnalysisError, match="random_0, random_1, random_2, random_3 divide the images in the same way"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["Background", "BG", "_background_"])
+def test_whatever_data_sets_call_the_background_is_no_object(tmp_path: Path, name: str) -> None:
+    table = load("paper").table.replace({"class": {"bg": name}})
+    table.drop(columns="axis").to_csv(path := tmp_path / "scores.csv", index=False)
+    expected, found = (by_split(load(each).table).xs(MACRO, level="class") for each in ("paper", path))
+    pd.testing.assert_frame_equal(found, expected)

@@ -75,6 +75,8 @@ def test_a_study_grows_by_its_random_splits_alone() -> None:
         "rot_2",
     )
     assert with_first(definition, 8).grid.splits == definition.grid.splits
+    shared = load("paper", ["grid.train_shares=0.5,1", "grid.splits=random_0,random_1,random_2,rot_0,random_2_50pc"])
+    assert with_first(shared, 1).all_splits == ("random_0", "rot_0", "random_2_50pc", "random_0_50pc", "rot_0_50pc")
     with pytest.raises(StudyError, match=r"from 4 random splits on, and grid.splits has 2"):
         Looks.of(load("paper", ["grid.splits=random_0,random_1,rot_0"]), GATE)
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
+from study.cells import trials
 from study.commands.plan_gate import GatePlan, Size, sized
 from study.definition.file import load
 from study.terminal.cli import main
@@ -24,6 +25,13 @@ def test_a_larger_definition_keeps_its_own_splits_and_seeds_first() -> None:
     smaller = sized(load("paper", ["grid.seeds=1,2"]), 4, 1).grid
     assert smaller.splits == ("random_0", "random_1", "random_2", "random_3", "rot_0", "rot_1", "rot_2")
     assert smaller.seeds == (1,)
+
+
+def test_a_larger_definition_has_shares_of_its_new_splits_and_of_its_held_out_ones() -> None:
+    grid = ["grid.splits=random_0,rot_0", "grid.train_shares=0.5,1", "grid.models=icnet", "grid.losses=ce"]
+    larger = sized(load("paper", [*grid, "search.trials=1"]), 4, 2)
+    assert len(trials(larger)) == (4 + 1) * 2 * 2
+    assert {"random_3_50pc", "rot_0_50pc"} <= set(larger.all_splits)
 
 
 @pytest.mark.slow

@@ -34,21 +34,38 @@ def shared(*shares: float, seed: int = 0, **section: object) -> Definition:
     return parse({"seed": seed, "grid": grid, "splits": section, "training": {"batch_size": 2}})
 
 
-def test_every_random_split_has_its_shares_and_no_other_split_has() -> None:
-    assert len(SPLITS) == 8 * 3 + 3
-    assert [name for name in SPLITS if name.endswith("pc")] == [
-        f"random_{i}_{percent}pc" for percent in (25, 50) for i in range(8)
-    ]
+WHOLES = [*(f"random_{i}" for i in range(8)), "rot_0", "rot_1", "rot_2"]
+
+
+def test_every_random_and_held_out_split_has_its_shares_and_no_other_split_has() -> None:
+    shares = [f"{whole}_{percent}pc" for percent in (25, 50) for whole in WHOLES]
+    assert list(SPLITS) == [*WHOLES, *shares]
     assert len(cells(SHARED)) == 4 * len(SPLITS)
+    others = load("paper", ["grid.splits=random_0,fold_0,matched_rot_0", "grid.train_shares=0.5,1"])
+    assert others.all_splits == ("random_0", "fold_0", "matched_rot_0", "random_0_50pc")
 
 
-@pytest.mark.parametrize("number", range(8))
-def test_shares_are_nested_and_stratified_and_leave_val_and_test_as_they_are(number: int) -> None:
-    whole, half, quarter = (SPLITS[f"random_{number}{end}"] for end in ("", "_50pc", "_25pc"))
+def test_a_share_that_is_named_has_no_shares_of_its_own() -> None:
+    grid = ["grid.splits=random_0,random_0_50pc,rot_0_50pc", "grid.train_shares=0.25,0.5,1"]
+    assert load("paper", grid).all_splits == ("random_0", "random_0_50pc", "rot_0_50pc", "random_0_25pc")
+
+
+def test_a_held_out_split_may_be_called_like_a_share_where_none_is_called_so() -> None:
+    held_out = {"angle": {"rot": [0], "rot_25pc": [45]}}
+    named: dict[str, object] = {"splits": {"held_out": held_out}, "grid": {"splits": ["random_0", "rot", "rot_25pc"]}}
+    assert parse(named).splits.kind_of("rot_25pc") == "held_out"
+    with pytest.raises(StudyError, match=r"a share would be called rot_25pc, as a split of splits.held_out is: rename"):
+        parse(named | {"grid": {"splits": ["random_0", "rot"], "train_shares": [0.25, 1.0]}})
+
+
+@pytest.mark.parametrize("name", WHOLES)
+def test_shares_are_nested_and_stratified_and_leave_val_and_test_as_they_are(name: str) -> None:
+    whole, half, quarter = (SPLITS[f"{name}{end}"] for end in ("", "_50pc", "_25pc"))
     assert set(quarter.train) < set(half.train) < set(whole.train)
     of_whole = Counter(CLASS_OF[id_] for id_ in whole.train)
     for share, percent in ((half, 50), (quarter, 25)):
         assert (share.val, share.test, share.kind, share.whole) == (whole.val, whole.test, "share", whole.name)
+        assert share.axis is None
         found = Counter(CLASS_OF[id_] for id_ in share.train)
         assert all(abs(found[name] - percent / 100 * count) <= 0.5 for name, count in of_whole.items())
     assert len({SPLITS[f"random_{i}_25pc"].fingerprint for i in range(8)}) == 8
@@ -124,9 +141,11 @@ def test_of_images_of_several_classes_too() -> None:
         (["grid.train_shares=0.5,0.25,1"], "must rise"),
         (["grid.train_shares=0.125,1"], "must be whole percents, such as 0.25, and 0.125 is none"),
         (["grid.train_shares=0,1"], "grid.train_shares"),
-        (["grid.train_shares=0.5,1", "grid.splits=fold_0"], "shares are of random splits, and splits names none"),
+        (["grid.train_shares=0.5,1", "grid.splits=fold_0"], "splits names no random one; add some, such as random_0"),
         (["grid.splits=random_0_00pc"], "random_<number>_<percent>pc"),
         (["grid.splits=fold_0_25pc"], "random_<number>_<percent>pc"),
+        (["grid.splits=rot_0_25pc_25pc"], "random_<number>_<percent>pc (or that of a held-out split)"),
+        (["grid.splits=matched_rot_0_25pc"], "only a held-out, fold or given split is matched, and rot_0_25pc is none"),
     ],
 )
 def test_shares_that_there_are_not(settings: list[str], words: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from ray_nodes import Nodes
-from small_study import environment, num_committed
+from small_study import ROOT, environment, num_committed
 
 pytestmark = pytest.mark.slow
 OURS, LIBRARIES = ("study", "trainers", "analysis"), ("numpy", "torch", "pandas", "pyarrow", "ray", "optuna", "numba")
@@ -57,6 +58,23 @@ def test_so_does_one_that_is_started_as_a_module_of_python(definition: Path, tmp
     run([sys.executable, "-m", "study", *simulated(definition, tmp_path / "out")], folder)
     assert num_committed(tmp_path / "out") == 4
     run([sys.executable, "-m", "analysis", "tables", "paper"], folder)
+
+
+@pytest.mark.parametrize("name", ["study", "analysis"])
+def test_a_library_that_cannot_be_imported_is_no_finding(tmp_path: Path, name: str) -> None:
+    """Python's own status of a failed import is 1, which says "not stable" to whoever asked the gate."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "pyarrow.py").write_text('raise ImportError("libarrow.so: cannot open shared object file")\n')
+    surroundings = environment()
+    surroundings["PYTHONPATH"] = f"{broken}{os.pathsep}{surroundings.get('PYTHONPATH', '')}"
+    asked = {"study": ["status", "x"], "analysis": ["check", "paper", "--max-sd", "0.1"]}
+    words = [sys.executable, "-m", name, *asked[name]]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=surroundings, cwd=ROOT, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (
+        done.stderr == f"{name}: cannot start: libarrow.so: cannot open shared object file: install the project anew\n"
+    )
 
 
 def test_so_does_one_on_a_cluster(definition: Path, tmp_path: Path) -> None:

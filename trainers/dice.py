@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.class_names import IGNORED, in_papers_order
+from trainers.data.class_names import BACKGROUNDS, IGNORED, in_papers_order
 
 EPSILON = 0.0015
 """The paper's noise tolerance: 24 pixels of 128 x 128."""
 AVERAGINGS = {"pw": "pixel-wise", "ew": "example-wise", "pooled": "pooled"}
 """How the scores of images become one, as in `DiceScores` -> its name in words. Tables call it `dice_pw` and so on."""
-BACKGROUND, ALL = "bg", "all"
-BACKGROUNDS = (BACKGROUND, "background")
-"""What the background may be called: in a study's tables the first, in words to whoever calls it so the second."""
+BACKGROUND, ALL = BACKGROUNDS[0], "all"
 NOT_OBJECTS = (*BACKGROUNDS, ALL)
 """What stands in tables as a class and is no object: the background, and the row over all pixels."""
 

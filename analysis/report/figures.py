@@ -41,7 +41,8 @@ from analysis.statistics.paired import compare
 from analysis.statistics.ranks import configuration_ranks
 from analysis.statistics.spread import spread
 from analysis.tables import worst
-from trainers.dice import ALL, BACKGROUNDS
+from trainers.data.class_names import BACKGROUNDS
+from trainers.dice import ALL
 
 
 def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:

@@ -1,4 +1,4 @@
-"""The figure of learning curves: Dice against training images."""
+"""The figures of learning curves: Dice, and the gap to held-out splits, against training images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.axes import in_words
 from analysis.classes import MACRO
-from analysis.report.drawing import SMALL, empty_panel, legend_above, line_of, plain_text
+from analysis.report.drawing import SMALL, colours_of, empty_panel, legend_above, line_of, plain_text
 from analysis.report.svg import INK
-from analysis.scores import Floats, of_configuration
+from analysis.scores import HELD_OUT, Floats, of_configuration
 from analysis.statistics.learning_curve import FARTHEST, Rise, rise
 from analysis.statistics.more_images import curves
 
@@ -64,3 +65,23 @@ def _continue(axes: Axes, last: float, mean: float, end: float, found: Rise, col
     """The line on to more images, and the interval of where it ends."""
     axes.plot([last, end], [mean, mean + found.value], color=colour, ls=(0, (2, 2)), lw=1)
     axes.plot([end, end], np.clip([mean + found.low, mean + found.high], 0, 1), color=colour, lw=1.4)
+
+
+def gap_curve(found: pd.DataFrame, model: str, loss: str, averaging: str) -> Figure:
+    """The gap of the mean of classes against training images, with its interval at each share: a line for each axis.
+
+    :param found: what `gap_curves` gives.
+    """
+    ours = of_configuration(found[(found["averaging"] == averaging) & (found["class"] == MACRO)], model, loss)
+    figure, axes = empty_panel(2.6)
+    axes.axhline(0, color=INK, lw=0.6)
+    colours = colours_of([(HELD_OUT, str(axis)) for axis in ours["axis"].unique()])
+    width = ours["num_images"].max()
+    for place, (axis, rows) in enumerate(ours.groupby("axis", sort=False)):
+        at = rows["num_images"] + 0.008 * place * width  # intervals of several axes would lie on each other
+        beside = np.abs(rows[["gap_low", "gap_high"]].to_numpy(float).T - rows["gap"].to_numpy(float))
+        colour, name = colours[HELD_OUT, str(axis)], plain_text(in_words(HELD_OUT, str(axis)))
+        axes.errorbar(at, rows["gap"], np.nan_to_num(beside), color=colour, marker="o", ms=3, lw=1.4, label=f"{name}s")
+    axes.set(xlabel="training images", ylabel="gap: random less held-out", xlim=(0, None))
+    legend_above(axes, columns=2)
+    return figure

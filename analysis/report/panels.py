@@ -14,6 +14,7 @@ from analysis.report.page import Drawn, Panel, panel
 from analysis.scores import OTHER_KINDS
 from analysis.shown import class_rule, pairs_of
 from analysis.statistics import lacking
+from analysis.statistics.gap_curve import gap_curves
 from analysis.statistics.material import Material
 from analysis.tables import tables
 
@@ -154,6 +155,14 @@ def _learning_curves(material: Material) -> Drawn:
         ),
         lambda *_: "Dice by class against the number of training images, a dot per random split, the means joined.",
     )
+    if not lacking.held_out_shares(material):
+        found = gap_curves(material.shares, scores.num_trained)
+        panels += _of_each(
+            material,
+            lambda *place: figures_images.gap_curve(found, *place),
+            lambda *_: "Gap of the mean of classes against the number of training images, with 95 % intervals.",
+            ": the gap",
+        )
     return Drawn(panels, notes=_about_classes(material))
 
 

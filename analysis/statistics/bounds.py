@@ -21,6 +21,14 @@ NOISE_OF_HELD_OUT = 2.0
 HALL = 0.05
 EXCESS_KURTOSIS = 2.0
 """The least that is allowed for: between a normal distribution (0) and Laplace's (3)."""
+FAR_KURTOSIS = 6.0
+"""The same below FAR, where a distribution's tail decides: that of an exponential one. With less, some max-sd fails
+without cause among many checks in 9 to 14 % where scores lie near 1."""
+FAR = 0.025
+FARTHEST_LOGNORMAL = 3.0
+"""A lognormal's bound lies at most 1 + so much / sqrt(n) times as far out as the others. What skew adds to Student's
+shrinks like 1 / sqrt(n), but a single score of 1, whose logarithm has no end, would keep a lognormal's bound far out
+however many splits there were."""
 FEWEST_WITH_TAILS = 9
 """Scores whose own kurtosis widens an upper bound: of fewer it would say next to nothing."""
 _SMALLEST = 1e-3  # error or Dice whose logarithm is taken
@@ -46,16 +54,26 @@ def share_unseen(num_splits: int, alpha: float) -> float:
 def mean_bounds(scores: ArrayLike, alpha_low: float, alpha_high: float, unit: float = 0.0) -> Bounds:
     """Of a mean: the most careful of Student's t; of t through Hall's (1992) cubic transformation, which removes skew
     (an expansion that is none of far tails: at HALL at the least); and of the mean of a lognormal by Cox's method with
-    t (Olsson 2005), once of the scores, once of 1 - scores.
+    t (Olsson 2005), below that of 1 - scores, above that of the scores, within FARTHEST_LOGNORMAL.
 
     NaN where all scores are equal and not rounded: that shows no spread.
     """
     values = np.asarray(scores, float)
-    low = np.minimum(_lower_by_t(values, alpha_low, unit), 1 - _upper_of_lognormal(1 - values, alpha_low))
-    high = np.maximum(1 - _lower_by_t(1 - values, alpha_high, unit), _upper_of_lognormal(values, alpha_high))
+    low, high = _lower(values, alpha_low, unit), 1 - _lower(1 - values, alpha_high, unit)
     unknown = _spread(values, unit) < ROUNDING
     low, high = np.clip(low - unit / 2, 0.0, 1.0), np.clip(high + unit / 2, 0.0, 1.0)
     return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+
+
+def _lower(values: Floats, alpha: float, unit: float) -> Floats:
+    """The lowest of three lower bounds, the lognormal's within its reach."""
+    mean, by_t = values.mean(-1), _lower_by_t(values, alpha, unit)
+    reach = _reach(values.shape[-1]) * (mean - by_t)
+    return np.asarray(np.minimum(by_t, np.maximum(1 - _upper_of_lognormal(1 - values, alpha), mean - reach)))
+
+
+def _reach(num_splits: int) -> float:
+    return float(1 + FARTHEST_LOGNORMAL / np.sqrt(num_splits))
 
 
 def _lower_by_t(values: Floats, alpha: float, unit: float) -> Floats:
@@ -92,11 +110,12 @@ def sd_bounds(
     alpha_high: float,
     unit: float = 0.0,
     within: ArrayLike = 0.0,
-    num_seeds: int = 1,
+    num_seeds: float = 1,
 ) -> Bounds:
     """Of `sd_of_one_training`: chi-square's bounds with fewer degrees of freedom, as for an excess kurtosis of
-    EXCESS_KURTOSIS or of twice the sample's own, whichever is more (few values hide their tails; above only from
-    FEWEST_WITH_TAILS scores on); above, not below that of a lognormal of the scores or of 1 - scores.
+    EXCESS_KURTOSIS (below, FAR_KURTOSIS at a level beyond FAR) or of twice the sample's own, whichever is more (few
+    values hide their tails; above only from FEWEST_WITH_TAILS scores on); above, not below that of a lognormal of the
+    scores or of 1 - scores, within FARTHEST_LOGNORMAL.
     Degrees of freedom of several seeds are Satterthwaite's (1946).
 
     NaN where all scores are equal and not rounded.
@@ -104,23 +123,22 @@ def sd_bounds(
     values, within = np.asarray(scores, float), np.asarray(within, float)
     residue = unit / 2 * np.sqrt(values.shape[-1] / (values.shape[-1] - 1))
     sd = sd_of_one_training(values.var(-1, ddof=1), within, num_seeds)
-    own = _kurtosis(values)
-    df = _degrees(values, within, num_seeds, own)
+    own = 2 * _kurtosis(values)
+    df = _degrees(values, within, num_seeds, np.maximum(own, FAR_KURTOSIS if alpha_low < FAR else EXCESS_KURTOSIS))
     low = np.maximum(sd - residue, 0) * np.sqrt(df / stats.chi2.ppf(1 - alpha_low, df))
-    if values.shape[-1] < FEWEST_WITH_TAILS:
-        df = _degrees(values, within, num_seeds, np.zeros_like(own))
+    shown = own if values.shape[-1] >= FEWEST_WITH_TAILS else np.zeros_like(own)
+    df = _degrees(values, within, num_seeds, np.maximum(shown, EXCESS_KURTOSIS))
     high = (sd + residue) * np.sqrt(df / stats.chi2.ppf(alpha_high, df))
-    high = np.maximum(
-        high, sd / np.maximum(values.std(-1, ddof=1), ROUNDING) * _upper_sd_of_lognormal(values, alpha_high)
-    )
+    of_lognormal = sd / np.maximum(values.std(-1, ddof=1), ROUNDING) * _upper_sd_of_lognormal(values, alpha_high)
+    high = np.maximum(high, np.minimum(of_lognormal, _reach(values.shape[-1]) * high))
     unknown = sd + residue < ROUNDING
     return np.where(unknown, np.nan, low), np.where(unknown, np.nan, np.clip(high, 0.0, 0.5))
 
 
-def _degrees(values: Floats, within: Floats, num_seeds: int, kurtosis: Floats) -> Floats:
+def _degrees(values: Floats, within: Floats, num_seeds: float, kurtosis: Floats) -> Floats:
     """Degrees of freedom of `sd_of_one_training`."""
     n, between, inner = values.shape[-1], values.var(-1, ddof=1), (1 - 1 / num_seeds) * within
-    tails = np.maximum(EXCESS_KURTOSIS, 2 * kurtosis) / 2
+    tails = kurtosis / 2
     of_means, of_seeds = n - 1, max(n * (num_seeds - 1), 1)
     shares = between**2 / of_means * (1 + tails * of_means / n) + inner**2 / of_seeds * (1 + tails)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -146,22 +164,29 @@ def gap_bounds(
     alpha_high: float,
     unit: float = 0.0,
     within: ArrayLike | None = None,
-    num_seeds: int = 1,
+    num_seeds: float = 1,
+    of_training: ArrayLike = 0.0,
 ) -> Bounds:
     """Of the mean over random splits less that over these k held-out splits, whatever they are: the bounds of both
     means put together as by MOVER (Zou & Donner 2008).
 
     The noise of a held-out split's mean over R seeds is within / R, where `within` is known (its variance over seeds,
-    mean over the splits); else, of one seed, it is taken to be NOISE_OF_HELD_OUT times that of a random split.
+    mean over the splits; with the degrees of freedom that EXCESS_KURTOSIS leaves); else, of one seed, it is taken to be
+    NOISE_OF_HELD_OUT times that of a random split.
+
+    :param num_seeds: of a held-out split.
+    :param of_training: what the variance of one training on a random split is more than that of these scores, where
+        they are means of several seeds.
     """
     on_random, on_held_out = np.asarray(random, float), np.asarray(held_out, float)
     n, k = on_random.shape[-1], on_held_out.shape[-1]
-    gap, mean = on_random.mean(-1) - on_held_out.mean(-1), on_random.mean(-1)
-    sd = _spread(on_random, unit)
+    gap, mean, tails = on_random.mean(-1) - on_held_out.mean(-1), on_random.mean(-1), EXCESS_KURTOSIS / 2
+    sd = np.hypot(_spread(on_random, unit), np.sqrt(np.asarray(of_training, float)))
     if within is None or num_seeds < 2:
         error, df = NOISE_OF_HELD_OUT * sd / np.sqrt(k), n - 1
     else:
-        error, df = np.sqrt(np.asarray(within, float) / num_seeds / k), k * (num_seeds - 1)
+        own = k * (num_seeds - 1)
+        error, df = np.sqrt(np.asarray(within, float) / num_seeds / k), own / (1 + tails * own / (k * num_seeds))
     low, high = mean_bounds(on_random, alpha_low, alpha_high, unit)
     of_low, of_high = (float(stats.t.ppf(1 - alpha, df)) * error + unit / 2 for alpha in (alpha_low, alpha_high))
     return (

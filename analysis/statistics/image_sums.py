@@ -13,7 +13,8 @@ from analysis.facts import FACTORS, Facts
 from analysis.scores import Configuration, Floats
 from study.data_set import data_set_of
 from study.errors import StudyError
-from trainers.dice import BACKGROUNDS, image_scores, sums_of_images
+from trainers.data.class_names import BACKGROUNDS
+from trainers.dice import image_scores, sums_of_images
 
 
 @dataclass(frozen=True)

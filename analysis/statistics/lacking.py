@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.scores import CONFIGURATION, HELD_OUT, MATCHED, OTHER_KINDS, RANDOM, SHARE, count_of
+from analysis.axes import axes_of
+from analysis.scores import CONFIGURATION, HELD_OUT, MATCHED, OTHER_KINDS, RANDOM, count_of
 from analysis.shown import pairs_of
 from analysis.statistics.causes import ONE_SEED
 from analysis.statistics.material import Material
+from analysis.statistics.more_images import shares_of
 from analysis.statistics.other_splits import MATCHED_PREFIX
 
 
@@ -48,9 +50,15 @@ def other_splits(material: Material) -> str:
 
 def shares(material: Material) -> str:
     """Learning curves need some, and how many images they are."""
-    if not material.num_splits(SHARE):
+    if not shares_of(material.shares):
         return "no shares of training images"
     return "" if material.scores.num_trained else "how many images each split trains on is not known"
+
+
+def held_out_shares(material: Material) -> str:
+    """A curve of the gap needs shares of held-out splits beside those of random ones."""
+    there = any(shares_of(material.shares, HELD_OUT, axis) for axis in axes_of(material.shares))
+    return shares(material) or ("" if there else "no shares of held-out splits")
 
 
 def matched_splits(material: Material) -> str:

@@ -56,9 +56,28 @@ def rise(numbers_SK: Floats, scores_SK: Floats, factor: float, test_to_train: fl
     :param scores_SK: Dice, 0 to 1; a split that has no score at all is left out.
     :param test_to_train: of Nadeau and Bengio's correction; 0 takes the splits as independent.
     """
+    found = rise_however_wide(numbers_SK, scores_SK, factor, test_to_train)
+    if isinstance(found, Rise) and found.high - found.low > WIDEST:
+        more = "more random splits would narrow it"
+        return Refusal(f"the interval of the rise would be wider than {WIDEST:g}", more)
+    return found
+
+
+def rise_however_wide(
+    numbers_SK: Floats,
+    scores_SK: Floats,
+    factor: float,
+    test_to_train: float = 0.0,
+    splits: str = "random splits",
+    fewest: int = MIN_SPLITS_FOR_SD,
+) -> Rise | Refusal:
+    """`rise`, with any interval.
+
+    :param splits: what the splits are called, of which it needs so many.
+    """
     has_score_S = ~np.isnan(scores_SK).all(axis=1)
     numbers_SK, scores_SK = numbers_SK[has_score_S], scores_SK[has_score_S]
-    if refusal := _cannot_carry(scores_SK, factor):
+    if refusal := _cannot_carry(scores_SK, factor, splits, fewest):
         return refusal
     rises_CS, curvatures_CS = _of_each_split(numbers_SK, 1 - scores_SK, factor)
     values, halves = _student(rises_CS, LEVEL + SPENT_ON_EXPONENT, test_to_train)
@@ -68,11 +87,7 @@ def rise(numbers_SK: Floats, scores_SK: Floats, factor: float, test_to_train: fl
         return Refusal("the scores follow no power law, so there is nothing to go on with")
     best = int(np.argmin(np.abs(bends) / np.maximum(bends_halves, ROUNDING)))
     low, high = float((values - halves)[fits].min()), float((values + halves)[fits].max())
-    found = Rise(float(values[best]), max(-1.0, low), min(1.0, high), float(EXPONENTS[best]))
-    if found.high - found.low > WIDEST:
-        more = "more random splits would narrow it"
-        return Refusal(f"the interval of the rise would be wider than {WIDEST:g}", more)
-    return found
+    return Rise(float(values[best]), max(-1.0, low), min(1.0, high), float(EXPONENTS[best]))
 
 
 def _beside_a_root(bends_C: Floats) -> NDArray[np.bool_]:
@@ -81,15 +96,15 @@ def _beside_a_root(bends_C: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.append(changes, False) | np.append(False, changes))
 
 
-def _cannot_carry(scores_SK: Floats, factor: float) -> Refusal | None:
+def _cannot_carry(scores_SK: Floats, factor: float, splits: str, fewest: int) -> Refusal | None:
     """Why these scores say nothing of so many images."""
     num_splits, num_shares = scores_SK.shape
     if factor > FARTHEST:
         return Refusal(f"more than {FARTHEST:g} times the images that there are is too far from what was seen")
     if num_shares < FEWEST_SHARES:
         return Refusal(f"{count_of(num_shares, 'numbers of images')}, where a curve needs {FEWEST_SHARES}")
-    if num_splits < MIN_SPLITS_FOR_SD:
-        return Refusal(f"{count_of(num_splits, 'random splits')} with shares, where an interval needs 4")
+    if num_splits < fewest:
+        return Refusal(f"{count_of(num_splits, splits)} with shares, where an interval needs {fewest}")
     if np.isnan(scores_SK).any():
         return Refusal("not every share of every split has a score")
     if scores_SK[:, -1].mean() <= scores_SK[:, 0].mean() + ROUNDING:

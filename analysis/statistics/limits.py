@@ -57,15 +57,15 @@ class Estimate:
     """Limits that are checked together."""
     unit: float = 0.0
     """To which scores were rounded; 0 if they were not."""
-    num_seeds: int = 1
-    """Of every split."""
+    num_seeds: tuple[float, float] = (1, 1)
+    """Of a random and of a held-out split."""
     within_random: float = 0.0
     """The variance over a random split's seeds, where there are several; within_held_out likewise."""
     within_held_out: float = 0.0
 
     @property
     def value(self) -> float:
-        return float(value_of(self.limit, self.random, self.held_out, self.within_random, self.num_seeds))
+        return float(value_of(self.limit, self.random, self.held_out, self.within_random, self.num_seeds[0]))
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -103,7 +103,7 @@ class Estimate:
         sd, on_held_out = self.random.std(ddof=1), self.held_out.mean() if self.held_out.size else 0.0
         random = np.clip(self.random.mean() + sd * _draws("random")[:, :num_random], 0, 1)
         held_out = np.clip(on_held_out + sd * _draws("held out")[:, :num_held_out], 0, 1)
-        value = value_of(self.limit, random, held_out, self.within_random, self.num_seeds)
+        value = value_of(self.limit, random, held_out, self.within_random, self.num_seeds[0])
         met, failed = decide(self.limit, self.bound, value, *self._bounds(random, held_out))
         return float(np.mean(met | failed))
 
@@ -115,24 +115,26 @@ def bounds_of(
     alpha: float,
     num_checks: int = 1,
     unit: float = 0.0,
-    num_seeds: int = 1,
+    num_seeds: tuple[float, float] = (1, 1),
     within: tuple[ArrayLike, ArrayLike] = (0.0, 0.0),
 ) -> Bounds:
     """One-sided bounds of what a limit is set to, of scores along the last axis: towards failing of level 1 - alpha /
     num_checks, towards passing of level 1 - alpha.
 
-    :param within: the variances over the seeds of a random and of a held-out split.
+    :param num_seeds: of a random and of a held-out split; `within`: the variances over them.
     """
     failing, passing = alpha / num_checks, alpha
     if limit == MIN_DICE:
         return mean_bounds(random, passing, failing, unit)
     if limit == MAX_SD:
-        return sd_bounds(random, failing, passing, unit, within[0], num_seeds)
-    return gap_bounds(random, held_out, failing, passing, unit, within[1] if num_seeds > 1 else None, num_seeds)
+        return sd_bounds(random, failing, passing, unit, within[0], num_seeds[0])
+    of_training = (1 - 1 / num_seeds[0]) * np.asarray(within[0], float)
+    known = within[1] if num_seeds[1] > 1 else None
+    return gap_bounds(random, held_out, failing, passing, unit, known, num_seeds[1], of_training)
 
 
 def value_of(
-    limit: str, random: Floats, held_out: Floats, within_random: ArrayLike = 0.0, num_seeds: int = 1
+    limit: str, random: Floats, held_out: Floats, within_random: ArrayLike = 0.0, num_seeds: float = 1
 ) -> Floats:
     """What a limit is set to, of scores along the last axis."""
     if limit == MAX_SD:

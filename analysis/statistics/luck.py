@@ -37,7 +37,7 @@ def luck(runs: pd.DataFrame, startup: int, test_to_train: float | None, within: 
     lost_to_best            mean test Dice of the best on test less that of the choice. The best on test is itself
                             lucky, so nobody could have had all of this
     """
-    trials = _trials(runs)
+    trials = scored_trials(runs)
     chosen = tuned_trials(trials, within)["trial"]
     rows = []
     for key, own in trials.groupby(CONFIGURATION, sort=False):
@@ -46,7 +46,7 @@ def luck(runs: pd.DataFrame, startup: int, test_to_train: float | None, within: 
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def _trials(runs: pd.DataFrame) -> pd.DataFrame:
+def scored_trials(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per trial: its cell, index, objective, cost if any, and test Dice (`dice`, NaN if it has none)."""
     of_averaging = runs[runs["averaging"] == AVERAGING]
     names = [*CELL, "split_kind", "trial", "index", "objective", *({"cost"} & set(runs.columns))]

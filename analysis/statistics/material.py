@@ -13,7 +13,7 @@ from analysis.classes import is_object
 from analysis.facts import Facts
 from analysis.scores import (
     CONFIGURATION,
-    RANDOM,
+    KINDS,
     SHARE,
     Configuration,
     Scores,
@@ -61,9 +61,9 @@ class Material:
 
     @cached_property
     def shares(self) -> pd.DataFrame:
-        """The scores under the paper's averagings on random splits and their shares."""
+        """The scores under the paper's averagings on random and held-out splits and their shares."""
         rows = two_averagings(self.scores.table)
-        return rows[rows["split_kind"].isin((RANDOM, SHARE))]
+        return rows[rows["split_kind"].isin((*KINDS, SHARE))]
 
     @cached_property
     def held_out(self) -> HeldOut:

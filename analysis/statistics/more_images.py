@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.axes import of_kind_and_axis
 from analysis.scores import COLUMN, RANDOM, SHARE, Floats, by_split
 from analysis.statistics.learning_curve import Rise, rise
 from analysis.statistics.spread import interval_of_mean, interval_of_sd
@@ -64,19 +65,29 @@ def more_images(
     return pd.DataFrame(rows)
 
 
+def shares_of(table: pd.DataFrame, kind: str = RANDOM, axis: str = "") -> dict[str, tuple[str, int]]:
+    """The shares of the table's splits of a kind and axis: name -> the whole split, percent."""
+    wholes = set(of_kind_and_axis(table, kind, axis)["split"])
+    names = table.loc[table["split_kind"] == SHARE, "split"].unique()
+    shares = {name: whole_of_share(name) for name in names}
+    return {name: place for name, place in shares.items() if place[0] in wholes}
+
+
 def curves(
-    table: pd.DataFrame, num_trained: Mapping[str, int]
+    table: pd.DataFrame, num_trained: Mapping[str, int], kind: str = RANDOM, axis: str = ""
 ) -> Iterator[tuple[dict[str, Any], list[int], Floats, Floats]]:
-    """Configuration, averaging and class; the percents of K shares, the whole last; and of S random splits that have
-    shares the numbers of training images and the scores, shape (S, K). A share that a split lacks has no score."""
-    rows = table[table["split_kind"].isin((RANDOM, SHARE))]
-    shares = {name: whole_of_share(name) for name in rows.loc[rows["split_kind"] == SHARE, "split"].unique()}
+    """Configuration, averaging and class; the percents of K shares, the whole last; and of S splits of a kind and axis
+    that have shares the numbers of training images and the scores, shape (S, K). A share that a split lacks has no
+    score. Nothing where no split has shares."""
+    shares = shares_of(table, kind, axis)
+    if not shares:
+        return
     wholes = list(dict.fromkeys(whole for whole, _ in shares.values()))
     percents = sorted({percent for _, percent in shares.values()})
     names = {place: name for name, place in shares.items()} | {(whole, WHOLE): whole for whole in wholes}
     columns = [[names.get((whole, percent), "") for percent in (*percents, WHOLE)] for whole in wholes]
     numbers_SK = np.array([_numbers(whole, [*percents, WHOLE], num_trained, names) for whole in wholes], float)
-    wide = by_split(rows).droplevel("split_kind", axis=1)
+    wide = by_split(table).droplevel("split_kind", axis=1)
     for key, scores in wide.iterrows():
         found = np.array([[scores.get(name, np.nan) for name in of_split] for of_split in columns], float)
         yield dict(zip(COLUMN, key, strict=True)), [*percents, WHOLE], numbers_SK, found

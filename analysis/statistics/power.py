@@ -157,7 +157,7 @@ def _checked(limit: Limit, drawn: Scored, alpha: float, num_checks: int, unit: f
     scored = Scored(drawn.random, drawn.held_out[..., limit.held_out, :])
     (random, held_out), within, seeds = scored.means, scored.within, scored.num_seeds
     value = value_of(limit.name, random, held_out, within[0], seeds)
-    bounds = bounds_of(limit.name, random, held_out, alpha, num_checks, unit, seeds, within)
+    bounds = bounds_of(limit.name, random, held_out, alpha, num_checks, unit, (seeds, seeds), within)
     return decide(limit.name, limit.value, value, *bounds)
 
 

@@ -31,7 +31,7 @@ from analysis.scores import (
 )
 from analysis.statistics.comparison import labelings, relabelling_refusal
 from analysis.statistics.spread import Refusal
-from trainers.dice import BACKGROUNDS
+from trainers.data.class_names import BACKGROUNDS
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from analysis.scores import (
     COLUMN,
     CONFIGURATION,
     HELD_OUT,
-    KINDS,
     ROUNDING,
     Floats,
     count_of,
@@ -27,12 +26,11 @@ from analysis.scores import (
     means_by_split,
     objects_of,
     of_kind,
-    seeds_of,
-    variances_over_seeds,
     with_macro,
 )
-from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds, unit_of
+from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds
 from analysis.statistics.one_training import one_training
+from analysis.statistics.seeds_and_rounding import over_seeds, units_by_row
 from study.summary import MIN_SPLITS_FOR_SD
 
 LEVEL = 0.95
@@ -66,7 +64,7 @@ def interval_of_mean(scores: ArrayLike, unit: float = 0.0) -> tuple[float, float
 
 
 def interval_of_sd(
-    scores: ArrayLike, unit: float = 0.0, within: float = 0.0, num_seeds: int = 1
+    scores: ArrayLike, unit: float = 0.0, within: float = 0.0, num_seeds: float = 1
 ) -> tuple[float, float]:
     """`sd_bounds` at LEVEL, as `interval_of_mean`."""
     values = np.asarray(scores, float)
@@ -77,13 +75,18 @@ def interval_of_sd(
 
 
 def interval_of_gap(
-    random: ArrayLike, held_out: ArrayLike, unit: float = 0.0, within: float | None = None, num_seeds: int = 1
+    random: ArrayLike,
+    held_out: ArrayLike,
+    unit: float = 0.0,
+    within: float | None = None,
+    num_seeds: float = 1,
+    of_training: float = 0.0,
 ) -> tuple[float, float]:
     """`gap_bounds` at LEVEL, as `interval_of_mean`; NaN without held-out splits."""
     on_random, on_held_out = np.asarray(random, float), np.asarray(held_out, float)
     if on_random.size < MIN_SPLITS_FOR_SD or not on_held_out.size:
         return np.nan, np.nan
-    low, high = gap_bounds(on_random, on_held_out, TAIL, TAIL, unit, within, num_seeds)
+    low, high = gap_bounds(on_random, on_held_out, TAIL, TAIL, unit, within, num_seeds, of_training)
     return float(low), float(high)
 
 
@@ -143,7 +146,7 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     result = pd.DataFrame({"num_splits": n, "num_held_out": held_out.count(axis=1)}, index=wide.index)
     result["num_seeds"] = _num_seeds(table, wide.index)
     result["num_undefined"] = num_undefined(wide)
-    intervals = _intervals(rows, seeds_of(table)[0], random, held_out)
+    intervals = _intervals(rows, random, held_out)
     result = result.assign(mean=mean, **intervals[["mean_low", "mean_high"]], sd=sd.where(shown))
     result[["sd_low", "sd_high"]] = intervals[["sd_low", "sd_high"]]
     result["expected_within"] = of_one["expected_within"].where(differ)
@@ -163,18 +166,16 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     return result.reset_index()
 
 
-def _intervals(rows: pd.DataFrame, num_seeds: int, random: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
+def _intervals(rows: pd.DataFrame, random: pd.DataFrame, held_out: pd.DataFrame) -> pd.DataFrame:
     """Those of mean, sd and gap, for each row of `means_by_split`, whose columns of two kinds are given."""
-    of_classes = rows.loc[rows["class"] != MACRO, "dice"]  # a mean of rounded scores is none itself
-    unit, over_seeds = unit_of(of_classes), variances_over_seeds(rows)
-    within = [of_kind(over_seeds, kind).mean(axis=1).to_numpy(float) for kind in KINDS]
+    units, of_seeds = units_by_row(rows, random.index), over_seeds(rows)
     found = []
-    for each in zip(random.to_numpy(float), held_out.to_numpy(float), *within, strict=True):
-        on_random, on_held_out, of_random, of_held_out = each
-        known, there = on_random[~np.isnan(on_random)], on_held_out[~np.isnan(on_held_out)]
-        of_seeds = (0.0 if np.isnan(of_random) else of_random, num_seeds)
-        of_gap = (None if np.isnan(of_held_out) else of_held_out, num_seeds)
-        ends = (interval_of_mean(known, unit), interval_of_sd(known, unit, *of_seeds))
+    for row, scores in enumerate(zip(random.to_numpy(float), held_out.to_numpy(float), strict=True)):
+        known, there = (each[~np.isnan(each)] for each in scores)
+        unit = float(units[row])
+        (within, seeds), (of_held_out, num_held_out) = ([float(each[row]) for each in kind] for kind in of_seeds)
+        of_gap = (of_held_out if num_held_out > 1 else None, num_held_out, (1 - 1 / seeds) * within)
+        ends = (interval_of_mean(known, unit), interval_of_sd(known, unit, within, seeds))
         found.append([*ends[0], *ends[1], *interval_of_gap(known, there, unit, *of_gap)])
     names = ["mean_low", "mean_high", "sd_low", "sd_high", "gap_low", "gap_high"]
     return pd.DataFrame(found, index=random.index, columns=names)

@@ -10,6 +10,7 @@ from analysis.statistics import false_classes, front, lacking, search
 from analysis.statistics.costs import trade_off
 from analysis.statistics.importance import importance
 from analysis.statistics.luck import luck
+from analysis.statistics.luck_of_choice import luck_of_common_point
 from analysis.statistics.material import Material
 from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.training import training
@@ -51,7 +52,10 @@ OF_A_STUDY = (
         "the choice depends on the split.",
         "Each cell searches for itself, by validation images. The regret is what the choice of another split would "
         "have cost. If tuning gains less than the spread (the SD of one training), you cannot count on the gain. low "
-        "and high are a two-sided 95 % interval. The importance of a key is over the cells of all splits together.",
+        "and high are a two-sided 95 % interval. Of one point for all cells, left_out is what the other splits choose, "
+        "judged on each split left out, and optimism what the choice of all splits has beyond it: on average over "
+        "studies that is what the rule flatters by, on other splits of these images. The importance of a key is over "
+        "the cells of all splits together.",
         (
             Statistic(
                 "Tuned less default, on test images",
@@ -63,6 +67,11 @@ OF_A_STUDY = (
                 "How much of the tuned score is luck: validation less test, of the chosen and of the default trial",
                 "luck",
                 lambda m: luck(m.runs, m.startup, m.scores.test_to_train, m.within),
+            ),
+            Statistic(
+                "One point for all cells, the best on average: what the rule is worth",
+                "luck_of_common_point",
+                lambda m: luck_of_common_point(m.runs, m.startup, m.scores.test_to_train),
             ),
             Statistic(
                 "Transfer of a split's choice to another split",

@@ -8,6 +8,8 @@ from analysis.axes import each_axis
 from analysis.shown import MOST_PAIRS, pairs_of
 from analysis.statistics import comparison, lacking, paired, ranks
 from analysis.statistics.causes import causes_of_spread
+from analysis.statistics.gap_curve import gap_changes, gap_curves
+from analysis.statistics.luck_of_choice import luck_of_best
 from analysis.statistics.material import Material
 from analysis.statistics.more_images import learning_curves, more_images
 from analysis.statistics.on_these_images import compare_on_images
@@ -131,11 +133,13 @@ OF_SCORES = (
         "How many more images?",
         "Would more training images help, and which class?",
         "A dot is a random split trained on a share of its training images, the line their mean. Behind the last dot, "
-        "dashed: what a power law makes of the curve, with the 95 % interval of its end.",
+        "dashed: what a power law makes of the curve, with the 95 % interval of its end. A curve of the gap (random "
+        "less held-out, mean of the classes) has its 95 % interval at each share.",
         "Every split is tested on the same images whatever its share. The error, 1 - Dice, is taken to fall as a + b "
         "n^-c with the number n of training images; the interval covers every c from 0.1 to 2 that the curvature does "
         "not rule out, allows for splits that share images, and speaks of more images like these. A smaller share "
-        "takes fewer steps, as the epochs are the same.",
+        "takes fewer steps, as the epochs are the same. Of the gap, change is below 0 where it shrinks; seen is 0 "
+        "where it goes on to more images than there are, by such a law for random splits and one for held-out ones.",
         (
             Statistic(
                 "What more training images would add to the mean Dice",
@@ -147,6 +151,19 @@ OF_SCORES = (
                 "Scores by share of the training images",
                 "learning_curves",
                 lambda m: learning_curves(m.shares, m.scores.num_trained),
+            ),
+            Statistic(
+                "How the gap to held-out splits changes with the training images",
+                "gap_changes",
+                lambda m: gap_changes(m.shares, m.scores.num_trained, m.scores.test_to_train),
+                unfolded=True,
+                lacks=lacking.held_out_shares,
+            ),
+            Statistic(
+                "The gap to held-out splits by share of the training images",
+                "gap_curves",
+                lambda m: gap_curves(m.shares, m.scores.num_trained),
+                lacks=lacking.held_out_shares,
             ),
         ),
         lacking.shares,
@@ -172,9 +189,18 @@ OF_SCORES = (
         "configuration with the highest mean is compared with those next to it in the ranking. `analysis compare` does "
         f"the same for any two. {paired.HOW_TO_READ} On the same "
         "test images it is asked what other images like these would give with the same trained models: interval and p "
-        "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes.",
+        "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes. "
+        "Of the best, left_out_mean is what the other splits choose, judged on each split left out, and optimism what "
+        "the choice of all splits has beyond it: on average over studies that is what the rule flatters by, on other "
+        "splits of these images. lead_luck is how much of this lead over the second is by estimate (shrinkage) luck.",
         (
             Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),
+            Statistic(
+                "The best on random splits: how much of its score, and of its lead, is luck",
+                "luck_of_best",
+                lambda m: luck_of_best(m.table, m.scores.test_to_train),
+                of_all=True,
+            ),
             Statistic(
                 "Each pair on the same test images: the trained models, on images like these",
                 "pairs_on_images",

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.facts import FACTORS, Facts
 from analysis.scores import Scores, count_of, listed
-from trainers.dice import BACKGROUNDS
+from trainers.data.class_names import BACKGROUNDS
 
 LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""

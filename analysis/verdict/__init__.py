@@ -48,7 +48,7 @@ from trainers.dice import AVERAGINGS
 def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
     """Findings, each a question and its answer in words. They speak of one averaging, that of `main_averaging`."""
     averaging = main_averaging(scores.table)
-    of_images = images_in_words(scores, averaging)
+    of_images = images_in_words(scores, averaging, rope)
     of_all_splits = without_shares(scores.table[scores.table["averaging"] == averaging])
     others = tuple(other_splits_in_words(of_all_splits))
     measured = _what_was_measured(scores, averaging, rule(scores.table))

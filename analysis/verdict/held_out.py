@@ -11,10 +11,11 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import HeldOut
 from analysis.classes import MACRO, is_object
-from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent, seeds_of
+from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent
 from analysis.statistics.bounds import NOISE_OF_HELD_OUT
 from analysis.statistics.comparison import random_against_held_out
 from analysis.statistics.ranks import worst_of_columns
+from analysis.statistics.seeds_and_rounding import one_seed_held_out
 from analysis.statistics.spread import Refusal
 
 LIKE_SIZES = 0.02
@@ -26,16 +27,17 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
     if not set(KINDS) <= set(table["split_kind"]):
         return None
     held_out, tests = HeldOut.of(table), random_against_held_out(table)
-    p = {(row.model, row.loss): row.p for row in tests.itertuples() if row.model}
+    p = {(row.model, row.loss): _p_of_mean(row) for row in tests.itertuples() if row.model}
     points = [
         f"{configuration_name(row)}: {row.mean:.3f} on random, {row.held_out_mean:.3f} on {held_out.split}s; "
         f"{_changed(row, p[row.model, row.loss])}."
         for row in macro.dropna(subset="gap").itertuples()
     ]
-    if macro["gap_low"].notna().any() and seeds_of(table)[0] < 2:
+    if macro["gap_low"].notna().any() and one_seed_held_out(table):
         points.append(
             f"These intervals take a training on a {held_out.split} to scatter at most {NOISE_OF_HELD_OUT:g} times as "
-            "much as one on a random split; a second seed of every split would measure it."
+            "much as one on a random split, the p-values take it to scatter as much: so an interval may reach 0 beside "
+            "a small p. A second seed of every split would measure it."
         )
     points += [_over_all(tests, held_out), *_sizes(scores, table, held_out), *_where_the_lowest_lie(table, held_out)]
     if scores.one_division:
@@ -51,11 +53,13 @@ def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame) -> str:
     held_out, rows = HeldOut.of(table), macro.dropna(subset="gap")
     worse, better = rows[rows["gap"] > 0], rows[rows["gap"] <= 0]
     tests = random_against_held_out(table)
-    p = _p(tests.loc[tests["model"] == "", "p"].iloc[0])
+    of_all = next(tests[tests["model"] == ""].itertuples())
     if len(rows) == 1:
         (row,) = rows.itertuples()
-        return f"On {held_out.samples}, the mean Dice {_from_to(row, p)}."
-    all_together = f" (all together: {p})" if p else " (so few splits cannot tell that from chance)"
+        return f"On {held_out.samples}, the mean Dice {_from_to(row, _p(_p_of_mean(of_all)))}."
+    which_scores = ", by the columns that have a score on every split" * bool(of_all.num_left_out)
+    p = _p(of_all.p)
+    all_together = f" (all together{which_scores}: {p})" if p else " (so few splits cannot tell that from chance)"
     if better.empty:
         by = _range(worse["gap"])
         which = "both" if len(rows) == 2 else f"all {len(rows)}"
@@ -113,11 +117,18 @@ def _changed(row: Any, p: float) -> str:
 def _from_to(row: Any, p: str) -> str:
     """e.g. `drops from 0.24 to 0.14 (by 0.09; 95 % interval 0.01 to 0.18)`."""
     parts = "; ".join(filter(None, [f"by {abs(row.gap):.2f}", _interval(row, 2), p]))
+    if f"{row.mean:.2f}" == f"{row.held_out_mean:.2f}":
+        return f"stays at {row.mean:.2f} ({_verb(row)} {parts})"
     return f"{_verb(row)} from {row.mean:.2f} to {row.held_out_mean:.2f} ({parts})"
 
 
 def _p(value: float) -> str:
     return "" if np.isnan(value) else f"exact one-sided permutation p = {value:.2g}"
+
+
+def _p_of_mean(test: Any) -> float:
+    """Of a row of `random_against_held_out`; NaN where it left columns out, and so is not of the mean of classes."""
+    return float("nan") if test.num_left_out else float(test.p)
 
 
 def _verb(row: Any) -> str:
@@ -128,7 +139,7 @@ def _interval(row: Any, decimals: int) -> str:
     if np.isnan(row.gap_low):
         return ""
     low, high = sorted((row.gap_low, row.gap_high) if row.gap > 0 else (-row.gap_low, -row.gap_high))
-    return f"95 % interval {low:.{decimals}f} to {high:.{decimals}f}"
+    return f"95 % interval {low:z.{decimals}f} to {high:z.{decimals}f}"
 
 
 def _range(values: pd.Series[float]) -> str:

@@ -9,13 +9,14 @@ import pandas as pd
 
 from analysis.answer import Finding
 from analysis.classes import MACRO
-from analysis.scores import Scores, capitalised, configuration_name, count_of
+from analysis.scores import Scores, capitalised, configuration_name, count_of, in_percent
 from analysis.shown import shown_of
 from analysis.statistics import lacking
 from analysis.statistics.causes import causes_of_spread
 from analysis.statistics.luck import luck
 from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
+from analysis.verdict.of_choices import luck_of_common_points
 
 CAUSES = "What is the spread made of, and what should be added next?"
 ASSUMED = (
@@ -56,14 +57,15 @@ def _causes(material: Material, table: pd.DataFrame) -> Iterator[str]:
 
 def _made_of(row: pd.Series[float]) -> str:
     """Of the variance: the split's share, training chance, and the test images' part of the split."""
+    share, low, high = map(in_percent, (row.share_split, row.share_split_low, row.share_split_high))
     told = (
-        f"one training's score has an SD of {row.sd:.3f} (95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}) over "
-        f"random splits. By estimate {row.share_split:.2f} of its variance is the split (so few trainings leave "
-        f"{row.share_split_low:.2f} to {row.share_split_high:.2f} open), the rest training chance."
+        f"by estimate {share} of the variance of one training's score is due to the split (95 % interval {low} to "
+        f"{high}), the rest to training's own chance."
     )
     if not row.share_images >= WORTH_SAYING:
         return told
-    return f"{told} The test images alone make {row.share_images:.2f} of it: only more test images shrink that."
+    alone = in_percent(row.share_images)
+    return f"{told} The test images alone make {alone} of it: only more test images shrink that."
 
 
 def _next(offers: pd.DataFrame, row: pd.Series[float]) -> str:
@@ -100,6 +102,7 @@ def _luck(material: Material) -> Iterator[str]:
         )
         open_ = " It may be nothing." * (row.low <= 0 <= row.high)
         yield told + open_ + f" {capitalised(row.note)}." * bool(row.note) + _of_choices(row)
+    yield from luck_of_common_points(material)
 
 
 def _of_choices(row: pd.Series[float]) -> str:

@@ -10,30 +10,31 @@ import pandas as pd
 
 from analysis.answer import Finding
 from analysis.classes import MACRO, is_object
-from analysis.scores import HELD_OUT, MATCHED, RANDOM, SHARE, Scores, configuration_name, listed
+from analysis.scores import HELD_OUT, MATCHED, RANDOM, Scores, configuration_name, listed
 from analysis.shown import shown_of
-from analysis.statistics.more_images import FACTORS, more_images
+from analysis.statistics.material import ROPE
+from analysis.statistics.more_images import FACTORS, more_images, shares_of
 from analysis.statistics.other_splits import MATCHED_PREFIX
 from analysis.statistics.shift import shift_or_fewer
+from analysis.verdict.of_gap_curve import shrinks
 
 MOST_APART = 0.05
 """Of the mean number of training images: held-out splits that differ from random ones by more are said to."""
 
 
-def images_in_words(scores: Scores, averaging: str) -> list[Finding]:
-    """Both findings, where there is something to say. `scores` are on all splits."""
+def images_in_words(scores: Scores, averaging: str, rope: float = ROPE) -> list[Finding]:
+    """The findings that have something to say. `scores` are on all splits."""
     table = scores.table[scores.table["averaging"] == averaging]
     shown = {(model, loss) for model, loss in shown_of(scores.table)}
     table = table[[each in shown for each in zip(table["model"], table["loss"], strict=True)]]
-    findings = (_how_many_more(scores, table), _shift_or_fewer(scores, table))
+    findings = (_how_many_more(scores, table), shrinks(scores, table, rope), _shift_or_fewer(scores, table))
     return [each for each in findings if each]
 
 
 def _how_many_more(scores: Scores, table: pd.DataFrame) -> Finding | None:
-    rows = table[table["split_kind"].isin((RANDOM, SHARE))]
-    if not scores.num_trained or not (rows["split_kind"] == SHARE).any():
+    if not scores.num_trained or not shares_of(table):
         return None
-    found = more_images(rows, scores.num_trained, scores.test_to_train)
+    found = more_images(table, scores.num_trained, scores.test_to_train)
     found = found[found["more"] == found["more"].groupby(found["class"]).transform("max")]
     points, refusals = list[str](), dict[str, list[str]]()
     for (model, loss), of_one in found.groupby(["model", "loss"], sort=False):

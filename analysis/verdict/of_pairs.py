@@ -12,6 +12,7 @@ from analysis.axes import in_words
 from analysis.classes import MACRO
 from analysis.scores import Scores, configuration_name, count_of
 from analysis.statistics.paired import BETTER, EQUAL, WORSE, compare
+from analysis.verdict.of_choices import luck_of_the_best
 
 
 def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) -> Finding | None:
@@ -30,7 +31,7 @@ def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) 
     lead = f"{configuration_name(first)} leads {configuration_name(second)} by {ahead}"
     points = [lead + _interval_or_why_not(row, scores.test_to_train), *_in_words(row, names, rope)]
     if scores.test_to_train is not None:
-        points.append("It was chosen because it scored highest, so its lead is probably overstated.")
+        points.append(luck_of_the_best(table, names[0], scores.test_to_train))
     return Finding("Which configuration is best on random splits?", tuple(points))
 
 
@@ -69,7 +70,7 @@ def _interval_or_why_not(row: pd.Series[float], test_to_train: float | None) -> 
     if np.isnan(row["low"]):
         return f"; {str(row['note']).split('; ')[0]}."
     how = "which allows for shared training images" if test_to_train else "of trainings on one division of the images"
-    return f" (95 % interval {row['low']:.3f} to {row['high']:.3f}, {how})."
+    return f" (95 % interval {row['low']:z.3f} to {row['high']:z.3f}, {how})."
 
 
 def _in_words(row: pd.Series[float], names: list[tuple[str, str]], rope: float) -> Iterator[str]:

@@ -32,7 +32,12 @@ def steadiness(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> str:
         )
     refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
     equal = [note for note in macro["note"] if "no interval" in note]
-    reason = refusal.reason if refusal else equal[0].split("; ")[0] if equal else unscored(table)
+    if refusal:
+        reason = refusal.reason
+    elif macro["mean"].isna().all():
+        reason = unscored(table)
+    else:
+        reason = equal[0].split("; ")[0] if equal else "all random splits gave the same score, as far as it is written"
     return f"These data cannot say how steady the models are: {reason}."
 
 

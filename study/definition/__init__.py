@@ -18,7 +18,7 @@ from study.definition.parts import NamedLoss, NamedNetwork, label_of, problem_of
 from study.definition.point import Point
 from study.definition.sections import Data, Grid, Resources, Search, Seed
 from study.definition.space import FIXED, Choices, Range
-from study.definition.splits import EIGHT_RANDOM_SPLITS, Splits
+from study.definition.splits import EIGHT_RANDOM_SPLITS, SHARED, Splits, share_name
 from study.errors import brief, did_you_mean
 from trainers.names import LOSSES, NETWORKS, arguments_of, is_dotted_path
 from trainers.printable import counted
@@ -95,7 +95,7 @@ class Definition(Section):
     @model_validator(mode="after")
     def _not_too_large(self) -> Self:
         grid = self.grid
-        num_cells = math.prod(map(len, (grid.models, grid.losses, grid.all_splits, grid.seeds)))
+        num_cells = math.prod(map(len, (grid.models, grid.losses, self.all_splits, grid.seeds)))
         num_trials = num_cells * self.search.trials
         several = "take fewer, or make several studies, each with a part of the grid"
         if num_cells > MOST_CELLS:
@@ -189,6 +189,24 @@ class Definition(Section):
         if problem := idle_key(self.training, self.search.space):
             raise ValueError(problem)
         return self
+
+    @model_validator(mode="after")
+    def _shares_have_names_of_their_own(self) -> Self:
+        if same := sorted(set(self._shares()) & set(self.splits.held_out_names)):
+            raise ValueError(
+                f"grid.train_shares: a share would be called {same[0]}, as a split of splits.held_out is: rename that"
+            )
+        return self
+
+    @property
+    def all_splits(self) -> tuple[str, ...]:
+        """Those of the grid, and the shares of its random and held-out ones."""
+        return tuple(dict.fromkeys((*self.grid.splits, *self._shares())))
+
+    def _shares(self) -> list[str]:
+        shares = self.grid.train_shares[:-1]
+        wholes = [split for split in self.grid.splits if shares and self.splits.kind_of(split) in SHARED]
+        return [share_name(split, share) for share in shares for split in wholes]
 
     def network(self, name: str) -> NamedNetwork:
         """What makes a network of the grid, and its own arguments."""

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from study.definition.parts import LossName, ModelName
 from study.definition.space import MOST_KEYS, Space, flat, in_order
-from study.definition.splits import EIGHT_RANDOM_SPLITS, RANDOM_SPLIT, share_name
+from study.definition.splits import EIGHT_RANDOM_SPLITS, RANDOM_SPLIT
 from study.errors import brief, refuse_repeats
 from study.planning.figures import figures_of
 from trainers.data.cut_outs.catalogue import STANDIN
@@ -69,8 +69,8 @@ class Grid(Section):
     """Each trains everything anew, from other initial weights and in another order, on the same splits."""
     train_shares: Annotated[tuple[TrainShare, ...], Field(min_length=1, max_length=20)] = (1.0,)
     """Shares of the training samples, such as [0.25, 0.5, 1.0], to see how many images would be enough. Each below 1
-    makes of every random split another, such as random_0_25pc: it validates and tests on the same samples, and trains
-    on so many percent of each class, which lie within those of a larger share."""
+    makes of every random and every held-out split another, such as random_0_25pc: it validates and tests on the same
+    samples, and trains on so many percent of each class, which lie within those of a larger share."""
 
     @model_validator(mode="before")
     @classmethod
@@ -89,28 +89,19 @@ class Grid(Section):
     @classmethod
     def _rise_to_the_whole(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
         if list(shares) != sorted(shares) or shares[-1] != 1:
-            raise ValueError("must rise, and end with 1.0, as the whole random splits are always run")
+            raise ValueError("must rise, and end with 1.0, as the whole splits are always run")
         if odd := [share for share in shares if abs(100 * share - round(100 * share)) > ROUNDING]:
             raise ValueError(f"must be whole percents, such as 0.25, and {odd[0]:g} is none")
         return shares
 
     @model_validator(mode="after")
     def _shares_are_of_random_splits(self) -> Self:
-        if len(self.train_shares) > 1 and not self._random:
+        if len(self.train_shares) > 1 and not any(map(RANDOM_SPLIT.fullmatch, self.splits)):
             raise ValueError(
-                "train_shares: shares are of random splits, and splits names none; add some, such as random_0"
+                "train_shares: shares are of random splits (and of held-out ones beside them), and splits names no "
+                "random one; add some, such as random_0"
             )
         return self
-
-    @property
-    def _random(self) -> list[str]:
-        return [split for split in self.splits if RANDOM_SPLIT.fullmatch(split)]
-
-    @property
-    def all_splits(self) -> tuple[str, ...]:
-        """`splits`, and the shares of the random ones."""
-        shares = [share_name(split, share) for share in self.train_shares[:-1] for split in self._random]
-        return tuple(dict.fromkeys((*self.splits, *shares)))
 
 
 Rung = Annotated[int, Field(ge=1, le=100_000)]

@@ -22,8 +22,10 @@ AxisValue = (
 RANDOM_SPLIT = re.compile(r"random_(0|[1-9][0-9]{0,8})")
 FOLD_SPLIT = re.compile(r"fold_(0|[1-9][0-9]{0,3})")
 GIVEN_SPLIT = re.compile(r"given(_(0|[1-9][0-9]{0,3}))?")
-SHARE = re.compile(r"(random_(?:0|[1-9][0-9]{0,8}))_([1-9][0-9]?)pc")
-"""A random split, and how many percent of its training samples are trained on."""
+SHARE = re.compile(r"(.+)_([1-9][0-9]?)pc")
+"""A random or held-out split, and how many percent of its training samples are trained on."""
+SHARED = ("random", "held_out")
+"""The kinds of splits that have shares."""
 MATCHED = "matched_"
 """Begins the name of a matched split; the name of the split that it matches follows."""
 HELD_OUT_SPLIT = re.compile(r"(?!(random|fold|matched|given)(_|$))[a-z][a-z0-9_]{0,39}")
@@ -138,15 +140,16 @@ class Splits(Section):
         """What kind of split has this name; None if there is no such split."""
         if RANDOM_SPLIT.fullmatch(split):
             return "random"
-        if SHARE.fullmatch(split):
-            return "share"
         if FOLD_SPLIT.fullmatch(split):
             return "fold" if int(split.removeprefix("fold_")) < self.folds else None
         if GIVEN_SPLIT.fullmatch(split):
             return "given" if self.given and (split == "given") == (self.given.column is not None) else None
         if split.startswith(MATCHED):
             return "matched" if self.kind_of(split.removeprefix(MATCHED)) in ("held_out", "fold", "given") else None
-        return "held_out" if split in self.held_out_names else None
+        if split in self.held_out_names:
+            return "held_out"
+        share = SHARE.fullmatch(split)
+        return "share" if share and self.kind_of(share[1]) in SHARED else None
 
     def why_there_is_no(self, split: str) -> str:
         """Of a name that no split has."""
@@ -160,8 +163,8 @@ class Splits(Section):
         if GIVEN_SPLIT.fullmatch(split):
             return f"{brief(split)}: {self._which_are_given()}"
         return (
-            f"{brief(split)} is neither random_<number> (at most 9 digits), random_<number>_<percent>pc, "
-            "fold_<number>, given_<number>, matched_<split>, nor described in splits.held_out "
+            f"{brief(split)} is neither random_<number> (at most 9 digits), random_<number>_<percent>pc (or that of a "
+            "held-out split), fold_<number>, given_<number>, matched_<split>, nor described in splits.held_out "
             f"({', '.join(self.held_out_names) or 'which is empty'})"
             f"{did_you_mean(split, self._known_names())}"
         )
@@ -179,12 +182,12 @@ class Splits(Section):
 
 
 def share_name(split: str, share: float) -> str:
-    """What a share of a random split is called: `random_0`, 0.25 -> `random_0_25pc`."""
+    """What a share of a split is called: `random_0`, 0.25 -> `random_0_25pc`."""
     return f"{split}_{round(100 * share)}pc"
 
 
 def whole_of_share(name: str) -> tuple[str, int]:
-    """The random split that a share is one of, and its percent of the training samples."""
+    """The split that a share is one of, and its percent of the training samples."""
     found = SHARE.fullmatch(name)
     assert found is not None, f"{name}: no name of a share"
     return found[1], int(found[2])

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from trainers.data.class_names import MAX_CLASSES, RESERVED_NAMES
-from trainers.data.pairs.description import BACKGROUNDS, MaskValue, Pairs
+from trainers.data.class_names import BACKGROUNDS, MAX_CLASSES, RESERVED_NAMES
+from trainers.data.pairs.description import MaskValue, Pairs
 from trainers.data.pairs.pair import Listing
 from trainers.data.problems import DataError, Problem
 from trainers.printable import counted

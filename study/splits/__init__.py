@@ -49,7 +49,7 @@ def _attempted(definition: Definition, samples: Samples) -> tuple[dict[str, Spli
     if problems := unit_problems(definition, samples):
         return {}, problems
     splits: dict[str, Split] = {}
-    for name in definition.grid.all_splits:
+    for name in definition.all_splits:
         try:
             splits[name] = make_split(name, definition, samples)
         except SplitError as error:

@@ -1,4 +1,4 @@
-"""random_<number>_<percent>pc: a random split with a part of its training samples, and its own val and test."""
+"""<split>_<percent>pc: a random or held-out split with a part of its training samples, and its own val and test."""
 
 from __future__ import annotations
 

@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+
+COULD_NOT_START = 2
+"""The status of what could not be carried out: Python's own of a failed import, 1, is that of a finding."""
+
+
+def run_command(module: str) -> int:
+    """Start, and do what the function `main` of this module does; its exit status."""
+    start()
+    try:
+        main = import_module(module).main
+    except Exception as error:
+        print(f"{module.partition('.')[0]}: cannot start: {error}: install the project anew", file=sys.stderr)
+        return COULD_NOT_START
+    return int(main())
 
 
 def start() -> None:

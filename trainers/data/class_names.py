@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from trainers.data.problems import Problem
 
+BACKGROUNDS = ("bg", "background", "_background_")
+"""What data sets call the background, in any case; the first is its name in a study's tables."""
 IGNORED = 255
 """The label of pixels that enter neither a loss nor a count."""
 MAX_CLASSES = 254

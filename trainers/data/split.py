@@ -8,7 +8,7 @@ from typing import Literal
 SplitKind = Literal["random", "held_out", "fold", "given", "matched", "share"]
 """What is tested. random: a share of the samples, drawn by chance. held_out: samples with certain values in a column.
 fold: one of k parts of the samples. given: what a file or a column says. matched: as many as another split tests, drawn
-by chance. share: the same as a random split, trained on a part of its samples."""
+by chance. share: the same as a random or held-out split, trained on a part of its samples."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Split:
     fingerprint: str
     """Twelve hexadecimal digits that name its kind, its axis and its samples."""
     whole: str | None = None
-    """The random split of which a share has a part of the training samples; None for any other kind."""
+    """The split of which a share has a part of the training samples; None for any other kind."""
 
     @property
     def drawn_as(self) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from trainers.data.class_names import BACKGROUNDS
 from trainers.data.decoding import MAX_PIXELS
-from trainers.data.pairs.description import BACKGROUNDS
 from trainers.data.problems import Problem
 from trainers.data.size import Size
 from trainers.data.walk import NO_REGULAR_FILE

@@ -13,10 +13,6 @@ from trainers.printable import is_text
 from trainers.recipe import Section
 
 Format = Literal["folders", "coco", "parquet"]
-BACKGROUNDS = frozenset({"background", "_background_", "bg"})
-"""What a class is called, in any case, that is the background unless something else is said."""
-
-
 LARGEST_VALUE = 65535
 _MAY_BE = f'a whole number from 0 to {LARGEST_VALUE} or a colour such as "#ff8000"'
 

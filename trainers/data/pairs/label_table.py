@@ -12,10 +12,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.class_names import IGNORED, class_problems
+from trainers.data.class_names import BACKGROUNDS, IGNORED, class_problems
 from trainers.data.decoding import UnusableImage
 from trainers.data.pairs.decoding import MaskPixels
-from trainers.data.pairs.description import BACKGROUNDS, MaskValue, Pairs
+from trainers.data.pairs.description import MaskValue, Pairs
 from trainers.data.pairs.pair import Listing
 from trainers.data.pixels import Pixels
 from trainers.data.problems import DataError, Problem
