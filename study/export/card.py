@@ -17,6 +17,7 @@ from study.definition.point import Point
 from study.export.choice import Choice
 from study.results.digests import Row
 from trainers.model_description import Description
+from trainers.printable import counted
 
 CARD, CARD_FOR_PROGRAMS = "README.md", "model_card.json"
 _SCORES = "Scores over random splits, and on each held-out split"
@@ -130,7 +131,7 @@ def _text(card: Mapping[str, Any], definition: Definition) -> Iterator[str]:
     expected, several = card["expected"], len(card["members"]) > 1
     yield f"# {card['model']}, {card['loss']}: {', '.join(card['labels'])}"
     yield ""
-    what = f"{len(card['members'])} networks, whose probabilities are averaged" if several else "One network"
+    what = f"{counted(len(card['members']), 'network')}, whose probabilities are averaged" if several else "One network"
     yield f"{what}, of the study `{definition.name}`: {card['chosen']}."
     yield ""
     yield "## What to expect of it"

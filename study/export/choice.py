@@ -11,6 +11,7 @@ from study.errors import StudyError, did_you_mean
 from study.results.digests import Row
 from study.results.weights import Configuration, best_trials, may_be_best
 from study.selection import best_by_validation, cost_column
+from trainers.printable import counted
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _configuration(completed: Iterable[Trial], model: str | None, loss: str | No
     shown = "; ".join(f"--model {of_model} --loss {of_loss}" for of_model, of_loss in meant or there)
     if not meant:
         raise StudyError(f"no completed trial has this model and loss; there are: {shown or 'none at all'}")
-    raise StudyError(f"{len(meant)} configurations are meant, and a model is of one: {shown}")
+    raise StudyError(f"{counted(len(meant), 'configuration')} are meant, and a model is of one: {shown}")
 
 
 def _one_of_each_split(definition: Definition, completed: Mapping[Trial, Row], configuration: Configuration) -> Choice:

@@ -15,6 +15,7 @@ from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.results.digests import Row
 from study.results.weights import facts_of, file_of, kept_beside
+from trainers.printable import counted
 
 if TYPE_CHECKING:
     from trainers.outcome import Epoch
@@ -73,7 +74,7 @@ def _read(content: bytes, row: Row) -> Weights | None:
 
 def _what_it_takes(lacking: Sequence[Trial], rows: Sequence[Row]) -> str:
     seconds, where = sum(row["train_seconds"] or 0.0 for row in rows), sorted({row["device"] for row in rows})
-    which = f"{len(lacking)} networks are" if len(lacking) > 1 else f"The network of {lacking[0].id} is"
+    which = f"{counted(len(lacking), 'network')} are" if len(lacking) > 1 else f"The network of {lacking[0].id} is"
     return f"{which} not kept, and made again. That took {readable(seconds)} of training on {', '.join(where)}."
 
 

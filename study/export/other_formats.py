@@ -48,7 +48,7 @@ class Agreement:
             return f"{self.file} gives the label maps of torch in float32 on {images}, pixel for pixel."
         return (
             f"{self.file} gives the label maps of torch in float32 on {images}, but for {self.num_ties:,} of "
-            f"{self.num_pixels:,} pixels, in which two classes are within {TIE:g} of each other."
+            f"{counted(self.num_pixels, 'pixel')}, in which two classes are within {TIE:g} of each other."
         )
 
 

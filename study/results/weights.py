@@ -47,7 +47,7 @@ def kept_beside(row: Row, samples: Samples) -> dict[str, str]:
 def may_be_best(definition: Definition, trial: Trial) -> bool:
     """Whether the best of a configuration is looked for among such trials: whole trainings on random splits; where the
     grid has none, on all its splits, but for shares of their training samples."""
-    kinds = {split: definition.splits.kind_of(split) for split in definition.grid.all_splits}
+    kinds = {split: definition.splits.kind_of(split) for split in definition.all_splits}
     kind = kinds.get(trial.cell.split)
     return trial.epochs is None and (kind == "random" if "random" in kinds.values() else kind not in (None, "share"))
 
