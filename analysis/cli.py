@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answer(options: argparse.Namespace) -> int:
     if options.results is None:
         return _enough_of_stated(options)
-    scores = load(options.results, options.select, options.epsilon)
+    scores = load(options.results, options.select, options.epsilon, options.background)
     text, status = options.command(options, scores)
     for line in [*_warning_about_name(options.results), *lacking(scores)]:
         print(printable(line), file=sys.stderr)
@@ -119,6 +119,9 @@ def _add(commands: Any, name: str, command: Command, summary: str, *, needs_resu
     parser.add_argument("--select", choices=("default", "tuned"), default="default", help="tuned: best by validation")
     parser.add_argument(
         "--epsilon", type=float, metavar="SHARE", help="recompute the scores under this noise tolerance"
+    )
+    parser.add_argument(
+        "--background", metavar="CLASS", help="of a tidy table: the class that is the background (default: by its name)"
     )
     return parser
 

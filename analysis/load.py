@@ -40,12 +40,18 @@ _REFERENCE_DIVISIONS = {f"random_{i}": "the first 80 % of each class's files" fo
 """The authors' code cuts the same list of files at the same place for all eight."""
 
 
-def load(results: str | os.PathLike[str], select: str = "default", epsilon: float | None = None) -> Scores:
+def load(
+    results: str | os.PathLike[str],
+    select: str = "default",
+    epsilon: float | None = None,
+    background: str | None = None,
+) -> Scores:
     """The scores of a study (directory or URI), a tidy CSV or Parquet file, or the word `paper`.
 
     :param select: which trial of every cell of a study: `default`, trial 0, or `tuned`, the best by validation.
     :param epsilon: recompute a study's scores from its pixel counts under this noise tolerance (section 3.4: the share
         of an image's pixels below which a predicted, absent class is not counted); None takes the stored scores.
+    :param background: what a tidy table calls its background, if not as in `NO_OBJECTS` of `analysis.tidy`.
     :raises AnalysisError: they cannot be read, contradict themselves, cannot answer `select` or `epsilon`, or there is
         not a single score of an class.
     """
@@ -59,15 +65,20 @@ def load(results: str | os.PathLike[str], select: str = "default", epsilon: floa
             raise AnalysisError(
                 f"{source} holds scores only, neither trials nor pixel counts: `tuned` and another epsilon need a study"
             )
-        return _of_paper() if source == PAPER else _of_table(source)
+        if source != PAPER:
+            return _of_table(source, background)
+    if background is not None:
+        raise AnalysisError(f"{source}: what the background is called is for a tidy table to be told: leave it out")
+    if source == PAPER:
+        return _of_paper()
     try:
         return _of_study(Results(source), select, epsilon)
     except (StudyError, OSError) as error:
         raise AnalysisError(str(error)) from None
 
 
-def _of_table(path: str) -> Scores:
-    table, simulated, divisions = read_tidy(path)
+def _of_table(path: str, background: str | None) -> Scores:
+    table, simulated, divisions = read_tidy(path, background)
     if not _any_object(table):
         raise AnalysisError(f"{path}: no class has a score (bg and all are none): nothing to analyse")
     lacking = lacking_cells(table)

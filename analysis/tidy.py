@@ -48,9 +48,11 @@ UNDEFINED = ("", "nan", "na", "null", "none")
 """How a CSV may write an undefined score, in any case."""
 
 
-def read_tidy(path: str) -> tuple[pd.DataFrame, bool, dict[str, str]]:
+def read_tidy(path: str, background: str | None = None) -> tuple[pd.DataFrame, bool, dict[str, str]]:
     """A tidy file's scores, with the columns of `TABLE_COLUMNS`; whether any is marked as simulated; and split -> what
     names its division, where that is known.
+
+    :param background: the name of its class for the background, which becomes one of BACKGROUNDS.
 
     Raises AnalysisError with every kind of problem.
     """
@@ -63,6 +65,10 @@ def read_tidy(path: str) -> tuple[pd.DataFrame, bool, dict[str, str]]:
         # `bg ` would count as an object beside `bg`, and `icnet ` as another network.
         blank = table[column] != table[column].str.strip()
         problems += _problem(table, blank, column, "begins or ends with a blank")
+    if background is not None and background not in set(table["class"]):
+        there = listed(sorted(set(table["class"]) - {""}))
+        raise AnalysisError(f"{path}: no class is called {background!r}, to be the background; there are {there}")
+    table["class"] = table["class"].replace({background: BACKGROUNDS[1]} if background is not None else {})
     problems += _problems_with_names(table["class"])
     table["class"] = table["class"].map(known_class)
     table, of_splits = _with_kinds(table)

@@ -544,3 +544,21 @@ def test_whatever_data_sets_call_the_background_is_no_object(tmp_path: Path, nam
     table.drop(columns="axis").to_csv(path := tmp_path / "scores.csv", index=False)
     expected, found = (by_split(load(each).table).xs(MACRO, level="class") for each in ("paper", path))
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_the_background_of_a_tidy_table_can_be_stated(tmp_path: Path) -> None:
+    """It would count as an object, and turn a fall of the objects into stability."""
+    table = load("paper").table.drop(columns="axis")
+    table.replace({"class": {"bg": "soil"}}).to_csv(path := tmp_path / "scores.csv", index=False)
+    expected, found = (
+        by_split(scores.table).xs(MACRO, level="class") for scores in (load("paper"), load(path, background="soil"))
+    )
+    pd.testing.assert_frame_equal(found, expected)
+    assert not by_split(load(path).table).xs(MACRO, level="class").equals(expected)
+    with pytest.raises(AnalysisError, match=r"no class is called 'earth', to be the background; there are ad, all, bo"):
+        load(path, background="earth")
+    with pytest.raises(AnalysisError, match="paper: what the background is called is for a tidy table"):
+        load("paper", background="soil")
+    table.replace({"class": {"bx": "soil"}}).to_csv(path, index=False)
+    with pytest.raises(AnalysisError, match=r"class 'bg' and class 'background' both mean 'bg': keep one of them"):
+        load(path, background="soil")
