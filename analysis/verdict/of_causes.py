@@ -97,12 +97,17 @@ def _luck(material: Material) -> Iterator[str]:
         interval = "" if np.isnan(row.low) else f" (95 % interval {row.low:+.3f} to {row.high:+.3f})"
         told = (
             f"{configuration_name(row)}: the chosen trials have {row.validation:.3f} on validation images and "
-            f"{row.test:.3f} on test images, {row.lost:+.3f} lost; the default ones lose {row.lost_by_default:+.3f}. "
+            f"{row.test:.3f} on test images, which is {_lower(row.lost)}; the default ones, which nothing chose, are "
+            f"{_lower(row.lost_by_default)} there. "
             f"The difference, {row.luck:+.3f}{interval}, is what being chosen as the highest adds to a score."
         )
         open_ = " It may be nothing." * (row.low <= 0 <= row.high)
         yield told + open_ + f" {capitalised(row.note)}." * bool(row.note) + _of_choices(row)
     yield from luck_of_common_points(material)
+
+
+def _lower(difference: float) -> str:
+    return f"{abs(difference):.3f} {'lower' if difference >= 0 else 'higher'}"
 
 
 def _of_choices(row: pd.Series[float]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.scores import configuration_name
+from analysis.scores import ROUNDING, configuration_name
 from analysis.statistics.luck_of_choice import luck_of_best, luck_of_common_point
 from analysis.statistics.material import Material
 
@@ -23,7 +23,8 @@ def luck_of_the_best(table: pd.DataFrame, first: tuple[str, str], test_to_train:
     if np.isnan(row["lead_luck"]) or (row["model"], row["loss"]) != first:
         return f"{because}."
     judged = _judged(row, "The highest of all", row["mean"], row["left_out_mean"])
-    luck = f"by estimate (shrinkage) {row['lead_luck']:.3f} of its {row['lead']:.3f} is luck"
+    of_lead = "all" if row["lead_luck"] >= row["lead"] - ROUNDING else f"{row['lead_luck']:.3f}"
+    luck = f"by estimate {of_lead} of its {row['lead']:.3f} is luck"
     return f"{because}: {luck}. {judged}"
 
 
@@ -46,8 +47,8 @@ def _judged(row: Any, what: str, score: float, left_out: float) -> str:
     """What the rule is worth on splits that had no say."""
     if row["share_same"] == 1:
         return (
-            f"Without any one of the {row['num_splits']:.0f} random splits the choice is the same, so they show no "
-            "luck in its score, which is no proof that there is none."
+            f"Without any one of the {row['num_splits']:.0f} random splits the choice would be the same, which does "
+            "not show that its score owes nothing to luck."
         )
     interval = "" if np.isnan(row["low"]) else f" (95 % interval {row['low']:+.3f} to {row['high']:+.3f})"
     return (

@@ -55,10 +55,10 @@ def _how_many_more(scores: Scores, table: pd.DataFrame) -> Finding | None:
 
 def _of_mean(row: Any) -> str:
     start = f"{configuration_name(row)}: {row.more} more training images ({row.num_images} so far)"
-    interval = f"({row.rise_low:.3f} to {row.rise_high:.3f})"
+    interval = f"(95 % interval {row.rise_low:.3f} to {row.rise_high:.3f})"
     if row.rise_low > 0:
         return f"{start} would raise the mean Dice by about {row.rise:.3f} {interval}."
-    return f"{start} need not raise the mean Dice: by {row.rise:.3f} {interval}."
+    return f"{start} need not raise the mean Dice: the estimate is {row.rise:.3f} {interval}."
 
 
 def _of_classes(rows: pd.DataFrame, name: str) -> Iterator[str]:
@@ -68,7 +68,7 @@ def _of_classes(rows: pd.DataFrame, name: str) -> Iterator[str]:
     if len(classes) < 2 or known.empty:
         return
     most = known.loc[known["rise"].idxmax()]
-    interval = f"({most['rise_low']:.3f} to {most['rise_high']:.3f})"
+    interval = f"(95 % interval {most['rise_low']:.3f} to {most['rise_high']:.3f})"
     if most["rise_low"] <= 0:
         first = f"{most['class']} comes first, {most['rise']:.3f} {interval}"
         yield f"{name}: of no class is it sure that more images help; {first}."
