@@ -17,6 +17,7 @@ from study.cells import Trial, cells, parse_trial
 from study.definition.file import load
 from study.planning.capacity import Machine
 from study.progress import Progress
+from study.results.weights import Best
 from study.schedule import Schedule
 from trainers.environment import MEMORY
 
@@ -28,7 +29,7 @@ FIRST = Trial(cells(DEFINITION)[0], 0)
 def searcher(attempts: int = 1) -> Any:
     from study.cluster.driver import CellSearcher
 
-    return CellSearcher(Schedule(DEFINITION, {}), {}, Counter(), attempts)
+    return CellSearcher(Schedule(DEFINITION, {}), Best(DEFINITION, {}), {}, Counter(), attempts)
 
 
 def test_it_hands_out_every_trial_once_and_ends() -> None:

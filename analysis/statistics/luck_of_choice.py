@@ -106,7 +106,7 @@ def _of_best(scores: pd.DataFrame, test_to_train: float | None) -> dict[str, Any
     """:param scores: configuration x split, all defined."""
     found: dict[str, Any] = {"num_configurations": len(scores), "num_splits": scores.shape[1]}
     if note := _too_few(len(scores), "configurations with a score on every random split", scores.shape[1]):
-        return found | {"note": note}
+        return found | dict.fromkeys(CONFIGURATION, "") | {"note": note}
     scores_SC = scores.to_numpy(float).T
     choice = Choice.by(scores_SC)
     first, left_out = choice.of_all(scores_SC), choice.of_others(scores_SC)
