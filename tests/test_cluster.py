@@ -36,7 +36,7 @@ def test_it_hands_out_every_trial_once_and_ends() -> None:
     search, found = searcher(), []
     while isinstance(config := search.suggest(f"tune_{len(found)}"), dict):
         found.append(config["trial"])
-        search.on_trial_complete(f"tune_{len(found) - 1}", {"committed": True, "objective": 0.5})
+        search.on_trial_complete(f"tune_{len(found) - 1}", {"committed": True, "objective": 0.5, "diverged": False})
     assert sorted(found) == sorted(Trial(cell, index).id for cell in cells(DEFINITION) for index in range(2))
     assert config == "FINISHED"
 
@@ -46,7 +46,7 @@ def test_it_does_not_end_while_a_trial_may_come_back() -> None:
     configs = {f"tune_{i}": search.suggest(f"tune_{i}") for i in range(4)}
     assert search.suggest("another") is None
     for name in list(configs)[1:]:
-        search.on_trial_complete(name, {"committed": True, "objective": 0.5})
+        search.on_trial_complete(name, {"committed": True, "objective": 0.5, "diverged": False})
     assert search.suggest("another") is None
     search.on_trial_complete("tune_0", {"out_of_memory": "too small"})
     again = search.suggest("another")
@@ -58,7 +58,11 @@ def test_it_does_not_end_while_a_trial_may_come_back() -> None:
 
 
 def test_an_error_or_nothing_lets_the_cell_rest() -> None:
-    for result, error in ((None, True), ({"epoch": 1}, False), ({"committed": True, "objective": 1.0}, True)):
+    for result, error in (
+        (None, True),
+        ({"epoch": 1}, False),
+        ({"committed": True, "objective": 1.0, "diverged": False}, True),
+    ):
         search = searcher()
         config = search.suggest("tune")
         search.on_trial_complete("tune", result, error=error)
