@@ -50,7 +50,7 @@ def test_it_does_not_end_while_a_trial_may_come_back() -> None:
     assert search.suggest("another") is None
     search.on_trial_complete("tune_0", {"out_of_memory": "too small"})
     again = search.suggest("another")
-    assert again == configs["tune_0"] | {"alone": True}
+    assert again == configs["tune_0"] | {"alone": True, "to_beat": 0.5}
     search.on_trial_complete("another", {"out_of_memory": "too small"})
     assert search.suggest("one more") == "FINISHED", (
         "with a whole GPU, too, it was too small: its cell waits for the next run"
