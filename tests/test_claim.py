@@ -249,3 +249,13 @@ def test_a_claim_that_calls_itself_otherwise_removes_nothing_else(tmp_path: Path
     with claimed(Results(out), lambda line: None):
         assert not (out / CLAIMS / "a.json").exists()
     assert other.exists()
+
+
+def test_an_empty_folder_that_was_there_stays(tmp_path: Path) -> None:
+    for place, was_there in ((tmp_path / "mine", True), (tmp_path / "new", False)):
+        if was_there:
+            place.mkdir()
+        with claimed(Results(place), lambda line: None):
+            assert list((place / CLAIMS).iterdir())
+        assert place.exists() == was_there
+        assert not (place / CLAIMS).exists()

@@ -118,7 +118,7 @@ def claimed(results: Results, say: Callable[[str], None]) -> Iterator[Claim]:
     :param say: is given what is waited for.
     :raises StudyError: another driver has OUT, or nothing can be written there.
     """
-    claim = Claim(results)
+    claim, was_there = Claim(results), results.is_there
     try:
         claim.ask(say)
         yield claim
@@ -126,7 +126,8 @@ def claimed(results: Results, say: Callable[[str], None]) -> Iterator[Claim]:
         with contextlib.suppress(StudyError, OSError):  # a server that is away: the claim is silent from now on
             claim.give_up()
             results.remove_if_empty(CLAIMS)
-            results.remove_if_empty()
+            if not was_there:
+                results.remove_if_empty()
 
 
 def living_driver(results: Results) -> Driver | None:

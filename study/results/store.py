@@ -198,6 +198,11 @@ class Results:
                     unfinished.unlink(missing_ok=True)
 
     @property
+    def is_there(self) -> bool:
+        """Whether there is a folder at OUT. (An object store has none before something lies in it.)"""
+        return bool(self._kind("") == pyarrow.fs.FileType.Directory)
+
+    @property
     def _is_local(self) -> bool:
         return isinstance(self._files, pyarrow.fs.LocalFileSystem)
 
