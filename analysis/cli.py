@@ -16,6 +16,7 @@ from typing import Any
 from analysis.answer import Answer, frame_text, records
 from analysis.enough import enough
 from analysis.errors import AnalysisError
+from analysis.export import TOOLS, export, follow
 from analysis.formats import FORMATS
 from analysis.gate import check
 from analysis.load import PAPER, load, reference_marks
@@ -27,7 +28,7 @@ from analysis.tables import audit, audit_summary
 from analysis.verdict import lacking
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
 from trainers.names import from_file_names
-from trainers.printable import printable
+from trainers.printable import counted, printable
 
 _MEAN = "; macro: the mean of the classes"
 
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(options: argparse.Namespace) -> int:
+    if options.name == "export":
+        return _export(options)
     if options.results is None:
         return _enough_of_stated(options)
     scores = load(options.results, options.select, options.epsilon, options.background)
@@ -97,6 +100,14 @@ def _parser() -> Parser:
     gate.epilog = _CHECK_EPILOG
     _add_limits(gate)
     _add_json(gate)
+    own = "its trials in the tools that a team has: " + ", ".join(TOOLS)
+    sent = commands.add_parser("export", help=own, description=f"Hand a study over to other tools: {own}.")
+    sent.set_defaults(parser=sent)
+    sent.add_argument("results", metavar="RESULTS", help="a study's directory or URI")
+    sent.add_argument(
+        "--to", metavar="TOOL:PLACE", required=True, help="; ".join(f"{k}: {v}" for k, v in TOOLS.items())
+    )
+    sent.add_argument("--follow", action="store_true", help="go on while the study runs")
     summary = "how many random splits and seeds the gate needs, by the scores of a pilot, or by stated ones"
     many = _add(commands, "enough", _enough, summary, needs_results=False)
     many.add_argument(
@@ -178,6 +189,12 @@ def _add_rope(parser: Parser) -> None:
 
 def _add_json(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _export(options: argparse.Namespace) -> int:
+    for num_new in follow(options.results, options.to) if options.follow else [export(options.results, options.to)]:
+        print(printable(f"{counted(num_new, 'trial')} new: {options.to.partition(':')[2]}"), flush=True)
+    return DONE
 
 
 def _tables(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:

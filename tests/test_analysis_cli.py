@@ -29,7 +29,7 @@ def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.Captu
     with pytest.raises(SystemExit):
         main(["--help"])
     listed = re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
-    assert listed == ["tables", "stability", "compare", "report", "check", "enough"]
+    assert listed == ["tables", "stability", "compare", "report", "check", "export", "enough"]
     for command in listed:
         assert f"analysis {command}" in (ROOT / "README.md").read_text()
         with pytest.raises(SystemExit) as caught:

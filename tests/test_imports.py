@@ -18,10 +18,12 @@ FORBIDDEN = {
 }
 ONLY_IN = {
     "ray": ("study/cluster/",),
-    "optuna": ("study/search.py", "analysis/statistics/importance.py"),
+    "optuna": ("study/search.py", "analysis/statistics/importance.py", "analysis/export/to_optuna.py"),
     "numba": ("trainers/cpu/kernels.py",),
     "triton": ("trainers/gpu/kernels.py",),
     "onnxruntime": ("study/export/other_formats.py",),
+    "mlflow": ("analysis/export/to_mlflow.py",),
+    "tensorboardX": ("analysis/export/to_tensorboard.py",),
 }
 
 
@@ -64,8 +66,8 @@ IMPORTED_AS = {
 COME_ALONG = {"triton", "pydantic_core"}
 """With torch for a GPU, and imported only there; with pydantic, whose documentation imports errors from it."""
 
-OF_EXTRAS = {"onnxruntime"}
-"""Optional ones, imported inside of the function that needs them."""
+OF_EXTRAS = {"onnxruntime", "mlflow"}
+"""Optional ones, imported by the one function or module that needs them."""
 
 
 def test_every_import_is_a_declared_dependency() -> None:

@@ -1,0 +1,91 @@
+"""What a study keeps of its trials, as every tool's module takes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from analysis.errors import AnalysisError
+from study.cells import parse_trial
+from study.definition import Definition
+from study.errors import StudyError
+from study.results import Results
+from study.results.kept import kept_definition, read_committed
+
+TABLES = ("trials", "dice", "history", "confusion")
+"""Those that are numbers and words; the masks are pictures."""
+
+
+@dataclass(frozen=True)
+class KeptTrial:
+    """One committed training."""
+
+    id: str
+    row: dict[str, Any]
+    """Of `trials`; what is lacking is None. `simulated` is there where numbers were drawn and are of no training."""
+    point: dict[str, Any]
+    """Searched key -> value."""
+    history: pd.DataFrame
+    """A row an epoch."""
+    test: pd.DataFrame
+    """A row a class, of test images; empty of a trial that diverged."""
+
+    @property
+    def has_failed(self) -> bool:
+        return bool(self.row["status"] == "failed")
+
+    @property
+    def cell(self) -> str:
+        return parse_trial(self.id).cell.id
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A study at OUT: its definition, and its committed trials."""
+
+    results: Results
+    definition: Definition
+    rows: dict[str, dict[str, Any]]
+    """Trial -> its row of `trials`; in the order of cells and indices, whole trainings and rungs of a halving."""
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of TABLES, of these trials."""
+        return self.results.read(name, list(self.rows)).to_pandas()
+
+    def trials(self, without: frozenset[str] = frozenset()) -> Iterator[KeptTrial]:
+        """But for those named."""
+        for trial, row in self.rows.items():
+            if trial not in without:
+                history, scores = (self._rows_of(name, trial) for name in ("history", "dice"))
+                test = scores[scores["partition"] == "test"]
+                about = row | {"simulated": True} if self.definition.simulate else row
+                yield KeptTrial(trial, about, json.loads(row["point"]), history.sort_values("epoch"), test)
+
+    def _rows_of(self, name: str, trial: str) -> pd.DataFrame:
+        by_trial, empty = self._tables[name]
+        return by_trial.get(trial, empty)
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[dict[str, pd.DataFrame], pd.DataFrame]]:
+        """Table -> its rows by trial, and none of them."""
+        tables = {name: self.table(name) for name in ("history", "dice")}
+        return {
+            name: ({str(trial): rows for trial, rows in table.groupby("trial", sort=False)}, table.iloc[:0])
+            for name, table in tables.items()
+        }
+
+
+def read_kept(results: str) -> Kept:
+    """Raises AnalysisError if RESULTS is no study."""
+    try:
+        place = Results(results)
+        definition = kept_definition(place)
+        committed = read_committed(place, definition).rows
+    except (StudyError, OSError) as error:
+        raise AnalysisError(str(error)) from None
+    return Kept(place, definition, {trial.id: committed[trial] for trial in sorted(committed)})

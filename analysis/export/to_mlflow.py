@@ -1,0 +1,85 @@
+"""Every trial as a run of an MLflow experiment that is called as the study: parameters, curves, scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from analysis.errors import AnalysisError
+from analysis.export.kept import Kept, KeptTrial
+
+TRIAL = "segmentation_stability.trial"
+"""The tag that names a run's trial."""
+CURVES = ("train_loss", "val_loss", "objective", "learning_rate")
+_FACTORS = ("model", "loss", "split", "split_kind", "axis", "seed", "index", "rung")
+_TAGS = ("device", "recipe_digest", "error", "simulated")
+_COSTS = ("parameters", "gflops", "latency_ms_median", "train_seconds", "images_per_second")
+_AT_ONCE = 900
+"""Metrics of one call: MLflow takes 1,000."""
+
+
+def write(kept: Kept, place: str) -> int:
+    """Runs that are there whole are left as they are; one that was not finished is made anew."""
+    try:
+        client = MlflowClient(place)
+        experiment = _experiment(client, kept.definition.name)
+        there = _finished(client, experiment)
+        new = list(kept.trials(without=frozenset(there)))
+        for trial in new:
+            _write(client, experiment, trial)
+    except (MlflowException, OSError) as error:
+        raise AnalysisError(f"{place} takes no MLflow run: {str(error).splitlines()[0]}") from None
+    return len(new)
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
+
+
+def _finished(client: MlflowClient, experiment: str) -> set[str]:
+    """Trials of its whole runs; the others are removed."""
+    trials, token = set[str](), None
+    while True:
+        page = client.search_runs([experiment], f"tags.`{TRIAL}` != ''", page_token=token)
+        for run in page:
+            if run.info.status == "RUNNING":
+                client.delete_run(run.info.run_id)
+            else:
+                trials.add(run.data.tags[TRIAL])
+        if not (token := page.token):
+            return trials
+
+
+def _write(client: MlflowClient, experiment: str, trial: KeptTrial) -> None:
+    row = trial.row
+    started, finished = (_milliseconds(row[name]) for name in ("started", "finished"))
+    run = client.create_run(experiment, start_time=started, tags={TRIAL: trial.id}, run_name=trial.id).info.run_id
+    factors = {name: row[name] for name in _FACTORS if row.get(name) is not None}
+    params = [Param(key, str(value)) for key, value in {**factors, **trial.point}.items()]
+    tags = [RunTag(name, str(row[name])) for name in _TAGS if row.get(name) is not None]
+    client.log_batch(run, params=params, tags=tags)
+    metrics = [Metric(name, float(value), finished or 0, step) for name, value, step in _metrics(trial)]
+    for first in range(0, len(metrics), _AT_ONCE):
+        client.log_batch(run, metrics=metrics[first : first + _AT_ONCE])
+    client.set_terminated(run, "FAILED" if trial.has_failed else "FINISHED", finished)
+
+
+def _metrics(trial: KeptTrial) -> list[tuple[str, Any, int]]:
+    """Name, value, and step: the epoch."""
+    curves = [(name, line[name], int(line["epoch"])) for line in trial.history.to_dict("records") for name in CURVES]
+    last = int(trial.history["epoch"].max()) if len(trial.history) else 0
+    scores = [
+        (f"test_dice_{averaging}/{row['class']}", row[f"dice_{averaging}"], last)
+        for row in trial.test.to_dict("records")
+        for averaging in ("ew", "pw", "pooled")
+    ]
+    costs = [(name, trial.row.get(name), 0) for name in _COSTS]
+    return [each for each in (*curves, *scores, *costs) if each[1] is not None and each[1] == each[1]]
+
+
+def _milliseconds(value: Any) -> int | None:
+    return None if value is None else int(value.timestamp() * 1000)

@@ -1,0 +1,101 @@
+"""Every cell's search as an Optuna study, which optuna-dashboard opens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from analysis.errors import AnalysisError
+from analysis.export.kept import Kept, KeptTrial
+from study.definition import Definition
+from study.definition.space import Choices, Range
+from study.selection import cost_column
+
+_FACTORS = ("model", "loss", "split", "split_kind", "axis", "seed", "index", "rung")
+_FACTS = (*_FACTORS, "status", "error", "parameters", "gflops", "simulated")
+
+
+def write(kept: Kept, place: str) -> int:
+    """A study for each cell, called as the cell; its trials in the order of their indices, as far as they are done."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    column, distributions = cost_column(kept.definition.search.objectives), distributions_of(kept.definition)
+    num_new, studies = 0, dict[str, tuple[optuna.Study, set[str]]]()
+    try:
+        storage = optuna.storages.get_storage(place)
+        for trial in kept.trials():
+            if trial.cell not in studies:
+                studies[trial.cell] = _study_of(trial.cell, storage, with_cost=column is not None)
+            study, there = studies[trial.cell]
+            if trial.id not in there:
+                study.add_trial(_made(trial, column, distributions))
+                num_new += 1
+    except Exception as error:  # whatever the storage raises
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise AnalysisError(f"{place} takes no Optuna study: {said}") from None
+    return num_new
+
+
+def _study_of(cell: str, storage: optuna.storages.BaseStorage, *, with_cost: bool) -> tuple[optuna.Study, set[str]]:
+    """The study of that name, and the trials that it has."""
+    directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * with_cost]
+    study = optuna.create_study(storage=storage, study_name=cell, directions=directions, load_if_exists=True)
+    return study, {each.user_attrs.get("trial", "") for each in study.get_trials(deepcopy=False)}
+
+
+def _made(trial: KeptTrial, column: str | None, distributions: dict[str, BaseDistribution]) -> FrozenTrial:
+    row = trial.row
+    values = [row["objective"], *([row[column]] if column else [])]
+    is_judged = not trial.has_failed and all(value is not None for value in values)
+    several = len(values) > 1
+    state = TrialState.COMPLETE if is_judged else TrialState.FAIL
+    if is_judged and row["rung"] is not None and not several:
+        state = TrialState.PRUNED  # a beginning, which halving compared
+    made = create_trial(
+        state=state,
+        values=values if is_judged else None,
+        params=trial.point,
+        distributions={key: distributions[key] for key in trial.point},
+        user_attrs=_attributes(trial),
+        intermediate_values={} if several else _by_epoch(trial),
+    )
+    if row["started"] is not None:
+        made.datetime_start, made.datetime_complete = _local(row["started"]), _local(row["finished"])
+    return made
+
+
+def _local(time: datetime) -> datetime:
+    """As Optuna has them: without a zone."""
+    return time.astimezone().replace(tzinfo=None)
+
+
+def _by_epoch(trial: KeptTrial) -> dict[int, float]:
+    if not len(trial.history):
+        return {}
+    known = trial.history.dropna(subset="objective")
+    return dict(zip(known["epoch"].astype(int), known["objective"].astype(float), strict=True))
+
+
+def _attributes(trial: KeptTrial) -> dict[str, Any]:
+    known = {name: trial.row[name] for name in _FACTS if trial.row.get(name) is not None}
+    scores = {f"test_dice_ew {row['class']}": row["dice_ew"] for row in trial.test.to_dict("records")}
+    return {"trial": trial.id, **known, **{name: value for name, value in scores.items() if value == value}}
+
+
+def distributions_of(definition: Definition) -> dict[str, BaseDistribution]:
+    """Searched key -> what it may be. Wide enough for the recipe's own value, which may lie outside of its range."""
+    default = definition.default_point
+    return {key: _distribution(space, default[key]) for key, space in definition.search.space.items()}
+
+
+def _distribution(space: Range | Choices, own: Any) -> BaseDistribution:
+    if isinstance(space, Choices):
+        return CategoricalDistribution(space.choices)
+    low, high = min(space.low, own), max(space.high, own)
+    if isinstance(own, int) and space.step is None:
+        return IntDistribution(int(low), int(high), log=space.log)
+    return FloatDistribution(float(low), float(high), log=space.log)
