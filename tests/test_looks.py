@@ -105,7 +105,7 @@ def test_a_study_called_paper_is_asked_about_and_not_the_papers_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StudyError, match=r"the gate could not be asked: .*paper is no study"):
+    with pytest.raises(StudyError, match=r"`analysis check` gave no answer: .*paper is no study"):
         take_look("paper", Looks({"min-dice": "0.1"}, looks_up_to(8)), 1, simulated=False)
 
 
