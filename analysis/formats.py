@@ -11,7 +11,6 @@ import html
 import io
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, pairwise
 from typing import Any
@@ -20,7 +19,7 @@ import pandas as pd
 
 from analysis.tables import Layout, Printed, worst
 from trainers.dice import AVERAGINGS
-from trainers.printable import printable
+from trainers.printable import without_formula
 
 CSV_COLUMNS = [
     "model",
@@ -112,13 +111,6 @@ def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, An
                 values = (model, loss, split, kind, axis, *column, dice if pd.notna(dice) else None, seeds)
                 state_of = (bool(marks.loc[split, column]), state, simulated, *about)
                 yield dict(zip(CSV_COLUMNS, (*values, *state_of), strict=True))
-
-
-def without_formula(name: object) -> str:
-    """The name, with an apostrophe before it where a spreadsheet would run it as a formula."""
-    text = printable(name)
-    plain = unicodedata.normalize("NFKC", text).lstrip()  # a wide = counts too
-    return f"'{text}" if plain.startswith(("=", "+", "-", "@")) else text
 
 
 def to_markdown(frames: Frames, decimals: int = 2, exact: bool = False) -> str:

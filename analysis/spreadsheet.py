@@ -13,7 +13,8 @@ import pandas as pd
 from analysis.answer import records
 from analysis.errors import AnalysisError
 from analysis.files import write_atomically
-from analysis.formats import CSV_COLUMNS, Frames, rows_of, without_formula
+from analysis.formats import CSV_COLUMNS, Frames, rows_of
+from trainers.printable import without_formula
 
 MOST_ROWS, MOST_CHARACTERS = 1_048_575, 32_767  # of a sheet below its header, of a cell
 

@@ -67,27 +67,27 @@ class Curve:
         return float(before - after)
 
 
-def _power(a: float, b: float, c: float, share: Floats) -> Floats:
+def power(a: float, b: float, c: float, share: Floats) -> Floats:
     return np.asarray(a + b * share**-c)
 
 
-def _normal(draws: np.random.Generator, mean_SK: Floats, sd_K: Floats | float = 0.02) -> Floats:
+def normal(draws: np.random.Generator, mean_SK: Floats, sd_K: Floats | float = 0.02) -> Floats:
     of_split = 0.03 * draws.standard_normal((len(mean_SK), 1))
     return np.asarray(mean_SK + of_split + sd_K * draws.standard_normal(mean_SK.shape))
 
 
-def _heavy(draws: np.random.Generator, mean_SK: Floats) -> Floats:
+def heavy(draws: np.random.Generator, mean_SK: Floats) -> Floats:
     return np.asarray(mean_SK + 0.02 * draws.standard_t(3, mean_SK.shape) / np.sqrt(3))
 
 
-def _beta(draws: np.random.Generator, mean_SK: Floats) -> Floats:
+def beta(draws: np.random.Generator, mean_SK: Floats) -> Floats:
     return draws.beta(40 * mean_SK, 40 * (1 - mean_SK))
 
 
-def _collapsing(draws: np.random.Generator, mean_SK: Floats) -> Floats:
+def collapsing(draws: np.random.Generator, mean_SK: Floats) -> Floats:
     """Now and then a training fails."""
     collapsed = draws.random(mean_SK.shape) < 0.05
-    errors = _normal(draws, mean_SK) + 0.2 * (collapsed - 0.05)
+    errors = normal(draws, mean_SK) + 0.2 * (collapsed - 0.05)
     return np.asarray(errors)
 
 
@@ -104,15 +104,15 @@ def _exponential(share: Floats) -> Floats:
 
 
 CURVES = (
-    Curve("normal, c = 0.5", partial(_power, 0.1, 0.15, 0.5), _normal),
-    Curve("normal, c = 0.1", partial(_power, 0.0, 0.25, 0.1), _normal),
-    Curve("normal, c = 2", partial(_power, 0.2, 0.02, 2.0), _normal),
-    Curve("beta near 1, c = 0.5", partial(_power, 0.02, 0.04, 0.5), _beta),
-    Curve("heavy tails (t3), c = 0.5", partial(_power, 0.1, 0.15, 0.5), _heavy),
-    Curve("spread 1 / share, c = 0.5", partial(_power, 0.1, 0.15, 0.5), partial(_normal, sd_K=0.01 / SHARES)),
-    Curve("5 % of trainings collapse, c = 0.5", partial(_power, 0.1, 0.15, 0.5), _collapsing),
-    Curve("splits overlap, c = 0.5", partial(_power, 0.1, 0.15, 0.5), _overlapping),
-    Curve("no power law: exponential", _exponential, _normal),
+    Curve("normal, c = 0.5", partial(power, 0.1, 0.15, 0.5), normal),
+    Curve("normal, c = 0.1", partial(power, 0.0, 0.25, 0.1), normal),
+    Curve("normal, c = 2", partial(power, 0.2, 0.02, 2.0), normal),
+    Curve("beta near 1, c = 0.5", partial(power, 0.02, 0.04, 0.5), beta),
+    Curve("heavy tails (t3), c = 0.5", partial(power, 0.1, 0.15, 0.5), heavy),
+    Curve("spread 1 / share, c = 0.5", partial(power, 0.1, 0.15, 0.5), partial(normal, sd_K=0.01 / SHARES)),
+    Curve("5 % of trainings collapse, c = 0.5", partial(power, 0.1, 0.15, 0.5), collapsing),
+    Curve("splits overlap, c = 0.5", partial(power, 0.1, 0.15, 0.5), _overlapping),
+    Curve("no power law: exponential", _exponential, normal),
 )
 
 

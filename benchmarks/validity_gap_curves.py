@@ -15,7 +15,20 @@ from functools import partial
 
 import numpy as np
 from machine import circumstances, write
-from validity_curves import NUM_SPLITS, REPETITIONS, SHARES, TEST_TO_TRAIN, Row, in_markdown, row_of
+from validity_curves import (
+    NUM_SPLITS,
+    REPETITIONS,
+    SHARES,
+    TEST_TO_TRAIN,
+    Row,
+    beta,
+    collapsing,
+    heavy,
+    in_markdown,
+    normal,
+    power,
+    row_of,
+)
 
 from analysis.scores import Floats
 from analysis.statistics.gap_curve import Change, change_of_gap, rise_of_gap
@@ -30,39 +43,17 @@ Chance = Callable[[np.random.Generator, Floats], Floats]
 """Mean errors, split x share -> errors."""
 
 
-def _power(a: float, b: float, c: float, share: Floats) -> Floats:
-    return np.asarray(a + b * share**-c)
-
-
 def _exponential(share: Floats) -> Floats:
     return np.asarray(0.2 + 0.3 * np.exp(-2 * share))
-
-
-def _normal(draws: np.random.Generator, mean_SK: Floats, sd_K: Floats | float = 0.02) -> Floats:
-    of_split = 0.03 * draws.standard_normal((len(mean_SK), 1))
-    return np.asarray(mean_SK + of_split + sd_K * draws.standard_normal(mean_SK.shape))
-
-
-def _heavy(draws: np.random.Generator, mean_SK: Floats) -> Floats:
-    return np.asarray(mean_SK + 0.02 * draws.standard_t(3, mean_SK.shape) / np.sqrt(3))
-
-
-def _beta(draws: np.random.Generator, mean_SK: Floats) -> Floats:
-    return draws.beta(40 * mean_SK, 40 * (1 - mean_SK))
-
-
-def _collapsing(draws: np.random.Generator, mean_SK: Floats) -> Floats:
-    collapsed = draws.random(mean_SK.shape) < 0.05
-    return _normal(draws, mean_SK) + 0.2 * (collapsed - 0.05)
 
 
 def _two_modes(draws: np.random.Generator, mean_SK: Floats) -> Floats:
     return np.asarray(mean_SK + 0.03 * np.sign(draws.random(mean_SK.shape) - 0.5))
 
 
-SLOW: Curve = partial(_power, 0.1, 0.15, 0.5)
-FAST: Curve = partial(_power, 0.2, 0.1, 0.8)
-NEAR_0: tuple[Curve, Curve] = partial(_power, 0.02, 0.03, 0.5), partial(_power, 0.03, 0.06, 0.5)
+SLOW: Curve = partial(power, 0.1, 0.15, 0.5)
+FAST: Curve = partial(power, 0.2, 0.1, 0.8)
+NEAR_0: tuple[Curve, Curve] = partial(power, 0.02, 0.03, 0.5), partial(power, 0.03, 0.06, 0.5)
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class World:
     """How scores come about on splits of both kinds."""
 
     name: str
-    chance: Chance = _normal
+    chance: Chance = normal
     held_out_chance: Chance | None = None
     """Where it is another one."""
     random: Curve = SLOW
@@ -98,17 +89,17 @@ class World:
 
 WORLDS = (
     World("normal"),
-    World("the gap stays", held_out=partial(_power, 0.25, 0.15, 0.5)),
-    World("near the ceiling, beta", _beta, random=NEAR_0[0], held_out=NEAR_0[1]),
-    World("heavy tails, t with 3 df", _heavy),
+    World("the gap stays", held_out=partial(power, 0.25, 0.15, 0.5)),
+    World("near the ceiling, beta", beta, random=NEAR_0[0], held_out=NEAR_0[1]),
+    World("heavy tails, t with 3 df", heavy),
     World("two modes", _two_modes),
-    World("5 % of trainings collapse", _collapsing),
-    World("small shares scatter more", partial(_normal, sd_K=0.01 / SHARES)),
-    World("held-out trainings scatter twice as much", held_out_chance=partial(_normal, sd_K=0.04)),
-    World("held-out trainings scatter three times as much", held_out_chance=partial(_normal, sd_K=0.06)),
+    World("5 % of trainings collapse", collapsing),
+    World("small shares scatter more", partial(normal, sd_K=0.01 / SHARES)),
+    World("held-out trainings scatter twice as much", held_out_chance=partial(normal, sd_K=0.04)),
+    World("held-out trainings scatter three times as much", held_out_chance=partial(normal, sd_K=0.06)),
     World("held-out splits gain differently", apart=0.06),
-    World("quiet: SD 0.004", partial(_normal, sd_K=0.004)),
-    World("quiet, rounded to two digits", partial(_normal, sd_K=0.004), unit=0.01),
+    World("quiet: SD 0.004", partial(normal, sd_K=0.004)),
+    World("quiet, rounded to two digits", partial(normal, sd_K=0.004), unit=0.01),
     World("no power law on held-out splits", held_out=_exponential),
 )
 

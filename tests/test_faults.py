@@ -217,8 +217,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_the_disk_is_full(definition: Path, undisturbed: Path, small_disk: Path) -> None:
     """The run stops at once, with one message, and says so in `status`; with room again the next run does the rest."""
     out = small_disk / "out"
-    without_weights = ("--set", "resources.keep_weights=none")  # which would take the room of all tables
-    done = study("run", definition, "--out", out, *without_weights)
+    done = study("run", definition, "--out", out)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "takes no more results: [Errno 28] No space left on device" in done.stderr
     assert "is tried again" not in done.stdout
@@ -229,7 +228,7 @@ def test_the_disk_is_full(definition: Path, undisturbed: Path, small_disk: Path)
     assert "was stopped" in status.stdout
     assert "No space left on device" in status.stdout
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
-    assert study("run", definition, "--out", out, *without_weights).returncode == 0
+    assert study("run", definition, "--out", out).returncode == 0
     assert_same_facts(out, undisturbed)
 
 

@@ -20,7 +20,7 @@ from study.definition.point import Point
 from study.prepare import prepare
 from study.results import Results
 from study.results.layout import WEIGHTS
-from study.results.weights import COLUMNS, Best, best_trials, file_of, remove_beaten
+from study.results.weights import COLUMNS, Best, best_trials, configuration_of, file_of, remove_beaten
 from trainers.evaluate import evaluate
 from trainers.networks import network
 from trainers.train import Job, Trained
@@ -71,10 +71,12 @@ def test_the_best_is_looked_for_on_random_splits() -> None:
     found |= {
         Trial(Cell("unet", "ce", split, 0), i): row_of(None) for split in ("random_0", "random_1") for i in (0, 1)
     }
-    assert best_trials(definition, found) == {("icnet", "ce"): Trial(best, 1)}
+    assert best_trials(definition, found, configuration_of) == {("icnet", "ce"): Trial(best, 1)}
     held_out_alone = load("demo", ["grid.models=icnet", "grid.losses=ce", "grid.splits=rot_0", "search.trials=1"])
     (cell,) = cells(held_out_alone)
-    assert best_trials(held_out_alone, {Trial(cell, 0): row_of(0.1)}) == {("icnet", "ce"): Trial(cell, 0)}
+    assert best_trials(held_out_alone, {Trial(cell, 0): row_of(0.1)}, configuration_of) == {
+        ("icnet", "ce"): Trial(cell, 0)
+    }
 
 
 def test_with_two_objectives_it_is_the_cheapest_near_the_best() -> None:
@@ -83,7 +85,7 @@ def test_with_two_objectives_it_is_the_cheapest_near_the_best() -> None:
     definition = load("demo", [*one, *by_cost])
     (cell,) = cells(definition)
     rows = {Trial(cell, 0): row_of(0.5), Trial(cell, 1): row_of(0.49, 0.5), Trial(cell, 2): row_of(0.4, 0.1)}
-    assert best_trials(definition, rows) == {("icnet", "ce"): Trial(cell, 1)}
+    assert best_trials(definition, rows, configuration_of) == {("icnet", "ce"): Trial(cell, 1)}
     best = Best(definition, {Trial(cell, 0): 0.5})
     assert best.to_beat(Trial(cell, 1)) == pytest.approx(0.48)
     assert Best(definition, {}).to_beat(Trial(cell, 1)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -14,6 +15,13 @@ def printable(text: object, keep: str = "") -> str:
     :param keep: characters that stay as they are, e.g. the line ends of a message whose lines are ours.
     """
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def without_formula(name: object) -> str:
+    """The name, with an apostrophe before it where a spreadsheet would run it as a formula."""
+    text = printable(name)
+    plain = unicodedata.normalize("NFKC", text).lstrip()  # a wide = counts too
+    return f"'{text}" if plain.startswith(("=", "+", "-", "@")) else text
 
 
 def is_text(name: str) -> bool:

@@ -12,7 +12,6 @@ from importlib import import_module
 
 from analysis.errors import AnalysisError
 from analysis.export.kept import Kept, read_kept
-from study.commands.status import status
 
 TOOLS = {
     "csv": "a folder for a file a table",
@@ -21,8 +20,6 @@ TOOLS = {
     "tensorboard": "a folder for a log of each trial",
 }
 """Tool -> what its place is."""
-EXTRAS = {"mlflow": "mlflow"}
-"""Tool -> the extra of this package that it takes."""
 SECONDS_BETWEEN_LOOKS = 5.0
 
 
@@ -57,11 +54,11 @@ def _writer(tool: str) -> Callable[[Kept, str], int]:
     try:
         write: Callable[[Kept, str], int] = import_module(f"analysis.export.to_{tool}").write
     except ImportError as error:
-        extra = EXTRAS.get(tool)
-        remedy = f"pip install 'segmentation-stability[{extra}]'" if extra else "it comes with this package: install it"
-        raise AnalysisError(f"{tool} cannot be written ({error}): {remedy}") from None
+        raise AnalysisError(f"{error}: pip install 'segmentation-stability[{tool}]'") from None
     return write
 
 
 def _is_running(results: str) -> bool:
+    from study.commands.status import status  # what it imports is not for every command
+
     return status(results).alive

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import AnalysisError
+from analysis.facts import DICE_COLUMNS
 from study.cells import parse_trial
 from study.definition import Definition
 from study.errors import StudyError
@@ -19,6 +20,10 @@ from study.results.kept import kept_definition, read_committed
 
 TABLES = ("trials", "dice", "history", "confusion")
 """Those that are numbers and words; the masks are pictures."""
+NAMING = ("model", "loss", "split", "split_kind", "axis", "seed", "index", "rung")
+"""Columns of `trials` that say which training it is."""
+CURVES = ("train_loss", "val_loss", "objective", "learning_rate")
+"""Columns of `history`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,27 @@ class KeptTrial:
     @property
     def cell(self) -> str:
         return parse_trial(self.id).cell.id
+
+    @property
+    def num_epochs(self) -> int:
+        return int(self.history["epoch"].max()) if len(self.history) else 0
+
+    def facts(self, names: Iterable[str]) -> dict[str, Any]:
+        """Of the row, those that are there."""
+        return {name: self.row[name] for name in names if self.row.get(name) is not None}
+
+    def curve(self, column: str) -> dict[int, float]:
+        """Epoch -> value of a column of `history`, where it is defined."""
+        known = self.history.dropna(subset=column)
+        return dict(zip(known["epoch"].astype(int), known[column].astype(float), strict=True))
+
+    def test_scores(self) -> Iterator[tuple[str, str, float]]:
+        """Averaging, class and Dice on test images, where it is defined."""
+        for averaging, column in DICE_COLUMNS.items():
+            known = self.test.dropna(subset=column)
+            yield from (
+                (averaging, name, float(dice)) for name, dice in zip(known["class"], known[column], strict=True)
+            )
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pandas as pd
 from analysis.errors import AnalysisError
 from analysis.export.kept import TABLES, Kept
 from analysis.files import write_atomically
-from analysis.formats import without_formula
 from analysis.tidy import SIMULATED
+from trainers.printable import without_formula
 
 
 def write(kept: Kept, place: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
@@ -9,12 +10,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from analysis.errors import AnalysisError
-from analysis.export.kept import Kept, KeptTrial
+from analysis.export.kept import CURVES, NAMING, Kept, KeptTrial
 
 TRIAL = "segmentation_stability.trial"
 """The tag that names a run's trial."""
-CURVES = ("train_loss", "val_loss", "objective", "learning_rate")
-_FACTORS = ("model", "loss", "split", "split_kind", "axis", "seed", "index", "rung")
 _TAGS = ("device", "recipe_digest", "error", "simulated")
 _COSTS = ("parameters", "gflops", "latency_ms_median", "train_seconds", "images_per_second")
 _AT_ONCE = 900
@@ -58,27 +57,22 @@ def _write(client: MlflowClient, experiment: str, trial: KeptTrial) -> None:
     row = trial.row
     started, finished = (_milliseconds(row[name]) for name in ("started", "finished"))
     run = client.create_run(experiment, start_time=started, tags={TRIAL: trial.id}, run_name=trial.id).info.run_id
-    factors = {name: row[name] for name in _FACTORS if row.get(name) is not None}
-    params = [Param(key, str(value)) for key, value in {**factors, **trial.point}.items()]
-    tags = [RunTag(name, str(row[name])) for name in _TAGS if row.get(name) is not None]
+    params = [Param(key, str(value)) for key, value in {**trial.facts(NAMING), **trial.point}.items()]
+    tags = [RunTag(name, str(value)) for name, value in trial.facts(_TAGS).items()]
     client.log_batch(run, params=params, tags=tags)
-    metrics = [Metric(name, float(value), finished or 0, step) for name, value, step in _metrics(trial)]
+    metrics = [Metric(name, value, finished or 0, step) for name, value, step in _metrics(trial)]
     for first in range(0, len(metrics), _AT_ONCE):
         client.log_batch(run, metrics=metrics[first : first + _AT_ONCE])
     client.set_terminated(run, "FAILED" if trial.has_failed else "FINISHED", finished)
 
 
-def _metrics(trial: KeptTrial) -> list[tuple[str, Any, int]]:
+def _metrics(trial: KeptTrial) -> Iterator[tuple[str, float, int]]:
     """Name, value, and step: the epoch."""
-    curves = [(name, line[name], int(line["epoch"])) for line in trial.history.to_dict("records") for name in CURVES]
-    last = int(trial.history["epoch"].max()) if len(trial.history) else 0
-    scores = [
-        (f"test_dice_{averaging}/{row['class']}", row[f"dice_{averaging}"], last)
-        for row in trial.test.to_dict("records")
-        for averaging in ("ew", "pw", "pooled")
-    ]
-    costs = [(name, trial.row.get(name), 0) for name in _COSTS]
-    return [each for each in (*curves, *scores, *costs) if each[1] is not None and each[1] == each[1]]
+    for name in CURVES:
+        yield from ((name, value, epoch) for epoch, value in trial.curve(name).items())
+    for averaging, class_name, dice in trial.test_scores():
+        yield f"test_dice_{averaging}/{class_name}", dice, trial.num_epochs
+    yield from ((name, float(value), 0) for name, value in trial.facts(_COSTS).items())
 
 
 def _milliseconds(value: Any) -> int | None:

@@ -11,13 +11,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.errors import AnalysisError
-from analysis.export.kept import Kept, KeptTrial
+from analysis.export.kept import NAMING, Kept, KeptTrial
 from study.definition import Definition
 from study.definition.space import Choices, Range
 from study.selection import cost_column
 
-_FACTORS = ("model", "loss", "split", "split_kind", "axis", "seed", "index", "rung")
-_FACTS = (*_FACTORS, "status", "error", "parameters", "gflops", "simulated")
+_FACTS = (*NAMING, "status", "error", "parameters", "gflops", "simulated")
 
 
 def write(kept: Kept, place: str) -> int:
@@ -61,7 +60,7 @@ def _made(trial: KeptTrial, column: str | None, distributions: dict[str, BaseDis
         params=trial.point,
         distributions={key: distributions[key] for key in trial.point},
         user_attrs=_attributes(trial),
-        intermediate_values={} if several else _by_epoch(trial),
+        intermediate_values={} if several else trial.curve("objective"),
     )
     if row["started"] is not None:
         made.datetime_start, made.datetime_complete = _local(row["started"]), _local(row["finished"])
@@ -73,17 +72,9 @@ def _local(time: datetime) -> datetime:
     return time.astimezone().replace(tzinfo=None)
 
 
-def _by_epoch(trial: KeptTrial) -> dict[int, float]:
-    if not len(trial.history):
-        return {}
-    known = trial.history.dropna(subset="objective")
-    return dict(zip(known["epoch"].astype(int), known["objective"].astype(float), strict=True))
-
-
 def _attributes(trial: KeptTrial) -> dict[str, Any]:
-    known = {name: trial.row[name] for name in _FACTS if trial.row.get(name) is not None}
-    scores = {f"test_dice_ew {row['class']}": row["dice_ew"] for row in trial.test.to_dict("records")}
-    return {"trial": trial.id, **known, **{name: value for name, value in scores.items() if value == value}}
+    scores = {f"test_dice_ew {name}": dice for averaging, name, dice in trial.test_scores() if averaging == "ew"}
+    return {"trial": trial.id, **trial.facts(_FACTS), **scores}
 
 
 def distributions_of(definition: Definition) -> dict[str, BaseDistribution]:

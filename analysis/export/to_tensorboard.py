@@ -7,15 +7,11 @@ from pathlib import Path
 from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
 
 from analysis.errors import AnalysisError
-from analysis.export.kept import Kept, KeptTrial
+from analysis.export.kept import CURVES, NAMING, Kept, KeptTrial
 
-CURVES = {
-    "train_loss": "loss/training",
-    "val_loss": "loss/validation",
-    "objective": "dice/validation",
-    "learning_rate": "learning_rate",
-}
-"""Column of `history` -> name of the curve."""
+NAMES = {"train_loss": "loss/training", "val_loss": "loss/validation", "objective": "dice/validation"}
+"""Of curves that are not called as their column of `history` is."""
+_FACTS = (*NAMING, "status", "error", "selected_epoch", "device", "recipe_digest", "simulated")
 
 
 def write(kept: Kept, place: str) -> int:
@@ -35,23 +31,11 @@ def _write(trial: KeptTrial, folder: Path) -> None:
     """Under a hidden name until it is whole, so that an interrupted export is made again."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     with SummaryWriter(str(unfinished)) as log:
-        for line in trial.history.to_dict("records"):
-            for column, name in CURVES.items():
-                if line[column] is not None and line[column] == line[column]:
-                    log.add_scalar(name, line[column], line["epoch"])
-        last = int(trial.history["epoch"].max()) if len(trial.history) else 0
-        for row in trial.test.to_dict("records"):
-            for averaging in ("ew", "pw", "pooled"):
-                value = row[f"dice_{averaging}"]
-                if value is not None and value == value:
-                    log.add_scalar(f"test_dice_{averaging}/{row['class']}", value, last)
-        log.add_text("trial", "\n".join(f"* {key}: {value}" for key, value in _facts(trial).items()), 0)
+        for column in CURVES:
+            for epoch, value in trial.curve(column).items():
+                log.add_scalar(NAMES.get(column, column), value, epoch)
+        for averaging, name, dice in trial.test_scores():
+            log.add_scalar(f"test_dice_{averaging}/{name}", dice, trial.num_epochs)
+        facts = {**trial.facts(_FACTS), **trial.point}
+        log.add_text("trial", "\n".join(f"* {key}: {value}" for key, value in facts.items()), 0)
     unfinished.rename(folder)
-
-
-_FACTORS = ("model", "loss", "split", "seed", "index")
-_FACTS = (*_FACTORS, "status", "error", "selected_epoch", "device", "recipe_digest", "simulated")
-
-
-def _facts(trial: KeptTrial) -> dict[str, object]:
-    return {**{name: trial.row[name] for name in _FACTS if trial.row.get(name) is not None}, **trial.point}

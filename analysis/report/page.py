@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.answer import frame_html, with_code
-from analysis.formats import without_formula
 from analysis.report.svg import inline_svg
+from trainers.printable import without_formula
 
 
 @dataclass(frozen=True)

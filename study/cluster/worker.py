@@ -16,11 +16,11 @@ from study.cluster.private import is_private
 from study.cluster.transfer import make_present
 from study.definition.point import Point
 from study.parts import check_weights
-from study.patience import LASTING, retry
+from study.patience import FULL_DISK, LASTING, retry
 from study.prepare import Prepared, differing_versions
 from study.results import Results
 from study.results.checkpoints import Checkpoints
-from study.results.weights import keeper
+from study.results.weights import keeper, remove_all
 from study.selection import cost_column
 from study.trial import run_trial
 from trainers.outcome import Epoch, NotDeterministic, OutOfGpuMemory
@@ -62,7 +62,7 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
             ray.tune.report({"cannot_be_trained": str(error)})
             return
         try:
-            retry(lambda: results.commit(tables), patience)
+            _commit(results, tables, patience)
         except OSError as error:
             if error.errno not in LASTING:
                 raise
@@ -106,6 +106,17 @@ def _reporter() -> Callable[[Epoch], None]:
             ray.tune.report({"epoch": epoch.epoch, "seconds": epoch.seconds})
 
     return report
+
+
+def _commit(results: Results, tables: dict[str, Any], patience: float) -> None:
+    """On a full disk kept networks make room: they can be made again, results cannot without a training."""
+    try:
+        retry(lambda: results.commit(tables), patience)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        remove_all(results)
+        results.commit(tables)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.cells import Trial
+from study.commands.trial import definition_of_cells
 from study.definition import Definition
 from study.errors import StudyError
 from study.export.card import write_card
 from study.export.choice import Choice, choose
-from study.export.fetched import definition_of, fetch
+from study.export.fetched import fetch
 from study.export.folder import write_model
 from study.export.other_formats import write_formats
 from study.outside import outside_of
@@ -69,7 +70,7 @@ def export(
 
     @cache
     def prepare_again() -> Prepared:
-        prepared = prepare(definition_of(definition, choice.trials))
+        prepared = prepare(definition_of_cells([each.cell for each in choice.trials], definition, results.out))
         check_same_inputs(results, prepared.inputs, {each: committed[each] for each in choice.trials})
         return prepared
 

@@ -19,7 +19,7 @@ from trainers.data.pairs.reading import stored_as
 from trainers.data.pixels import Pixels
 from trainers.data.walk import Walk, is_image
 from trainers.model_description import Description
-from trainers.printable import printable
+from trainers.printable import without_formula
 
 LABELS, OVERLAYS, PIXELS = "labels", "overlays", "pixels.csv"
 OPACITY = 0.5
@@ -67,7 +67,7 @@ def predict(
             labels_HW = loaded.predict(image_HWC)
             _write(target, names[path], image_HWC, labels_HW, described)
             table.writerow(
-                [printable(place), *np.bincount(labels_HW.ravel(), minlength=len(described.labels)).tolist()]
+                [without_formula(place), *np.bincount(labels_HW.ravel(), minlength=len(described.labels)).tolist()]
             )
             done.images.append(place)
     return done

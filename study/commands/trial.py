@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ from trainers.dice import class_order
 
 if TYPE_CHECKING:
     from trainers.outcome import Epoch
+
+
+_FACTORS = ("model", "split", "seed")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def trial(
     """
     wanted = parse_trial(trial_id)
     in_definition = Trial(wanted.cell, wanted.index) in trials(definition) and wanted.epochs in rungs(definition)
-    study = prepare(_definition_of_one(wanted.cell, definition, trial_id))
+    study = prepare(definition_of_cells([wanted.cell], definition, trial_id))
     results = None if out is None else Results(out)
     committed = Committed({}, {})
     if results:
@@ -136,12 +139,15 @@ def _refuse_another_definition(results: Results, definition: Definition) -> None
         raise StudyError(f"{results.out}/{DEFINITION_FILE} has another recipe than this definition: use another --out")
 
 
-def _definition_of_one(cell: Cell, definition: Definition, source: str) -> Definition:
-    """The definition with a grid of this cell alone. Raises StudyError if it names a network, loss or split amiss."""
-    models = tuple(dict.fromkeys((*definition.grid.models, cell.model)))  # which may take keys that others do not
-    grid = {"models": models, "losses": (cell.loss,), "splits": (cell.split,), "seeds": (cell.seed,)}
+def definition_of_cells(wanted: Sequence[Cell], definition: Definition, source: str) -> Definition:
+    """The definition with a grid of these cells alone, of one loss. Raises StudyError if they name a network, loss or
+    split amiss."""
+    models, splits, seeds = (tuple(dict.fromkeys(getattr(cell, name) for cell in wanted)) for name in _FACTORS)
+    loss = wanted[0].loss
+    models = tuple(dict.fromkeys((*definition.grid.models, *models)))  # which may take keys that others do not
+    grid = {"models": models, "losses": (loss,), "splits": splits, "seeds": seeds}
     table = definition.model_dump(exclude_none=True)
-    named = {name: loss for name, loss in table["losses"].items() if name == cell.loss}  # the others have no use here
+    named = {name: own for name, own in table["losses"].items() if name == loss}  # the others have no use here
     return parse(table | {"grid": grid, "losses": named}, source)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from study.cells import Trial, parse_trial, trials
+from study.cells import Trial, parse_trial
 from study.definition import Definition
 from study.errors import StudyError, did_you_mean
 from study.results.digests import Row
-from study.results.weights import Configuration, best_trials, may_be_best
-from study.selection import best_by_validation, cost_column
+from study.results.weights import Configuration, best_trials, configuration_of, splits_to_choose_from
 from trainers.printable import counted
 
 
@@ -44,10 +43,11 @@ def choose(
     configuration = _configuration(completed, model, loss)
     if ensemble:
         return _one_of_each_split(definition, completed, configuration)
-    best = best_trials(definition, completed).get(configuration)
+    best = best_trials(definition, completed, configuration_of).get(configuration)
     if best is None:
         raise StudyError(f"no trial of {' '.join(configuration)} has a validation score: name one by its id (--trial)")
-    return Choice((best,), f"the best of {' '.join(configuration)} by validation Dice, of the trials on random splits")
+    why = f"chosen of {' '.join(configuration)} by validation Dice, among the trials on {_splits_in_words(definition)}"
+    return Choice((best,), why)
 
 
 def _named(trial_id: str, completed: Mapping[Trial, Row]) -> Trial:
@@ -59,7 +59,7 @@ def _named(trial_id: str, completed: Mapping[Trial, Row]) -> Trial:
 
 
 def _configuration(completed: Iterable[Trial], model: str | None, loss: str | None) -> Configuration:
-    there = sorted({(each.cell.model, each.cell.loss) for each in completed})
+    there = sorted(set(map(configuration_of, completed)))
     meant = [each for each in there if model in (None, each[0]) and loss in (None, each[1])]
     if len(meant) == 1:
         return meant[0]
@@ -70,18 +70,14 @@ def _configuration(completed: Iterable[Trial], model: str | None, loss: str | No
 
 
 def _one_of_each_split(definition: Definition, completed: Mapping[Trial, Row], configuration: Configuration) -> Choice:
-    cost, ours = cost_column(definition.search.objectives), set(trials(definition))
-    of_configuration = [
-        each
-        for each in completed
-        if each in ours and (each.cell.model, each.cell.loss) == configuration and may_be_best(definition, each)
-    ]
-    judged = (
-        (each.cell, each.index, completed[each]["objective"], completed[each][cost] if cost else None)
-        for each in of_configuration
-    )
-    tuned = best_by_validation(judged, definition.search.within)
-    chosen = sorted(Trial(cell, index) for cell, index in tuned.items())
+    tuned = best_trials(definition, completed, lambda trial: trial.cell).values()
+    chosen = sorted(trial for trial in tuned if configuration_of(trial) == configuration)
     if len(chosen) < 2:
         raise StudyError(f"an ensemble is of several networks, and {' '.join(configuration)} has {len(chosen)}")
-    return Choice(tuple(chosen), f"of each random split of {' '.join(configuration)} the tuned trial, averaged")
+    why = f"of {' '.join(configuration)} the tuned trial of each cell on {_splits_in_words(definition)}, averaged"
+    return Choice(tuple(chosen), why)
+
+
+def _splits_in_words(definition: Definition) -> str:
+    kinds = {definition.splits.kind_of(split) for split in splits_to_choose_from(definition)}
+    return "random splits" if kinds == {"random"} else "its splits, none of which is random"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from study.cells import Trial
-from study.definition import Definition
 from study.definition.point import Point
 from study.errors import StudyError
 from study.planning.cost import readable
@@ -101,15 +100,7 @@ def _made_again(
         why = versions or f"it was trained on {row['device']} of {row['host']}"
         raise StudyError(
             f"{trial.id}: trained again here it is another network than the study's: {what} ({why}). Export where it "
-            "was trained, or run the study with resources.keep_weights"
+            'was trained, or have the study keep every network that it trains (resources.keep_weights = "all")'
         )
     results.write_bytes(file_of(trial), made[0])
     return Weights(made[0], samples.labels, samples.has_background)
-
-
-def definition_of(definition: Definition, chosen: Sequence[Trial]) -> Definition:
-    """The definition with a grid of the chosen trials' cells alone."""
-    first = chosen[0].cell
-    splits, seeds = ({getattr(trial.cell, name): None for trial in chosen} for name in ("split", "seed"))
-    grid = {"losses": (first.loss,), "splits": tuple(splits), "seeds": tuple(seeds), "train_shares": (1.0,)}
-    return definition.model_copy(update={"grid": definition.grid.model_copy(update=grid)})

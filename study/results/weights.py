@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
 
 from study.cells import Trial, trials
 from study.definition import Definition
@@ -27,6 +27,7 @@ COLUMNS = ("trial", "point", "recipe_digest", "data_fingerprint", "split_fingerp
 """Columns of a trial's row that say which network it is of; they stand in the file, too."""
 Configuration = tuple[str, str]
 """Model and loss."""
+AnyGroup = TypeVar("AnyGroup", bound=Hashable)
 
 
 def file_of(trial: Trial) -> str:
@@ -44,48 +45,56 @@ def kept_beside(row: Row, samples: Samples) -> dict[str, str]:
     return facts_of(row) | {"labels": json.dumps(samples.labels), "has_background": json.dumps(samples.has_background)}
 
 
-def may_be_best(definition: Definition, trial: Trial) -> bool:
-    """Whether the best of a configuration is looked for among such trials: whole trainings on random splits; where the
-    grid has none, on all its splits, but for shares of their training samples."""
+def splits_to_choose_from(definition: Definition) -> frozenset[str]:
+    """On which the best network of a configuration is looked for: the random splits; where the grid has none, all of
+    its splits, but for shares of their training samples."""
     kinds = {split: definition.splits.kind_of(split) for split in definition.all_splits}
-    kind = kinds.get(trial.cell.split)
-    return trial.epochs is None and (kind == "random" if "random" in kinds.values() else kind not in (None, "share"))
+    wanted = {"random"} if "random" in kinds.values() else {*kinds.values()} - {"share"}
+    return frozenset(split for split, kind in kinds.items() if kind in wanted)
 
 
-def best_trials(definition: Definition, committed: Mapping[Trial, Row]) -> dict[Configuration, Trial]:
-    """Of each configuration, by the rule of the search: the trial with the highest validation objective, or the
-    cheapest near it."""
-    cost, ours = cost_column(definition.search.objectives), set(trials(definition))
-    judged = sorted(trial for trial in committed if trial in ours and may_be_best(definition, trial))
-    rows = [(trial, committed[trial]) for trial in judged]
+def best_trials(
+    definition: Definition, committed: Mapping[Trial, Row], of: Callable[[Trial], AnyGroup]
+) -> dict[AnyGroup, Trial]:
+    """Of each group of whole trainings, by the rule of the search: the trial with the highest validation objective, or
+    the cheapest near it.
+
+    :param of: the group of a trial, such as its configuration or its cell.
+    """
+    splits, cost = splits_to_choose_from(definition), cost_column(definition.search.objectives)
+    judged = [trial for trial in trials(definition) if trial in committed and trial.cell.split in splits]
     best = best_by_validation(
         (
-            ((trial.cell.model, trial.cell.loss), place, row["objective"], row[cost] if cost else None)
-            for place, (trial, row) in enumerate(rows)
+            (of(trial), place, committed[trial]["objective"], committed[trial][cost] if cost else None)
+            for place, trial in enumerate(judged)
         ),
         definition.search.within,
     )
-    return {configuration: judged[place] for configuration, place in best.items()}
+    return {group: judged[place] for group, place in best.items()}
+
+
+def configuration_of(trial: Trial) -> Configuration:
+    return trial.cell.model, trial.cell.loss
 
 
 class Best:
     """The highest validation objective of each configuration, as far as trials are done."""
 
     def __init__(self, definition: Definition, objectives: Mapping[Trial, float | None]) -> None:
-        self._definition = definition
+        self._splits, self._within = splits_to_choose_from(definition), definition.search.within
         self._highest: dict[Configuration, float] = {}
         for trial, objective in objectives.items():
             self.note(trial, objective)
 
     def note(self, trial: Trial, objective: float | None) -> None:
-        configuration = trial.cell.model, trial.cell.loss
-        if objective is not None and may_be_best(self._definition, trial):
-            self._highest[configuration] = max(objective, self._highest.get(configuration, objective))
+        if objective is not None and trial.epochs is None and trial.cell.split in self._splits:
+            of = configuration_of(trial)
+            self._highest[of] = max(objective, self._highest.get(of, objective))
 
     def to_beat(self, trial: Trial) -> float | None:
         """With which objective the trial may become its configuration's best; None: with any."""
-        highest = self._highest.get((trial.cell.model, trial.cell.loss))
-        return None if highest is None else highest - self._definition.search.within
+        highest = self._highest.get(configuration_of(trial))
+        return None if highest is None else highest - self._within
 
 
 def keeper(results: Results, study: Prepared, trial: Trial, to_beat: float | None) -> Callable[[Any, Row], None]:
@@ -100,8 +109,8 @@ def keeper(results: Results, study: Prepared, trial: Trial, to_beat: float | Non
 
         wanted = study.definition.resources.keep_weights
         beats = row["objective"] is not None and (to_beat is None or row["objective"] >= to_beat)
-        is_best = wanted == "best" and beats and may_be_best(study.definition, trial)
-        if is_best or (wanted == "all" and trial.epochs is None):
+        may_be_best = wanted == "best" and beats and trial.cell.split in splits_to_choose_from(study.definition)
+        if trial.epochs is None and (may_be_best or wanted == "all"):
             try:
                 results.write_bytes(file_of(trial), weights_in_bytes(model, kept_beside(row, study.source.samples)))
             except StudyError as error:
@@ -112,14 +121,16 @@ def keeper(results: Results, study: Prepared, trial: Trial, to_beat: float | Non
 
 def remove_beaten(results: Results, definition: Definition, committed: Mapping[Trial, Row]) -> None:
     """Remove the kept networks of this study that are not to stay by `resources.keep_weights`."""
-    if definition.resources.keep_weights == "all":
+    wanted = definition.resources.keep_weights
+    if wanted == "all" or not (kept := set(results.names(WEIGHTS, SUFFIX))):
         return
-    kept = set(results.names(WEIGHTS, SUFFIX))
-    if not kept:
-        return
-    staying: Iterable[Trial] = ()
-    if definition.resources.keep_weights == "best":
-        staying = best_trials(definition, committed).values()
-    ours = {f"{trial.id}{SUFFIX}" for trial in trials(definition)}
-    for name in sorted((kept & ours) - {f"{trial.id}{SUFFIX}" for trial in staying}):
+    staying = best_trials(definition, committed, configuration_of).values() if wanted == "best" else ()
+    beaten = set(map(file_of, trials(definition))) - set(map(file_of, staying))
+    for name in sorted(beaten & {f"{WEIGHTS}/{name}" for name in kept}):
+        results.remove(name)
+
+
+def remove_all(results: Results) -> None:
+    """Of a place that is full: what can be made again makes room for what cannot."""
+    for name in results.names(WEIGHTS, SUFFIX):
         results.remove(f"{WEIGHTS}/{name}")
