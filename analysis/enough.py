@@ -26,7 +26,6 @@ from analysis.scores import (
     by_split,
     configurations,
     count_of,
-    in_percent,
     listed,
     seeds_of,
     with_macro,
@@ -39,6 +38,7 @@ from analysis.statistics.seeds_and_rounding import units_by_row
 from analysis.statistics.spread import without_score
 from study.definition import SIMULATED
 from study.summary import MIN_SPLITS_FOR_SD
+from trainers.printable import in_percent
 
 MOST_SEEDS = 3
 

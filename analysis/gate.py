@@ -27,7 +27,6 @@ from analysis.scores import (
     by_split,
     configurations,
     count_of,
-    in_percent,
     listed,
     of_kind,
     with_macro,
@@ -51,6 +50,7 @@ from analysis.statistics.spread import equal_refusal, without_score
 from analysis.statistics.training import not_settled, settling
 from study.definition import SIMULATED
 from study.looks import Looks
+from trainers.printable import in_percent
 
 STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carried out
 _IN_WORDS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}

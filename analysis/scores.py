@@ -238,11 +238,6 @@ def count_of(number: int, plural: str) -> str:
     return f"one {plural.removesuffix('s')}" if number == 1 else f"{number} {plural}"
 
 
-def in_percent(share: float, decimals: int = 0) -> str:
-    """e.g. `71 %`."""
-    return f"{100 * share:.{decimals}f} %"
-
-
 def capitalised(sentence: str) -> str:
     """With a capital at its beginning; the rest as it is."""
     return sentence[:1].upper() + sentence[1:]

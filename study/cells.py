@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, total_ordering
 from typing import NamedTuple
 
 from study.definition import Definition
@@ -36,7 +37,8 @@ class Cell:
         return f"{self.model} {self.loss}"
 
 
-@dataclass(frozen=True, order=True)
+@total_ordering
+@dataclass(frozen=True)
 class Trial:
     """The `index`-th training of a cell; its id, e.g. `icnet-ce-random_3-s0-t04`, is its identity everywhere."""
 
@@ -44,6 +46,11 @@ class Trial:
     index: int
     epochs: int | None = None
     """Of a rung of `search.halving` below the last: after so many the training ends. Its id ends with them: `-e8`."""
+
+    def __lt__(self, other: Trial) -> bool:
+        """By cell and index; the beginnings of a training come before the whole, which has no number of epochs."""
+        mine, theirs = ((each.cell, each.index, each.epochs or math.inf) for each in (self, other))
+        return mine < theirs
 
     @cached_property
     def id(self) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from study.cells import Cell, Trial, cells
 from study.definition import Definition
+from trainers.printable import in_percent
 
 Objectives = Mapping[int, float | None]
 """Index of a trial -> its validation objective at a rung; None where no validation sample shows a class."""
@@ -129,8 +130,8 @@ def halving_in_words(definition: Definition) -> str | None:
     taken, whole = epochs_of_a_cell(definition), first * definition.training.epochs
     return (
         f"Successive halving: of {first} trainings in a cell go on {steps}. That is {taken:,} epochs in place of "
-        f"{whole:,}, {1 - taken / whole:.0%} fewer. (A training counts as a trial at each of these epochs, and at its "
-        "end.)"
+        f"{whole:,}, {in_percent(1 - taken / whole)} fewer. (A training counts as a trial at each of these "
+        "epochs, and at its end.)"
     )
 
 

@@ -22,7 +22,6 @@ from test_analysis_on_images import trial_of
 from analysis.classes import MACRO
 from analysis.commands import stability
 from analysis.load import load
-from analysis.scores import in_percent
 from analysis.statistics import mean_squares
 from analysis.statistics.catalogue import left_out
 from analysis.statistics.causes import (
@@ -40,6 +39,7 @@ from analysis.statistics.material import Material
 from analysis.statistics.mean_squares import MeanSquare, nested
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, predicted_se, purchases
 from study.definition import file as definition_file
+from trainers.printable import in_percent
 
 
 def table_of(scores_SR: np.ndarray, classes: tuple[str, ...] = ("mug",)) -> pd.DataFrame:

@@ -77,6 +77,16 @@ def test_optuna_reads_what_was_searched(out: Path, tmp_path: Path) -> None:
     assert [trial.value for trial in study.trials] == [0.5, 0.6, 0.7]
 
 
+def test_the_beginnings_that_halving_compared_are_pruned_trials(out: Path, tmp_path: Path) -> None:
+    committed(out, f"{TRIALS[0]}-e2", objective=0.3, rung=2)
+    storage = f"sqlite:///{tmp_path}/study.db"
+    assert export(str(out), f"optuna:{storage}") == 6
+    study = optuna.load_study(study_name="icnet-ce-random_0-s0", storage=storage)
+    assert [trial.user_attrs["trial"] for trial in study.trials] == [f"{TRIALS[0]}-e2", *TRIALS[:2]]
+    assert study.trials[0].state is optuna.trial.TrialState.PRUNED
+    assert export(str(out), f"csv:{tmp_path / 'csv'}") == 6
+
+
 def test_distributions_hold_the_recipes_own_value() -> None:
     space = {
         "training.epochs": "{low=40,high=64}",

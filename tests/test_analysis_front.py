@@ -191,7 +191,7 @@ def test_the_verdict_says_what_halving_saved_and_whether_early_ranks_hold(search
         for index, objective in enumerate(firsts):
             commit(searched, f"icnet-ce-{split}-s0-t0{index}-e8", objective=objective, rung=8)
     said = finding(searched, "Was tuning worth it?")
-    assert "trains 64 epochs in a cell, and all its trials to the end would take 80: 20% are saved" in said
+    assert "trains 64 epochs in a cell, and all its trials to the end would take 80: 20 % are saved" in said
     assert "After 8 epochs" in said
     assert "Mean Kendall's tau 0.00 over 2 cells (1: the same order" in said
 

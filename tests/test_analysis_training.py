@@ -133,7 +133,7 @@ def test_a_loss_that_jumps_had_not_settled(tmp_path: Path) -> None:
         "late, not early"
     )
     assert said(scores, "In short").startswith("Training had not settled in 3 of 4 trials: in 3 it still jumped")
-    assert "rose by 50% or more from one epoch to the next" in said(scores, "Was training long enough?")
+    assert "rose by 50 % or more from one epoch to the next" in said(scores, "Was training long enough?")
 
 
 def test_the_gate_says_first_that_training_had_not_settled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

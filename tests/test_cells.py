@@ -35,3 +35,17 @@ def test_an_id_reads_as_documented() -> None:
 def test_what_is_no_id(wrong: str) -> None:
     with pytest.raises(StudyError, match="is no trial's id"):
         parse_trial(wrong)
+
+
+def test_trials_are_in_order_rung_by_rung() -> None:
+    """A whole training has no number of epochs, and comes behind its beginnings."""
+    first, second = Cell("icnet", "ce", "random_0", 0), Cell("unet", "ce", "random_0", 0)
+    ordered = [
+        Trial(first, 0, 2),
+        Trial(first, 0, 4),
+        Trial(first, 0),
+        Trial(first, 1, 2),
+        Trial(first, 1),
+        Trial(second, 0),
+    ]
+    assert sorted(ordered[::-1]) == ordered

@@ -48,7 +48,7 @@ def test_rungs_and_sizes() -> None:
     assert num_trials(definition) == 2 * 18
     said = "of 8 trainings in a cell go on 5 after epoch 4, 3 after epoch 8, 2 after epoch 16. That is 108 epochs"
     assert said in (halving_in_words(definition) or "")
-    assert "in place of 256, 58% fewer" in (halving_in_words(definition) or "")
+    assert "in place of 256, 58 % fewer" in (halving_in_words(definition) or "")
     assert halving_in_words(load("paper")) is None
     cell = cells(definition)[0]
     assert [new_epochs_of(definition, Trial(cell, 0, rung)) for rung in rungs(definition)] == [4, 4, 8, 16]

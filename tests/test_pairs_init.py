@@ -151,7 +151,7 @@ def test_smeared_masks_are_refused_in_one_problem(tmp_path: Path) -> None:
         large = Image.new("L", (512, 384))
         ImageDraw.Draw(large).ellipse((70, 50, 400, 300), fill=255)
         save(mask, large.resize((128, 96), Image.Resampling.BILINEAR))
-    with pytest.raises(StudyError, match=r"1 problem .*masks/a_00.png.* and 1 more: .*2 have 9\d% .* look smeared"):
+    with pytest.raises(StudyError, match=r"1 problem .*masks/a_00.png.* and 1 more: .*2 have 9\d % .* look smeared"):
         init(str(root), str(tmp_path / "set.toml"))
 
 

@@ -46,3 +46,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about a word that is none of those known: the nearest one, if any is near."""
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def in_percent(share: float, decimals: int = 0) -> str:
+    """e.g. `71 %`."""
+    return f"{100 * share:.{decimals}f} %"

@@ -13,6 +13,7 @@ from analysis.answer import Finding
 from analysis.facts import FACTORS, Facts
 from analysis.scores import Scores, count_of, listed
 from trainers.data.class_names import BACKGROUNDS
+from trainers.printable import in_percent
 
 LATE_SHARE = 0.1
 """A best epoch within this last share of the epochs (at least the last one) is late: more may give a better one."""
@@ -177,9 +178,9 @@ def _jumpiness(found: pd.DataFrame, jumping: pd.DataFrame) -> list[str]:
     if jumping.empty:
         return []
     return [
-        f"In {len(jumping)} of {len(found)} trials the validation loss rose by {JUMP:.0%} or more from one epoch to "
-        "the next, within the last quarter of the epochs: which weights were kept is partly chance. Try a lower "
-        "learning rate."
+        f"In {len(jumping)} of {len(found)} trials the validation loss rose by {in_percent(JUMP)} or more from one "
+        "epoch to the next, within the last quarter of the epochs: which weights were kept is partly chance. Try a "
+        "lower learning rate."
     ]
 
 

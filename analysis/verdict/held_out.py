@@ -11,12 +11,13 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import HeldOut
 from analysis.classes import MACRO, is_object
-from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of, in_percent
+from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of
 from analysis.statistics.bounds import NOISE_OF_HELD_OUT
 from analysis.statistics.comparison import random_against_held_out
 from analysis.statistics.ranks import worst_of_columns
 from analysis.statistics.seeds_and_rounding import one_seed_held_out
 from analysis.statistics.spread import Refusal
+from trainers.printable import in_percent
 
 LIKE_SIZES = 0.02
 """Numbers of images that differ by less, in parts of the one, are taken as alike."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.answer import Finding
 from analysis.classes import MACRO
-from analysis.scores import Scores, capitalised, configuration_name, count_of, in_percent
+from analysis.scores import Scores, capitalised, configuration_name, count_of
 from analysis.shown import shown_of
 from analysis.statistics import lacking
 from analysis.statistics.causes import causes_of_spread
@@ -17,6 +17,7 @@ from analysis.statistics.luck import luck
 from analysis.statistics.material import Material
 from analysis.statistics.purchases import IMAGES, NOW, SEED, SPLIT, purchases
 from analysis.verdict.of_choices import luck_of_common_points
+from trainers.printable import in_percent
 
 CAUSES = "What is the spread made of, and what should be added next?"
 ASSUMED = (

@@ -7,19 +7,10 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import in_words
 from analysis.classes import is_object
-from analysis.scores import (
-    CELL,
-    CONFIGURATION,
-    ROUNDING,
-    Scores,
-    configuration_name,
-    configurations,
-    count_of,
-    in_percent,
-    listed,
-)
+from analysis.scores import CELL, CONFIGURATION, ROUNDING, Scores, configuration_name, configurations, count_of, listed
 from analysis.statistics.false_classes import MIN_IMAGES, false_classes
 from analysis.statistics.ranks import extreme_classes
+from trainers.printable import in_percent
 
 MOST_NAMED = 8  # classes, in a sentence
 

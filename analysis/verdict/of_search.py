@@ -15,6 +15,7 @@ from analysis.shown import shown_of
 from analysis.statistics.ranks import mean_tau
 from analysis.statistics.search import tuning_gain
 from study.halving import epochs_of_a_cell
+from trainers.printable import in_percent
 
 
 def was_tuning_worth_it(scores: Scores, averaging: str) -> Finding | None:
@@ -47,7 +48,7 @@ def _of_halving(facts: Facts) -> Iterator[str]:
     halved, whole = epochs_of_a_cell(definition), definition.search.trials * definition.training.epochs
     yield (
         f"Successive halving trains {halved:,} epochs in a cell, and all its trials to the end would take {whole:,}: "
-        f"{1 - halved / whole:.0%} are saved."
+        f"{in_percent(1 - halved / whole)} are saved."
     )
     for rung, taus in _agreement(facts):
         yield (

@@ -210,14 +210,15 @@ def _interval(row: Mapping[str, Any], name: str) -> str:
 
 
 def _of_false_classes(rows: list[dict[str, Any]]) -> Iterator[str]:
-    counted = [row for row in rows if row["num_false"]]
-    if not counted:
+    seen = [row for row in rows if row["num_false"]]
+    if not seen:
         return
     yield "Predicted where it is not there, most often:"
     yield ""
-    for row in sorted(counted, key=lambda row: -row["rate"])[:3]:
+    for row in sorted(seen, key=lambda row: -row["rate"])[:3]:
         kind = "held-out" if row["split_kind"] == "held_out" else row["split_kind"]
-        yield f"* {row['class']} on {kind} splits, in {row['num_false']} of {row['num_images']} test images without it"
+        images = counted(row["num_images"], "test image")
+        yield f"* {row['class']} on {kind} splits, in {row['num_false']} of {images} without it"
     yield ""
 
 

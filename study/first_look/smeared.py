@@ -13,7 +13,7 @@ from trainers.data.pairs.main_colours import main_colours
 from trainers.data.pairs.mask_values import Seen
 from trainers.data.pairs.pair import Listing
 from trainers.data.problems import PLACES_TOLD, Problem
-from trainers.printable import counted
+from trainers.printable import counted, in_percent
 
 _NEARLY_ALL = 0.9
 _MOST_COMMON, _FEWEST_RARE = 4, 10
@@ -41,7 +41,7 @@ def smeared_problem(listing: Listing, seen: Sequence[Seen]) -> Problem | None:
     share = sum(pixels[value] for value in common) / pixels.total()
     values = counted(len(pixels), kind)
     what = (
-        f"masks hold {values}, of which {len(common)} have {share:.0%} of the pixels: they look smeared "
+        f"masks hold {values}, of which {len(common)} have {in_percent(share)} of the pixels: they look smeared "
         "(anti-aliased or once compressed); save masks without smoothing, or name their values in data.pairs.classes"
     )
     return Problem(", ".join(with_rare[:PLACES_TOLD]) + more, what)
