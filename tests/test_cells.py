@@ -48,4 +48,4 @@ def test_trials_are_in_order_rung_by_rung() -> None:
         Trial(first, 1),
         Trial(second, 0),
     ]
-    assert sorted(ordered[::-1]) == ordered
+    assert sorted([*ordered[3:], *ordered[:3]]) == ordered
