@@ -15,7 +15,9 @@ from study.definition.point import Point
 from study.errors import StudyError
 from trainers.names import from_file_names, in_file_names, is_dotted_path
 
-_TRIAL_ID = re.compile(r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,47})-s([0-9]{1,16})-t([0-9]{2,6})(?:-e([0-9]{1,6}))?")
+_TRIAL_ID = re.compile(
+    r"([^-]+)-([^-]+)-([a-z][a-z0-9_]{0,47})-s([0-9]{1,16})-t([0-9]{2,6})(?:(-refit)?-e([0-9]{1,6}))?"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -45,11 +47,16 @@ class Trial:
     cell: Cell
     index: int
     epochs: int | None = None
-    """Of a rung of `search.halving` below the last: after so many the training ends. Its id ends with them: `-e8`."""
+    """Of a rung of `search.halving` below the last, and of a refit: after so many the training ends. Its id ends with
+    them: `-e8`."""
+    is_refit: bool = False
+    """Trained on all samples at the point of this trial of the cell, which is none of the grid. Its id says so:
+    `icnet-ce-random_3-s0-t04-refit-e21`."""
 
     def __lt__(self, other: Trial) -> bool:
-        """By cell and index; the beginnings of a training come before the whole, which has no number of epochs."""
-        mine, theirs = ((each.cell, each.index, each.epochs or math.inf) for each in (self, other))
+        """By cell and index; the beginnings of a training come before the whole, which has no number of epochs, and
+        refits behind it."""
+        mine, theirs = ((each.cell, each.index, each.is_refit, each.epochs or math.inf) for each in (self, other))
         return mine < theirs
 
     @cached_property
@@ -59,7 +66,12 @@ class Trial:
     @property
     def whole_id(self) -> str:
         """Of the whole training, of which a rung is the beginning: it names the draws of both."""
-        return f"{self.cell.id}-t{self.index:02d}"
+        return f"{self.cell.id}-t{self.index:02d}" + "-refit" * self.is_refit
+
+    @property
+    def of_grid(self) -> Trial:
+        """The whole training of the grid that a rung begins, or at whose point a refit is trained."""
+        return Trial(self.cell, self.index)
 
 
 class Outcome(NamedTuple):
@@ -88,15 +100,21 @@ def parse_trial(trial_id: str) -> Trial:
     """The trial that an id names. Raises StudyError if it names none."""
     match = _TRIAL_ID.fullmatch(trial_id)
     if match:
-        model, loss, split, seed, index, epochs = match.groups()
+        model, loss, split, seed, index, refit, epochs = match.groups()
         cell = Cell(from_file_names(model), from_file_names(loss), split, int(seed))
-        trial = Trial(cell, int(index), int(epochs) if epochs else None)
+        trial = Trial(cell, int(index), int(epochs) if epochs else None, is_refit=refit is not None)
         is_canonical = trial.id == trial_id  # else it has a zero too many
         if is_canonical and _is_name(trial.cell.model) and _is_name(trial.cell.loss):
             return trial
     if ":" in trial_id and _TRIAL_ID.fullmatch(in_file_names(trial_id)):
         raise StudyError(f"{trial_id!r} is no trial's id; ~ stands for the colon in it: {in_file_names(trial_id)}")
     raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
+
+
+def names_a_refit(trial_id: str) -> bool:
+    """Whether an id is that of a training on all samples."""
+    match = _TRIAL_ID.fullmatch(trial_id)
+    return match is not None and match[6] is not None
 
 
 def _is_name(name: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import study
 import trainers
+from study.cells import Trial
 from study.data_set import data_set_of
 from study.definition import Definition
 from study.errors import StudyError
@@ -22,6 +23,7 @@ from study.outside import Outside, outside_of
 from study.parts import find_parts, try_parts
 from study.planning.figures import Figures
 from study.splits import make_splits, split_notes
+from study.splits.everything import everything
 from trainers.costs import TrainingCost
 from trainers.data.problems import listed
 from trainers.data.source import Source
@@ -65,6 +67,10 @@ class Prepared:
     """Network -> what it costs, as trying it has shown, of those that are not simply built in."""
     notes: tuple[str, ...] = ()
     """What should be known of images and splits before anything is trained, in sentences."""
+
+    def split_of(self, trial: Trial) -> Split:
+        """The samples that a trial of these splits trains on, and those it is judged by."""
+        return everything(self.source.samples) if trial.is_refit else self.splits[trial.cell.split]
 
     @property
     def inputs(self) -> Inputs:

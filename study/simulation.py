@@ -42,7 +42,7 @@ def simulate(run: tables.Run, on_epoch: Callable[[Epoch], None] = lambda epoch: 
     for epoch in history:
         time.sleep(run.study.definition.resources.simulated_seconds / len(history))
         on_epoch(epoch)
-    selected = min(history, key=lambda epoch: epoch.val_loss).epoch
+    selected = min((epoch.val_loss or 0.0, epoch.epoch) for epoch in history)[1]  # all have one
     return tables.completed(run, _cost(run), history, selected, evaluations)
 
 

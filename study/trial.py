@@ -53,7 +53,7 @@ def run_trial(
             checkpoints.keep(state, is_last=epoch.epoch == trial.epochs)
         on_epoch(epoch)
 
-    partitions = {"val": run.split.val, "test": run.split.test}
+    partitions = {name: ids for name, ids in (("val", run.split.val), ("test", run.split.test)) if ids}
     try:
         with refusals_of_torch(trial.cell.model, trial.cell.loss):
             trained = train(job, study.source, run.split, after_epoch, resume)

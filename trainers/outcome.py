@@ -22,7 +22,7 @@ class Epoch:
 
     epoch: int  # from 1
     train_loss: float
-    val_loss: float
+    val_loss: float | None  # None of a training without validation samples
     objective: float | None  # what the search maximises: mean example-wise Dice over the classes on validation
     learning_rate: float
     seconds: float

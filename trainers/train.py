@@ -1,4 +1,4 @@
-"""One training, from a seed to the weights of its best epoch by validation loss.
+"""One training, from a seed to the weights of its best epoch by validation loss; without validation, of its last.
 
 Shapes: B batch, C colours (RGB), H and W pixels, K classes, the background first where there is one.
 """
@@ -56,7 +56,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network with the weights of `selected_epoch`, the one with the lowest validation loss."""
+    """The network with the weights of `selected_epoch`: the one with the lowest validation loss; the last one of a split
+    without validation samples."""
 
     model: nn.Module
     history: tuple[Epoch, ...]
@@ -122,6 +123,16 @@ def train(
             "num_images": num_images,
         }
 
+    def validated_now() -> tuple[float, float | None]:
+        """Loss, and objective where it is defined."""
+        val_loss, val_counts = 0.0, []
+        for loss_of_batch, true_labels, predicted in validated(validate, val_batches, device):
+            val_loss += loss_of_batch  # one after another: `sum` rounds otherwise from Python 3.12 on
+            val_counts.append(confusion(true_labels, predicted, num_classes))
+        val_scores = dice_of_shown(np.concatenate(val_counts), recipe.epsilon)
+        objective, _ = macro(val_scores.ew[source.samples.first_object :])
+        return val_loss / len(split.val), None if np.isnan(objective) else float(objective)
+
     strength = job.recipe.augmentation.strength
     images = TrainingImages(split, recipe.batch_size, recipe.size, strength, job.purpose)
     epochs = range(len(history) + 1, (job.epochs or recipe.epochs) + 1)
@@ -144,23 +155,21 @@ def train(
                 raise Diverged(f"the training loss became {step_loss} at epoch {epoch}, step {number}")
 
         scored.eval()
-        val_loss, val_counts = 0.0, []
-        for loss_of_batch, true_labels, predicted in validated(validate, val_batches, device):
-            val_loss += loss_of_batch  # one after another: `sum` rounds otherwise from Python 3.12 on
-            val_counts.append(confusion(true_labels, predicted, num_classes))
-        val_loss /= len(split.val)
-        if not np.isfinite(val_loss):
+        val_loss, objective = validated_now() if split.val else (None, None)
+        if val_loss is None:  # then no epoch is chosen, and none ends the training early
+            if not _are_finite(scored):
+                raise Diverged(f"a weight became NaN or infinite at epoch {epoch}, after step {len(step_losses)}")
+            best_weights, selected_epoch = scored.state_dict(), epoch
+        elif not np.isfinite(val_loss):
             raise Diverged(f"the validation loss became {val_loss} at epoch {epoch}, after step {len(step_losses)}")
-        if val_loss < best_loss:
+        elif val_loss < best_loss:
             best_loss, best_weights, selected_epoch = val_loss, copy.deepcopy(scored.state_dict()), epoch
-        val_scores = dice_of_shown(np.concatenate(val_counts), recipe.epsilon)
-        objective, _ = macro(val_scores.ew[source.samples.first_object :])
         history.append(
             Epoch(
                 epoch=epoch,
                 train_loss=float(np.mean(step_losses)),
                 val_loss=val_loss,
-                objective=None if np.isnan(objective) else float(objective),
+                objective=objective,
                 learning_rate=learning_rate,
                 seconds=time.perf_counter() - epoch_began,
             )
@@ -177,3 +186,8 @@ def train(
         train_seconds=seconds_before + time.perf_counter() - began,
         images_per_second=num_images / steps_seconds,
     )
+
+
+def _are_finite(network: nn.Module) -> bool:
+    """Whether all its weights are, and what its batch norms have counted."""
+    return all(bool(torch.isfinite(each).all()) for each in network.state_dict().values())

@@ -31,7 +31,7 @@ class Checkpoints:
         self._belongs_to = {
             "recipe_digest": study.definition.recipe_digest(),
             "data_fingerprint": study.data_fingerprint,
-            "split_fingerprint": study.splits[trial.cell.split].fingerprint,
+            "split_fingerprint": study.split_of(trial).fingerprint,
             "code": study.outside.identity_of(trial.cell),
             "versions": study.provenance.versions,
             "point": point.to_json(),

@@ -48,7 +48,7 @@ def check_same_inputs(results: Results, study: Inputs, committed: Mapping[Trial,
                 "Numbers of the two are not the same bit for bit: install those versions, use another --out, or, "
                 "knowingly, --set resources.mixed_versions=true"
             )
-        split = study.splits.get(trial.cell.split)
+        split = None if trial.is_refit else study.splits.get(trial.cell.split)
         if split is not None and row["split_fingerprint"] != split.fingerprint:
             decides = {
                 "random": "",

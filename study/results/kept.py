@@ -29,7 +29,7 @@ def kept_definition(results: Results) -> Definition:
 
 @dataclass(frozen=True)
 class Committed:
-    """The trials of one recipe that OUT holds."""
+    """The trials of one recipe that OUT holds: those of the study, or its refits."""
 
     rows: dict[Trial, Row]
     """Trial -> its row of `trials`, where all its files are as they were committed."""
@@ -38,8 +38,20 @@ class Committed:
 
 
 def read_committed(results: Results, definition: Definition) -> Committed:
-    """The committed trials of OUT. Raises StudyError, naming the differing keys, if one was run with another recipe."""
-    audit = results.audit()
+    """The committed trials of OUT, without its refits, which no score and no decision of a study knows of.
+
+    Raises StudyError, naming the differing keys, if one was run with another recipe.
+    """
+    return _committed(results, definition, of_refits=False)
+
+
+def read_refits(results: Results, definition: Definition) -> Committed:
+    """The trainings on all samples that `study export --refit` has committed to OUT. Raises StudyError likewise."""
+    return _committed(results, definition, of_refits=True)
+
+
+def _committed(results: Results, definition: Definition, *, of_refits: bool) -> Committed:
+    audit = results.audit(of_refits=of_refits)
     digest = definition.recipe_digest()
     for trial_id, row in audit.rows.items():
         if row["recipe_digest"] != digest:

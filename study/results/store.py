@@ -18,6 +18,7 @@ import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet as pq
 
+from study.cells import names_a_refit
 from study.definition import DEFINITION_HEADER
 from study.errors import StudyError
 from study.results.bounded import MOST_BYTES, read_bounded
@@ -65,12 +66,13 @@ class Results:
             self.remove(f"{name}/{trial_id}.parquet")
         self._write(f"trials/{trial_id}.parquet", parquet_bytes(with_digests(tables["trials"], files)))
 
-    def audit(self) -> Audit:
-        """Compare every committed trial's files with the digests in its row.
+    def audit(self, *, of_refits: bool = False) -> Audit:
+        """Compare every committed trial's files with the digests in its row: of the study's trials, or of its refits.
 
         Raises StudyError for a file that is none of ours, or that an earlier version of this project wrote.
         """
-        trial_ids = [name.removesuffix(".parquet") for name in self.names("trials", ".parquet")]
+        found_ids = [name.removesuffix(".parquet") for name in self.names("trials", ".parquet")]
+        trial_ids = [trial_id for trial_id in found_ids if names_a_refit(trial_id) == of_refits]
         with self._reading_many() as look_at_all:
             found = dict(zip(trial_ids, look_at_all(self._sound_row, trial_ids), strict=True))
         rows = {trial_id: row for trial_id, row in found.items() if isinstance(row, dict)}

@@ -40,9 +40,9 @@ class Run:
         """The definition's, with the point laid over it."""
         return self.study.definition.recipe.at(self.point)
 
-    @property
+    @cached_property
     def split(self) -> Split:
-        return self.study.splits[self.trial.cell.split]
+        return self.study.split_of(self.trial)
 
     @property
     def _arguments(self) -> Mapping[str, Any]:
@@ -62,7 +62,7 @@ class Run:
             "trial": self.trial.id,
             "model": cell.model,
             "loss": cell.loss,
-            "split": cell.split,
+            "split": self.split.name,
             "split_kind": self.split.kind,
             "axis": self.split.axis,
             "seed": cell.seed,
@@ -81,19 +81,23 @@ def completed(
     selected_epoch: int,
     evaluations: Mapping[str, Evaluation],
 ) -> dict[str, pa.Table]:
-    """All five tables of a trial that was trained and evaluated, and finished just now.
+    """All five tables of a trial that was trained and evaluated, and finished just now; two of a refit.
 
     :param cost: the columns of `trials` that say what the network costs, and on what it was trained.
+    :param evaluations: by partition; empty of a refit, which leaves no sample to evaluate on.
     """
     row = {"status": "completed", "selected_epoch": selected_epoch, **cost}
     row["objective"] = history[selected_epoch - 1].objective
-    return {
-        "dice": _dice_table(run, evaluations),
-        "confusion": _confusion_table(run, evaluations),
-        "history": _history_table(run.trial, history),
-        "masks": _masks_table(run, evaluations["test"]),
-        "trials": _trials_table(run, row),
-    }
+    judged = (
+        {
+            "dice": _dice_table(run, evaluations),
+            "confusion": _confusion_table(run, evaluations),
+            "masks": _masks_table(run, evaluations["test"]),
+        }
+        if evaluations
+        else {}
+    )
+    return judged | {"history": _history_table(run.trial, history), "trials": _trials_table(run, row)}
 
 
 def failed(run: Run, history: Sequence[Epoch], error: str) -> dict[str, pa.Table]:

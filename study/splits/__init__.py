@@ -1,7 +1,7 @@
 """Splits as pure functions of (definition, table of samples): which samples train, validate and test.
 
 One file a kind of split; parts.py has what they share, units.py the samples that are never divided, nearest.py how they
-are spread as evenly as they allow, absent.py what a split lacks.
+are spread as evenly as they allow, absent.py what a split lacks, everything.py the split that leaves nothing to test.
 """
 
 from __future__ import annotations

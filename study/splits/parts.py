@@ -60,7 +60,7 @@ def split_of(name: str, kind: SplitKind, division: Division, definition: Definit
         "val": tuple(row.id for row in pool if row.id in validation),
         "test": tuple(row.id for row in _in_strata(samples, division.test)),
     }
-    fingerprint = _fingerprint({"kind": kind, "axis": axis, **parts})
+    fingerprint = fingerprint_of({"kind": kind, "axis": axis, **parts})
     return Split(name, kind, axis, parts["train"], parts["val"], parts["test"], fingerprint)
 
 
@@ -164,5 +164,6 @@ def as_written(value: Value) -> str:
     return f'"{value}"' if isinstance(value, str) else in_words(value)
 
 
-def _fingerprint(parts: dict[str, object]) -> str:
+def fingerprint_of(parts: dict[str, object]) -> str:
+    """Twelve hexadecimal digits that name a split's kind, axis and samples."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

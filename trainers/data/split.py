@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SplitKind = Literal["random", "held_out", "fold", "given", "matched", "share"]
+SplitKind = Literal["random", "held_out", "fold", "given", "matched", "share", "all"]
 """What is tested. random: a share of the samples, drawn by chance. held_out: samples with certain values in a column.
 fold: one of k parts of the samples. given: what a file or a column says. matched: as many as another split tests, drawn
-by chance. share: the same as a random or held-out split, trained on a part of its samples."""
+by chance. share: the same as a random or held-out split, trained on a part of its samples. all: nothing is tested, nor
+validated with: all samples are trained on."""
 
 
 @dataclass(frozen=True)

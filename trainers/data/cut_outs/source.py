@@ -56,10 +56,11 @@ class CutOuts:
     def for_training(
         self, split: Split, ids: Sequence[str], generator: np.random.Generator
     ) -> Iterator[tuple[Pixels, Pixels]]:
-        """Each object before a random crop of one of the split's training backgrounds."""
+        """Each object before a random crop of one of the split's training backgrounds: of any, if it trains on all."""
         from trainers.data.cut_outs.pasting import pasted  # Numba takes time to import: not for those who only look
 
-        pool = pools_of(split.drawn_as, self.views, self.rules).train
+        trains_on_all = split.kind == "all"
+        pool = tuple(self.places) if trains_on_all else pools_of(split.drawn_as, self.views, self.rules).train
         chosen = [self.backgrounds[self.places[pool[i]]] for i in generator.choice(len(pool), len(ids))]
         crops = random_crops(np.array([background.shape[:2] for background in chosen]), generator)
         for sample, background, crop in zip(ids, chosen, crops, strict=True):
