@@ -56,8 +56,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network with the weights of `selected_epoch`: the one with the lowest validation loss; the last one of a split
-    without validation samples."""
+    """The network with the weights of `selected_epoch`: the one with the lowest validation loss; of a split without
+    validation samples the last one."""
 
     model: nn.Module
     history: tuple[Epoch, ...]

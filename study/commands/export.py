@@ -20,12 +20,13 @@ from study.export.choice import Choice, choose
 from study.export.fetched import fetch
 from study.export.folder import write_model
 from study.export.other_formats import write_formats
+from study.export.refit import refuse_diverged, train_refit
 from study.outside import outside_of
 from study.prepare import Prepared, prepare
 from study.results import Results
 from study.results.committed import check_same_inputs
 from study.results.digests import Row
-from study.results.kept import kept_definition, read_committed
+from study.results.kept import kept_definition, read_committed, read_refits
 from trainers.model_description import Description
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ def export(
     model: str | None = None,
     loss: str | None = None,
     ensemble: bool = False,
+    refit: bool = False,
     formats: Collection[str] = (),
 ) -> Exported:
     """Write the chosen network of the study at OUT, and what is known of it, to a new folder: whole, or not at all.
 
-    What OUT does not keep is made again, bit for bit. See `choose` for what the choice is by. Raises StudyError.
+    What OUT does not keep is made again, bit for bit; a refit is trained, and kept from then on. See `choose` for what
+    the choice is by. Raises StudyError.
 
     :param formats: keys of `other_formats.FILES`; they are checked on test images, which takes the data set.
     """
@@ -66,22 +69,30 @@ def export(
     if definition.simulate:
         raise StudyError(f"{results.out} is simulated: no network was trained there")
     committed = read_committed(results, definition).rows
-    choice = choose(definition, committed, trial=trial, model=model, loss=loss, ensemble=ensemble)
+    choice = choose(definition, committed, trial=trial, model=model, loss=loss, ensemble=ensemble, refit=refit)
+    rows = committed | (read_refits(results, definition).rows if refit else {})
+    first = choice.trials[0]
 
     @cache
     def prepare_again() -> Prepared:
         prepared = prepare(definition_of_cells([each.cell for each in choice.trials], definition, results.out))
-        check_same_inputs(results, prepared.inputs, {each: committed[each] for each in choice.trials})
+        compared = {each for chosen in choice.trials for each in (chosen.of_grid, chosen) if each in rows}
+        check_same_inputs(results, prepared.inputs, {each: rows[each] for each in sorted(compared)})
         return prepared
 
     _refuse_what_is_there(folder)
-    _refuse_other_code(definition, choice.trials[0], committed)
-    weights = fetch(results, committed, choice.trials, prepare_again, say, on_epoch)
+    _refuse_other_code(definition, first.of_grid, committed)
+    made = None
+    if refit and first not in rows:
+        rows[first], made = train_refit(prepare_again(), results, first, rows[first.of_grid], say, on_epoch)
+    if refit:
+        refuse_diverged(rows[first])
+    weights = {first: made} if made else fetch(results, rows, choice.trials, prepare_again, say, on_epoch)
     with whole_or_not_at_all(folder) as unfinished:
-        description = write_model(unfinished, definition, committed, weights)
-        agreements = write_formats(unfinished, formats, prepare_again(), choice.trials[0]) if formats else []
+        description = write_model(unfinished, definition, rows, weights)
+        agreements = write_formats(unfinished, formats, prepare_again(), first.of_grid) if formats else []
         checked = [each.in_words for each in agreements]
-        write_card(unfinished, results.place(), definition, committed, choice, description, checked)
+        write_card(unfinished, results.place(), definition, rows, choice, description, checked)
     return Exported(folder, choice, description, tuple(checked))
 
 

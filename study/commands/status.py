@@ -16,7 +16,7 @@ from study.results import DEFINITION_FILE, Results
 from study.results.claim import living_driver
 from study.results.committed import objectives
 from study.results.digests import Row
-from study.results.kept import kept_definition, missing, read_committed
+from study.results.kept import kept_definition, missing, read_committed, read_refits
 from study.results.unfinished import Unfinished, read_unfinished
 from study.session import last_progress
 
@@ -32,6 +32,7 @@ class Status:
     progress: Progress | None  # of the newest run; None if there was none, or nothing was left for it to do
     damaged: Mapping[Trial, str]  # of the missing ones: which file is lost or altered
     alive: bool  # a run is at work
+    refits: tuple[Trial, ...] = ()  # trained on all samples by `study export`: none of the study's trials
 
     @property
     def missing(self) -> list[Trial]:
@@ -63,6 +64,7 @@ class Status:
             "missing": [trial.id for trial in self.missing],
             "unfinished": {name: asdict(each) for name, each in self.unfinished.items()},
             "damaged": {trial.id: what for trial, what in self.damaged.items()},
+            "refits": [trial.id for trial in self.refits],
             "alive": self.alive,
             "simulated": self.definition.simulate,
             "run": json.loads(self.progress.to_json()) if self.progress else None,
@@ -79,4 +81,5 @@ def status(out: str) -> Status:
     unfinished = read_unfinished(results, {trial.id for trial in committed.rows})
     progress, alive = last_progress(results), living_driver(results) is not None
     planned = decided_trials(definition, objectives(committed.rows))
-    return Status(definition, planned, committed.rows, unfinished, progress, committed.damaged, alive)
+    refits = tuple(sorted(read_refits(results, definition).rows))
+    return Status(definition, planned, committed.rows, unfinished, progress, committed.damaged, alive, refits)

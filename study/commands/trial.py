@@ -18,7 +18,7 @@ from study.prepare import prepare
 from study.results import DEFINITION_FILE, Results
 from study.results.committed import check_same_inputs, objectives, outcomes, refuse_foreign_files
 from study.results.digests import Row
-from study.results.kept import Committed, kept_definition, read_committed
+from study.results.kept import Committed, kept_definition, read_committed, read_refits
 from study.results.schemas import CIRCUMSTANCES
 from study.results.weights import Best, keeper
 from trainers.dice import class_order
@@ -65,26 +65,29 @@ def trial(
 
     Raises StudyError if the search needs earlier trials of its cell and OUT does not have them, if the trial is new
     to OUT and the definition has none of that name, or halving has ended it before (it would be kept, and counted by
-    nobody), or if it cannot be trained here.
+    nobody), or if it cannot be trained here. A refit is compared with that of OUT, and never new to it.
     """
     wanted = parse_trial(trial_id)
-    in_definition = Trial(wanted.cell, wanted.index) in trials(definition) and wanted.epochs in rungs(definition)
+    in_definition = wanted.of_grid in trials(definition) and (wanted.is_refit or wanted.epochs in rungs(definition))
     study = prepare(definition_of_cells([wanted.cell], definition, trial_id))
     results = None if out is None else Results(out)
-    committed = Committed({}, {})
+    committed = there = Committed({}, {})
     if results:
         refuse_foreign_files(results)
         committed = read_committed(results, definition)
-        check_same_inputs(results, study.inputs, committed.rows)
+        there = read_refits(results, definition) if wanted.is_refit else committed
+        check_same_inputs(results, study.inputs, committed.rows | there.rows)
         _refuse_another_definition(results, definition)
-        if not in_definition and wanted not in committed.rows.keys() | committed.damaged.keys():
-            raise StudyError(_not_in(definition, wanted))
-        if in_definition and wanted not in committed.rows.keys() | committed.damaged.keys():
+        if wanted not in there:
+            if not in_definition or wanted.is_refit:
+                raise StudyError(_not_in(definition, wanted))
             _refuse_what_halving_ended(definition, wanted, objectives(committed.rows))
     keep = None
-    if results and wanted not in committed.rows.keys() | committed.damaged.keys():
+    if results and wanted not in there:
         keep = keeper(results, study, wanted, Best(definition, objectives(committed.rows)).to_beat(wanted))
-    point = _point_of(wanted, definition, outcomes(definition, committed.rows))
+    point = _point_of(wanted.of_grid, definition, outcomes(definition, committed.rows))
+    if (wanted.epochs or 0) > (most := definition.recipe.at(point).training.epochs):
+        raise StudyError(f"there is no {trial_id}: its recipe has {most} epochs")
 
     from study.trial import run_trial
     from trainers.outcome import NotDeterministic, OutOfGpuMemory
@@ -95,10 +98,10 @@ def trial(
         raise StudyError(f"{trial_id} cannot be trained here: {error}") from error
     if results is None:
         return TrialRun(tables, "not kept", [], in_definition)
-    if wanted in committed.damaged:
-        differing = differing_columns(tables, results, trial_id) or [committed.damaged[wanted]]
+    if wanted in there.damaged:
+        differing = differing_columns(tables, results, trial_id) or [there.damaged[wanted]]
         return TrialRun(tables, "differs", differing, in_definition)
-    if wanted in committed.rows:
+    if wanted in there.rows:
         differing = differing_columns(tables, results, trial_id)
         return TrialRun(tables, "differs" if differing else "reproduced", differing, in_definition)
     _refuse_another_definition(results, definition)  # again: a training may take hours, and others write there, too
@@ -109,7 +112,9 @@ def trial(
 
 
 def _not_in(definition: Definition, wanted: Trial) -> str:
-    """Why OUT does not take a trial that the definition lacks, and what to do."""
+    """Why OUT does not take a trial that the definition lacks, or a refit, and what to do."""
+    if wanted.is_refit:
+        return f"--out has no {wanted.id}: `study export OUT --refit` makes the one that OUT's trials tell of"
     number, of_cell = definition.search.trials, Trial(wanted.cell, 0) in trials(definition)
     if of_cell and wanted.epochs not in rungs(definition):
         endings = [f"-e{rung}" for rung in rungs(definition) if rung]

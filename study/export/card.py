@@ -37,14 +37,18 @@ def write_card(
 
     :param checked: what was found when other formats were compared with torch, in sentences.
     """
-    card = card_of(answer_about(out, choice), definition, committed, choice, description) | {"checked": checked}
+    card = card_of(answer_about(out, choice, definition), definition, committed, choice, description) | {
+        "checked": checked
+    }
     (folder / CARD_FOR_PROGRAMS).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     (folder / CARD).write_text(in_markdown(card, definition), encoding="utf-8")
 
 
-def answer_about(out: str, choice: Choice) -> dict[str, Any]:
-    """What `analysis stability` says: of tuned trials, if the chosen one is the search's."""
-    select = "tuned" if any(trial.index for trial in choice.trials) else "default"
+def answer_about(out: str, choice: Choice, definition: Definition) -> dict[str, Any]:
+    """What `analysis stability` says: of tuned trials, if the chosen one is the search's, or a refit after a search,
+    whose point and epochs the tuned trials have told."""
+    searched = definition.search.trials > 1
+    select = "tuned" if any(trial.index or (trial.is_refit and searched) for trial in choice.trials) else "default"
     answer: dict[str, Any] = json.loads(ask_analysis("stability", place_of(out), "--select", select, "--json").stdout)
     return answer | {"select": select}
 
@@ -70,6 +74,7 @@ def card_of(
         "model": model,
         "loss": loss,
         "selection": answer["select"],
+        "trained_on_all_images": first.is_refit,
         "chosen": choice.why,
         "members": [{"trial": trial.id, **_of_training(committed[trial])} for trial in choice.trials],
         "labels": description.labels,
@@ -136,10 +141,14 @@ def _text(card: Mapping[str, Any], definition: Definition) -> Iterator[str]:
     yield ""
     yield "## What to expect of it"
     yield ""
+    yield from _of_refit(card)
     yield from _expectation(expected)
     for axis in card["held_out"]:
         yield _of_held_out(axis)
-    yield "These figures are of single networks trained on one split each." if several else _own(card)
+    if several:
+        yield "These figures are of single networks trained on one split each."
+    elif not card["trained_on_all_images"]:
+        yield _own(card)
     yield ""
     yield "| class | mean Dice | one more training within | lowest on a random split |"
     yield "|---|---|---|---|"
@@ -159,6 +168,18 @@ def _text(card: Mapping[str, Any], definition: Definition) -> Iterator[str]:
     yield "## Licence, use and limits"
     yield ""
     yield "TO FILL: whose images these are, what the model may be used for, and what it must not be used for."
+
+
+def _of_refit(card: Mapping[str, Any]) -> Iterator[str]:
+    """Of a network that no image was left to test on, where the figures come from."""
+    if card["trained_on_all_images"]:
+        num_images = counted(card["data"]["num_train"], "image")
+        yield (
+            f"**Not measured on this very network: it was trained on all {num_images}, and none was left to test it "
+            "on.** The figures are the study's, of networks of this configuration that were trained on fewer images, "
+            "one split each."
+        )
+        yield ""
 
 
 def _expectation(expected: Mapping[str, Any]) -> Iterator[str]:
@@ -224,11 +245,13 @@ def _of_false_classes(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 def _making(card: Mapping[str, Any]) -> Iterator[str]:
     for member in card["members"]:
-        point = str(Point(member["point"]))
-        yield (
-            f"* `{member['trial']}`: {member['num_train']} training images of split {member['split']}, the weights of "
-            f"epoch {member['selected_epoch']}, on {member['device']}{f'; {point}' if point else ''}"
+        point, epoch = str(Point(member["point"])), member["selected_epoch"]
+        trained = (
+            f"all {member['num_train']} images, {counted(epoch, 'epoch')}"
+            if card["trained_on_all_images"]
+            else f"{member['num_train']} training images of split {member['split']}, the weights of epoch {epoch}"
         )
+        yield f"* `{member['trial']}`: {trained}, on {member['device']}{f'; {point}' if point else ''}"
     yield f"* Data: fingerprint `{card['data']['fingerprint']}`"
     yield f"* Recipe: digest `{card['recipe_digest']}`; all its keys are in `{CARD_FOR_PROGRAMS}`"
     if card["code"]:

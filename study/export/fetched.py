@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
 
 from study.cells import Trial
 from study.definition.point import Point
@@ -12,6 +14,7 @@ from study.errors import StudyError
 from study.planning.cost import readable
 from study.prepare import Prepared, differing_versions
 from study.results import Results
+from study.results.checkpoints import Checkpoints
 from study.results.digests import Row
 from study.results.weights import facts_of, file_of, kept_beside
 from trainers.printable import counted
@@ -60,6 +63,34 @@ def kept_weights(results: Results, trial: Trial, row: Row) -> Weights | None:
     return None if content is None else _read(content, row)
 
 
+def trained(
+    prepared: Prepared,
+    trial: Trial,
+    point: Point,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoints: Checkpoints | None = None,
+) -> tuple[dict[str, pa.Table], Weights | None]:
+    """A trial's tables and weights, trained here and kept nowhere; of one that diverged there are no weights.
+
+    Raises StudyError if it cannot be trained here.
+    """
+    from study.trial import run_trial
+    from trainers.outcome import NotDeterministic, OutOfGpuMemory
+    from trainers.weights import weights_in_bytes
+
+    made: list[bytes] = []
+    samples = prepared.source.samples
+
+    def keep(model: Any, row: Row) -> None:
+        made.append(weights_in_bytes(model, kept_beside(row, samples)))
+
+    try:
+        tables = run_trial(prepared, trial, point, on_epoch, checkpoints, keep)
+    except (NotDeterministic, OutOfGpuMemory) as error:
+        raise StudyError(f"{trial.id} cannot be trained here: {error}") from error
+    return tables, Weights(made[0], samples.labels, samples.has_background) if made else None
+
+
 def _read(content: bytes, row: Row) -> Weights | None:
     from trainers.weights import NotWeights, facts_in
 
@@ -82,25 +113,20 @@ def _made_again(
 ) -> Weights:
     """Train the trial as its row says, compare all its tables with OUT's, and keep the weights."""
     from study.commands.trial import differing_columns
-    from study.trial import run_trial
-    from trainers.weights import weights_in_bytes
 
-    made: list[bytes] = []
-    samples = prepared.source.samples
-    tables = run_trial(
-        prepared,
-        trial,
-        Point.from_json(row["point"]),
-        on_epoch,
-        on_trained=lambda model, own: made.append(weights_in_bytes(model, kept_beside(own, samples))),
-    )
-    if not made or (differing := differing_columns(tables, results, trial.id)):
-        what = f"{', '.join(differing[:3])} differ" if made else "it diverged"
+    tables, weights = trained(prepared, trial, Point.from_json(row["point"]), on_epoch)
+    if weights is None or (differing := differing_columns(tables, results, trial.id)):
+        what = f"{', '.join(differing[:3])} differ" if weights else "it diverged"
         versions = differing_versions(row["versions"])
         why = versions or f"it was trained on {row['device']} of {row['host']}"
+        instead = (
+            f"take {results.out}/trials/{trial.id}.parquet away, and it is trained anew here"
+            if trial.is_refit
+            else 'have the study keep every network that it trains (resources.keep_weights = "all")'
+        )
         raise StudyError(
             f"{trial.id}: trained again here it is another network than the study's: {what} ({why}). Export where it "
-            'was trained, or have the study keep every network that it trains (resources.keep_weights = "all")'
+            f"was trained, or {instead}"
         )
-    results.write_bytes(file_of(trial), made[0])
-    return Weights(made[0], samples.labels, samples.has_background)
+    results.write_bytes(file_of(trial), weights.content)
+    return weights

@@ -63,7 +63,7 @@ def describe(definition: Definition, committed: Mapping[Trial, Row], weights: Ma
         members.append(
             Member(
                 trial=trial.id,
-                split=trial.cell.split,
+                split=committed[trial]["split"],
                 weights="model.safetensors" if len(weights) == 1 else f"{trial.id}.safetensors",
                 sha256=hashlib.sha256(of_trial.content).hexdigest(),
                 point=dict(point),

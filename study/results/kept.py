@@ -36,6 +36,10 @@ class Committed:
     damaged: dict[Trial, str]
     """Trial -> which of its files is lost or altered. It is missing, and the next run makes it again."""
 
+    def __contains__(self, trial: Trial) -> bool:
+        """Whether it was committed, whatever has become of its files."""
+        return trial in self.rows or trial in self.damaged
+
 
 def read_committed(results: Results, definition: Definition) -> Committed:
     """The committed trials of OUT, without its refits, which no score and no decision of a study knows of.

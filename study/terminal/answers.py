@@ -219,6 +219,9 @@ def status(options: argparse.Namespace, console: PlainConsole) -> int:
     running = progress.running if progress and now.alive else {}
     if waiting := [trial.id for trial in now.missing if trial.id not in running]:
         console.say("missing: " + ", ".join(waiting[:6]) + (" ..." * (len(waiting) > 6)))
+    if now.refits:
+        refits = ", ".join(trial.id for trial in now.refits)
+        console.say(f"trained on all images, and none of these trials: {refits}")
     if not progress:
         console.say(
             "A run is at work." if now.alive else f"Nothing is running, and {RUN_FILE} says nothing of a last run."
@@ -252,11 +255,11 @@ def trial(options: argparse.Namespace, console: PlainConsole) -> int:
     epochs = parse_trial(options.trial).epochs or definition.training.epochs
 
     def show(epoch: Any) -> None:
-        objective = "undefined" if epoch.objective is None else f"{epoch.objective:.3f}"
-        console.say(
-            f"epoch {epoch.epoch} of {epochs}: training loss {epoch.train_loss:.4f}, "
-            f"validation loss {epoch.val_loss:.4f}, validation Dice {objective}, {epoch.seconds:.1f} s"
-        )
+        losses = f"training loss {epoch.train_loss:.4f}"
+        if epoch.val_loss is not None:
+            objective = "undefined" if epoch.objective is None else f"{epoch.objective:.3f}"
+            losses += f", validation loss {epoch.val_loss:.4f}, validation Dice {objective}"
+        console.say(f"epoch {epoch.epoch} of {epochs}: {losses}, {epoch.seconds:.1f} s")
 
     done = trial(options.trial, definition, options.out, (lambda epoch: None) if options.json else show)
     row = done.row
@@ -290,12 +293,14 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
     for name in AVERAGINGS:
         values = [score[f"dice_{name}"] for score in test]
         table.add_row(name, *("-" if value is None else f"{value:.3f}" for value in values))
+    chosen = "the lowest validation loss" if test else "the last: no image is left to validate with, or to test"
     console.say(
         f"{row['trial']}: {f'{point}, ' if point else ''}{counted(row['parameters'], 'parameter')}, "
         f"{row['gflops']:.2f} GFLOP an image, {row['latency_ms_median']:.1f} ms an image; weights of epoch "
-        f"{row['selected_epoch']}, the lowest validation loss; {row['train_seconds']:.0f} s."
+        f"{row['selected_epoch']}, {chosen}; {row['train_seconds']:.0f} s."
     )
-    console.print(table)
+    if test:
+        console.print(table)
 
 
 def data(options: argparse.Namespace, console: PlainConsole) -> int:

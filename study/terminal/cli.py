@@ -106,6 +106,11 @@ def _parser() -> Parser:
     export.add_argument(
         "--ensemble", action="store_true", help="the networks of all random splits of the configuration, averaged"
     )
+    export.add_argument(
+        "--refit",
+        action="store_true",
+        help="a new network, trained on all images as the configuration's trials tell; its scores are the study's",
+    )
     export.add_argument("--onnx", action="store_true", help="also as ONNX, checked on the study's test images")
     export.add_argument("--torch", action="store_true", help="also for torch.export.load, checked likewise")
     predict = _add(commands, "predict", model_answers.predict, "label maps and overlays of new images")

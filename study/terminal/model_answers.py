@@ -19,9 +19,10 @@ def export(options: argparse.Namespace, console: PlainConsole) -> int:
     beside = PlainConsole(stderr=True)
 
     def show(epoch: Any) -> None:
-        beside.say(f"epoch {epoch.epoch}: validation loss {epoch.val_loss:.4f}, {epoch.seconds:.1f} s")
+        part, loss = ("training", epoch.train_loss) if epoch.val_loss is None else ("validation", epoch.val_loss)
+        beside.say(f"epoch {epoch.epoch}: {part} loss {loss:.4f}, {epoch.seconds:.1f} s")
 
-    how = {name: getattr(options, name) for name in ("trial", "model", "loss", "ensemble")}
+    how = {name: getattr(options, name) for name in ("trial", "model", "loss", "ensemble", "refit")}
     formats = [name for name in FILES if getattr(options, name)]
     done = export(options.out, options.to, beside.say, show, formats=formats, **how)
     trials = [trial.id for trial in done.choice.trials]
