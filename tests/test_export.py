@@ -48,7 +48,7 @@ def test_one_configuration_is_chosen_from() -> None:
         ({"model": "fcn"}, "no completed trial has this model and loss; there are: --model icnet"),
         ({"trial": "icnet-ce-random_7-s0-t00"}, "there is no completed trial icnet-ce-random_7-s0-t00; did you mean"),
         ({"trial": "icnet"}, "is no trial's id"),
-        ({"trial": "icnet-ce-rot_0-s0-t00", "model": "icnet"}, "leave --model, --loss and --ensemble out"),
+        ({"trial": "icnet-ce-rot_0-s0-t00", "model": "icnet"}, "leave --model, --loss, --ensemble and --refit out"),
     ],
 )
 def test_what_is_not_one_model_is_refused(how: dict[str, str], words: str) -> None:

@@ -36,6 +36,8 @@ class Agreement:
     """Of a file with torch in float32, over the pixels of test images."""
 
     file: str
+    split: str
+    """Whose test images."""
     num_images: int
     num_pixels: int
     num_ties: int
@@ -43,7 +45,7 @@ class Agreement:
 
     @property
     def in_words(self) -> str:
-        images = counted(self.num_images, "test image")
+        images = f"{counted(self.num_images, 'test image')} of {self.split}"
         if not self.num_ties:
             return f"{self.file} gives the label maps of torch in float32 on {images}, pixel for pixel."
         return (
@@ -114,7 +116,7 @@ def _agreement(file: str, portable: Callable[..., object], run: Run, prepared: P
                 "label than torch, where no two classes are near each other: it is not handed over"
             )
         num_pixels, num_ties = num_pixels + differs_BHW.size, num_ties + int(differs_BHW.sum())
-    return Agreement(file, len(tested), num_pixels, num_ties)
+    return Agreement(file, trial.cell.split, len(tested), num_pixels, num_ties)
 
 
 def _test_images(prepared: Prepared, trial: Trial) -> Iterator[Pixels]:
