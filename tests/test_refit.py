@@ -1,4 +1,4 @@
-"""A network trained on all images: by what it is trained, that it is pure, and that no score of the study knows of it."""
+"""A network trained on all images: by what it is trained, that it is pure, and that no score knows of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from analysis.export.kept import read_kept
 from analysis.load import SELECTIONS
 from analysis.load import load as load_scores
 from study.cells import Cell, Trial, names_a_refit, parse_trial, trials
+from study.commands.export import export
+from study.commands.status import status
+from study.commands.trial import trial
 from study.definition.file import load
 from study.definition.point import Point
 from study.errors import StudyError
@@ -321,46 +324,48 @@ def test_what_a_full_disk_does_not_take_in(out: Results, study: Prepared, monkey
 # The commands
 
 
-def run(*arguments: str | Path, status: int = 0) -> str:
-    done = command(*arguments)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 @pytest.mark.slow
-def test_the_command_trains_once_and_the_study_stays_what_it_was(undisturbed: Path, tmp_path: Path) -> None:
-    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
-    model = tmp_path / "model"
-    assert "is trained on all 36 images for 2 epochs" in run("export", out, "--refit", "--loss", "ce", "--to", model)
-    card = json.loads((model / "model_card.json").read_text())
+def test_the_command_trains_once_and_the_study_stays_what_it_was(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, model, said = Path(shutil.copytree(undisturbed, tmp_path / "out")), tmp_path / "model", list[str]()
+    done = command("export", out, "--refit", "--loss", "ce", "--to", model)
+    assert done.returncode == 0, done.stderr
+    assert "is trained on all 36 images for 2 epochs" in done.stderr
+    card, text = json.loads((model / "model_card.json").read_text()), (model / "README.md").read_text()
     (name,) = (member["trial"] for member in card["members"])
     assert names_a_refit(name)
     row = pd.read_parquet(out / "trials" / f"{name}.parquet").iloc[0]
     source = pd.read_parquet(undisturbed / "trials" / f"{parse_trial(name).of_grid.id}.parquet").iloc[0]
     assert (row["point"], row["num_train"], row["selected_epoch"]) == (source["point"], 36, 2)
     assert card["selection"] == "tuned"
-    text = (model / "README.md").read_text()
     assert "**Not measured on this very network: it was trained on all 36 images, and none was left to test" in text
     assert f"* `{name}`: all 36 images, 2 epochs, on {row['device']}" in text
     assert "Its own validation Dice" not in text
-    again = run("export", out, "--refit", "--loss", "ce", "--to", tmp_path / "again")
-    assert "is trained" not in again
-    assert "made again" not in again
-    (out / f"weights/{name}.safetensors").unlink()
-    assert "is not kept, and made again" in run("export", out, "--refit", "--loss", "ce", "--to", tmp_path / "third")
-    weights = {(tmp_path / each / "model.safetensors").read_bytes() for each in ("model", "again", "third")}
-    assert len(weights) == 1
-    assert "this run gave the same tables, bit for bit" in run("trial", name, out / "study.toml", "--out", out)
-    assert "has no icnet-ce-random_0-s0-t00-refit-e1: `study export" in run(
-        *("trial", "icnet-ce-random_0-s0-t00-refit-e1", out / "study.toml", "--out", out), status=2
-    )
+    expected = load_scores(undisturbed, "tuned").table
+    of_mean = expected[(expected["split_kind"] == "random") & (expected["averaging"] == "ew")]
+    of_mean = of_mean[(of_mean["loss"] == "ce") & of_mean["class"].isin(["mug", "pen"])]
+    assert card["expected"]["mean"] == pytest.approx(of_mean["dice"].mean())
+
+    monkeypatch.setattr("study.commands.export.write_card", lambda *_: None)  # asks another process, which takes time
     merged = Path(shutil.copytree(undisturbed, tmp_path / "merged"))
     shutil.copytree(out, merged, dirs_exist_ok=True)
-    assert "is trained" not in run("export", merged, "--refit", "--loss", "ce", "--to", tmp_path / "of_merged")
+    export(str(merged), str(tmp_path / "again"), said.append, loss="ce", refit=True)
+    assert said == [], "it was there"
+    (out / f"weights/{name}.safetensors").unlink()
+    export(str(out), str(tmp_path / "third"), said.append, loss="ce", refit=True)
+    assert [line.partition(". ")[0] for line in said] == [f"The network of {name} is not kept, and made again"]
+    assert len({(tmp_path / each / "model.safetensors").read_bytes() for each in ("model", "again", "third")}) == 1
     for select in SELECTIONS:
         pd.testing.assert_frame_equal(load_scores(merged, select).table, load_scores(undisturbed, select).table)
     assert list(read_kept(str(merged)).rows) == list(read_kept(str(undisturbed)).rows)
-    state, before = (json.loads(run("status", each, "--json")) for each in (out, undisturbed))
-    assert state == before | {"refits": [name]}
-    run("run", out / "study.toml", "--out", out)
-    assert (out / f"weights/{name}.safetensors").read_bytes() in weights
+    assert status(str(merged)).to_json() == status(str(undisturbed)).to_json() | {"refits": [name]}
+
+    definition = load(str(out / "study.toml"))
+    audited = trial(name, definition, str(out))
+    assert (audited.outcome, audited.differing, audited.test_scores) == ("reproduced", [], [])
+    other = name.replace("-e2", "-e1")
+    with pytest.raises(StudyError, match=f"--out has no {other}: `study export OUT --refit` makes"):
+        trial(other, definition, str(out))
+    with pytest.raises(StudyError, match="its recipe has 2 epochs"):
+        trial(name.replace("-e2", "-e3"), definition, None)

@@ -208,7 +208,8 @@ class Resources(Section):
     """Also run beside trials, and on nodes, of other versions of torch, optuna and so on: not bit for bit the same."""
     keep_weights: Literal["best", "all", "none"] = "best"
     """Which trained networks stay in OUT/weights: of each model and loss the one with the highest validation Dice on a
-    random split, that of every trial, or none. One that is not there can be made again, bit for bit."""
+    random split, that of every trial, or none. One that is not there can be made again, bit for bit. Those that
+    `study export --refit` trains stay in any case."""
     simulated_seconds: Seconds = 0.0
     """How long a simulated trial takes."""
 
