@@ -99,7 +99,7 @@ def test_of_two_in_the_middle_it_is_the_later_and_what_is_missing_is_told() -> N
     del rows[Trial(Cell("icnet", "ce", "rot_0", 0), 0)], rows[Trial(Cell("unet", "ce", "random_2", 0), 0)]
     found = choose(DEFINITION, rows, model="icnet", refit=True)
     assert found.trials[0].epochs == 8
-    assert found.why.endswith("in 2 tuned trials. The study was not finished: 2 trials on random splits were missing")
+    assert found.why.endswith("in 2 tuned trials. The study was not finished; missing on random splits: 2 trials")
 
 
 def test_the_default_point_is_called_so() -> None:
@@ -163,13 +163,13 @@ def test_it_is_trained_before_every_background(study: Prepared) -> None:
     """A split trains before some of them: the others are kept for validation and tests."""
     source: Any = study.source
     seen = {}
-    for trial in (REFIT, REFIT.of_grid):
-        split = study.split_of(trial)
+    for one in (REFIT, REFIT.of_grid):
+        split = study.split_of(one)
         cleared = replace(source, coverage_NHW=np.zeros_like(source.coverage_NHW))  # no object is in the way
         shades = [np.full((24, 24, 3), 40 * place, np.uint8) for place in range(len(source.views))]
         plain = replace(cleared, backgrounds=tuple(shades), objects_NHWC=np.zeros_like(source.objects_NHWC))
         images = plain.for_training(split, split.train * 20, np.random.default_rng(0))
-        seen[trial] = {int(image_HWC.mean()) for image_HWC, _ in images}
+        seen[one] = {int(image_HWC.mean()) for image_HWC, _ in images}
     assert seen[REFIT] == {40 * place for place in range(5)}
     assert seen[REFIT.of_grid] < seen[REFIT]
 

@@ -121,7 +121,7 @@ def _on_all_samples(
         f"validation loss in {counted(len(tuned), 'tuned trial')}" + f", {chosen}, or all of its own" * (chosen > most)
     )
     if num_missing := _num_missing(definition, committed, configuration_of(best)):
-        why += f". The study was not finished: {counted(num_missing, 'trial')} on {splits} were missing"
+        why += f". The study was not finished; missing on {splits}: {counted(num_missing, 'trial')}"
     return Choice((refit,), why)
 
 
