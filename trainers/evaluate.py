@@ -36,9 +36,8 @@ def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequ
         predicted.append(of_batch)
         truths.append(true_of_batch)
     predicted_NHW = np.concatenate(predicted)
-    pairs = zip(truths, predicted, strict=True)
-    if recipe.counted_at == "original size":
-        pairs = at_own_sizes(source, ids, predicted_NHW)
+    is_own = recipe.counted_at == "original size"
+    pairs = at_own_sizes(source, ids, predicted_NHW) if is_own else zip(truths, predicted, strict=True)
     counts = [(confusion(*pair, num_classes), boundary_distances(*pair, num_classes)) for pair in pairs]
     confusions, boundaries = map(np.concatenate, zip(*counts, strict=True))
     return Evaluation(predicted_NHW, confusions, boundaries)
