@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.metric import DICE, Metric
 from study.definition import SIMULATED
 from trainers.printable import counted, printable
 
@@ -39,6 +40,8 @@ class Answer:
     """Whether the scores behind it were drawn, not trained for."""
     left_out: str = ""
     """The sentence that says what is left out, and why."""
+    metric: Metric = DICE
+    """What the scores behind it measure."""
 
     def text(self) -> str:
         warning = [textwrap.fill(SIMULATED, WIDTH)] * self.simulated
@@ -54,7 +57,7 @@ class Answer:
         """Findings and tables as plain values; what is undefined is None."""
         findings = [{"question": each.question, "points": list(each.points)} for each in self.findings]
         tables = {title: records(frame) for title, frame in self.frames.items()}
-        answer = {"simulated": self.simulated, "findings": findings, "tables": tables}
+        answer = {"simulated": self.simulated, "metric": self.metric.to_json(), "findings": findings, "tables": tables}
         more = {"how_to_read": self.how_to_read, "left_out": self.left_out}
         return answer | {name: value for name, value in more.items() if value}
 

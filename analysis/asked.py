@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from analysis.axes import by_axis
 from analysis.classes import MACRO, NOT_OBJECTS
 from analysis.errors import AnalysisError
+from analysis.metric import Metric
 from analysis.scores import Scores
-from analysis.statistics.limits import LIMITS, MAX_GAP
+from analysis.statistics.limits import LIMITS, MAX_GAP, MIN_DICE, MIN_SCORE
 from analysis.tidy import known_class
 from trainers.data.class_names import BACKGROUNDS
 
@@ -37,14 +38,21 @@ def asked_limits(max_gap: float | None, max_sd: float | None, min_dice: float | 
     limits = dict(zip(LIMITS, (max_gap, max_sd, min_dice), strict=True))
     asked = {name: _valid_limit(name, value) for name, value in limits.items() if value is not None}
     if not asked:
-        raise AnalysisError("no limit to check: give at least one of --max-gap, --max-sd, --min-dice")
+        raise AnalysisError(
+            "no limit to check: give at least one of --max-gap, --max-sd, --min-dice (of any metric: --min-score)"
+        )
     return asked
 
 
 def _valid_limit(name: str, value: float) -> float:
     if not math.isfinite(value) or not 0 <= value <= 1:
-        raise AnalysisError(f"--{name} {value:g} is no limit of a Dice score: give a number from 0 to 1")
+        raise AnalysisError(f"--{name} {value:g} is no limit of a score: give a number from 0 to 1")
     return value
+
+
+def limit_name(limit: str, metric: Metric) -> str:
+    """As it is shown."""
+    return MIN_SCORE if limit == MIN_DICE and not metric.is_dice else limit
 
 
 def questions_of(asked: Mapping[str, float], wide: pd.DataFrame, table: pd.DataFrame) -> list[Question]:

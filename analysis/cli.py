@@ -20,6 +20,7 @@ from analysis.export import TOOLS, export, follow
 from analysis.formats import FORMATS
 from analysis.gate import check
 from analysis.load import PAPER, load, reference_marks
+from analysis.metric import METRICS
 from analysis.scores import CONFIGURATION, Scores
 from analysis.spreadsheet import write_workbook
 from analysis.stated import HELD_OUT_SPLITS, Stated
@@ -27,6 +28,7 @@ from analysis.statistics.material import ROPE
 from analysis.tables import audit, audit_summary
 from analysis.verdict import lacking
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, Parser, carry_out
+from trainers.boundaries import MAX_DISTANCE, TOLERANCE
 from trainers.names import from_file_names
 from trainers.printable import counted, printable
 
@@ -56,7 +58,8 @@ def _answer(options: argparse.Namespace) -> int:
         return _export(options)
     if options.results is None:
         return _enough_of_stated(options)
-    scores = load(options.results, options.select, options.epsilon, options.background)
+    asked = {name: getattr(options, name) for name in ("select", "epsilon", "background", "metric", "tolerance")}
+    scores = load(options.results, **asked)
     text, status = options.command(options, scores)
     for line in [*_warning_about_name(options.results), *lacking(scores)]:
         print(printable(line), file=sys.stderr)
@@ -68,7 +71,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="analysis",
         description="What a study's scores say, and what they cannot say. RESULTS is a study's directory, a tidy CSV "
-        "or Parquet of Dice (columns model, loss, split, averaging, class, dice), or the word paper.",
+        "or Parquet of scores (columns model, loss, split, averaging, class, dice; or iou, ...), or the word paper.",
         epilog=_EPILOG,
     )
     commands = parser.add_commands()
@@ -131,6 +134,17 @@ def _add(commands: Any, name: str, command: Command, summary: str, *, needs_resu
     parser.add_argument(
         "--epsilon", type=float, metavar="SHARE", help="recompute the scores under this noise tolerance"
     )
+    words = ", ".join(f"{name} ({what})" if name != what.lower() else name for name, what in METRICS.items())
+    parser.add_argument(
+        "--metric", choices=[*METRICS], default="dice", help=f"what scores measure: {words} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=_pixels,
+        metavar="PIXELS",
+        help=f"of the surface Dice: how far apart boundaries may lie, up to {MAX_DISTANCE} (default: {TOLERANCE}), at "
+        "the size at which the study counts pixels",
+    )
     parser.add_argument(
         "--background", metavar="CLASS", help="of a tidy table: the class that is the background (default: by its name)"
     )
@@ -142,6 +156,7 @@ def _add_limits(parser: Parser) -> None:
     parser.add_argument("--max-gap", type=float, metavar="X", help="of the mean on random less on held-out splits")
     parser.add_argument("--max-sd", type=float, metavar="X", help="of the standard deviation over random splits")
     parser.add_argument("--min-dice", type=float, metavar="X", help="of the mean over random splits")
+    parser.add_argument("--min-score", type=float, metavar="X", help="the same, of any --metric")
     for name in ("model", "loss", "class", "averaging"):
         parser.add_argument(
             f"--{name}", dest=f"{name}_", metavar=name.upper(), help=f"check this one only{_MEAN * (name == 'class')}"
@@ -151,8 +166,26 @@ def _add_limits(parser: Parser) -> None:
 
 def _limits(options: argparse.Namespace) -> dict[str, Any]:
     """What `_add_limits` takes, as `check` and `enough` do."""
-    names = {name: getattr(options, name) for name in ("max_gap", "max_sd", "min_dice", "class_", "simulated")}
+    names = {name: getattr(options, name) for name in ("max_gap", "max_sd", "class_", "simulated")}
+    names["min_dice"] = _least(options)
     return names | {name: getattr(options, f"{name}_") for name in ("model", "loss", "averaging")}
+
+
+def _least(options: argparse.Namespace) -> float | None:
+    """The limit of the mean, by the one of its two names that fits."""
+    of_dice: float | None = options.min_dice
+    of_any: float | None = options.min_score
+    if of_dice is not None and of_any is not None:
+        raise AnalysisError("--min-dice and --min-score set the same limit: give one of them")
+    if of_dice is not None and options.metric != "dice":
+        raise AnalysisError(f"--min-dice is a limit of the Dice: with --metric {options.metric} say --min-score")
+    return of_any if of_dice is None else of_dice
+
+
+def _pixels(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,4}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of pixels")
+    return int(text)
 
 
 def _number(text: str) -> float:
@@ -183,7 +216,7 @@ def _add_rope(parser: Parser) -> None:
         type=_number,
         metavar="X",
         default=ROPE,
-        help="differences of Dice within it count as none (default: %(default)s)",
+        help="differences of a score within it count as none (default: %(default)s)",
     )
 
 
@@ -243,6 +276,7 @@ def _check(options: argparse.Namespace, scores: Scores) -> tuple[str, int]:
     if not options.json:
         return gated.text(), gated.status
     plain = {"status": gated.status, "verdict": gated.headline, "simulated": gated.simulated}
+    plain |= {"metric": gated.metric.to_json()}
     plain |= {"training": gated.training or None, "how": gated.how, "checks": records(gated.checks)}
     return json.dumps(plain, indent=1, allow_nan=False), gated.status
 

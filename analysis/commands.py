@@ -42,12 +42,12 @@ class SplitTables(dict[tuple[str, str], pd.DataFrame]):
 
 
 def tables(scores: Scores, averagings: Sequence[str] | None = None) -> SplitTables:
-    """The paper's Tables 2-5: one frame per (model, loss), values Dice. Raises ValueError for an unknown averaging.
+    """The paper's Tables 2-5: one frame per (model, loss), values scores. Raises ValueError for an unknown averaging.
 
     In the `attrs` of each: which selection and noise tolerance the scores are of, and `remarks`, the sentences that
     must stand beside them.
     """
-    frames = split_tables(scores.table, averagings, simulated=scores.simulated)
+    frames = split_tables(scores.table, averagings, simulated=scores.simulated, metric=scores.metric)
     for frame in frames.values():
         frame.attrs |= {"selection": scores.selection, "epsilon": scores.epsilon, "remarks": remarks(scores)}
     return SplitTables(frames)
@@ -60,6 +60,8 @@ def remarks(scores: Scores) -> list[str]:
         found.append("Scores of the best trial of every cell by validation (--select tuned).")
     if scores.facts and scores.facts.epsilon is not None:
         found.append(f"Scores computed anew under a noise tolerance of {scores.facts.epsilon:g} (--epsilon).")
+    if scores.metric.tolerance is not None:
+        found.append(f"Boundaries agree where they lie within {scores.metric.tolerance} pixels (--tolerance).")
     return [*found, *filter(None, [not_settled(settling(scores.facts)) if scores.facts else ""])]
 
 
@@ -73,12 +75,12 @@ def stability(scores: Scores, seed: int = 0) -> Answer:
     how_to_read: dict[str, str] = {}
     for topic in topics(material):
         chosen = [statistic for statistic in topic.statistics if not statistic.report_only]
-        made = {topic.worded(each.title, material): each.table(material) for each in chosen}
+        made = {topic.worded(each.title, material): each.shown(material) for each in chosen}
         frames |= {title: frame for title, frame in made.items() if len(frame.columns)}
         if chosen:
             how_to_read[next(iter(made))] = topic.worded(f"{topic.question} {topic.how_to_read}", material)
     findings = [*verdict(scores), cannot_say(scores)]
-    return Answer(findings, frames, how_to_read, scores.simulated, left_out_in_words(material))
+    return Answer(findings, frames, how_to_read, scores.simulated, left_out_in_words(material), scores.metric)
 
 
 def compare(
@@ -93,7 +95,7 @@ def compare(
     `analysis.statistics.paired.compare`; and paired by image, that of
     `analysis.statistics.on_these_images.compare_on_images`, where pixel counts are kept.
 
-    :param rope: differences of Dice within it count as none.
+    :param rope: differences of a score within it count as none.
     :param test_to_train: images tested over images left to training, which the interval needs; None: as known.
     :raises AnalysisError: a configuration that is not there.
     """
@@ -104,7 +106,14 @@ def compare(
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None
     title = f"{'-'.join(a)} less {'-'.join(b)}, {_ratio_in_words(ratio)}, equal within {rope:g}"
-    found = of_two(frame.drop_duplicates(["averaging", "class"]), paired.paired_kind(table), [a, b], ratio, rope)
+    found = of_two(
+        frame.drop_duplicates(["averaging", "class"]),
+        paired.paired_kind(table),
+        [a, b],
+        ratio,
+        rope,
+        scores.metric.in_full,
+    )
     same = on_the_same_images(scores, a, b, seed)
     how_to_read = {title: paired.HOW_TO_READ.format(intervals=paired.intervals_in_words(ratio))}
     return Answer(
@@ -113,6 +122,7 @@ def compare(
         how_to_read | same.how_to_read,
         scores.simulated,
         same.left_out,
+        scores.metric,
     )
 
 

@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.answer import records
-from analysis.asked import asked_limits, questions_of, refuse_simulated, rows_to_check
+from analysis.asked import asked_limits, limit_name, questions_of, refuse_simulated, rows_to_check
 from analysis.errors import AnalysisError
 from analysis.gate import asked_for, diverged_trials
+from analysis.metric import DICE
 from analysis.scores import (
     COLUMN,
     HELD_OUT,
@@ -123,13 +124,15 @@ def enough(
     rows = [
         needed(found.pilot, found.limits, seeds, found.others) for seeds in found.pilot.numbers_of_seeds(MOST_SEEDS)
     ]
-    limits = ", ".join(f"{name} {value:g}" for name, value in asked.items())
+    metric = DICE if isinstance(known, Stated) else known.metric
+    limits = ", ".join(f"{limit_name(name, metric)} {value:g}" for name, value in asked.items())
     checks = count_of(len(found.places) * len(found.limits), "checks")
     headline = (
         f"So many random splits let the gate decide ({limits}; {checks}) with a probability of {in_percent(POWER)}, if "
     )
     is_simulated = not isinstance(known, Stated) and known.simulated
-    remarks = (*_how_to_read(found, rows), *found.remarks)
+    other = [f"The scores are of the {metric.in_full}."] * (not metric.is_dice)
+    remarks = (*other, *_how_to_read(found, rows), *found.remarks)
     return EnoughAnswer(_frame(rows, found), f"{headline}{found.like}:", remarks, is_simulated)
 
 

@@ -16,19 +16,29 @@ from PIL import Image
 
 from analysis.classes import in_class_order
 from analysis.errors import AnalysisError
+from analysis.metric import DICE, SURFACE, Metric
 from study.definition import Definition
 from study.results import Results
 from study.selection import cost_column
+from trainers.boundaries import FARTHER, SIDES
 from trainers.data.class_names import BACKGROUNDS
 from trainers.data.size import Size
-from trainers.dice import ALL, AVERAGINGS, BACKGROUND, DiceScores, dice_of_shown, image_scores
+from trainers.dice import (
+    ALL,
+    AVERAGINGS,
+    BACKGROUND,
+    ClassScores,
+    Counts,
+    ImageCounts,
+    Ratio,
+    image_counts,
+    scores_of_shown,
+)
 
 DICE_COLUMNS = {averaging: f"dice_{averaging}" for averaging in AVERAGINGS}
 FACTORS = ["trial", "model", "loss", "split", "split_kind", "axis", "seed"]
 MASK_OVERHEAD = 4096
 """Bytes that a mask and its names may take beyond a byte a pixel."""
-
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,14 +50,27 @@ class TrialImages:
     classes: list[str]
     true_NK: NDArray[np.bool_]
     false_NK: NDArray[np.bool_]
-    dice_NK: NDArray[np.float64]
-    """Dice of each class in each image; NaN where the image does not show it."""
+    score_NK: NDArray[np.float64]
+    """Of each class in each image, by the metric asked for; NaN where the image does not show it, or says nothing."""
+    found_NK: NDArray[np.bool_]
+    """Whether a pixel of the class is found."""
     object_share: float
     """Of the pixels of its predictions, those that are not background."""
     alone: str
     """The class as which all pixels are predicted; empty where they are several."""
     predicted_K: Counts
     """How many pixels, over all its images, are predicted as each class."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is counted in a trial's N test images of its K classes, and what the metric asked for makes of it."""
+
+    images: list[str]
+    classes: list[str]
+    """The background first where there is one."""
+    pixels: ImageCounts
+    ratio: Ratio
 
 
 @dataclass(frozen=True)
@@ -64,7 +87,13 @@ class Facts:
     rungs: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The same columns, of the beginnings of trainings, which successive halving compares."""
     epsilon: float | None = None
-    """The noise tolerance to recompute scores under; None takes the stored ones."""
+    """The noise tolerance that was asked for; None: the study's."""
+    metric: Metric = DICE
+
+    @property
+    def noise_tolerance(self) -> float:
+        """Under which scores are computed."""
+        return self.definition.training.epsilon if self.epsilon is None else self.epsilon
 
     @property
     def completed(self) -> pd.DataFrame:
@@ -84,32 +113,29 @@ class Facts:
         return BACKGROUNDS[1] if stored == BACKGROUND and named else stored
 
     def test_scores(self, trial_ids: Collection[str]) -> pd.DataFrame:
-        """Test Dice of these trials, tidy: columns of `FACTORS`, averaging, class, dice; in the order of the ids."""
+        """Test scores of these trials, tidy: columns of `FACTORS`, averaging, class, dice (the score, whatever the
+        metric); in the order of the ids."""
         names = ["trial", "partition", "class", *DICE_COLUMNS.values()]
         stored = self.results.read("dice", trial_ids, names).filter(pc.field("partition") == "test")
         wide = stored.select(["trial", "class", *DICE_COLUMNS.values()]).to_pandas()
         wide["class"] = wide["class"].map(self.class_name)
-        if self.epsilon is not None:
-            wide = self._recomputed(wide, self.epsilon)
+        if self.epsilon is not None or not self.metric.is_dice:
+            wide = self._recomputed(wide)
         long = wide.rename(columns={name: averaging for averaging, name in DICE_COLUMNS.items()})
         long = long.melt(["trial", "class"], list(DICE_COLUMNS), var_name="averaging", value_name="dice")
         return in_class_order(self._factors(trial_ids).merge(long, on="trial"))
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Test Dice of every completed trial: `test_scores` with index, point (JSON), validation objective, and cost
+        """Test scores of every completed trial: `test_scores` with index, point (JSON), validation objective, and cost
         (0 where the search does not go by one)."""
         column = cost_column(self.definition.search.objectives)
         completed = self.completed.assign(cost=self.completed[column] if column else 0.0)
         points = completed[["trial", "index", "point", "objective", "cost"]]
         return self.test_scores(list(points["trial"])).merge(points, on="trial")
 
-    def counts(self, trial_ids: Collection[str]) -> dict[str, tuple[list[str], list[str], Counts]]:
-        """Trial -> its test images, its classes (the background first where there is one), and pixel counts [image,
-        truth, predicted].
-
-        Raises AnalysisError for a trial that has none.
-        """
+    def counts(self, trial_ids: Collection[str]) -> dict[str, Counted]:
+        """Trial -> what is counted in its test images. Raises AnalysisError for a trial of which that is not kept."""
         columns = ["trial", "partition", "image", "truth", "predicted", "pixels"]
         rows = self.results.read("confusion", trial_ids, columns).filter(pc.field("partition") == "test")
         frame = rows.to_pandas(categories=["trial", "image", "truth", "predicted"])
@@ -121,17 +147,37 @@ class Facts:
             )
         scored = self.results.read("dice", trial_ids, ["trial", "class"]).to_pandas()
         classes = {str(t): [c for c in dict.fromkeys(part) if c != ALL] for t, part in scored.groupby("trial")["class"]}
-        found = {trial: _confusion(of_trial[trial], classes[trial]) for trial in trial_ids}
-        return {trial: (images, [*map(self.class_name, names)], k) for trial, (images, names, k) in found.items()}
+        of_boundaries = self._boundary_rows(trial_ids) if self.metric.name == SURFACE else {}
+        found = {}
+        for trial in trial_ids:
+            images, names, counts_NKK = _confusion(of_trial[trial], classes[trial])
+            boundaries = _boundaries(of_boundaries[trial], images, names) if of_boundaries else None
+            pixels = image_counts(counts_NKK, self.noise_tolerance)
+            shown_names = [*map(self.class_name, names)]
+            found[trial] = Counted(images, shown_names, pixels, self.metric.ratio(pixels, boundaries))
+        return found
+
+    def _boundary_rows(self, trial_ids: Collection[str]) -> dict[str, pd.DataFrame]:
+        """Trial -> its rows of `boundary`, of test images. Raises AnalysisError for a trial that has none."""
+        columns = ["trial", "partition", "image", "class", "side", "distance", "pixels"]
+        rows = self.results.read("boundary", trial_ids, columns).filter(pc.field("partition") == "test")
+        frame = rows.to_pandas(categories=["trial", "image", "class", "side"])
+        of_trial = {str(trial): part for trial, part in frame.groupby("trial", observed=True, sort=False)}
+        if lacking := [trial for trial in trial_ids if trial not in of_trial]:
+            why = "simulated trials have none" if self.definition.simulate else "an earlier version ran them"
+            raise AnalysisError(
+                f"{self.results.out}: {len(lacking)} of {len(trial_ids)} trials ({lacking[0]}, for one) keep no "
+                f"boundaries, as {why}: the surface Dice needs trials that are trained by this version, in another OUT"
+            )
+        return of_trial
 
     @cached_property
     def test_images(self) -> list[TrialImages]:
         """The test images of every selected trial. Raises AnalysisError if a trial's pixel counts are gone."""
-        epsilon = self.definition.training.epsilon if self.epsilon is None else self.epsilon
         factors = self.selected.set_index("trial")[FACTORS[1:]]
         return [
-            _of_trial({"trial": trial} | factors.loc[trial].to_dict(), images, classes, counts, epsilon)
-            for trial, (images, classes, counts) in self.counts(self.chosen).items()
+            _of_trial({"trial": trial} | factors.loc[trial].to_dict(), counted)
+            for trial, counted in self.counts(self.chosen).items()
         ]
 
     def history(self, trial_ids: Collection[str]) -> pd.DataFrame:
@@ -161,26 +207,32 @@ class Facts:
         """The columns FACTORS of these trials, in their order."""
         return self.trials.set_index("trial").loc[list(trial_ids)].reset_index()[FACTORS]
 
-    def _recomputed(self, stored: pd.DataFrame, epsilon: float) -> pd.DataFrame:
-        """The rows of `stored` with the scores that the trials' pixel counts give under another noise tolerance."""
+    def _recomputed(self, stored: pd.DataFrame) -> pd.DataFrame:
+        """The rows of `stored` with the scores that the trials' counts give by the metric and under the tolerance that
+        were asked for."""
         counts = self.counts(list(dict.fromkeys(stored["trial"])))
         frames = [
-            _scores_of(trial, dice_of_shown(kept, epsilon), classes) for trial, (_, classes, kept) in counts.items()
+            _scores_of(trial, scores_of_shown(each.pixels, each.ratio), each.classes) for trial, each in counts.items()
         ]
         return pd.concat(frames, ignore_index=True) if frames else stored
 
 
-def _of_trial(
-    factors: dict[str, object], images: list[str], classes: list[str], counts_NKK: Counts, epsilon: float
-) -> TrialImages:
-    found = image_scores(counts_NKK, epsilon)
+def _of_trial(factors: dict[str, object], counted: Counted) -> TrialImages:
+    classes, pixels = counted.classes, counted.pixels
     first = int(classes[0] in BACKGROUNDS)
-    shown, false = found.shown[:, first:], found.false[:, first:]
-    dice = np.where(shown, found.dice[:, first:], np.nan)
-    predicted_K = counts_NKK.sum((0, 1))
-    object_share = float(predicted_K[first:].sum() / predicted_K.sum())
-    alone = classes[int(predicted_K.argmax())] if np.count_nonzero(predicted_K) == 1 else ""
-    return TrialImages(factors, images, classes[first:], shown, false, dice, object_share, alone, predicted_K[first:])
+    predicted_K = pixels.predicted.sum(0)
+    return TrialImages(
+        factors,
+        counted.images,
+        classes[first:],
+        true_NK=pixels.shown[:, first:],
+        false_NK=pixels.false[:, first:],
+        score_NK=np.where(pixels.shown, counted.ratio.values, np.nan)[:, first:],
+        found_NK=pixels.true_positives[:, first:] > 0,
+        object_share=float(predicted_K[first:].sum() / predicted_K.sum()),
+        alone=classes[int(predicted_K.argmax())] if np.count_nonzero(predicted_K) == 1 else "",
+        predicted_K=predicted_K[first:],
+    )
 
 
 def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[str], Counts]:
@@ -198,7 +250,22 @@ def _confusion(rows: pd.DataFrame, classes: list[str]) -> tuple[list[str], list[
     return names, classes, counts
 
 
-def _scores_of(trial: str, scores: DiceScores, classes: Sequence[str]) -> pd.DataFrame:
+def _boundaries(rows: pd.DataFrame, images: list[str], classes: list[str]) -> Counts:
+    """One trial's boundary pixels as `boundary_distances` counts them."""
+    counts = np.zeros((len(images), len(classes), len(SIDES), FARTHER + 1), np.int64)
+    names = (("image", images), ("class", classes), ("side", SIDES))
+    places = [pd.Index(known).get_indexer(rows[column].astype(str)) for column, known in names]
+    if any(len(place) and place.min() < 0 for place in places):
+        raise AnalysisError(
+            f"{rows['trial'].iloc[0]}: its boundaries in boundary/ are of other images or classes than its pixel "
+            "counts in confusion/; move that trial's files away and run the study again"
+        )
+    distance = rows["distance"].fillna(FARTHER).to_numpy(int)
+    np.add.at(counts, (*places, distance), rows["pixels"].to_numpy())
+    return counts
+
+
+def _scores_of(trial: str, scores: ClassScores, classes: Sequence[str]) -> pd.DataFrame:
     columns = {name: [*getattr(scores, of), getattr(scores, f"all_{of}")] for of, name in DICE_COLUMNS.items()}
     return pd.DataFrame({"trial": trial, "class": [*classes, ALL], **columns})
 

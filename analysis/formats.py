@@ -17,27 +17,14 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.metric import DICE
 from analysis.tables import Layout, Printed, worst
 from trainers.dice import AVERAGINGS
 from trainers.printable import without_formula
 
-CSV_COLUMNS = [
-    "model",
-    "loss",
-    "split",
-    "split_kind",
-    "axis",
-    "averaging",
-    "class",
-    "dice",
-    "num_seeds",
-    "worst",
-    "state",
-    "simulated",
-    "selection",
-    "epsilon",
-    "remarks",
-]
+NAMES = ["model", "loss", "split", "split_kind", "axis", "averaging", "class"]
+ABOUT = ["num_seeds", "worst", "state", "simulated", "selection", "epsilon", "remarks"]
+"""The columns of a CSV before and behind the score, which is called as the metric."""
 MARKDOWN_SPECIAL = re.compile(r"""[&<>"'|\\`*\[\]~#:@$^{}!]|(?<![^\W_])_|_(?![^\W_])""")  # _ is plain inside a word
 LATEX_SPECIAL = {character: f"\\{character}" for character in "{}%$#&_"} | {
     "\\": r"\textbackslash{}",
@@ -78,26 +65,27 @@ def _text(layout: Layout) -> str:
 
 
 def to_csv(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
-    """For spreadsheets: one row per cell, Dice at full precision, state defined, undefined or missing.
+    """For spreadsheets: one row per cell, scores at full precision, state defined, undefined or missing.
 
     A name that a spreadsheet would run as a formula begins with an apostrophe.
     """
     file = io.StringIO()
-    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, columns_of(frames), lineterminator="\n")
     writer.writeheader()
     for row in rows_of(frames, decimals, exact):
-        names = {name: without_formula(row[name]) for name in CSV_COLUMNS[:7]}
+        names = {name: without_formula(row[name]) for name in NAMES}
         writer.writerow(row | names | {name: int(row[name]) for name in ("worst", "simulated")})
     return file.getvalue()
 
 
 def to_json(frames: Frames, decimals: int = 2, exact: bool = False) -> str:
-    """For programs: the rows of the CSV as a list of objects; an undefined or missing Dice is null."""
+    """For programs: the rows of the CSV as a list of objects; an undefined or missing score is null."""
     return json.dumps(list(rows_of(frames, decimals, exact)), indent=1, allow_nan=False) + "\n"
 
 
 def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, Any]]:
-    """One row per cell: the values of `CSV_COLUMNS`."""
+    """One row per cell: the columns of a CSV."""
+    columns = columns_of(frames)
     for (model, loss), frame in frames.items():
         about = (frame.attrs.get("selection"), frame.attrs.get("epsilon"), " ".join(frame.attrs.get("remarks", [])))
         marks = worst(frame, None if exact else decimals)
@@ -106,11 +94,18 @@ def rows_of(frames: Frames, decimals: int, exact: bool) -> Iterator[dict[str, An
             kind, axis = frame.attrs.get("kinds", {}).get(split, ("", ""))
             seeds = frame.attrs.get("seeds", {}).get(split, "")
             for column in frame.columns:
-                dice = float(frame.loc[split, column])
-                state = "defined" if pd.notna(dice) else "missing" if (split, *column) in missing else "undefined"
-                values = (model, loss, split, kind, axis, *column, dice if pd.notna(dice) else None, seeds)
+                score = float(frame.loc[split, column])
+                state = "defined" if pd.notna(score) else "missing" if (split, *column) in missing else "undefined"
+                values = (model, loss, split, kind, axis, *column, score if pd.notna(score) else None, seeds)
                 state_of = (bool(marks.loc[split, column]), state, simulated, *about)
-                yield dict(zip(CSV_COLUMNS, (*values, *state_of), strict=True))
+                yield dict(zip(columns, (*values, *state_of), strict=True))
+
+
+def columns_of(frames: Frames) -> list[str]:
+    """Of a CSV; the score's is called as what all of them measure."""
+    metrics = {str(frame.attrs["metric"][0]) for frame in frames.values() if "metric" in frame.attrs}
+    (metric,) = metrics or {DICE.name}
+    return [*NAMES, metric, *ABOUT]
 
 
 def to_markdown(frames: Frames, decimals: int = 2, exact: bool = False) -> str:

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.asked import Question, asked_limits, questions_of, refuse_simulated, rows_to_check
+from analysis.asked import Question, asked_limits, limit_name, questions_of, refuse_simulated, rows_to_check
 from analysis.errors import AnalysisError
+from analysis.metric import DICE, Metric
 from analysis.scores import (
     CELL,
     KINDS,
@@ -39,6 +40,7 @@ from analysis.statistics.limits import (
     MAX_SD,
     MET,
     MIN_DICE,
+    MIN_SCORE,
     MOST_SPLITS,
     OPEN,
     POWER,
@@ -56,7 +58,7 @@ STABLE, UNSTABLE, CANNOT_TELL = 0, 1, 3  # 2 is left to what could not be carrie
 _IN_WORDS = {STABLE: "STABLE", UNSTABLE: "NOT STABLE", CANNOT_TELL: "CANNOT TELL"}
 MOST_PLACES = 4  # that a line names, where several are alike
 _NEEDED = ("splits_needed", "splits_of_each_needed")
-_WHAT = {MAX_SD: "SD over random splits", MIN_DICE: "mean over random splits"}
+_WHAT = {MAX_SD: "SD over random splits"} | dict.fromkeys((MIN_DICE, MIN_SCORE), "mean over random splits")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class GateAnswer:
     """Whether the scores were drawn, not trained for."""
     training: str = ""
     """Says that training had not settled; empty where it had, or nothing is known of it."""
+    metric: Metric = DICE
+    """What the scores measure."""
 
     @property
     def headline(self) -> str:
@@ -92,7 +96,8 @@ class GateAnswer:
     @property
     def _warnings(self) -> list[str]:
         """What must be read before the headline."""
-        return [*[SIMULATED] * self.simulated, *filter(None, [self.training])]
+        other = [f"The scores are of the {self.metric.in_full}."] * (not self.metric.is_dice)
+        return [*[SIMULATED] * self.simulated, *other, *filter(None, [self.training])]
 
     def _repr_html_(self) -> str:
         how = " ".join([*self._warnings, self.how])
@@ -156,7 +161,7 @@ def check(
 
     :param max_gap: of the mean over random splits less the mean over held-out splits; of several axes, each by itself.
     :param max_sd: of the standard deviation over random splits.
-    :param min_dice: of the mean over random splits.
+    :param min_dice: of the mean over random splits, by whatever metric.
     :param model, loss, class_, averaging: check these only; `all`, `bg` and `pooled` are checked only if named. The
         class `macro` is the mean over the classes, unless a class is called so.
     :param simulated: judge simulated scores, too; else they are refused.
@@ -189,10 +194,11 @@ def check(
         ),
     ]
     frame = pd.DataFrame(checks)
+    frame["limit"] = frame["limit"].map(lambda limit: limit_name(limit, scores.metric))
     trained = not_settled(settling(scores.facts)) if scores.facts else ""
     one_seed = MAX_GAP in asked and one_seed_held_out(scores.table)
     how = _how(scores, num_random, alpha, max(1, int(rows.sum()) * len(questions)), one_seed_held_out=one_seed)
-    return GateAnswer(_status(frame["decision"]), frame, how, scores.simulated, trained)
+    return GateAnswer(_status(frame["decision"]), frame, how, scores.simulated, trained, scores.metric)
 
 
 def _checks(

@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.classes import is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
+from analysis.metric import Metric
 from analysis.scores import SHARE, Scores, tidy
 from analysis.tidy import COLUMNS, lacking_cells, read_table, read_tidy
 from study.cells import Cell, Trial, cells, trials
@@ -45,6 +46,8 @@ def load(
     select: str = "default",
     epsilon: float | None = None,
     background: str | None = None,
+    metric: str = "dice",
+    tolerance: int | None = None,
 ) -> Scores:
     """The scores of a study (directory or URI), a tidy CSV or Parquet file, or the word `paper`.
 
@@ -52,37 +55,50 @@ def load(
     :param epsilon: recompute a study's scores from its pixel counts under this noise tolerance (section 3.4: the share
         of an image's pixels below which a predicted, absent class is not counted); None takes the stored scores.
     :param background: what a tidy table calls its background, if not as in `NO_OBJECTS` of `analysis.tidy`.
-    :raises AnalysisError: they cannot be read, contradict themselves, cannot answer `select` or `epsilon`, or there is
-        not a single score of an class.
+    :param metric: one of METRICS. Of a tidy table its column of that name is read; the paper has the Dice alone.
+    :param tolerance: of a study's surface Dice (`nsd`): pixels within which two boundaries agree; None: TOLERANCE.
+    :raises AnalysisError: they cannot be read, contradict themselves, cannot answer `select`, `epsilon`, `metric` or
+        `tolerance`, or there is not a single score of a class.
     """
     source = os.fspath(results)
     if select not in SELECTIONS:
         raise AnalysisError(f"{select!r} is no selection; choose one of {', '.join(SELECTIONS)}")
     if epsilon is not None and not 0 <= epsilon < 1:
         raise AnalysisError(f"{epsilon!r} is no noise tolerance: give a share of an image's pixels, such as 0.0015")
+    measured = Metric.of(metric, tolerance)
     if source == PAPER or _names_a_file(source):
         if select != "default" or epsilon is not None:
             raise AnalysisError(
                 f"{source} holds scores only, neither trials nor pixel counts: `tuned` and another epsilon need a study"
             )
+        if tolerance is not None:
+            raise AnalysisError(f"{source} holds scores only, no boundaries: a tolerance in pixels needs a study")
         if source != PAPER:
-            return _of_table(source, background)
+            return _of_table(source, background, Metric(metric))
+        if not measured.is_dice:
+            raise AnalysisError(f"the paper's tables hold the Dice alone: {measured.in_words} needs a study")
     if background is not None:
         raise AnalysisError(f"{source}: what the background is called is for a tidy table to be told: leave it out")
     if source == PAPER:
         return _of_paper()
     try:
-        return _of_study(Results(source), select, epsilon)
+        return _of_study(Results(source), select, epsilon, measured)
     except (StudyError, OSError) as error:
         raise AnalysisError(str(error)) from None
 
 
-def _of_table(path: str, background: str | None) -> Scores:
-    table, simulated, divisions = read_tidy(path, background)
+def _of_table(path: str, background: str | None, metric: Metric) -> Scores:
+    table, simulated, divisions = read_tidy(path, background, metric.name)
     if not _any_object(table):
         raise AnalysisError(f"{path}: no class has a score (bg and all are none): nothing to analyse")
     lacking = lacking_cells(table)
-    return Scores(table, path, "as given", tuple(lacking), cells=lacking, divisions=divisions, simulated=simulated)
+    return Scores(
+        *(table, path, "as given", tuple(lacking)),
+        cells=lacking,
+        divisions=divisions,
+        simulated=simulated,
+        metric=metric,
+    )
 
 
 def _any_object(table: pd.DataFrame) -> bool:
@@ -93,7 +109,7 @@ def reference_marks(scores: Scores) -> pd.DataFrame:
     """The paper's scores with `bold`, 1 where the paper prints a score in bold as the worst of its column, else 0."""
     if scores.source != PAPER:
         raise AnalysisError(f"{scores.source} has no printed marks: only the word {PAPER} names tables that have")
-    keys = [column for column in COLUMNS if column != "dice"]
+    keys = list(COLUMNS)
     marks = read_table(str(_REFERENCE), (*keys, "bold")).astype({"bold": int})
     return scores.table.merge(marks, on=keys, how="left", validate="one_to_one")
 
@@ -114,7 +130,7 @@ def _of_paper() -> Scores:
     )
 
 
-def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
+def _of_study(results: Results, select: str, epsilon: float | None, metric: Metric) -> Scores:
     if results.read_text(DEFINITION_FILE) is None:
         raise AnalysisError(
             f"{results.out} is no study (no {DEFINITION_FILE} in it), nor a CSV or Parquet file, nor the word {PAPER}"
@@ -130,7 +146,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
     chosen = _tuned(definition, completed) if select == "tuned" else list(completed)
     whole, begun = _frames(definition, committed, _considered(definition, committed, decided, "tuned"))
     chosen_ids = tuple(trial.id for trial in chosen)
-    facts = Facts(results, definition, whole, chosen_ids, begun, epsilon)
+    facts = Facts(results, definition, whole, chosen_ids, begun, epsilon, metric)
     scored = facts.test_scores(facts.chosen)
     without = sorted(set(facts.chosen) - set(scored["trial"]))
     apart = {*without, *(trial.id for trial in chosen if definition.splits.kind_of(trial.cell.split) == SHARE)}
@@ -165,6 +181,7 @@ def _of_study(results: Results, select: str, epsilon: float | None) -> Scores:
         simulated=definition.simulate,
         looks=read_looks(results),
         facts=facts,
+        metric=metric,
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from analysis.classes import MACRO, NOT_OBJECTS, in_class_order, is_object
 from analysis.errors import AnalysisError
 from analysis.facts import Facts
+from analysis.metric import DICE, Metric
 from study.looks import Looks
 from study.selection import best_by_validation
 from trainers.dice import mean_of_objects
@@ -54,8 +55,8 @@ class Scores:
 
     table: pd.DataFrame
     """Columns model, loss, split, split_kind (of KINDS, OTHER_KINDS or SHARE), axis (what a held-out split holds out;
-    empty for any other one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (0 to 1;
-    NaN: undefined)."""
+    empty for any other one, and where unknown), seed (int), averaging ("pw", "ew" or "pooled"), class, dice (the score,
+    whatever the metric: 0 to 1; NaN: undefined)."""
     source: str
     """What was asked for: a path, a URI, or the word `paper`."""
     selection: str
@@ -80,6 +81,8 @@ class Scores:
     """Those that were taken while the study grew; None if it was not looked at."""
     facts: Facts | None = None
     """What the study keeps beside its scores; None where there is no study."""
+    metric: Metric = DICE
+    """What the scores measure."""
 
     @property
     def test_to_train(self) -> float | None:
@@ -109,9 +112,7 @@ class Scores:
     @property
     def epsilon(self) -> float | None:
         """The noise tolerance that the scores were computed under; None where unknown."""
-        if self.facts is None:
-            return None
-        return self.facts.definition.training.epsilon if self.facts.epsilon is None else self.facts.epsilon
+        return None if self.facts is None else self.facts.noise_tolerance
 
     def study_facts(self, question: str) -> Facts:
         """Raises AnalysisError, naming the question, where there is no study to answer it."""

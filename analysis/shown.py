@@ -16,7 +16,7 @@ NUM_HARDEST = 8
 
 
 def ranked(table: pd.DataFrame) -> list[Configuration]:
-    """Every (model, loss) by its mean Dice over classes and random splits, the highest first, undefined last."""
+    """Every (model, loss) by its mean score over classes and random splits, the highest first, undefined last."""
     wide = by_split(table[table["averaging"] == main_averaging(table)])
     macro = of_kind(wide.xs(MACRO, level="class"), RANDOM).droplevel("averaging")
     return list(macro.mean(axis=1).sort_values(ascending=False, kind="stable").index)
@@ -39,14 +39,14 @@ def rule(table: pd.DataFrame) -> str:
         return ""
     return (
         f"Of {number} configurations {NUM_BEST + NUM_WORST} are listed one by one: the {NUM_BEST} with the highest "
-        f"mean Dice over classes and random splits, and the {NUM_WORST} with the lowest. What is said of all "
+        f"mean score over classes and random splits, and the {NUM_WORST} with the lowest. What is said of all "
         f"configurations is said of {number}."
     )
 
 
 def classes_shown(table: pd.DataFrame) -> list[str]:
     """The classes to be drawn one by one, in the table's order: all, or of more than MOST_CLASSES the hardest
-    and the easiest by their mean Dice over configurations and random splits (where there are none, all splits)."""
+    and the easiest by their mean score over configurations and random splits (where there are none, all splits)."""
     objects = table[is_object(table["class"]) & (table["averaging"] == main_averaging(table))]
     names = list(dict.fromkeys(table.loc[is_object(table["class"]), "class"]))
     if len(names) <= MOST_CLASSES:
@@ -64,7 +64,7 @@ def class_rule(table: pd.DataFrame) -> str:
     if number <= MOST_CLASSES:
         return ""
     return (
-        f"Of {number} classes {MOST_CLASSES} are drawn here: the {NUM_HARDEST} with the lowest mean Dice over "
+        f"Of {number} classes {MOST_CLASSES} are drawn here: the {NUM_HARDEST} with the lowest mean score over "
         f"configurations and random splits, and the {MOST_CLASSES - NUM_HARDEST} with the highest. The first section "
         "and the tables have all."
     )

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.answer import records
 from analysis.errors import AnalysisError
 from analysis.files import write_atomically
-from analysis.formats import CSV_COLUMNS, Frames, rows_of
+from analysis.formats import Frames, columns_of, rows_of
 from trainers.printable import without_formula
 
 MOST_ROWS, MOST_CHARACTERS = 1_048_575, 32_767  # of a sheet below its header, of a cell
@@ -39,7 +39,7 @@ def write_workbook(file: str | os.PathLike[str], frames: Frames, trials: pd.Data
         if len(rows) > MOST_ROWS:
             raise AnalysisError(f"{path}: a sheet cannot hold the {len(rows):,} rows of {title}; use --format csv")
         sheet = workbook.create_sheet(title)
-        sheet.append(CSV_COLUMNS if title == "scores" else list(rows[0]))
+        sheet.append(columns_of(frames) if title == "scores" else list(rows[0]))
         for row in _cells(rows):
             sheet.append(row)
     with write_atomically(path) as unfinished:

@@ -14,7 +14,8 @@ from itertools import groupby
 import pandas as pd
 
 from analysis.axes import HeldOut
-from analysis.scores import HELD_OUT, PAPERS, RANDOM
+from analysis.metric import DICE, Metric
+from analysis.scores import HELD_OUT, PAPERS, RANDOM, capitalised
 from trainers.dice import class_order
 from trainers.printable import printable
 
@@ -25,14 +26,16 @@ UNDEFINED, MISSING = "-", "?"  # in print
 Tables = dict[tuple[str, str], pd.DataFrame]
 
 
-def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simulated: bool = False) -> Tables:
-    """One frame per (model, loss): rows are splits, columns (averaging, class), values Dice.
+def tables(
+    table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simulated: bool = False, metric: Metric = DICE
+) -> Tables:
+    """One frame per (model, loss): rows are splits, columns (averaging, class), values scores.
 
     Several seeds of a split are averaged. A cell is NaN where any of these scores is undefined, and where a seed that
     the split has elsewhere is missing: nothing is averaged around. All frames share rows and columns, so what one
     model lacks shows as missing. Each frame's `attrs` hold, by split, its `kinds` (kind, axis) and the number of its
     `seeds`; as (split, averaging, class) the `missing` cells: a NaN that is not among them is undefined; and whether
-    the scores are `simulated`.
+    the scores are `simulated`, and what they measure, the `metric`: its name and it in full.
 
     :param averagings: in the order wanted, e.g. ``("pw", "ew", "pooled")``; None: pw and ew, or else pooled.
     :raises ValueError: columns or averagings are missing, or a score is given twice.
@@ -51,6 +54,7 @@ def tables(table: pd.DataFrame, averagings: Sequence[str] | None = None, *, simu
     for (model, loss), part in chosen.groupby(["model", "loss"], observed=True):
         frames[str(model), str(loss)] = _layout(part, rows, columns)
         frames[str(model), str(loss)].attrs |= {"kinds": {s: kinds[s] for s in rows}, "simulated": simulated}
+        frames[str(model), str(loss)].attrs["metric"] = metric.name, metric.in_full
     return frames
 
 
@@ -133,8 +137,9 @@ class Layout:
             cells = [Printed(text, bool(mark)) for text, mark in zip(texts, marks.loc[split], strict=True)]
             rows.append((kinds.get(split), (printable(split), cells)))
         columns = [(printable(averaging), printable(name)) for averaging, name in frame.columns]
+        _, metric = frame.attrs.get("metric", (DICE.name, DICE.in_full))
         return cls(
-            title=_title(*map(printable, key), simulated=frame.attrs.get("simulated", False)),
+            title=_title(printable(key[0]), printable(key[1]), metric, simulated=frame.attrs.get("simulated", False)),
             notes=_notes(frame),
             groups=[(name, len(list(members))) for name, members in groupby(averaging for averaging, _ in columns)],
             columns=columns,
@@ -142,10 +147,10 @@ class Layout:
         )
 
 
-def _title(model: str, loss: str, *, simulated: bool) -> str:
+def _title(model: str, loss: str, metric: str, *, simulated: bool) -> str:
     if simulated:
-        return f"Simulated Dice of {model} with {loss} (drawn, not trained for), by split and class"
-    return f"Dice of {model} trained with {loss}, by split and class"
+        return f"Simulated {metric} of {model} with {loss} (drawn, not trained for), by split and class"
+    return f"{capitalised(metric)} of {model} trained with {loss}, by split and class"
 
 
 def _print(value: float, decimals: int, missing: bool) -> str:

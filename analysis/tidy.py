@@ -15,6 +15,7 @@ import pyarrow.csv
 
 from analysis.classes import MACRO
 from analysis.errors import AnalysisError
+from analysis.metric import METRICS
 from analysis.scores import (
     CONFIGURATION,
     HELD_OUT,
@@ -31,9 +32,9 @@ from study.results.bounded import read_bounded
 from trainers.data.class_names import BACKGROUNDS
 from trainers.dice import ALL, AVERAGINGS
 
-COLUMNS = ("model", "loss", "split", "averaging", "class", "dice")
-"""What a tidy file must have. `split_kind`, `axis`, `seed` (0 without it), SIMULATED and DIVISION may be there; what
-else is, is passed over."""
+COLUMNS = ("model", "loss", "split", "averaging", "class")
+"""What a tidy file must have, beside the score: a column that is called as the metric. `split_kind`, `axis`, `seed` (0
+without it), SIMULATED and DIVISION may be there; what else is, is passed over."""
 SIMULATED = "simulated"
 """The column that tells drawn scores (1) from those of trained networks (0): tables of a simulated study carry it."""
 DIVISION = "split_fingerprint"
@@ -48,15 +49,18 @@ UNDEFINED = ("", "nan", "na", "null", "none")
 """How a CSV may write an undefined score, in any case."""
 
 
-def read_tidy(path: str, background: str | None = None) -> tuple[pd.DataFrame, bool, dict[str, str]]:
+def read_tidy(
+    path: str, background: str | None = None, metric: str = "dice"
+) -> tuple[pd.DataFrame, bool, dict[str, str]]:
     """A tidy file's scores, with the columns of `TABLE_COLUMNS`; whether any is marked as simulated; and split -> what
     names its division, where that is known.
 
     :param background: the name of its class for the background, which becomes one of BACKGROUNDS.
+    :param metric: the column that holds the scores.
 
     Raises AnalysisError with every kind of problem.
     """
-    table = read_table(path, COLUMNS, optional=OPTIONAL)
+    table = read_table(path, (*COLUMNS, metric), optional=OPTIONAL)
     problems: list[str] = []
     for column in ("model", "loss", "split", "averaging", "class"):
         empty = table[column].isna() | (table[column].astype(str) == "")
@@ -77,9 +81,9 @@ def read_tidy(path: str, background: str | None = None) -> tuple[pd.DataFrame, b
     problems += of_divisions
     odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
     problems += _problem(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
-    score, is_score = _numbers(table["dice"])
-    problems += _problem(table, ~is_score, "dice", "is no number; leave an undefined score empty")
-    problems += _problem(table, is_score & ~score.isna() & ~score.between(0, 1), "dice", "must be from 0 to 1")
+    score, is_score = _numbers(table[metric])
+    problems += _problem(table, ~is_score, metric, "is no number; leave an undefined score empty")
+    problems += _problem(table, is_score & ~score.isna() & ~score.between(0, 1), metric, "must be from 0 to 1")
     seed, _ = _numbers(table["seed"] if "seed" in table else pd.Series(0, index=table.index))
     odd_seed = ~((seed >= 0) & (seed % 1 == 0) & (seed < 2**53))
     problems += _problem(table, odd_seed, "seed", "must be a whole number, 0 or more")
@@ -186,7 +190,10 @@ def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) 
     if len(names) == 1 and ";" in names[0]:
         raise AnalysisError(f"{path}: its columns are separated by semicolons; save it with commas")
     if lacking := [name for name in columns if name not in names]:
-        raise AnalysisError(f"{path}: no column {', '.join(lacking)}; a table of scores has {', '.join(COLUMNS)}")
+        raise AnalysisError(
+            f"{path}: no column {', '.join(lacking)}; a table of scores has {', '.join(columns)}"
+            + _other_metric(lacking, names)
+        )
     kept = [*columns, *(name for name in optional if name in names)]
     if twice := [name for name in kept if names.count(name) > 1]:
         raise AnalysisError(f"{path}: two columns {', '.join(twice)}; keep one of each")
@@ -196,13 +203,19 @@ def read_table(path: str, columns: Sequence[str], optional: Sequence[str] = ()) 
     return frame
 
 
+def _other_metric(lacking: Sequence[str], there: Sequence[str]) -> str:
+    """What to ask for, where the table has the scores of another metric."""
+    others = [name for name in METRICS if name in there]
+    return f". It has {others[0]}: add --metric {others[0]}" if others and set(lacking) <= METRICS.keys() else ""
+
+
 def _read(path: str) -> pa.Table:
     if Path(path).suffix.lower() == ".parquet":
         return read_bounded(path)
     with Path(path).open("rb") as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise ValueError("it is text in UTF-16; save it as CSV in UTF-8")
-    as_text = {name: pa.string() for name in (*COLUMNS, *OPTIONAL, "bold")}
+    as_text = {name: pa.string() for name in (*COLUMNS, *METRICS, *OPTIONAL, "bold")}
     return pyarrow.csv.read_csv(
         path,
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),

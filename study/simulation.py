@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from study.definition.splits import whole_of_share
 from study.planning.figures import figures_of
 from study.results import tables
-from trainers.counting import counted_at_own_size
+from trainers.counting import at_own_sizes
 from trainers.data.class_names import IGNORED
 from trainers.data.source import Source
 from trainers.data.split import Split
@@ -79,7 +79,8 @@ def _evaluation(run: tables.Run, partition: str, severity: float) -> Evaluation:
     predicted = np.where(patch, draws.integers(first, num_labels, (n, 1, 1)), predicted).astype(np.uint8)
     if run.recipe.training.counted_at == "original size":
         ids = {"val": run.split.val, "test": run.split.test}[partition]
-        return Evaluation(predicted, counted_at_own_size(source, ids, predicted))
+        counts = [confusion(*pair, num_labels) for pair in at_own_sizes(source, ids, predicted)]
+        return Evaluation(predicted, np.concatenate(counts))
     return Evaluation(predicted, confusion(truth_NHW, predicted, num_labels))
 
 

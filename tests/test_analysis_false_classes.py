@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from test_analysis_load import CELLS, DEFINITION, commit, confusion_of
 
-from analysis.facts import Facts, TrialImages, _of_trial
+from analysis.facts import Counted, Facts, TrialImages, _of_trial
 from analysis.load import load
 from analysis.statistics.false_classes import (
     as_rows,
@@ -25,7 +25,7 @@ from analysis.statistics.false_classes import (
 )
 from analysis.verdict.of_classes import falsely_predicted
 from study.results import Results
-from trainers.dice import confusion, dice, tolerance
+from trainers.dice import confusion, dice, dice_ratio, image_counts, tolerance
 
 CLASSES = ["bg", "bx", "cl"]
 FACTORS = {"trial": "t", "model": "icnet", "loss": "ce"}
@@ -33,7 +33,9 @@ FACTORS = {"trial": "t", "model": "icnet", "loss": "ce"}
 
 def of_maps(truth: Any, predicted: Any, epsilon: float = 0.0015) -> TrialImages:
     counts = confusion(np.asarray(truth), np.asarray(predicted), len(CLASSES))
-    return _of_trial(FACTORS, [f"i{n}" for n in range(len(counts))], CLASSES, counts, epsilon)
+    pixels = image_counts(counts, epsilon)
+    images = [f"i{n}" for n in range(len(counts))]
+    return _of_trial(FACTORS, Counted(images, CLASSES, pixels, dice_ratio(pixels)))
 
 
 @pytest.mark.parametrize(("pixels", "false"), [(24, False), (25, True)])
@@ -58,9 +60,9 @@ def test_as_a_loop_over_pixels_would_count(truth: Any, predicted: Any, epsilon: 
             assert found.false_NK[n, k - 1] == (not any(true) and sum(called) > tolerance(epsilon, 20))
             if any(true):
                 both = sum(a and b for a, b in zip(true, called, strict=True))
-                assert found.dice_NK[n, k - 1] == 2 * both / (sum(true) + sum(called))
+                assert found.score_NK[n, k - 1] == 2 * both / (sum(true) + sum(called))
             else:
-                assert np.isnan(found.dice_NK[n, k - 1])
+                assert np.isnan(found.score_NK[n, k - 1])
 
 
 @given(label_maps, label_maps, st.sampled_from([0.0, 0.05, 0.2]))

@@ -54,6 +54,7 @@ def commit(
     kept: Iterable[str] = ("dice", "confusion", "history", "trials"),
     history: Iterable[dict[str, float]] = (),
     counted: Callable[[str], np.ndarray[Any, Any]] | None = None,
+    boundaries: Iterable[dict[str, object]] = (),
     **changes: object,
 ) -> None:
     trial = parse_trial(trial_id)
@@ -91,6 +92,8 @@ def commit(
         "history": table_of("history", [{"trial": trial_id} | epoch for epoch in history]),
         "trials": table_of("trials", [row | changes], recipe=DEFINITION.keys_that_decide_a_trial()),
     }
+    if rows := [{"trial": trial_id} | row for row in boundaries]:
+        tables, kept = {"boundary": table_of("boundary", rows)} | tables, ("boundary", *kept)
     Results(out).commit({name: table for name, table in tables.items() if name in kept})
 
 

@@ -138,7 +138,7 @@ def test_the_background_of_label_maps_has_the_users_word(tmp_path: Path, classes
     definition = DEFINITION.model_copy(update={"data": DEFINITION.data.model_copy(update={"pairs": pairs})})
     named = replace(facts, definition=definition)
     assert [*dict.fromkeys(named.test_scores(named.chosen)["class"])] == [name, "bx", "cl", "all"]
-    assert named.counts(named.chosen)[f"{CELLS[0]}-t00"][1] == [name, "bx", "cl"]
+    assert named.counts(named.chosen)[f"{CELLS[0]}-t00"].classes == [name, "bx", "cl"]
     assert {*named.test_images[0].classes} == {"bx", "cl"}, "it is no object"
     assert not is_object(pd.Series([name])).any()
 

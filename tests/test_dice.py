@@ -15,7 +15,8 @@ from trainers.dice import (
     confusion,
     dice,
     dice_of_shown,
-    image_scores,
+    dice_ratio,
+    image_counts,
     macro,
     mean_of_objects,
     sums_of_images,
@@ -190,7 +191,8 @@ def test_counts_of_shards_join_to_those_of_one_pass(maps, epsilon: float) -> Non
 @given(label_maps(), EPSILONS)
 def test_the_sums_of_images_make_the_scores(maps, epsilon: float) -> None:
     matrices = confusion(*maps, 4)
-    scores, sums = dice(matrices, epsilon), sums_of_images(image_scores(matrices, epsilon))
+    scores, images = dice(matrices, epsilon), image_counts(matrices, epsilon)
+    sums = sums_of_images(images, dice_ratio(images))
     for averaging, (numerator_NK, weight_NK) in sums.items():
         assert ((weight_NK > 0) | (numerator_NK == 0)).all()
         for k, score in enumerate(getattr(scores, averaging)):

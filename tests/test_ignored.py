@@ -8,6 +8,7 @@ from typing import Any
 
 import fields
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -19,6 +20,7 @@ from study.cells import trials
 from study.prepare import Prepared
 from study.results.schemas import CIRCUMSTANCES, SCHEMAS
 from study.trial import run_trial
+from trainers.boundaries import FARTHER, SIDES, boundary_distances
 from trainers.data.class_names import IGNORED
 
 NAMES = [trial.id for trial in trials(fields.study().definition)]
@@ -33,9 +35,24 @@ def numbers(tables: dict[str, pa.Table]) -> dict[str, Any]:
     return {name: table.drop_columns(list(CIRCUMSTANCES.get(name, ()))).to_pydict() for name, table in tables.items()}
 
 
+def assert_boundaries_are_those_of(
+    masks: list[np.ndarray[Any, Any]], study: Prepared, boundaries: pd.DataFrame
+) -> None:
+    """Of the test images; a distance that is null is of pixels farther than any that is kept."""
+    ids = study.splits["last_year"].test
+    truth = np.stack([study.source.drawn(sample)[1] for sample in ids])
+    expected = boundary_distances(truth, np.stack(masks), len(fields.CLASSES))
+    found = np.zeros_like(expected)
+    test = boundaries[boundaries["partition"] == "test"]
+    for row in test.rename(columns={"class": "of"}).itertuples():
+        distance = FARTHER if np.isnan(row.distance) else int(row.distance)
+        found[ids.index(row.image), fields.CLASSES.index(row.of), SIDES.index(row.side), distance] += row.pixels
+    np.testing.assert_array_equal(found, expected)
+
+
 def assert_counted_right(study: Prepared, tables: dict[str, pa.Table]) -> None:
     """Every pixel that has a label once, as its own class, and no other; classes and no background."""
-    assert set(tables) == set(SCHEMAS)
+    assert set(tables) == set(SCHEMAS) - ({"boundary"} if study.definition.simulate else set())
     assert tables["trials"]["status"].to_pylist() == ["completed"]
     split = study.splits["last_year"]
     dice = tables["dice"].to_pandas()
@@ -52,6 +69,8 @@ def assert_counted_right(study: Prepared, tables: dict[str, pa.Table]) -> None:
     masks = [np.asarray(Image.open(io.BytesIO(png))) for png in tables["masks"]["mask"].to_pylist()]
     assert [mask.shape for mask in masks] == [fields.SIZE] * len(split.test)
     assert max(mask.max() for mask in masks) < len(fields.CLASSES)
+    if not study.definition.simulate:
+        assert_boundaries_are_those_of(masks, study, tables["boundary"].to_pandas())
     history = tables["history"].to_pandas()
     assert np.isfinite(history[["train_loss", "val_loss", "objective"]].to_numpy()).all()
     means = dice[(dice["partition"] == "val") & (dice["class"] != "all")]["dice_ew"]

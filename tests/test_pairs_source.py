@@ -17,7 +17,7 @@ from study.commands.data import describe_data
 from study.data_set import PairsOfFolder, data_set_of
 from study.definition.file import load as definition_from
 from study.errors import StudyError
-from trainers.counting import counted_at_own_size
+from trainers.counting import at_own_sizes
 from trainers.data.class_names import IGNORED
 from trainers.data.likeness import glimpse, likeness
 from trainers.data.pairs import source as pairs_source
@@ -30,6 +30,7 @@ from trainers.data.pairs.survey import Survey
 from trainers.data.problems import DataError
 from trainers.data.size import Size
 from trainers.data.split import Split
+from trainers.dice import confusion
 
 SPLIT = Split("random_0", "random", None, (), (), (), "")
 FITTING = Fitting(Size(16, 32), "pad")
@@ -153,16 +154,14 @@ def test_pixels_are_counted_at_each_images_own_size(resize: str) -> None:
     found = listing(*(pair(name, encoded(image), encoded(labels)) for name, (image, labels) in made.items()))
     source, ids = loaded(found, fitting, keeps_own_size=True), sorted(made)[::-1]
     predicted_NHW = rng.integers(0, 3, (len(ids), 15, 21), dtype=np.uint8)
-    for counts, name, predicted in zip(
-        counted_at_own_size(source, ids, predicted_NHW), ids, predicted_NHW, strict=True
-    ):
+    for pair_NHW, name, predicted in zip(at_own_sizes(source, ids, predicted_NHW), ids, predicted_NHW, strict=True):
         truth, expected = made[name][1], np.zeros((3, 3), np.int64)
         inside = fitting.labels(np.zeros_like(truth)) != IGNORED
         cropped = predicted[inside.any(1)][:, inside.any(0)]
         for row, column in np.ndindex(truth.shape):
             place = tuple(map(nearest, (row, column), cropped.shape, truth.shape))
             expected[truth[row, column], cropped[place]] += 1
-        np.testing.assert_array_equal(counts, expected)
+        np.testing.assert_array_equal(confusion(*pair_NHW, 3)[0], expected)
 
 
 def test_without_labels_at_their_own_size_nothing_is_counted_there() -> None:
@@ -170,7 +169,7 @@ def test_without_labels_at_their_own_size_nothing_is_counted_there() -> None:
         pass
 
     with pytest.raises(TypeError, match="keeps no labels"):
-        counted_at_own_size(Nothing(), [], np.zeros((0, 2, 2), np.uint8))  # type: ignore[arg-type]
+        list(at_own_sizes(Nothing(), [], np.zeros((0, 2, 2), np.uint8)))  # type: ignore[arg-type]
 
 
 def test_a_definition_of_pairs(tmp_path: Path) -> None:

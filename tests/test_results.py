@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from study.cells import parse_trial
+from study.commands.trial import differing_columns
 from study.definition.file import load
 from study.errors import StudyError
 from study.outside import Outside
@@ -300,6 +301,23 @@ def test_outcomes_and_missing(tmp_path: Path) -> None:
     assert [outcome.objective for outcome in outcomes(DEFINITION, committed).values()] == [0.4, None]
     wanted = [parse_trial(f"icnet-ce-random_0-s0-t0{i}") for i in range(3)]
     assert missing(wanted, committed) == wanted[2:]
+
+
+def test_a_table_that_an_earlier_version_did_not_keep_is_no_difference(tmp_path: Path) -> None:
+    """And a trial that lacks it is whole: nothing is trained again for it. One that is kept is compared."""
+    results, trial_id = Results(tmp_path), "icnet-ce-random_0-s0-t00"
+    before = tables(trial_id)
+    boundary = {"trial": trial_id, "partition": "test", "image": "i", "class": "bx", "side": "truth", "distance": 1}
+    now = before | {"boundary": table_of("boundary", [boundary | {"pixels": 5}])}
+    results.commit(before)
+    assert results.audit().damaged == {}
+    assert differing_columns(now, results, trial_id) == []
+    results.commit(now)
+    other = now | {"boundary": table_of("boundary", [boundary | {"pixels": 6}])}
+    assert differing_columns(other, results, trial_id) == ["boundary.pixels"]
+    (tmp_path / f"boundary/{trial_id}.parquet").unlink()
+    assert results.audit().damaged == {trial_id: "boundary is lost"}
+    assert differing_columns(now, results, trial_id) == ["boundary (lost or torn)"]
 
 
 def test_circumstances_are_columns() -> None:

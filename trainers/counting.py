@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterator, Sequence
 
 from trainers.data.pixels import Pixels
 from trainers.data.source import OwnSizes, Source
-from trainers.dice import confusion
 
 
-def counted_at_own_size(source: Source, ids: Sequence[str], predicted_NHW: Pixels) -> NDArray[np.int64]:
-    """Pixel counts [image, truth, predicted] of these samples, shape (N, K, K), each image at its own size.
+def at_own_sizes(source: Source, ids: Sequence[str], predicted_NHW: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
+    """True and predicted labels of these samples, shape (1, H, W) each, every image at its own size.
 
     :param predicted_NHW: at the working size.
     """
     if not isinstance(source, OwnSizes):
         raise TypeError(f"{type(source).__name__} keeps no labels at the images' own sizes")
-    num_classes = len(source.samples.labels)
-    pairs = (source.at_own_size(*each) for each in zip(ids, predicted_NHW, strict=True))
-    return np.concatenate([confusion(truth[None], predicted[None], num_classes) for truth, predicted in pairs])
+    for each in zip(ids, predicted_NHW, strict=True):
+        truth, predicted = source.at_own_size(*each)
+        yield truth[None], predicted[None]

@@ -1,4 +1,4 @@
-"""A trained network's facts: predictions, confusion counts of every image, and what it costs to run."""
+"""A trained network's facts: predictions, what is counted in every image, and what it costs to run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from trainers.batches import EvaluationImages
-from trainers.counting import counted_at_own_size
+from trainers.boundaries import boundary_distances
+from trainers.counting import at_own_sizes
+from trainers.data.pixels import Pixels
 from trainers.data.size import Size
 from trainers.data.source import Source
 from trainers.data.split import Split
@@ -30,14 +32,22 @@ def evaluate(trained: Trained, job: Job, source: Source, split: Split, ids: Sequ
     loss = loss_named(job.loss, job.loss_args)
     validate = validation(trained.model, loss, recipe, trained.device, trained.precision)
     predicted, counts = [], []
+
+    def count(truth_NHW: Pixels, predicted_NHW: Pixels) -> None:
+        counted = (each(truth_NHW, predicted_NHW, num_classes) for each in (confusion, boundary_distances))
+        counts.append(tuple(counted))
+
+    is_own = recipe.counted_at == "original size"
     batches = EvaluationImages(source, split, tuple(ids), recipe.batch_size)
     for _, true_of_batch, of_batch in validated(validate, batches, trained.device):
         predicted.append(of_batch)
-        counts.append(confusion(true_of_batch, of_batch, num_classes))
+        if not is_own:
+            count(true_of_batch, of_batch)
     predicted_NHW = np.concatenate(predicted)
-    if recipe.counted_at == "original size":
-        return Evaluation(predicted_NHW, counted_at_own_size(source, ids, predicted_NHW))
-    return Evaluation(predicted_NHW, np.concatenate(counts))
+    for pair in at_own_sizes(source, ids, predicted_NHW) if is_own else ():
+        count(*pair)
+    confusions, boundaries = map(np.concatenate, zip(*counts, strict=True))
+    return Evaluation(predicted_NHW, confusions, boundaries)
 
 
 @torch.no_grad()

@@ -30,10 +30,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Of the images of one partition, in its order: the predicted label maps and the confusion counts."""
+    """Of the images of one partition, in its order: the predicted label maps, and what was counted."""
 
     predicted_NHW: NDArray[np.uint8]
     confusion_NKK: NDArray[np.int64]  # [image, truth, predicted], pixels
+    boundary_NK2D: NDArray[np.int64] | None = None  # [image, class, side, distance], pixels: see `trainers.boundaries`
 
 
 @dataclass(frozen=True)

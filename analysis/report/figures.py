@@ -69,7 +69,15 @@ def heat_map(frame: pd.DataFrame, averaging: str) -> Figure:
     return figure
 
 
-def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Collection[str] | None = None) -> Figure:
+def dots(
+    table: pd.DataFrame,
+    model: str,
+    loss: str,
+    averaging: str,
+    classes: Collection[str] | None = None,
+    *,
+    metric: str = "Dice",
+) -> Figure:
     """Every random split a dot, every held-out split its number; the mean of the random ones with its 95 % interval.
 
     :param classes: the classes to be drawn; None draws all.
@@ -80,12 +88,18 @@ def dots(table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Co
     figure, axes = empty_panel(height_of_rows(names, table))
     intervals = found.loc[found["num_splits"] >= 4, ["mean_low", "mean", "mean_high"]]
     class_rows(axes, names, by_split(ours).droplevel([0, 1, 2]), intervals, table)
-    axes.set(xlim=(-0.02, 1.02), xlabel="Dice")
+    axes.set(xlim=(-0.02, 1.02), xlabel=metric)
     return figure
 
 
 def slopes(
-    table: pd.DataFrame, model: str, loss: str, averaging: str, classes: Collection[str] | None = None
+    table: pd.DataFrame,
+    model: str,
+    loss: str,
+    averaging: str,
+    classes: Collection[str] | None = None,
+    *,
+    metric: str = "Dice",
 ) -> Figure:
     """A line per class from its mean over random splits to its mean over held-out splits; at either end a dot for each
     split, and a bar over them.
@@ -107,13 +121,13 @@ def slopes(
         axes.plot(places, means, marker="D", ls=dashes, color=colour, ms=3.5, lw=1.1)
         ends.append((places[1], _last(np.array(means)), name, colour))
     _end_labels(axes, 1.42, ends)
-    axes.set(xlim=(-0.4, 1.95), ylim=(-0.02, 1.02), xticks=(-0.15, 1.15), ylabel="Dice")
+    axes.set(xlim=(-0.4, 1.95), ylim=(-0.02, 1.02), xticks=(-0.15, 1.15), ylabel=metric)
     slant(axes, [f"{in_words(RANDOM, '')}s", f"{HeldOut.of(table).split}s"])
     return figure
 
 
-def profiles(table: pd.DataFrame, averaging: str) -> Figure:
-    """Share of the (split, class) scores above each Dice: a step line per configuration, thin ones per split.
+def profiles(table: pd.DataFrame, averaging: str, *, metric: str = "Dice") -> Figure:
+    """Share of the (split, class) scores above each value: a step line per configuration, thin ones per split.
 
     :param table: the scores on splits of one kind and axis.
     """
@@ -125,7 +139,7 @@ def profiles(table: pd.DataFrame, averaging: str) -> Figure:
         for _, run in ours.groupby(["split", "seed"]):
             _profile(axes, run["dice"], color=colour, lw=0.6, alpha=0.3)
         _profile(axes, ours["dice"], color=colour, lw=1.8, ls=style, label=plain_text(f"{model} {loss}"))
-    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="Dice", ylabel="share of scores above this Dice")
+    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel=metric, ylabel=f"share of scores above this {metric}")
     if axes.lines:
         handles, names = axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower left", ncols=2, frameon=False, fontsize=SMALL, labelcolor=INK)
@@ -140,6 +154,8 @@ def paired(
     test_to_train: float | None,
     rope: float,
     classes: Collection[str] | None = None,
+    *,
+    metric: str = "Dice",
 ) -> Figure:
     """Differences a - b by class: a dot per random split, the mean with its interval, held-out splits by number, the
     region of practical equivalence as a band. Without `test_to_train` there is no interval.
@@ -162,12 +178,12 @@ def paired(
     reach = max(0.05, *(1.08 * np.nanmax(np.abs(each.to_numpy(float)), initial=2 * rope) for each in drawn))
     axes.set(xlim=(-reach, reach))
     sides = f"← {plain_text(' '.join(b))} better", f"{plain_text(' '.join(a))} better →"
-    sides_below(axes, "difference of Dice", *sides)
+    sides_below(axes, f"difference of {metric}", *sides)
     return figure
 
 
 def ranks(table: pd.DataFrame, averaging: str) -> Figure:
-    """Rank of every configuration on every split, by its mean Dice over the classes; 1 is the best."""
+    """Rank of every configuration on every split, by its mean score over the classes; 1 is the best."""
     found = configuration_ranks(table[table["averaging"] == averaging])
     found = found[found["class"] == MACRO].set_index(["model", "loss"])
     splits = {

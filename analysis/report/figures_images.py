@@ -29,6 +29,8 @@ def learning_curve(
     num_trained: Mapping[str, int],
     test_to_train: float | None,
     classes: Collection[str],
+    *,
+    metric: str = "Dice",
 ) -> Figure:
     """A line for each class, and the mean of classes: means over random splits against training images, a dot for each
     split. Dashed, where the curve carries it, what twice as many images would give, with its interval.
@@ -50,7 +52,7 @@ def learning_curve(
         if isinstance(found, Rise):
             beside = 1 + 0.012 * (place - len(drawn) / 2)  # intervals of several classes would lie on each other
             _continue(axes, at_K[-1], means_K[-1], beside * FARTHEST * at_K[-1], found, colour)
-    axes.set(xlabel="training images", ylabel="Dice", ylim=(-0.02, 1.02), xlim=(0, None))
+    axes.set(xlabel="training images", ylabel=metric, ylim=(-0.02, 1.02), xlim=(0, None))
     legend_above(axes, columns=3)
     axes.tick_params(labelsize=SMALL)
     return figure

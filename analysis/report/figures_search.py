@@ -44,8 +44,8 @@ MOST_KEYS = 6
 """Of the searched keys, those that have a figure of their own where there are more than two."""
 
 
-def trade_off(points: pd.DataFrame, cost: str, what: str, *, ringed: bool = False) -> Figure:
-    """Mean Dice against a cost, on a log scale; what no other point beats in both is filled, joined and named.
+def trade_off(points: pd.DataFrame, cost: str, what: str, *, ringed: bool = False, metric: str = "Dice") -> Figure:
+    """Mean score against a cost, on a log scale; what no other point beats in both is filled, joined and named.
 
     :param points: rows of `analysis.statistics.costs.trade_off`, `non_dominated` in accuracy and this cost.
     :param ringed: whether this is the cost of the search, and a ring marks the `chosen` point.
@@ -78,7 +78,7 @@ def trade_off(points: pd.DataFrame, cost: str, what: str, *, ringed: bool = Fals
             size=SMALL - 1,
         )
     axes.margins(0.08, 0.12)
-    axes.set(xscale="log", xlabel=what, ylabel="mean Dice, random splits")
+    axes.set(xscale="log", xlabel=what, ylabel=f"mean {metric}, random splits")
     _plain_logarithmic(axes.xaxis, (1, 2, 5))
     return figure
 

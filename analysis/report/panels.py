@@ -11,12 +11,12 @@ from analysis.axes import HeldOut, axes_of, by_axis, in_words, kinds_of, of_kind
 from analysis.formats import long_name
 from analysis.report import figures, figures_images
 from analysis.report.page import Drawn, Panel, panel
-from analysis.scores import OTHER_KINDS
+from analysis.scores import OTHER_KINDS, capitalised
 from analysis.shown import class_rule, pairs_of
 from analysis.statistics import lacking
 from analysis.statistics.gap_curve import gap_curves
 from analysis.statistics.material import Material
-from analysis.tables import tables
+from analysis.tables import Tables, tables
 
 Draw = Callable[[str, str, str], Figure]
 """From model, loss and averaging."""
@@ -46,16 +46,22 @@ def _about_classes(material: Material) -> list[str]:
 
 
 def _heat_maps(material: Material) -> Drawn:
-    frames = tables(material.shown_table, simulated=material.scores.simulated)
+    frames, metric = tables_of(material), material.scores.metric.in_words
     return Drawn(
         _of_each(
             material,
             lambda model, loss, averaging: figures.heat_map(frames[model, loss], averaging),
             lambda model, loss, averaging: (
-                f"Dice by split and class. The worst of each: {_worst_in_words(frames[model, loss], averaging)}."
+                f"{capitalised(metric)} by split and class. "
+                f"The worst of each: {_worst_in_words(frames[model, loss], averaging)}."
             ),
         )
     )
+
+
+def tables_of(material: Material) -> Tables:
+    """Of the configurations shown."""
+    return tables(material.shown_table, simulated=material.scores.simulated, metric=material.scores.metric)
 
 
 def _worst_in_words(frame: pd.DataFrame, averaging: str) -> str:
@@ -70,7 +76,8 @@ def _dots(material: Material) -> Drawn:
     panels = _of_each(
         material,
         lambda model, loss, averaging: figures.dots(
-            material.by_configuration[model, loss], model, loss, averaging, material.classes
+            *(material.by_configuration[model, loss], model, loss, averaging, material.classes),
+            metric=material.scores.metric.in_words,
         ),
         lambda *_: (
             "Every random split a dot, every held-out split a numbered marker, the mean of the random splits with its "
@@ -88,7 +95,8 @@ def _slopes(material: Material) -> Drawn:
         for each in _of_each(
             material,
             lambda model, loss, averaging, part=part: figures.slopes(  # type: ignore[misc]
-                part, model, loss, averaging, material.classes
+                *(part, model, loss, averaging, material.classes),
+                metric=material.scores.metric.in_words,
             ),
             lambda *_: (
                 "A line per class from its mean over random splits to its mean over held-out splits; a dot per split."
@@ -103,8 +111,10 @@ def _profiles(material: Material) -> Drawn:
     panels = [
         panel(
             f"{in_words(*kind)}s, {long_name(averaging)}",
-            figures.profiles(of_kind_and_axis(material.shown_table, *kind), averaging),
-            "Share of scores (split and class) above each Dice, a step line per configuration.",
+            figures.profiles(
+                of_kind_and_axis(material.shown_table, *kind), averaging, metric=material.scores.metric.in_words
+            ),
+            "Share of scores (split and class) above each value, a step line per configuration.",
         )
         for averaging in _averagings(material)
         for kind in kinds_of(material.table)
@@ -120,6 +130,7 @@ def _pairs(material: Material) -> Drawn:
             figures.paired(
                 pd.concat([material.by_configuration[a], material.by_configuration[b]]),
                 *(a, b, averaging, ratio, rope, material.classes),
+                metric=material.scores.metric.in_words,
             ),
             "Differences by class, a dot per random split, the mean with its 95 % interval, the region "
             "of practical equivalence as a band around zero.",
@@ -138,7 +149,7 @@ def _ranks(material: Material) -> Drawn:
         panel(
             f"mean of classes, {long_name(averaging)}",
             figures.ranks(material.shown_table, averaging),
-            "Rank on every split by the mean Dice over classes, among the configurations shown.",
+            "Rank on every split by the mean score over classes, among the configurations shown.",
         )
         for averaging in _averagings(material)
     ]
@@ -146,14 +157,18 @@ def _ranks(material: Material) -> Drawn:
 
 
 def _learning_curves(material: Material) -> Drawn:
-    scores = material.scores
+    scores, metric = material.scores, material.scores.metric.in_words
     panels = _of_each(
         material,
         lambda model, loss, averaging: figures_images.learning_curve(
             *(material.shares, model, loss, averaging),
             *(scores.num_trained, scores.test_to_train, material.classes),
+            metric=metric,
         ),
-        lambda *_: "Dice by class against the number of training images, a dot per random split, the means joined.",
+        lambda *_: (
+            f"{capitalised(metric)} by class against the number of training images, a dot per random split, the means "
+            "joined."
+        ),
     )
     if not lacking.held_out_shares(material):
         found = gap_curves(material.shares, scores.num_trained)

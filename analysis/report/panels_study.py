@@ -23,12 +23,17 @@ from study.errors import StudyError
 
 
 def _trade_off(material: Material) -> Drawn:
+    metric = material.scores.metric.in_words
     points = trade_off(material.facts, main_averaging(material.table))
     panels = [
         panel(
-            f"mean Dice of the classes against {what}",
-            figures_search.trade_off(_shown(_front(points, cost), material), cost, what, ringed=cost == material.cost),
-            f"Mean Dice of each candidate against {what}; those that no other beats in both are joined."
+            f"mean {metric} of the classes against {what}",
+            figures_search.trade_off(
+                *(_shown(_front(points, cost), material), cost, what),
+                ringed=cost == material.cost,
+                metric=metric,
+            ),
+            f"Mean {metric} of each candidate against {what}; those that no other beats in both are joined."
             + " A ring marks what the rule takes." * (cost == material.cost),
         )
         for cost, what in COSTS.items()
@@ -154,15 +159,22 @@ def _strips(material: Material) -> Drawn:
         return Drawn(notes=[f"{error}."])
     key = [(name, "#" + bytes(colour).hex()) for name, colour in key_of.items()]
     groups = [
-        Pictures(f"{model} {loss}", [_picture(strip) for strip in found if (strip.model, strip.loss) == (model, loss)])
+        Pictures(
+            f"{model} {loss}",
+            [
+                _picture(strip, material.scores.metric.in_words)
+                for strip in found
+                if (strip.model, strip.loss) == (model, loss)
+            ],
+        )
         for model, loss in material.shown
     ]
     return Drawn(pictures=groups, key=key, notes=list(filter(None, [class_rule(material.table)])))
 
 
-def _picture(strip: Strip) -> Picture:
+def _picture(strip: Strip, metric: str) -> Picture:
     false = f"; falsely predicted: {strip.false_classes}" if strip.false_classes else ""
-    caption = f"{strip.class_}, {strip.rank}: Dice {strip.dice:.2f}, {strip.split}{false}"
+    caption = f"{strip.class_}, {strip.rank}: {metric} {strip.dice:.2f}, {strip.split}{false}"
     alt = f"Image, truth and prediction of {strip.image}: {caption}"
     return Picture(caption, alt, base64.b64encode(strip.png).decode())
 

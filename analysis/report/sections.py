@@ -6,13 +6,12 @@ import pandas as pd
 
 from analysis.formats import to_html
 from analysis.report.page import Drawn, Section, Table
-from analysis.report.panels import OF_SCORES
+from analysis.report.panels import OF_SCORES, tables_of
 from analysis.report.panels_study import OF_A_STUDY
 from analysis.scores import CONFIGURATION, configurations
 from analysis.statistics.catalogue import topics
 from analysis.statistics.material import Material
 from analysis.statistics.topic import Statistic, Topic
-from analysis.tables import tables
 
 
 def sections(material: Material) -> list[Section]:
@@ -33,7 +32,7 @@ def _section(topic: Topic, material: Material) -> Section:
 
 def _table(topic: Topic, statistic: Statistic, material: Material) -> Table | None:
     """A statistic as a table, of which the page holds the rows of what is shown, and the JSON beside it all."""
-    frame = statistic.table(material)
+    frame = statistic.shown(material)
     if not len(frame.columns):
         return None
     html = _marked(material) if statistic.name == "scores" else ""
@@ -42,7 +41,7 @@ def _table(topic: Topic, statistic: Statistic, material: Material) -> Table | No
 
 
 def _marked(material: Material) -> str:
-    return to_html(tables(material.shown_table, simulated=material.scores.simulated))
+    return to_html(tables_of(material))
 
 
 def _shown(frame: pd.DataFrame, material: Material) -> pd.DataFrame:

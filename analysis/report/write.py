@@ -27,7 +27,7 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
 
     The page needs no network and runs no script. The same scores give the same bytes.
 
-    :param rope: differences of Dice within it count as none.
+    :param rope: differences of a score within it count as none.
     :raises AnalysisError: FILE cannot be written, or is no name of an HTML file.
     """
     page = Path(file)
@@ -42,7 +42,8 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
         {
             "title": "Simulated: " * scores.simulated
             + f"How far can these scores be trusted? {Path(scores.source).name}",
-            "subtitle": f"From {scores.source}: scores on test images, {SELECTED.get(scores.selection, 'as given')}.",
+            "subtitle": f"From {scores.source}: {scores.metric.in_full} on test images, "
+            f"{SELECTED.get(scores.selection, 'as given')}.",
             "warning": SIMULATED if scores.simulated else "",
             "not_shown": rule(scores.table) and f"{rule(scores.table)} {page.stem}.json has every table in full.",
             "findings": findings,
@@ -58,6 +59,7 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
         "source": scores.source,
         "selection": scores.selection,
         "simulated": scores.simulated,
+        "metric": scores.metric.to_json(),
         "version": version,
         "findings": [{"question": each.question, "points": list(each.points)} for each in (*findings, unanswered)],
         "missing": list(scores.missing),

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.facts import Counts, Facts
+from analysis.facts import Facts
 from analysis.scores import CONFIGURATION
-from trainers.dice import class_order
+from trainers.dice import Counts, class_order
 
 MIN_IMAGES = 5
 """A share of fewer test images is told as a count, and heads nothing."""
@@ -102,15 +102,16 @@ def as_rows(matrices: dict[OfSplits, FalseClasses]) -> pd.DataFrame:
 
 
 def image_scores(facts: Facts) -> pd.DataFrame:
-    """Dice of every class in every test image that shows it: trial, its factors, image, class, dice, false_classes.
+    """The score of every class in every test image that shows it: trial, its factors, image, class, dice (the score,
+    whatever the metric; an image that says nothing is left out), false_classes.
 
     false_classes are the names of the classes falsely predicted in the image, a word each. The lowest scores first.
     """
     rows = []
     for each in facts.test_images:
-        for image, k in np.argwhere(each.true_NK):
+        for image, k in np.argwhere(~np.isnan(each.score_NK)):
             names = " ".join(each.classes[j] for j in np.flatnonzero(each.false_NK[image]))
-            place = {"image": each.images[image], "class": each.classes[k], "dice": each.dice_NK[image, k]}
+            place = {"image": each.images[image], "class": each.classes[k], "dice": each.score_NK[image, k]}
             rows.append(each.factors | place | {"false_classes": names})
     columns = ["trial", *CONFIGURATION, "split", "split_kind", "seed", *IMAGE, "dice", "false_classes"]
     return pd.DataFrame(rows, columns=columns).sort_values(["dice", "trial", "image"], ignore_index=True)
@@ -118,7 +119,7 @@ def image_scores(facts: Facts) -> pd.DataFrame:
 
 def hard_images(scores: pd.DataFrame) -> pd.DataFrame:
     """Images that are hard for every configuration, from `image_scores`: image, class, num_trials that tested it,
-    mean and lowest Dice over those trials, the share of them with a falsely predicted class; the hardest first.
+    mean and lowest score over those trials, the share of them with a falsely predicted class; the hardest first.
     """
     marked = scores.assign(with_false=scores["false_classes"] != "")
     groups = marked.groupby(IMAGE, sort=False)

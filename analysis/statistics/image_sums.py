@@ -1,4 +1,4 @@
-"""What every test image adds to the scores of a trial: the numerators and the weights of which Dice is the ratio."""
+"""What every test image adds to the scores of a trial: the numerators and the weights of which a score is the ratio."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.scores import Configuration, Floats
 from study.data_set import data_set_of
 from study.errors import StudyError
 from trainers.data.class_names import BACKGROUNDS
-from trainers.dice import image_scores, sums_of_images
+from trainers.dice import sums_of_images
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,18 @@ def by_image(
 
 def trial_sums(facts: Facts, trials: Iterable[str]) -> list[TrialSums]:
     """Of these trials, by id. Raises AnalysisError for one whose pixel counts are gone."""
-    epsilon = facts.definition.training.epsilon if facts.epsilon is None else facts.epsilon
     factors = facts.trials.set_index("trial")[FACTORS[1:]]
     found = []
-    for trial, (images, classes, counts_NKK) in facts.counts(list(trials)).items():
+    for trial, counted in facts.counts(list(trials)).items():
+        classes = counted.classes
         first = int(classes[0] in BACKGROUNDS)
-        of_images = image_scores(counts_NKK, epsilon)
         sums = {
             averaging: (np.asarray(numerator, float)[:, first:], np.asarray(weight, float)[:, first:])
-            for averaging, (numerator, weight) in sums_of_images(of_images).items()
+            for averaging, (numerator, weight) in sums_of_images(counted.pixels, counted.ratio).items()
         }
         place = {"trial": trial} | factors.loc[trial].to_dict()
-        found.append(
-            TrialSums(place, images, classes[first:], np.asarray(of_images.shown[:, first:].any(axis=0)), sums)
-        )
+        shown_K = np.asarray(counted.pixels.shown[:, first:].any(axis=0))
+        found.append(TrialSums(place, counted.images, classes[first:], shown_K, sums))
     return found
 
 

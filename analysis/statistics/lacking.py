@@ -91,6 +91,12 @@ def searched(material: Material) -> str:
     return "" if (material.facts.completed["index"] > 0).any() else "no search"
 
 
+def same_metric(material: Material) -> str:
+    """Validation scores, which are Dice, are set against test scores."""
+    metric = material.scores.metric
+    return "" if metric.is_dice else f"validation scores are Dice, and cannot be compared with {metric.in_words}"
+
+
 def candidates(material: Material) -> str:
     """Accuracy against cost needs two of them: configurations, or points of the search."""
     return comparable(material) and searched(material) and "one configuration, no search"

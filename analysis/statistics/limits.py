@@ -30,6 +30,8 @@ from study.summary import MIN_SPLITS_FOR_SD
 from trainers.seeds import generator_for
 
 MAX_GAP, MAX_SD, MIN_DICE = LIMITS = "max-gap", "max-sd", "min-dice"
+MIN_SCORE = "min-score"
+"""What MIN_DICE is called of another metric."""
 MET, FAILED, OPEN = "met", "failed", "open"
 POWER = 0.8
 """With which probability so many splits as are named would decide."""

@@ -135,7 +135,7 @@ def _verdict(gain: float, spread: float, may_lose: float | None) -> str:
     if gain < -ROUNDING and may_lose is not None:
         is_more = bool(-gain > may_lose + ROUNDING)
         more = f", more than search.within, {may_lose:g}, lets go on validation images" * is_more
-        return f"the search traded Dice for cost: {abs(gain):.3f} of test Dice was lost against the default{more}"
+        return f"the search traded Dice for cost: {abs(gain):.3f} of the test score was lost against the default{more}"
     if gain <= ROUNDING:
         return "tuning did not raise the mean score"
     return "the gain is smaller than the SD of one default training on one random split" if gain < spread else ""

@@ -36,6 +36,11 @@ class Statistic:
     """Whether a report shows rows of every configuration, and not only of those that are shown one by one."""
     lacks: Lacks = lacks_nothing
 
+    def shown(self, material: Material) -> pd.DataFrame:
+        """Its table, in which a column of scores is called as the metric."""
+        metric = material.scores.metric.name
+        return self.table(material).rename(columns={"dice": metric, "held_out_dice": f"held_out_{metric}"})
+
     def table(self, material: Material) -> pd.DataFrame:
         """What it computes of these scores, once. Not to be changed."""
         if self.name not in material.computed:
@@ -48,7 +53,7 @@ class Topic:
     """A question, and the statistics that answer it. In its words, and in the titles of its statistics, {split} is a
     held-out split, {samples} its test, {others} are the splits that are neither random nor held out; {again} is what
     random splits repeat, {score} what a split's score is of,
-    {intervals} whose intervals are shown of differences."""
+    {metric} is what it measures, {intervals} whose intervals are shown of differences."""
 
     id: str
     title: str
@@ -62,6 +67,7 @@ class Topic:
     def worded(self, text: str, material: Material) -> str:
         """One of the topic's texts, in words for these scores."""
         words = {"split": material.held_out.split, "samples": material.held_out.samples, "rope": material.rope}
+        words["metric"] = material.scores.metric.in_words
         fewest, most = material.seeds
         words["score"] = "one training" if most == 1 else f"the mean of {in_seeds(fewest, most)}"
         words["intervals"] = intervals_in_words(material.scores.test_to_train)

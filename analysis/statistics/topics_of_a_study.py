@@ -67,6 +67,7 @@ OF_A_STUDY = (
                 "How much of the tuned score is luck: validation less test, of the chosen and of the default trial",
                 "luck",
                 lambda m: luck(m.runs, m.startup, m.scores.test_to_train, m.within),
+                lacks=lacking.same_metric,
             ),
             Statistic(
                 "One point for all cells, the best on average: what the rule is worth",
@@ -97,7 +98,7 @@ OF_A_STUDY = (
         "cell's highest, the cheapest. No choice sees the test images.",
         (
             Statistic(
-                "Default, highest Dice, and the cheapest by the rule: cost, validation and test Dice",
+                "Default, highest Dice, and the cheapest by the rule: cost, validation Dice and test {metric}",
                 "choices",
                 lambda m: each_axis(m.main_runs, lambda part: front.choices(part, m.within)),
                 unfolded=True,
@@ -161,8 +162,8 @@ OF_A_STUDY = (
         "What does a low score look like?",
         "",
         "From left to right: image, truth, prediction. Each class has its test images with the lowest, the median and "
-        "the highest Dice, over all splits of the configuration. Below each stand its Dice and the classes predicted "
-        "that are not there.",
+        "the highest {metric}, over all splits of the configuration. Below each stand its {metric} and the classes "
+        "predicted that are not there.",
     ),
     Topic(
         "worst_images",

@@ -62,8 +62,8 @@ OF_SCORES = (
         "Scores by split and class",
         "Which class fails on which split?",
         "All figures share one colour scale. The worst score of each class is outlined.",
-        "Each number is the Dice of a class on a split's test images. The worst of each class is bold; of equal ones, "
-        "all are. Splits of different kinds are set apart. A class that is low on every split is a hard class; a "
+        "Each number is the {metric} of a class on a split's test images. The worst of each class is bold; of equal "
+        "ones, all are. Splits of different kinds are set apart. A class that is low on every split is a hard class; a "
         "split on which every class is low is a hard split.",
         (Statistic("Scores, the worst of each column marked", "scores", _scores, report_only=True),),
     ),
@@ -135,14 +135,14 @@ OF_SCORES = (
         "A dot is a random split trained on a share of its training images, the line their mean. Behind the last dot, "
         "dashed: what a power law makes of the curve, with the 95 % interval of its end. A curve of the gap (random "
         "less held-out, mean of the classes) has its 95 % interval at each share.",
-        "Every split is tested on the same images whatever its share. The error, 1 - Dice, is taken to fall as a + b "
-        "n^-c with the number n of training images; the interval covers every c from 0.1 to 2 that the curvature does "
-        "not rule out, allows for splits that share images, and speaks of more images like these. A smaller share "
+        "Every split is tested on the same images whatever its share. The error, 1 - {metric}, is taken to fall as a + "
+        "b n^-c with the number n of training images; the interval covers every c from 0.1 to 2 that the curvature "
+        "does not rule out, allows for splits that share images, and speaks of more images like these. A smaller share "
         "takes fewer steps, as the epochs are the same. Of the gap, change is below 0 where it shrinks; seen is 0 "
         "where it goes on to more images than there are, by such a law for random splits and one for held-out ones.",
         (
             Statistic(
-                "What more training images would add to the mean Dice",
+                "What more training images would add to the mean {metric}",
                 "more_images",
                 lambda m: more_images(m.shares, m.scores.num_trained, m.scores.test_to_train),
                 unfolded=True,
@@ -172,7 +172,7 @@ OF_SCORES = (
         "profiles",
         "Performance profiles",
         "How many of the scores are above what you need?",
-        "Find the Dice that you need on the x axis and read the share of (split, class) scores above it. Of two "
+        "Find the {metric} that you need on the x axis and read the share of (split, class) scores above it. Of two "
         "lines the higher is the better; where they cross, the better one depends on what you need. Thin lines are "
         "single splits: so few splits cannot give a band.",
         "",

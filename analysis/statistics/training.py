@@ -120,10 +120,10 @@ def never_found(facts: Facts) -> str:
     if facts.definition.simulate or not facts.test_images:
         return ""
     classes = facts.test_images[0].classes
-    best_K = np.nanmax([np.nan_to_num(each.dice_NK).max(axis=0) for each in facts.test_images], axis=0)
+    found_K = np.any([each.found_NK.any(axis=0) for each in facts.test_images], axis=0)
     predicted_K = np.sum([each.predicted_K for each in facts.test_images], axis=0)
     shown_K = np.any([each.true_NK.any(axis=0) for each in facts.test_images], axis=0)
-    never = [name for name, best, shown in zip(classes, best_K, shown_K, strict=True) if shown and not best]
+    never = [name for name, found, shown in zip(classes, found_K, shown_K, strict=True) if shown and not found]
     if not never:
         return ""
     unpredicted = [name for name, pixels in zip(classes, predicted_K, strict=True) if name in never and not pixels]

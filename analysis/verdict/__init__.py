@@ -67,7 +67,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         *(does_it_hold(scores, part, rows) for part, rows in zip(parts, listed, strict=True)),
         Finding(f"How good is it on {kinds_in_words(of_all_splits, OTHER_KINDS)}?", others) if others else None,
         *of_images,
-        weakest(table),
+        weakest(table, scores.metric.in_words),
         falsely_predicted(scores),
         best(scores, table, macros[0], rope),
         was_tuning_worth_it(scores, averaging),
@@ -98,10 +98,10 @@ def _in_short(
     points += same_test_images(scores)
     for part, of_axis in zip(by_axis(table).values(), macros, strict=True):
         if of_axis["gap"].notna().any():
-            points.append(gaps_in_short(of_axis, part))
+            points.append(gaps_in_short(of_axis, part, scores.metric.in_words))
         elif set(KINDS) <= set(part["split_kind"]):
             points.append(f"What is lost on {HeldOut.of(part).samples} is not known for all classes: {unscored(part)}.")
-    points += [*own_chance(scores, of_all_splits), lowest(table)]
+    points += [*own_chance(scores, of_all_splits), lowest(table, scores.metric.with_article)]
     return Finding("In short", tuple(filter(None, points)))
 
 
@@ -121,8 +121,8 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
             if lacking
             else f"{'No trial' if undefined else 'Nothing'} is missing.",
             *undefined,
-            f"These words speak of the {AVERAGINGS.get(averaging, averaging)} Dice on test images, mean of the "
-            "classes; the tables have every class and averaging. All intervals are two-sided.",
+            f"These words speak of the {AVERAGINGS.get(averaging, averaging)} {scores.metric.in_full} on test images, "
+            "mean of the classes; the tables have every class and averaging. All intervals are two-sided.",
             *[rule] * bool(rule),
             *["Trained with operations that are not deterministic: the same trials, trained again, have other scores."]
             * (scores.facts is not None and not scores.facts.definition.training.deterministic),

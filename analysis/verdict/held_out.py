@@ -49,28 +49,31 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
     return Finding(f"Does it hold on {held_out.samples}?", tuple(points))
 
 
-def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame) -> str:
-    """How far the mean of classes drops, over all configurations, in one sentence with the test of all together."""
+def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame, metric: str) -> str:
+    """How far the mean of classes drops, over all configurations, in one sentence with the test of all together.
+
+    :param metric: in words.
+    """
     held_out, rows = HeldOut.of(table), macro.dropna(subset="gap")
     worse, better = rows[rows["gap"] > 0], rows[rows["gap"] <= 0]
     tests = random_against_held_out(table)
     of_all = next(tests[tests["model"] == ""].itertuples())
     if len(rows) == 1:
         (row,) = rows.itertuples()
-        return f"On {held_out.samples}, the mean Dice {_from_to(row, _p(_p_of_mean(of_all)))}."
+        return f"On {held_out.samples}, the mean {metric} {_from_to(row, _p(_p_of_mean(of_all)))}."
     which_scores = ", by the columns that have a score on every split" * bool(of_all.num_left_out)
     p = _p(of_all.p)
     all_together = f" (all together{which_scores}: {p})" if p else " (so few splits cannot tell that from chance)"
     if better.empty:
         by = _range(worse["gap"])
         which = "both" if len(rows) == 2 else f"all {len(rows)}"
-        return f"On {held_out.samples}, the mean Dice drops in {which} configurations, by {by}{all_together}."
+        return f"On {held_out.samples}, the mean {metric} drops in {which} configurations, by {by}{all_together}."
     largest = "".join(
         f"; the largest drop is that of {configuration_name(row)}: {_from_to(row, '').removeprefix('drops ')}"
         for row in worse.nlargest(1, "gap").itertuples()
     )
     dropping = f"{len(worse)} of {len(rows)} configurations{all_together}"
-    return f"On {held_out.samples}, the mean Dice drops in {dropping}{largest}."
+    return f"On {held_out.samples}, the mean {metric} drops in {dropping}{largest}."
 
 
 def own_chance(scores: Scores, table: pd.DataFrame) -> list[str]:
@@ -90,8 +93,9 @@ def own_chance(scores: Scores, table: pd.DataFrame) -> list[str]:
     apart, name, values = max(found, key=lambda each: each[0])
     listed = ", ".join(f"{value:.2f} on {split}" for split, value in values.items())
     return [
-        f"Training's own chance moves the mean Dice by {apart:.2f}: that is how far splits differ that test the same "
-        f"images and train on as many others ({name}: {listed}). Read every drop and difference beside it."
+        f"Training's own chance moves the mean {scores.metric.in_words} by {apart:.2f}: that is how far splits differ "
+        f"that test the same images and train on as many others ({name}: {listed}). Read every drop and difference "
+        "beside it."
     ]
 
 

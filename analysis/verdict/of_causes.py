@@ -90,6 +90,8 @@ def _next(offers: pd.DataFrame, row: pd.Series[float]) -> str:
 
 
 def _luck(material: Material) -> Iterator[str]:
+    if lacking.same_metric(material):
+        return
     shown = shown_of(material.scores.table)
     found = luck(material.runs, material.startup, material.scores.test_to_train, material.within)
     for row in found[found["num_cells"] > 0].itertuples():

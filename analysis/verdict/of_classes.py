@@ -7,7 +7,17 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import in_words
 from analysis.classes import is_object
-from analysis.scores import CELL, CONFIGURATION, ROUNDING, Scores, configuration_name, configurations, count_of, listed
+from analysis.scores import (
+    CELL,
+    CONFIGURATION,
+    ROUNDING,
+    Scores,
+    capitalised,
+    configuration_name,
+    configurations,
+    count_of,
+    listed,
+)
 from analysis.statistics.false_classes import MIN_IMAGES, false_classes
 from analysis.statistics.ranks import extreme_classes
 from trainers.printable import in_percent
@@ -15,8 +25,11 @@ from trainers.printable import in_percent
 MOST_NAMED = 8  # classes, in a sentence
 
 
-def lowest(table: pd.DataFrame) -> str:
-    """The lowest score of a class; of many zeros how many there are, and of which classes. Empty without a score."""
+def lowest(table: pd.DataFrame, a_metric: str) -> str:
+    """The lowest score of a class; of many zeros how many there are, and of which classes. Empty without a score.
+
+    :param a_metric: in words, with its article.
+    """
     objects = table[is_object(table["class"])].dropna(subset="dice")
     if objects.empty:
         return ""
@@ -24,12 +37,12 @@ def lowest(table: pd.DataFrame) -> str:
     if zero.sum() < 2:
         low = objects.iloc[int(objects["dice"].argmin())]
         where = f"{low['class']}, {configuration_name(low)}, {low['split']}"
-        return f"The lowest score seen is a Dice of {low['dice']:.2f}: {where}."
+        return f"The lowest score seen is {a_metric} of {low['dice']:.2f}: {where}."
     everywhere, names = zero_everywhere(table), list(dict.fromkeys(objects.loc[zero, "class"]))
     others = [name for name in names if name not in everywhere]
     parts = [f"all of {listed(everywhere)}"] * bool(everywhere) + [f"some of {listed(others)}"] * bool(others)
     return (
-        f"{zero.sum()} of {len(objects)} scores (a class of a configuration on a split) are a Dice of 0: "
+        f"{zero.sum()} of {len(objects)} scores (a class of a configuration on a split) are {a_metric} of 0: "
         f"{'; '.join(parts)}."
     )
 
@@ -70,12 +83,14 @@ def _where(cells: pd.MultiIndex, rows: pd.DataFrame) -> str:
     return ", ".join(parts)
 
 
-def weakest(table: pd.DataFrame) -> Finding | None:
+def weakest(table: pd.DataFrame, metric: str) -> Finding | None:
     """The hardest class, where there are several; those that score 0 everywhere are named apart."""
     if table.loc[is_object(table["class"]), "class"].nunique() < 2:
         return None
     nothing = zero_everywhere(table)
-    points = [f"Dice of 0 on every split, by every configuration: {listed(nothing, MOST_NAMED)}."] * bool(nothing)
+    points = [
+        f"{capitalised(metric)} of 0 on every split, by every configuration: {listed(nothing, MOST_NAMED)}."
+    ] * bool(nothing)
     shares = extreme_classes(table[~table["class"].isin(nothing)]) if _num_classes(table, nothing) > 1 else None
     if shares is not None:
         shares = shares.sort_values("hardest", ascending=False, kind="stable")

@@ -63,14 +63,16 @@ def _split_by_split(scores: Scores, facts: Facts, averaging: str, cost: str) -> 
         if (model, loss) not in shown_of(scores.table):
             continue
         of_choice = rows.set_index("choice")
-        cheapest, highest = (_of_choice(of_choice.loc[choice], cost) for choice in ("cheapest", "highest"))
+        cheapest, highest = (
+            _of_choice(of_choice.loc[choice], cost, scores.metric.in_words) for choice in ("cheapest", "highest")
+        )
         alone = "as by the Dice alone" if cheapest == highest else f"by the Dice alone {highest}"
         yield f"{configuration_name(of_choice.iloc[0])}, each random split for itself: {cheapest}; {alone}."
 
 
-def _of_choice(row: pd.Series[float], cost: str) -> str:
+def _of_choice(row: pd.Series[float], cost: str, metric: str) -> str:
     amounts = [row["cost"], row["low"], row["high"]]
-    return f"{_amount(amounts, cost)}, mean test Dice {row['dice']:.3f}"
+    return f"{_amount(amounts, cost)}, mean test {metric} {row['dice']:.3f}"
 
 
 def _amount(values: list[float], cost: str) -> str:

@@ -18,8 +18,8 @@ from analysis.statistics.paired import BETTER, EQUAL, WORSE, answer
 
 QUESTION = "Does the drop on held-out splits shrink with more images?"
 HOW = (
-    "That is the mean Dice on random splits less that on held-out ones; a split and its shares test the same images, "
-    "and numbers of training images are those of random splits. "
+    "That is the mean {metric} on random splits less that on held-out ones; a split and its shares test the same "
+    "images, and numbers of training images are those of random splits. "
     "Intervals are of 95 %: of what was seen, over re-splits and trainings of these images with these held-out splits; "
     "of more images than there are, by a power law for each kind of splits, over images like these."
 )
@@ -42,7 +42,7 @@ def shrinks(scores: Scores, table: pd.DataFrame, rope: float) -> Finding | None:
     notes = seen.loc[seen["change"].notna(), "note"].unique()
     points += [f"Assumed: {note}." for note in notes if note]
     points += _of_more(more[more["seen"] == 0], rope, several)
-    return Finding(QUESTION, (*points, HOW))
+    return Finding(QUESTION, (*points, HOW.format(metric=scores.metric.in_words)))
 
 
 def _name(row: Any, several: bool) -> str:

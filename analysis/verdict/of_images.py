@@ -42,7 +42,7 @@ def _how_many_more(scores: Scores, table: pd.DataFrame) -> Finding | None:
         if macro.note:
             refusals.setdefault(macro.note, []).append(f"{model} {loss}")
         else:
-            points.append(_of_mean(macro))
+            points.append(_of_mean(macro, scores.metric.in_words))
         points += _of_classes(of_one, f"{model} {loss}")
     points += [f"{listed(names)}: no answer for the mean of the classes, as {why}." for why, names in refusals.items()]
     points.append(
@@ -53,12 +53,12 @@ def _how_many_more(scores: Scores, table: pd.DataFrame) -> Finding | None:
     return Finding("How many more images?", tuple(points))
 
 
-def _of_mean(row: Any) -> str:
+def _of_mean(row: Any, metric: str) -> str:
     start = f"{configuration_name(row)}: {row.more} more training images ({row.num_images} so far)"
     interval = f"(95 % interval {row.rise_low:.3f} to {row.rise_high:.3f})"
     if row.rise_low > 0:
-        return f"{start} would raise the mean Dice by about {row.rise:.3f} {interval}."
-    return f"{start} need not raise the mean Dice: the estimate is {row.rise:.3f} {interval}."
+        return f"{start} would raise the mean {metric} by about {row.rise:.3f} {interval}."
+    return f"{start} need not raise the mean {metric}: the estimate is {row.rise:.3f} {interval}."
 
 
 def _of_classes(rows: pd.DataFrame, name: str) -> Iterator[str]:

@@ -36,17 +36,19 @@ def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) 
 
 
 def of_two(
-    paired: pd.DataFrame, kind: str, names: list[tuple[str, str]], test_to_train: float | None, rope: float
+    paired: pd.DataFrame, kind: str, names: list[tuple[str, str]], test_to_train: float | None, rope: float, metric: str
 ) -> list[Finding]:
     """What `compare` of two configurations says of the mean of the classes, under each averaging.
 
     :param paired: its rows; of several axes of held-out splits those of one.
     :param kind: the `paired_kind` of the scores.
+    :param metric: in words.
     """
     splits = f"{in_words(kind, '')}s"
     return [
         Finding(
-            f"Is {' '.join(names[0])} better than {' '.join(names[1])} on {splits}? ({averaging}, mean of the classes)",
+            f"Is {' '.join(names[0])} better than {' '.join(names[1])} on {splits}? "
+            f"({averaging} {metric}, mean of the classes)",
             (
                 f"It is {abs(row['difference']):.3f} {'higher' if row['difference'] > 0 else 'lower'}"
                 f"{_interval_or_why_not(row, test_to_train)}",

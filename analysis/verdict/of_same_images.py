@@ -16,7 +16,7 @@ from trainers.dice import AVERAGINGS
 QUESTION = "Which does better on these very test images?"
 TITLE = "On the same test images, split by split and together: the trained models, on images like these"
 HOW_TO_READ = (
-    "The difference in Dice with its 95 % interval: what other images like these would give with the same trained "
+    "The difference in {metric} with its 95 % interval: what other images like these would give with the same trained "
     "models (a studentised bootstrap over the images, or over their units). Training chance and other splits are no "
     "part of it: for these read the table above. p is of the same bootstrap, holm is p allowing for so many classes."
 )
@@ -30,8 +30,10 @@ def on_the_same_images(scores: Scores, a: Configuration, b: Configuration, seed:
     frame = compare_on_images(known[0], a, b, known[1], seed)
     if frame.empty:
         return Answer(left_out="Left out: the comparison on the same test images (no split has both).")
-    points = tuple(_in_words(rows, a, b) for rows in _told(frame))
-    return Answer([Finding(QUESTION, points)], {TITLE: frame}, {TITLE: HOW_TO_READ})
+    points = tuple(_in_words(rows, a, b, scores.metric.in_words) for rows in _told(frame))
+    return Answer(
+        [Finding(QUESTION, points)], {TITLE: frame}, {TITLE: HOW_TO_READ.format(metric=scores.metric.in_words)}
+    )
 
 
 def _told(frame: pd.DataFrame) -> list[pd.DataFrame]:
@@ -42,11 +44,11 @@ def _told(frame: pd.DataFrame) -> list[pd.DataFrame]:
     return [part for _, part in rows.groupby("on", sort=False)]
 
 
-def _in_words(rows: pd.DataFrame, a: Configuration, b: Configuration) -> str:
+def _in_words(rows: pd.DataFrame, a: Configuration, b: Configuration, metric: str) -> str:
     """Of one split, or of all of a kind: the mean of classes, then the classes that differ."""
     row = rows[rows["class"] == MACRO].iloc[0]
     first, second = "-".join(a), "-".join(b)
-    on = f"On {row['on']} ({row['num_images']} test images), {AVERAGINGS['ew']} Dice"
+    on = f"On {row['on']} ({row['num_images']} test images), {AVERAGINGS['ew']} {metric}"
     if np.isnan(row["difference"]):
         return f"{on}: {row['note']}."
     difference = f"{first} less {second} is {row['difference']:+.3f}"

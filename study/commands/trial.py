@@ -170,8 +170,12 @@ def _point_of(wanted: Trial, definition: Definition, known: Mapping[Trial, Outco
 
 
 def differing_columns(tables: Mapping[str, pa.Table], results: Results, trial_id: str) -> list[str]:
-    differing = []
+    """`table.column`, in which OUT's committed trial differs from this run of it; a table that was not kept at all, as
+    the trial is of an earlier version, apart."""
+    differing, kept = [], results.tables_of(trial_id)
     for name, ours in tables.items():
+        if name not in kept:
+            continue
         try:
             theirs = results.read_trial(name, trial_id)
         except StudyError:

@@ -57,6 +57,15 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("predicted", "string"),
         ("pixels", "long"),
     ),
+    "boundary": _schema(
+        ("trial", "string"),
+        ("partition", "string"),
+        ("image", "string"),
+        ("class", "string"),
+        ("side", "string"),
+        ("distance", "int"),
+        ("pixels", "long"),
+    ),
     "history": _schema(
         ("trial", "string"),
         ("epoch", "int"),
@@ -97,7 +106,8 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("digests", "string"),
     ),
 }
-"""In the order in which a trial's tables are written: `trials`, the commit, comes last."""
+"""In the order in which a trial's tables are written: `trials`, the commit, comes last. Simulated trials, and those of
+earlier versions, have no `boundary`."""
 
 CIRCUMSTANCES: dict[str, tuple[str, ...]] = {
     "trials": (

@@ -102,6 +102,14 @@ class Results:
                 return f"{name} is not as it was committed"
         return row
 
+    def tables_of(self, trial_id: str) -> set[str]:
+        """The tables that the trial was committed with, whether or not its files are as they were; all where its row
+        does not tell."""
+        content = self.read_bytes(f"trials/{trial_id}.parquet")
+        row = None if content is None else row_in(content, f"{self.out}/trials/{trial_id}.parquet")
+        digests = None if row is None else digests_in(row)
+        return {*SCHEMAS} if digests is None else {*digests, "trials"}
+
     def read(self, name: str, trial_ids: Collection[str] | None = None, columns: list[str] | None = None) -> pa.Table:
         """A table: of all trials, committed or not, or of those named that are there; all columns, or some."""
         paths = self._list(name)

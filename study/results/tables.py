@@ -1,4 +1,4 @@
-"""Facts of one trial -> its rows in the five tables. Imports neither torch nor ray."""
+"""Facts of one trial -> its rows in the tables. Imports neither torch nor ray."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from PIL import Image
 from study.cells import Trial
 from study.definition.point import Point
 from study.prepare import Prepared
-from study.results.schemas import table_of
+from study.results.schemas import SCHEMAS, table_of
+from trainers.boundaries import FARTHER, SIDES
 from trainers.data.class_names import names_in_tables
 from trainers.data.split import Split
-from trainers.dice import DiceScores, dice_of_shown
+from trainers.dice import ClassScores, dice_of_shown
 from trainers.names import NETWORKS
 from trainers.outcome import Epoch, Evaluation
 from trainers.recipe import Recipe
@@ -81,23 +82,26 @@ def completed(
     selected_epoch: int,
     evaluations: Mapping[str, Evaluation],
 ) -> dict[str, pa.Table]:
-    """All five tables of a trial that was trained and evaluated, and finished just now; two of a refit.
+    """All tables of a trial that was trained and evaluated, and finished just now; of a refit only history and row.
 
     :param cost: the columns of `trials` that say what the network costs, and on what it was trained.
     :param evaluations: by partition; empty of a refit, which leaves no sample to evaluate on.
     """
     row = {"status": "completed", "selected_epoch": selected_epoch, **cost}
     row["objective"] = history[selected_epoch - 1].objective
-    judged = (
-        {
-            "dice": _dice_table(run, evaluations),
-            "confusion": _confusion_table(run, evaluations),
-            "masks": _masks_table(run, evaluations["test"]),
-        }
-        if evaluations
-        else {}
-    )
+    judged = _judged(run, evaluations) if evaluations else {}
     return judged | {"history": _history_table(run.trial, history), "trials": _trials_table(run, row)}
+
+
+def _judged(run: Run, evaluations: Mapping[str, Evaluation]) -> dict[str, pa.Table]:
+    """The tables of what was counted; no boundaries where predictions were drawn."""
+    boundaries = _boundary_table(run, evaluations)
+    return {
+        "dice": _dice_table(run, evaluations),
+        "confusion": _confusion_table(run, evaluations),
+        **({} if boundaries is None else {"boundary": boundaries}),
+        "masks": _masks_table(run, evaluations["test"]),
+    }
 
 
 def failed(run: Run, history: Sequence[Epoch], error: str) -> dict[str, pa.Table]:
@@ -138,7 +142,7 @@ def _dice_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table:
     return table_of("dice", rows)
 
 
-def _score_rows(scores: DiceScores, names: Sequence[str]) -> list[dict[str, Any]]:
+def _score_rows(scores: ClassScores, names: Sequence[str]) -> list[dict[str, Any]]:
     per_class = zip(names, scores.pw, scores.ew, scores.pooled, scores.num_images, scores.false_images, strict=True)
     everything = (
         "all",
@@ -176,6 +180,28 @@ def _confusion_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Tabl
             pa.array(evaluation.confusion_NKK[image, truth, predicted]),
         ]
         parts.append(pa.Table.from_arrays(columns, schema=table_of("confusion", []).schema))
+    return pa.concat_tables(parts)
+
+
+def _boundary_table(run: Run, evaluations: Mapping[str, Evaluation]) -> pa.Table | None:
+    """One row for each (image, class, side, distance) with at least one pixel; None where nothing was counted, but
+    drawn."""
+    names, parts = np.array(_class_names(run.study), dtype=object), []
+    for partition, evaluation in evaluations.items():
+        if evaluation.boundary_NK2D is None:
+            return None
+        images = np.array({"val": run.split.val, "test": run.split.test}[partition], dtype=object)
+        image, of_class, side, distance = places = np.nonzero(evaluation.boundary_NK2D)
+        columns = [
+            pa.array([run.trial.id] * len(image)),
+            pa.array([partition] * len(image)),
+            pa.array(images[image]),
+            pa.array(names[of_class]),
+            pa.array(np.array(SIDES, dtype=object)[side]),
+            pa.array(distance.astype(np.int32), mask=distance == FARTHER),
+            pa.array(evaluation.boundary_NK2D[places]),
+        ]
+        parts.append(pa.Table.from_arrays(columns, schema=SCHEMAS["boundary"]))
     return pa.concat_tables(parts)
 
 
