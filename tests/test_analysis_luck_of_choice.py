@@ -16,7 +16,6 @@ from test_analysis_search import make_runs
 from analysis.scores import Floats, Scores
 from analysis.statistics.luck_of_choice import LEAST_RATIO, Choice, luck_of_best, luck_of_common_point
 from analysis.statistics.paired import nadeau_bengio_interval
-from analysis.statistics.spread import spread
 from analysis.verdict.of_pairs import best
 
 RANDOM = [f"random_{i}" for i in range(6)]
