@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.answer import Answer
+from analysis.answer import Answer, Finding
 from analysis.axes import each_axis
 from analysis.enough import enough
 from analysis.errors import AnalysisError
@@ -30,6 +30,7 @@ from analysis.tables import tables as split_tables
 from analysis.verdict import cannot_say, verdict
 from analysis.verdict.of_pairs import of_two
 from analysis.verdict.of_same_images import on_the_same_images
+from analysis.verdict.of_splits import looked_at
 
 __all__ = ["check", "compare", "enough", "load", "report", "stability", "tables"]
 
@@ -106,6 +107,7 @@ def compare(
     except KeyError as error:
         raise AnalysisError(str(error.args[0])) from None
     title = f"{'-'.join(a)} less {'-'.join(b)}, {_ratio_in_words(ratio)}, equal within {rope:g}"
+    looked = [Finding("What was measured?", tuple(told))] if (told := looked_at(scores)) else []
     found = of_two(
         frame.drop_duplicates(["averaging", "class"]),
         paired.paired_kind(table),
@@ -117,7 +119,7 @@ def compare(
     same = on_the_same_images(scores, a, b, seed)
     how_to_read = {title: paired.HOW_TO_READ.format(intervals=paired.intervals_in_words(ratio))}
     return Answer(
-        [*found, *same.findings],
+        [*looked, *found, *same.findings],
         {title: frame} | same.frames,
         how_to_read | same.how_to_read,
         scores.simulated,

@@ -184,12 +184,17 @@ def _range(low: float, high: float) -> str:
 
 
 def _how_to_read(found: _Known, rows: Sequence[Needed]) -> list[str]:
-    said = ["stable, not stable: how often the gate then says so."]
+    beyond = any(math.isnan(row.num_random) for row in rows)
+    of_most = f" (where none up to {MOST_SPLITS} are enough: of {MOST_SPLITS} random splits)" * beyond
+    said = [f"stable, not stable: how often the gate then says so{of_most}."]
     if found.others:
         said.append(
-            f"{in_percent(RANGE)} range: a pilot is a sample itself; of other pilots of this size {in_percent(RANGE)} "
-            "would give a number in this range."
+            f"{in_percent(RANGE)} range: a pilot is a sample itself. Were its scores the whole truth, "
+            f"{in_percent(RANGE)} of pilots of its size would give a number in this range."
         )
+    held_out = "; that a training on a held-out split scatters as one on a random split"
+    scatter = held_out * (found.pilot.of_training_held_out is None and found.pilot.held_out.shape[1] > 0)
+    said.append(f"Taken for granted: scores that are about normal, cut off at 0 and 1{scatter}.")
     if any(not math.isnan(row.looks_most) for row in rows):
         said.append(
             "until decided: random splits at which `study run --until-decided` stops on average, and how many of them "
@@ -312,6 +317,12 @@ def _remarks(scores: Scores, table: pd.DataFrame) -> list[str]:
     there, said = set(configurations(table)), []
     if absent := sorted({cell[:2] for cell in scores.cells.values()} - there - set(configurations(scores.table))):
         said.append(f"Not counted, as they have no scores yet: {listed(' '.join(each) for each in absent)}.")
+    if scores.one_division:
+        said.append(
+            f"All random splits of {scores.source} divide the images in the same way: its scores move by training's "
+            "own chance alone, and splits that divide them anew move more. These figures are of trainings on that one "
+            "division."
+        )
     if scores.looks:
         said.append(
             f"{scores.source} was looked at while it grew, which has spent some of the error that is allowed: these "

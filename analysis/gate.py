@@ -114,14 +114,23 @@ def _how(scores: Scores, num_random: int, alpha: float, num_checks: int, *, one_
         "How this was decided: a score is not known exactly, so behind each value stands the range in which it may "
         "truly lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the "
         f"range reaches over it. (Its ends are one-sided bounds, of {passing} towards met and of {failing} towards "
-        f"failed, as {count_of(num_checks, 'checks')} share the error.) A wrong 'met' or 'failed' has a chance of "
-        f"{in_percent(alpha, 1)} at most where scores are about normal, lie near 1, or are rounded; where some lie far "
-        "out on one side, it can be two to three times as much, and more among many checks (docs/validity.md). "
-        "All that takes for granted that the splits have shown what can happen: "
-        f"what comes in fewer than {in_percent(share_unseen(max(num_random, 1), alpha))} of trainings, such as a "
-        f"collapse, may be unseen in {count_of(num_random, 'random splits')}{noise * one_seed_held_out}. "
+        f"failed, as {count_of(num_checks, 'checks')} share the error.) To say STABLE where some limit is truly "
+        f"broken, or NOT STABLE where all are truly kept, has a chance of {in_percent(alpha, 1)} at most where scores "
+        "are about normal, lie near 1, or are rounded; where some lie far out on one side, it can be two to three "
+        "times as much, and more among many checks (docs/validity.md). "
+        "All that takes for granted that the splits have shown what can happen"
+        f"{_unseen(num_random, alpha)}{noise * one_seed_held_out}. "
     )
-    return told + _one_division(num_random) * scores.one_division + _looking(scores.looks)
+    return told + _one_division(num_random) * scores.one_division + _looking(scores.looks, num_random)
+
+
+def _unseen(num_random: int, alpha: float) -> str:
+    if not num_random:
+        return ""
+    return (
+        f": what comes in fewer than {in_percent(share_unseen(num_random, alpha))} of trainings, such as a collapse, "
+        f"may be unseen in {count_of(num_random, 'random splits')}"
+    )
 
 
 def _one_division(num_random: int) -> str:
@@ -131,17 +140,23 @@ def _one_division(num_random: int) -> str:
     )
 
 
-def _looking(looks: Looks | None) -> str:
+def _looking(looks: Looks | None, num_random: int) -> str:
     if looks is None:
         return (
             "Who adds splits and checks again, until the answer is there, errs more often than that: `study run "
             "--until-decided` allows for it."
         )
-    numbers = ", ".join(str(look.num_random) for look in looks.planned[: looks.taken])
+    all_looks = f"all looks that were planned have {in_percent(ALPHA)} together"
+    if looks.was_taken_at(num_random):
+        chance = f"the chance is that of this look, and {all_looks}"
+    else:
+        chance = (
+            f"{count_of(num_random, 'random splits')} were none of these looks: {all_looks}, and the chance is what "
+            "they have left of it, for one check that is not repeated"
+        )
     return (
-        f"The study was looked at while it grew, at {numbers} random splits; the chance is that of this look, and all "
-        f"looks that were planned have {in_percent(ALPHA)} together. Numbers of splits that would decide are those of "
-        "a new study."
+        f"The study was looked at while it grew, at {looks.taken_in_words}; {chance}. Numbers of splits that would "
+        "decide are those of a new study."
     )
 
 

@@ -72,7 +72,10 @@ def read_tidy(
     if background is not None and background not in set(table["class"]):
         there = listed(sorted(set(table["class"]) - {""}))
         raise AnalysisError(f"{path}: no class is called {background!r}, to be the background; there are {there}")
-    table["class"] = table["class"].replace({background: BACKGROUNDS[1]} if background is not None else {})
+    if background is not None:
+        two = _two_backgrounds(table["class"], background)
+        problems += two
+        table["class"] = table["class"].replace({} if two else {background: BACKGROUNDS[1]})
     problems += _problems_with_names(table["class"])
     table["class"] = table["class"].map(known_class)
     table, of_splits = _with_kinds(table)
@@ -166,6 +169,13 @@ def known_class(name: str) -> str:
     """The name under which a class is kept: its own; where it is none, in small letters."""
     is_none = any(name.casefold() in names for names in NO_OBJECTS)
     return name.casefold() if is_none else name
+
+
+def _two_backgrounds(classes: pd.Series[Any], stated: str) -> list[str]:
+    """A line if another class than the stated one is called as the background is."""
+    others = [name for name in classes.unique() if name != stated and known_class(name) in BACKGROUNDS]
+    named = " and ".join(f"class {name!r}" for name in others)
+    return [f"  {named} is a background, and so is {stated!r}, as stated: keep one of them"] * bool(others)
 
 
 def _problems_with_names(classes: pd.Series[Any]) -> list[str]:

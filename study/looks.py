@@ -62,11 +62,22 @@ class Looks:
         """As arguments of `analysis check`."""
         return words_of(self.gate)
 
+    @property
+    def taken_in_words(self) -> str:
+        """e.g. `4, 6 and 9 random splits`."""
+        *before, last = [str(look.num_random) for look in self.planned[: self.taken]] or ["no"]
+        return f"{' and '.join(filter(None, [', '.join(before), last]))} random splits"
+
     def share_at(self, num_random: int) -> float:
         """What a decision at so many random splits may spend: the share of the look there; elsewhere what is left."""
         looks = self.planned[: self.taken]
-        of_look = [look.share for look in looks if look.num_random == num_random]
-        return of_look[0] if of_look else max(0.0, 1 - sum(look.share for look in looks))
+        if self.was_taken_at(num_random):
+            return next(look.share for look in looks if look.num_random == num_random)
+        return max(0.0, 1 - sum(look.share for look in looks))
+
+    def was_taken_at(self, num_random: int) -> bool:
+        """Whether one of the looks was at so many random splits."""
+        return any(look.num_random == num_random for look in self.planned[: self.taken])
 
 
 def words_of(gate: Mapping[str, str]) -> list[str]:

@@ -34,6 +34,8 @@ class Summary:
     by_name: dict[str, float]  # held-out (and their shares), given and matched splits: each asks something else
     missing: int  # cells without such a score
     cost: float | None = None  # median over the chosen trials, by the search's second objective, if it has one
+    num_seeds: int = 1
+    """Of the split that has the most: means of several seeds scatter less than single trainings do."""
     shares: dict[int, dict[str, float]] = field(default_factory=dict)
     """Percent of the training samples -> scores of the random splits' shares."""
 
@@ -145,6 +147,7 @@ def _summary(
         folds={split: mean for split, mean in means.items() if kinds[split] == "fold"},
         by_name={split: mean for split, mean in means.items() if split not in told},
         missing=len(chosen) - sum(map(len, found.values())),
+        num_seeds=max(map(len, found.values()), default=1),
         shares=dict(shares),
         cost=statistics.median(paid) if paid else None,
     )

@@ -16,7 +16,6 @@ from test_analysis_search import make_runs
 from analysis.scores import Floats, Scores
 from analysis.statistics.luck_of_choice import LEAST_RATIO, Choice, luck_of_best, luck_of_common_point
 from analysis.statistics.paired import nadeau_bengio_interval
-from analysis.statistics.spread import spread
 from analysis.verdict.of_pairs import best
 
 RANDOM = [f"random_{i}" for i in range(6)]
@@ -159,7 +158,7 @@ def said_of(scores: Floats) -> str:
     table = table_of(scores)
     sizes = dict.fromkeys(RANDOM, 100)
     known = Scores(table, "made up", "default", num_train=sizes, num_test=dict.fromkeys(RANDOM, 25))
-    finding = best(known, table, spread(table).query("`class` == 'mean of classes'"), 0.01)
+    finding = best(known, table, 0.01)
     assert finding is not None
     return finding.points[-1]
 

@@ -40,7 +40,7 @@ from analysis.verdict.of_cost import what_the_rule_chooses
 from analysis.verdict.of_images import images_in_words
 from analysis.verdict.of_pairs import best
 from analysis.verdict.of_search import was_tuning_worth_it
-from analysis.verdict.of_splits import same_test_images
+from analysis.verdict.of_splits import looked_at, same_test_images
 from analysis.verdict.of_spread import how_far, steadiness, unscored
 from trainers.dice import AVERAGINGS
 
@@ -69,7 +69,7 @@ def verdict(scores: Scores, rope: float = ROPE) -> list[Finding]:
         *of_images,
         weakest(table, scores.metric.in_words),
         falsely_predicted(scores),
-        best(scores, table, macros[0], rope),
+        best(scores, table, rope),
         was_tuning_worth_it(scores, averaging),
         what_the_rule_chooses(scores, averaging),
         *spread_and_luck(scores, averaging),
@@ -121,6 +121,7 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
             if lacking
             else f"{'No trial' if undefined else 'Nothing'} is missing.",
             *undefined,
+            *looked_at(scores),
             f"These words speak of the {AVERAGINGS.get(averaging, averaging)} {scores.metric.in_full} on test images, "
             "mean of the classes; the tables have every class and averaging. All intervals are two-sided.",
             *[rule] * bool(rule),

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.answer import Finding
 from analysis.axes import HeldOut
 from analysis.classes import MACRO, is_object
-from analysis.scores import KINDS, Scores, by_split, configuration_name, count_of
+from analysis.scores import KINDS, ROUNDING, Scores, by_split, configuration_name, count_of
 from analysis.statistics.bounds import NOISE_OF_HELD_OUT
 from analysis.statistics.comparison import random_against_held_out
 from analysis.statistics.ranks import worst_of_columns
@@ -55,7 +55,7 @@ def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame, metric: str) -> str:
     :param metric: in words.
     """
     held_out, rows = HeldOut.of(table), macro.dropna(subset="gap")
-    worse, better = rows[rows["gap"] > 0], rows[rows["gap"] <= 0]
+    worse, better = rows[rows["gap"] > ROUNDING], rows[rows["gap"] <= ROUNDING]
     tests = random_against_held_out(table)
     of_all = next(tests[tests["model"] == ""].itertuples())
     if len(rows) == 1:
@@ -72,6 +72,9 @@ def gaps_in_short(macro: pd.DataFrame, table: pd.DataFrame, metric: str) -> str:
         f"; the largest drop is that of {configuration_name(row)}: {_from_to(row, '').removeprefix('drops ')}"
         for row in worse.nlargest(1, "gap").itertuples()
     )
+    if worse.empty:
+        which = "either configuration" if len(rows) == 2 else f"any of {len(rows)} configurations"
+        return f"On {held_out.samples}, the mean {metric} does not drop in {which}{all_together}."
     dropping = f"{len(worse)} of {len(rows)} configurations{all_together}"
     return f"On {held_out.samples}, the mean {metric} drops in {dropping}{largest}."
 
@@ -116,11 +119,15 @@ def alike(scores: Scores) -> Iterator[tuple[str, str, list[str]]]:
 def _changed(row: Any, p: float) -> str:
     """e.g. `it drops by 0.093 (95 % interval 0.011 to 0.175; exact one-sided permutation p = 0.006)`."""
     behind = "; ".join(filter(None, [_interval(row, 3), _p(p)]))
-    return f"it {_verb(row)} by {abs(row.gap):.3f}{f' ({behind})' * bool(behind)}"
+    moved = "stays as it is" if abs(row.gap) < ROUNDING else f"{_verb(row)} by {abs(row.gap):.3f}"
+    return f"it {moved}{f' ({behind})' * bool(behind)}"
 
 
 def _from_to(row: Any, p: str) -> str:
     """e.g. `drops from 0.24 to 0.14 (by 0.09; 95 % interval 0.01 to 0.18)`."""
+    if abs(row.gap) < ROUNDING:
+        behind = "; ".join(filter(None, [_interval(row, 2), p]))
+        return f"stays at {row.mean:.2f}{f' ({behind})' * bool(behind)}"
     parts = "; ".join(filter(None, [f"by {abs(row.gap):.2f}", _interval(row, 2), p]))
     if f"{row.mean:.2f}" == f"{row.held_out_mean:.2f}":
         return f"stays at {row.mean:.2f} ({_verb(row)} {parts})"
@@ -161,14 +168,19 @@ def _over_all(tests: pd.DataFrame, held_out: HeldOut) -> str:
         over += f" that have a score on every split ({left_out} left out)"
     if np.isnan(overall["difference"]):
         return f"{over}: {overall['note']}."
-    side = "lower" if overall["difference"] > 0 else "higher"
-    moved = f"{over}, {held_out.split}s score {abs(overall['difference']):.3f} {side} than random ones"
+    moved = f"{over}, {held_out.split}s score {_lower_or_higher(overall['difference'])} random ones"
     if overall["note"]:
         return f"{moved}; {overall['note']}."
     return (
         f"{moved}; {_p(overall['p'])}: were these splits like random ones in every respect, they would score so low, "
         f"or lower, in {in_percent(overall['p'], 1)} of cases."
     )
+
+
+def _lower_or_higher(difference: float) -> str:
+    if abs(difference) < ROUNDING:
+        return "the same as"
+    return f"{abs(difference):.3f} {'lower' if difference > 0 else 'higher'} than"
 
 
 def _sizes(scores: Scores, table: pd.DataFrame, held_out: HeldOut) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from analysis.answer import Finding
@@ -34,6 +35,8 @@ def lowest(table: pd.DataFrame, a_metric: str) -> str:
     if objects.empty:
         return ""
     zero = objects["dice"] < ROUNDING
+    if len(objects) > 1 and np.ptp(objects["dice"]) < ROUNDING and not zero.any():
+        return f"All {len(objects)} scores (a class of a configuration on a split) are {objects['dice'].iloc[0]:.3f}."
     if zero.sum() < 2:
         low = objects.iloc[int(objects["dice"].argmin())]
         where = f"{low['class']}, {configuration_name(low)}, {low['split']}"

@@ -10,29 +10,46 @@ import pandas as pd
 from analysis.answer import Finding, difference_in_words
 from analysis.axes import in_words
 from analysis.classes import MACRO
-from analysis.scores import Scores, configuration_name, count_of
+from analysis.scores import RANDOM, ROUNDING, Scores, by_split, count_of, of_kind
 from analysis.statistics.paired import BETTER, EQUAL, WORSE, compare
 from analysis.verdict.of_choices import luck_of_the_best
 
 
-def best(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame, rope: float) -> Finding | None:
-    """The highest mean against the next, by the mean of the classes.
+def best(scores: Scores, table: pd.DataFrame, rope: float) -> Finding | None:
+    """The highest mean against the next, by the mean of the classes, over the random splits that all configurations
+    share: means over different splits would tell which splits are easy.
 
-    :param table: the scores under one averaging; `macro` is its spread, the rows for the mean of classes.
+    :param table: the scores under one averaging.
     """
-    ranked = macro.dropna(subset="mean").sort_values("mean", ascending=False, kind="stable")
-    if len(ranked) < 2:
+    question = "Which configuration is best on random splits?"
+    means = of_kind(by_split(table), RANDOM).xs(MACRO, level="class").droplevel("averaging").dropna(how="all")
+    if len(means) < 2:
         return None
-    (_, first), (_, second) = list(ranked.iterrows())[:2]
-    names = [(str(each["model"]), str(each["loss"])) for each in (first, second)]
+    shared = means.dropna(axis=1)
+    if shared.empty:
+        return Finding(question, ("No answer: on no random split has every configuration a score.",))
+    ranked = shared.mean(axis=1).sort_values(ascending=False, kind="stable")
+    names = [(str(model), str(loss)) for model, loss in ranked.index[:2]]
+    table = table[table["split"].isin(shared.columns) | (table["split_kind"] != RANDOM)]
     paired = compare(table, *names, test_to_train=scores.test_to_train, rope=rope)
     row = paired[paired["class"] == MACRO].iloc[0]
-    ahead = difference_in_words(first["mean"] - second["mean"])
-    lead = f"{configuration_name(first)} leads {configuration_name(second)} by {ahead}"
-    points = [lead + _interval_or_why_not(row, scores.test_to_train), *_in_words(row, names, rope)]
+    points = [_lead(names, row["difference"]) + _interval_or_why_not(row, scores.test_to_train)]
+    points += _in_words(row, names, rope)
     if scores.test_to_train is not None:
         points.append(luck_of_the_best(table, names[0], scores.test_to_train))
-    return Finding("Which configuration is best on random splits?", tuple(points))
+    if shared.shape[1] < means.shape[1]:
+        points.append(
+            f"All this is judged on {shared.shape[1]} of {means.shape[1]} random splits, those on which every "
+            "configuration has a score."
+        )
+    return Finding(question, tuple(points))
+
+
+def _lead(names: list[tuple[str, str]], difference: float) -> str:
+    first, second = (" ".join(name) for name in names)
+    if abs(difference) < ROUNDING:
+        return f"{first} and {second} have the same mean, and none is higher"
+    return f"{first} leads {second} by {difference_in_words(difference)}"
 
 
 def of_two(
@@ -50,8 +67,7 @@ def of_two(
             f"Is {' '.join(names[0])} better than {' '.join(names[1])} on {splits}? "
             f"({averaging} {metric}, mean of the classes)",
             (
-                f"It is {abs(row['difference']):.3f} {'higher' if row['difference'] > 0 else 'lower'}"
-                f"{_interval_or_why_not(row, test_to_train)}",
+                f"{_higher_or_lower(row['difference'])}{_interval_or_why_not(row, test_to_train)}",
                 f"Of {count_of(int(row['num_pairs']), splits)} it is higher on {row['wins']}, lower on "
                 f"{row['losses']}, equal on {row['ties']}{_sign_flip(row)}.",
                 *_in_words(row, names, rope),
@@ -61,6 +77,12 @@ def of_two(
         for _, row in rows.iterrows()
         if row["num_pairs"]
     ]
+
+
+def _higher_or_lower(difference: float) -> str:
+    if abs(difference) < ROUNDING:
+        return "Both have the same mean"
+    return f"It is {difference_in_words(abs(difference))} {'higher' if difference > 0 else 'lower'}"
 
 
 def _sign_flip(row: pd.Series[float]) -> str:

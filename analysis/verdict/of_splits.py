@@ -1,9 +1,19 @@
-"""What the verdict says of splits that are one and the same, whatever they are called."""
+"""What the verdict says of how the splits came about: which are the same, and whether looks chose their number."""
 
 from __future__ import annotations
 
 from analysis.scores import KINDS, Scores, listed
 from analysis.verdict.held_out import alike
+
+
+def looked_at(scores: Scores) -> list[str]:
+    """The sentence on a study that was looked at while it grew; nothing of another one."""
+    if scores.looks is None:
+        return []
+    return [
+        f"The study was looked at while it grew, at {scores.looks.taken_in_words}, and could end by what it showed: "
+        "`analysis check` allows for that, intervals and p-values here do not."
+    ]
 
 
 def same_test_images(scores: Scores) -> list[str]:

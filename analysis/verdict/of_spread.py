@@ -31,13 +31,17 @@ def steadiness(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> str:
             "spread is training's own chance and the backgrounds', and says nothing of other divisions."
         )
     refusal = sd_refusal(int(macro["num_splits"].max()), "random splits")
-    equal = [note for note in macro["note"] if "no interval" in note]
+    equal = [part for note in macro["note"] for part in note.split("; ") if "no interval" in part]
     if refusal:
         reason = refusal.reason
     elif macro["mean"].isna().all():
         reason = unscored(table)
     else:
-        reason = equal[0].split("; ")[0] if equal else "all random splits gave the same score, as far as it is written"
+        reason = (
+            equal[0].removesuffix(": no interval")
+            if equal
+            else "all random splits gave the same score, as far as it is written"
+        )
     return f"These data cannot say how steady the models are: {reason}."
 
 

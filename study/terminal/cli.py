@@ -54,7 +54,7 @@ def _parser() -> Parser:
     plan.add_argument(
         "--gate",
         metavar="LIMIT=X,...",
-        help="say instead how many random splits and seeds let the gate decide with a probability of 80%%, and what "
+        help="say instead how many random splits and seeds let the gate decide with a probability of 80 %%, and what "
         "they take: limits as of study run --until-decided, and what narrows them",
     )
     plan.add_argument(

@@ -145,12 +145,13 @@ def scores_table(scores: Iterable[Summary]) -> Table:
     scores = list(scores)
     by_name = sorted({split for row in scores for split in row.by_name})
     columns: dict[str, Callable[[Summary], str]] = {}
+    what_is_shown = "mean, SD of means over seeds (n)" if any(row.num_seeds > 1 for row in scores) else "mean, SD (n)"
     if any(row.random for row in scores) or not (by_name or any(row.folds for row in scores)):
-        columns["random splits: mean, SD (n)"] = lambda row: _mean_and_sd(row.random)
+        columns[f"random splits: {what_is_shown}"] = lambda row: _mean_and_sd(row.random)
     for percent in sorted({percent for row in scores for percent in row.shares}):
-        columns[f"{percent} % of their training images: mean, SD (n)"] = partial(_score_of_share, percent)
+        columns[f"{percent} % of their training images: {what_is_shown}"] = partial(_score_of_share, percent)
     if any(row.folds for row in scores):
-        columns["folds: mean, SD (n)"] = lambda row: _mean_and_sd(row.folds)
+        columns[f"folds: {what_is_shown}"] = lambda row: _mean_and_sd(row.folds)
     columns |= {split: partial(_score_on, split) for split in by_name}
     named = [(row.configuration, row.selection) for row in scores]
     missing = [str(row.missing) if row.missing else "" for row in scores]
@@ -161,11 +162,11 @@ def scores_table(scores: Iterable[Summary]) -> Table:
         ]
         return _table(("configuration", "selection"), (*columns, "missing"), rows)
     rows = [
-        (*name, what.removesuffix(": mean, SD (n)"), score(row), lacking if place == 0 else "")
+        (*name, what.removesuffix(f": {what_is_shown}"), score(row), lacking if place == 0 else "")
         for name, row, lacking in zip(named, scores, missing, strict=True)
         for place, (what, score) in enumerate(columns.items())
     ]
-    return _table(("configuration", "selection", "split"), ("mean, SD (n)", "missing"), rows)
+    return _table(("configuration", "selection", "split"), (what_is_shown, "missing"), rows)
 
 
 def _table(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
