@@ -153,7 +153,7 @@ def test_a_pilot_of_one_seed_says_nothing_of_more_and_of_its_own_uncertainty() -
     assert row["low"] <= row["random_splits"] <= row["high"]
     said = found.text()
     assert "(8 random splits, 3 held-out splits, one seed)" in said
-    assert "of other pilots of this size 80 % would give a number in this range" in said
+    assert "80 % of pilots of its size would give a number in this range" in said
     assert "train the pilot's splits with two seeds each" in said
     assert row["trainings"] == row["random_splits"] + 3
 

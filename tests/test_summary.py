@@ -10,6 +10,7 @@ from study.cells import Cell, parse_trial
 from study.definition.sections import Search
 from study.results.schemas import table_of
 from study.summary import Summary, mean_and_sd, object_dice, summarise, trade_in_words
+from study.terminal.view import scores_table
 
 
 def dice_rows(trial: str, *ew: float | None, partition: str = "test") -> list[dict[str, object]]:
@@ -90,3 +91,15 @@ def test_the_summary_and_the_analysis_have_one_mean_of_objects() -> None:
     table = pd.DataFrame([place | {"averaging": "ew", "class": n, "dice": v} for n, v in scores.items()])
     macro = with_macro(table).query("`class` == 'mean of classes'")["dice"]
     assert object_dice(table_of("dice", rows))["a"] == macro.item()
+
+
+def test_an_sd_of_means_over_seeds_is_called_so() -> None:
+    """It is smaller than that of single trainings, of which `analysis` speaks."""
+    means = {f"random_{i}": 0.5 + i / 100 for i in range(4)}
+    one, two = (
+        Summary("icnet ce", "default", means, folds={}, by_name={}, missing=0, num_seeds=number) for number in (1, 2)
+    )
+    assert "random splits: mean, SD (n)" in [column.header for column in scores_table([one]).columns]
+    assert "random splits: mean, SD of means over seeds (n)" in [
+        column.header for column in scores_table([two]).columns
+    ]
