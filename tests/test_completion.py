@@ -29,7 +29,7 @@ SHELLS = {
     ),
     "zsh": (
         ["zsh", "-f", "-i"],
-        "autoload -Uz compinit; compinit -D; show() { print \"<$BUFFER>\" }; zle -N show; bindkey '^T' show",
+        "autoload -Uz compinit; compinit -D; show() { print -r \"<$BUFFER>\" }; zle -N show; bindkey '^T' show",
     ),
     "fish": (["fish", "--no-config", "--interactive"], 'bind \\ct \'echo "<"(commandline)">"\''),
 }

@@ -60,7 +60,8 @@ def _write(client: MlflowClient, experiment: str, trial: KeptTrial) -> None:
     params = [Param(key, str(value)) for key, value in {**trial.facts(NAMING), **trial.point}.items()]
     tags = [RunTag(name, str(value)) for name, value in trial.facts(_TAGS).items()]
     client.log_batch(run, params=params, tags=tags)
-    metrics = [Metric(name, value, finished or 0, step) for name, value, step in _metrics(trial)]
+    times = {epoch: int(1000 * time) for epoch, time in trial.ended().items()}
+    metrics = [Metric(name, value, times.get(step, finished or 0), step) for name, value, step in _metrics(trial)]
     for first in range(0, len(metrics), _AT_ONCE):
         client.log_batch(run, metrics=metrics[first : first + _AT_ONCE])
     client.set_terminated(run, "FAILED" if trial.has_failed else "FINISHED", finished)
