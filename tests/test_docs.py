@@ -18,7 +18,15 @@ from small_study import ROOT, environment
 
 from study.definition.file import parse
 
-DOCS = ("your-network.md", "your-loss.md", "what-to-search.md", "how-many-images.md", "model-out.md", "other-tools.md")
+DOCS = (
+    "your-network.md",
+    "your-loss.md",
+    "what-to-search.md",
+    "how-many-images.md",
+    "model-out.md",
+    "other-tools.md",
+    "gate.md",
+)
 SMALL = ("training.image_size=32", "training.epochs=1", "resources.workers=2")
 NEEDS = {"segformer.toml": "transformers"}
 """Definition -> the library without which its command is left out."""
