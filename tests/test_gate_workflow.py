@@ -19,7 +19,7 @@ SCRIPTS = {step["name"]: step["run"] for step in STEPS if "run" in step}
 ANSWERS = {
     "stable": (0, "paper", "--min-dice 0.1 --class macro --averaging ew", "notice title=Stable"),
     "not stable": (1, "paper", "--min-dice 0.99 --class macro --averaging ew", "error title=Not stable"),
-    "cannot tell": (3, "paper", "--max-sd 0.02 --class macro --averaging ew", "error title=Cannot tell"),
+    "cannot tell": (3, "paper", "--max-gap 0.2 --class macro --averaging ew", "error title=Cannot tell"),
     "no study": (2, "nowhere", "--max-sd 0.02", "error title=Not carried out"),
 }
 
