@@ -121,6 +121,7 @@ def _parser() -> Parser:
     )
     _add_limits(many)
     _add_json(many)
+    parser.add_completion(commands)
     return parser
 
 

@@ -32,6 +32,7 @@ from trainers.data.table import Samples
 
 _DECISIVE = ("torch", "optuna", "albumentations", "opencv-python-headless", "numpy", "numba")
 _PACKAGES = (*_DECISIVE, "ray")
+_PROJECT = "segmentation-stability"
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,9 @@ def provenance() -> Provenance:
 
 @cache
 def versions() -> dict[str, str]:
-    """What is installed here, by name."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES}
+    """What is installed here, by name; this project among it, unless its code was sent here or lies in a checkout."""
+    ours = {name: metadata.version(name) for name in (_PROJECT,) if any(metadata.distributions(name=name))}
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES} | ours
 
 
 @cache

@@ -25,13 +25,14 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -
     return captured.out if status == 0 else captured.err
 
 
-def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_is_in_the_documents_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     listed = re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
-    assert listed == ["tables", "stability", "compare", "report", "check", "export", "enough"]
+    assert listed == ["tables", "stability", "compare", "report", "check", "export", "enough", "completion"]
+    shown = "".join((ROOT / page).read_text() for page in ("README.md", "docs/install.md"))
     for command in listed:
-        assert f"analysis {command}" in (ROOT / "README.md").read_text()
+        assert f"analysis {command}" in shown
         with pytest.raises(SystemExit) as caught:
             main([command, "--help"])
         assert caught.value.code == 0

@@ -26,9 +26,11 @@ TRIALS = [f"icnet-ce-{split}-s0-t0{index}" for split in ("random_0", "rot_0") fo
 FAILED = "unet-ce-random_0-s0-t00"
 HISTORY = [
     {"epoch": epoch, "train_loss": 1 / epoch, "val_loss": 2 / epoch, "objective": epoch / 10, "learning_rate": 0.1}
+    | {"seconds": 2.0}
     for epoch in (1, 2, 3)
 ]
 STARTED, FINISHED = (pd.Timestamp(f"2026-01-02 03:0{minute}:05", tz="UTC") for minute in (4, 5))
+STARTED_SECONDS = int(STARTED.timestamp())
 POINT = '{"augmentation.strength": 0.5, "model.width": 0.25}'
 
 
@@ -66,6 +68,9 @@ def test_optuna_reads_what_was_searched(out: Path, tmp_path: Path) -> None:
     assert {name: scores[name] for name in ("bx", "cl")} == pytest.approx(
         {name: value for name, value in dice_of(out, TRIALS[1]).items() if name in ("bx", "cl")}
     )
+    assert study.metric_names == ["validation Dice"]
+    named = {"model": "icnet", "loss": "ce", "split": "random_0", "split_kind": "random", "seed": 0}
+    assert study.user_attrs == named
     assert study.best_trial.duration.total_seconds() == 60  # type: ignore[union-attr]
     (failed,) = optuna.load_study(study_name="unet-ce-random_0-s0", storage=storage).trials
     assert failed.state is optuna.trial.TrialState.FAIL
@@ -110,6 +115,7 @@ def test_mlflow_reads_runs_with_curves_and_scores(out: Path, tmp_path: Path) -> 
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(DEFINITION.name)
     assert experiment is not None
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     assert set(runs) == {*TRIALS, FAILED}
     run = runs[TRIALS[1]]
@@ -118,6 +124,7 @@ def test_mlflow_reads_runs_with_curves_and_scores(out: Path, tmp_path: Path) -> 
     assert run.data.metrics["test_dice_ew/bx"] == pytest.approx(dice_of(out, TRIALS[1])["bx"])
     curve = client.get_metric_history(run.info.run_id, "val_loss")
     assert {point.step: point.value for point in curve} == pytest.approx({1: 2, 2: 1, 3: 2 / 3})
+    assert [point.timestamp for point in curve] == [STARTED_SECONDS * 1000 + after for after in (2000, 4000, 6000)]
     assert (runs[FAILED].info.status, runs[FAILED].data.tags["error"]) == ("FAILED", "it diverged")
     assert export(str(out), f"mlflow:{uri}") == 0
 
@@ -129,6 +136,7 @@ def test_tensorboard_reads_curves_and_scores(out: Path, tmp_path: Path) -> None:
     events = EventAccumulator(str(logs / TRIALS[0])).Reload()
     curve = events.Scalars("loss/validation")
     assert {event.step: event.value for event in curve} == pytest.approx({1: 2, 2: 1, 3: 2 / 3})
+    assert [event.wall_time for event in curve] == [STARTED_SECONDS + after for after in (2, 4, 6)]
     (score,) = events.Scalars("test_dice_ew/bx")
     assert (score.step, score.value) == (3, pytest.approx(dice_of(out, TRIALS[0])["bx"], abs=1e-6))
     assert export(str(out), f"tensorboard:{logs}") == 0

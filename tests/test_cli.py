@@ -16,18 +16,18 @@ from study.definition import Definition
 from study.prepare import Prepared, Provenance
 from study.terminal.cli import main
 
-COMMANDS = ("run", "plan", "status", "trial", "data", "init", "export", "predict", "keys")
+COMMANDS = ("run", "plan", "status", "trial", "data", "init", "export", "predict", "keys", "completion")
 
 
-def test_every_command_is_in_the_readme_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_is_in_the_documents_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     overview = capsys.readouterr().out
-    listed = re.findall(r"^    ([a-z]+) ", overview, re.MULTILINE)
+    listed = re.findall(r"^    ([a-z]+)(?: |$)", overview, re.MULTILINE)
     assert tuple(listed) == COMMANDS
-    readme = (ROOT / "README.md").read_text()
+    shown = "".join((ROOT / page).read_text() for page in ("README.md", "docs/install.md"))
     for command in listed:
-        assert f"study {command}" in readme
+        assert f"study {command}" in shown
         with pytest.raises(SystemExit) as caught:
             main([command, "--help"])
         assert caught.value.code == 0

@@ -26,6 +26,7 @@ DOCS = (
     "metrics.md",
     "model-out.md",
     "other-tools.md",
+    "gate.md",
 )
 SMALL = ("training.image_size=32", "training.epochs=1", "resources.workers=2")
 NEEDS = {"segformer.toml": "transformers"}

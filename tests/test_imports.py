@@ -21,6 +21,7 @@ ONLY_IN = {
     "optuna": ("study/search.py", "analysis/statistics/importance.py", "analysis/export/to_optuna.py"),
     "numba": ("trainers/cpu/kernels.py",),
     "triton": ("trainers/gpu/kernels.py",),
+    "shtab": ("study/terminal/completion.py",),
     "onnxruntime": ("study/export/other_formats.py",),
     "mlflow": ("analysis/export/to_mlflow.py",),
     "tensorboardX": ("analysis/export/to_tensorboard.py",),

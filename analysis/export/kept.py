@@ -61,6 +61,13 @@ class KeptTrial:
         known = self.history.dropna(subset=column)
         return dict(zip(known["epoch"].astype(int), known[column].astype(float), strict=True))
 
+    def ended(self) -> dict[int, float]:
+        """Epoch -> when it ended, in seconds of Unix time, had nothing stopped the training; empty if unknown."""
+        if self.row["started"] is None:
+            return {}
+        began, spent = self.row["started"].timestamp(), self.history["seconds"].fillna(0.0).cumsum()
+        return dict(zip(self.history["epoch"].astype(int), began + spent, strict=True))
+
     def test_scores(self) -> Iterator[tuple[str, str, float]]:
         """Averaging, class and Dice on test images, where it is defined."""
         for averaging, column in DICE_COLUMNS.items():

@@ -14,6 +14,8 @@ from analysis.export.kept import CURVES, NAMING, Kept, KeptTrial
 
 TRIAL = "segmentation_stability.trial"
 """The tag that names a run's trial."""
+_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
+"""Of an experiment: MLflow's page then opens with its runs, and not with what is made for language models."""
 _TAGS = ("device", "recipe_digest", "error", "simulated")
 _COSTS = ("parameters", "gflops", "latency_ms_median", "train_seconds", "images_per_second")
 _AT_ONCE = 900
@@ -36,7 +38,7 @@ def write(kept: Kept, place: str) -> int:
 
 def _experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found else client.create_experiment(name))
+    return str(found.experiment_id if found else client.create_experiment(name, tags=_SHOWN_AS))
 
 
 def _finished(client: MlflowClient, experiment: str) -> set[str]:
@@ -60,7 +62,8 @@ def _write(client: MlflowClient, experiment: str, trial: KeptTrial) -> None:
     params = [Param(key, str(value)) for key, value in {**trial.facts(NAMING), **trial.point}.items()]
     tags = [RunTag(name, str(value)) for name, value in trial.facts(_TAGS).items()]
     client.log_batch(run, params=params, tags=tags)
-    metrics = [Metric(name, value, finished or 0, step) for name, value, step in _metrics(trial)]
+    times = {epoch: int(1000 * time) for epoch, time in trial.ended().items()}
+    metrics = [Metric(name, value, times.get(step, finished or 0), step) for name, value, step in _metrics(trial)]
     for first in range(0, len(metrics), _AT_ONCE):
         client.log_batch(run, metrics=metrics[first : first + _AT_ONCE])
     client.set_terminated(run, "FAILED" if trial.has_failed else "FINISHED", finished)

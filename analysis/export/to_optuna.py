@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from study.definition import Definition
 from study.definition.space import Choices, Range
 from study.selection import cost_column
 
+_OF_A_CELL = ("model", "loss", "split", "split_kind", "axis", "seed", "simulated")
 _FACTS = (*NAMING, "status", "error", "parameters", "gflops", "simulated")
 
 
@@ -28,7 +30,7 @@ def write(kept: Kept, place: str) -> int:
         storage = optuna.storages.get_storage(place)
         for trial in kept.trials():
             if trial.cell not in studies:
-                studies[trial.cell] = _study_of(trial.cell, storage, with_cost=column is not None)
+                studies[trial.cell] = _study_of(trial, storage, column)
             study, there = studies[trial.cell]
             if trial.id not in there:
                 study.add_trial(_made(trial, column, distributions))
@@ -39,10 +41,19 @@ def write(kept: Kept, place: str) -> int:
     return num_new
 
 
-def _study_of(cell: str, storage: optuna.storages.BaseStorage, *, with_cost: bool) -> tuple[optuna.Study, set[str]]:
-    """The study of that name, and the trials that it has."""
-    directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * with_cost]
-    study = optuna.create_study(storage=storage, study_name=cell, directions=directions, load_if_exists=True)
+def _study_of(
+    trial: KeptTrial, storage: optuna.storages.BaseStorage, column: str | None
+) -> tuple[optuna.Study, set[str]]:
+    """The study of a trial's cell, and the trials that it has.
+
+    :param column: of `trials`, the cost that is searched for as well, if one is.
+    """
+    directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * (column is not None)]
+    study = optuna.create_study(storage=storage, study_name=trial.cell, directions=directions, load_if_exists=True)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        study.set_metric_names(["validation Dice", *([column] if column else [])])
+    for name, value in trial.facts(_OF_A_CELL).items():
+        study.set_user_attr(name, value)
     return study, {each.user_attrs.get("trial", "") for each in study.get_trials(deepcopy=False)}
 
 

@@ -30,12 +30,15 @@ def write(kept: Kept, place: str) -> int:
 def _write(trial: KeptTrial, folder: Path) -> None:
     """Under a hidden name until it is whole, so that an interrupted export is made again."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
+    times = trial.ended()
     with SummaryWriter(str(unfinished)) as log:
         for column in CURVES:
             for epoch, value in trial.curve(column).items():
-                log.add_scalar(NAMES.get(column, column), value, epoch)
+                log.add_scalar(NAMES.get(column, column), value, epoch, walltime=times.get(epoch))
         for averaging, name, dice in trial.test_scores():
-            log.add_scalar(f"test_dice_{averaging}/{name}", dice, trial.num_epochs)
+            log.add_scalar(
+                f"test_dice_{averaging}/{name}", dice, trial.num_epochs, walltime=times.get(trial.num_epochs)
+            )
         facts = {**trial.facts(_FACTS), **trial.point}
         log.add_text("trial", "\n".join(f"* {key}: {value}" for key, value in facts.items()), 0)
     unfinished.rename(folder)

@@ -78,7 +78,9 @@ def _parser() -> Parser:
         "path", metavar="PATH", nargs="?", help="a folder (default: the definition's, or the set that ships with this)"
     )
     data.add_argument(
-        "--definition", help="a preset or a TOML file: check also that its splits can be made (of PATH, if given)"
+        "--definition",
+        metavar="DEFINITION",
+        help="a preset or a TOML file: check also that its splits can be made (of PATH, if given)",
     )
     data.add_argument("--sheet", metavar="FILE", help="draw a contact sheet there, as PNG")
     init = _add(commands, "init", answers.init, "look at a data set, and write a definition for it that runs")
@@ -122,6 +124,7 @@ def _parser() -> Parser:
     keys.add_argument("--markdown", action="store_true", help="as the page docs/definition.md")
     for sub in (plan, status, trial, data, init, export, predict, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.add_completion(commands)
     return parser
 
 

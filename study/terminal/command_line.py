@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from study.errors import StudyError, did_you_mean
+from study.terminal.completion import SHELLS, completion
 from trainers.printable import printable
 
 DONE, NEGATIVE, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: done; a negative finding; could not be carried out; interrupted."""
+_COMPLETION = "completion"
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,6 +31,14 @@ class Parser(argparse.ArgumentParser):
         name = version("segmentation-stability")
         self.add_argument("--version", action="version", version=f"{self.prog} {name} (segmentation-stability)")
         return self.add_subparsers(dest="name", metavar="COMMAND")
+
+    def add_completion(self, commands: Any) -> None:
+        """The command that `carry_out` does itself, as it is the same for both programs."""
+        summary = "a script by which a shell completes this command at Tab (docs/install.md)"
+        epilog = f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out."
+        parser = commands.add_parser(_COMPLETION, help=summary, description=f"Print {summary}.", epilog=epilog)
+        parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+        parser.set_defaults(parser=parser)
 
     def read(self, arguments: Sequence[str] | None) -> argparse.Namespace:
         """The command and its options. Exits with status 0 after help that was asked for, else with IMPOSSIBLE."""
@@ -62,6 +72,9 @@ def carry_out(parser: Parser, act: Callable[[argparse.Namespace], int], argument
             try:
                 options = parser.read(arguments)
                 asked = f"{parser.prog} {options.name}"
+                if options.name == _COMPLETION:
+                    print(completion(parser, options.shell))
+                    return DONE
                 return act(options)
             finally:
                 sys.stdout.flush()
