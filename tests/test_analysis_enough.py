@@ -210,7 +210,7 @@ def test_a_pilot_that_diverged_or_was_simulated_is_refused() -> None:
         ("mean=0.8,sd=0.05,seedsd=0.02", "did you mean seed-sd?"),
         ("mean=0.8,sd=0.05,sd=0.02", "once for each"),
         ("mean=0.8,sd=0.05,seed-sd=0.06", "seed-sd=0.06 is a part of sd=0.05"),
-        ("mean=0.8,sd=0.05,gap=0.9", "is no Dice"),
+        ("mean=0.8,sd=0.05,gap=0.9", "is no score"),
         ("mean=0.8,sd=0.05,held-out=2.5", "give a whole number from 1 to 1000"),
     ],
 )

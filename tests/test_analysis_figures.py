@@ -544,7 +544,7 @@ def test_of_many_classes_the_hardest_and_the_easiest_are_drawn() -> None:
     assert names == [*classes_shown(table), MACRO]
     full = figures.heat_map(tables(table)["net0", "ce"], "ew").axes[0]
     assert len(full.get_yticklabels()) == 40, "a row for each, the splits across"
-    assert class_rule(table).startswith("Of 40 classes 12 are drawn here: the 8 with the lowest mean Dice")
+    assert class_rule(table).startswith("Of 40 classes 12 are drawn here: the 8 with the lowest mean score")
     assert class_rule(of_so_many(12)) == ""
     assert list(panels_study._most_confused(confused(40)).shares) == [f"organ {i}" for i in range(28, 40)]
 

@@ -138,7 +138,7 @@ def test_an_interval_of_gains_needs_four_splits_and_holds_no_impossible_gain() -
 def test_a_search_by_cost_that_loses_dice_is_said_to_have_traded_it() -> None:
     """The cheapest is within 0.2 of the highest validation Dice, and loses 0.05 of test Dice."""
     runs = planted(-0.05).assign(cost=planted(0.0)["index"].map({0: 3.0, 1: 2.0, 2: 1.0, 3: 4.0}))
-    words = "the search traded Dice for cost: 0.050 of test Dice was lost against the default"
+    words = "the search traded Dice for cost: 0.050 of the test score was lost against the default"
     for within in (0.2, 0.0):
         notes = tuning_gain(runs, 0.25, within)["note"]
         assert notes.str.contains(words).all()

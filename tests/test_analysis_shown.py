@@ -42,7 +42,7 @@ def test_beyond_that_the_best_and_the_worst_are_shown_and_the_rule_is_said() -> 
     assert set(shown) == {*in_order[:NUM_BEST], *in_order[-NUM_WORST:]}
     assert in_order[0] == ("net9", "loss5")
     assert in_order[-1] == ("net0", "loss0")
-    assert rule(table).startswith("Of 60 configurations 24 are listed one by one: the 20 with the highest mean Dice")
+    assert rule(table).startswith("Of 60 configurations 24 are listed one by one: the 20 with the highest mean score")
 
 
 def test_the_verdict_lists_those_and_counts_all() -> None:
