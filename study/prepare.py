@@ -136,7 +136,7 @@ def provenance() -> Provenance:
 
 @cache
 def versions() -> dict[str, str]:
-    """What is installed here, by name; this project among it, unless its code was sent here or lies in a checkout."""
+    """What is installed here, by name; this project among it, where it is: its code may have been sent here."""
     ours = {name: metadata.version(name) for name in (_PROJECT,) if any(metadata.distributions(name=name))}
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES} | ours
 

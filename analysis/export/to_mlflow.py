@@ -14,8 +14,6 @@ from analysis.export.kept import CURVES, NAMING, Kept, KeptTrial
 
 TRIAL = "segmentation_stability.trial"
 """The tag that names a run's trial."""
-_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
-"""Of an experiment: MLflow's page then opens with its runs, and not with what is made for language models."""
 _TAGS = ("device", "recipe_digest", "error", "simulated")
 _COSTS = ("parameters", "gflops", "latency_ms_median", "train_seconds", "images_per_second")
 _AT_ONCE = 900
@@ -38,7 +36,7 @@ def write(kept: Kept, place: str) -> int:
 
 def _experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found else client.create_experiment(name, tags=_SHOWN_AS))
+    return str(found.experiment_id if found else client.create_experiment(name))
 
 
 def _finished(client: MlflowClient, experiment: str) -> set[str]:
