@@ -79,6 +79,7 @@ class GateAnswer:
 
     @property
     def headline(self) -> str:
+        """STABLE, NOT STABLE or CANNOT TELL, and how many checks say so."""
         counts = self.checks["decision"].value_counts()
         counted = ", ".join(f"{counts.get(name, 0)} {name}" for name in (FAILED, OPEN, MET))
         return f"{_IN_WORDS[self.status]}: of {count_of(len(self.checks), 'checks')}, {counted}."
@@ -111,8 +112,8 @@ def _how(scores: Scores, num_random: int, alpha: float, num_checks: int, *, one_
         f"range reaches over it. (Its ends are one-sided bounds, of {passing} towards met and of {failing} towards "
         f"failed, as {count_of(num_checks, 'checks')} share the error.) A wrong 'met' or 'failed' has a chance of "
         f"{in_percent(alpha, 1)} at most where scores are about normal, lie near 1, or are rounded; where some lie far "
-        "out on one side, it can be two to three times as much, and more among many checks (docs/validity.md). "
-        "All that takes for granted that the splits have shown what can happen: "
+        "out on one side, it can be two to three times as much, and more among many checks "
+        "(docs/explanation/validity.md). All that takes for granted that the splits have shown what can happen: "
         f"what comes in fewer than {in_percent(share_unseen(max(num_random, 1), alpha))} of trainings, such as a "
         f"collapse, may be unseen in {count_of(num_random, 'random splits')}{noise * one_seed_held_out}. "
     )

@@ -53,7 +53,7 @@ def load(
         of an image's pixels below which a predicted, absent class is not counted); None takes the stored scores.
     :param background: what a tidy table calls its background, if not as in `NO_OBJECTS` of `analysis.tidy`.
     :raises AnalysisError: they cannot be read, contradict themselves, cannot answer `select` or `epsilon`, or there is
-        not a single score of an class.
+        not a single score of a class.
     """
     source = os.fspath(results)
     if select not in SELECTIONS:
