@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that the code decides: `python docs/pages_from_code.py` (a test compares them)."""
+"""Writes the pages of docs/reference that the code decides: `python docs/site/pages_from_code.py` (a test compares them)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from study.results.columns import ABOUT, COLUMNS
 from study.results.schemas import SCHEMAS
 from study.terminal.cli import command_parser as study_parser
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parent.parent / "reference"
 TABLES_IN_ORDER = ("trials", "dice", "confusion", "history", "masks")
 PYTHON = {
     "Scores in a notebook": (

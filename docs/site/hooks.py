@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 OUTSIDE = ("SECURITY.md", "CHANGELOG.md", "cluster.yaml", "benchmarks/README.md", "benchmarks/results/*.md")
 _LINK = re.compile(r"(\]\()((?:\.\./)+)(benchmarks/|SECURITY\.md|CHANGELOG\.md|cluster\.yaml)")
 
