@@ -1,4 +1,7 @@
-"""Writes the pages of docs/reference that the code decides: `python docs/site/pages_from_code.py` (a test compares them)."""
+"""Writes the pages of docs/reference that the code decides, which a test compares.
+
+`python docs/site/pages_from_code.py`
+"""
 
 from __future__ import annotations
 
