@@ -200,5 +200,5 @@ def _statuses(line: str) -> set[int]:
 
 def _run(command: list[str], folder: Path, statuses: set[int]) -> None:
     variables = environment(HOME=str(folder))
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=900)
     assert done.returncode in statuses, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
