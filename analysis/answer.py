@@ -25,7 +25,9 @@ class Finding:
     """A user's question, and what the data say to it in plain words, point by point."""
 
     question: str
+    """What the user wants to know."""
     points: tuple[str, ...]
+    """The answer, a sentence or a few each."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Answer:
     """Findings, and titled tables. `text` is for a terminal, `records` for a program; a notebook shows it as HTML."""
 
     findings: list[Finding] = field(default_factory=list)
+    """In words."""
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    """Title -> table."""
     how_to_read: dict[str, str] = field(default_factory=dict)
     """Title of a table -> the question that it and those below answer, and how to read them."""
     simulated: bool = False
@@ -44,6 +48,7 @@ class Answer:
     """What the scores behind it measure."""
 
     def text(self) -> str:
+        """All of it, as lines for a terminal."""
         warning = [textwrap.fill(SIMULATED, WIDTH)] * self.simulated
         found = ["\n".join([each.question, *map(_wrapped, each.points)]) for each in self.findings]
         end = [textwrap.fill(self.left_out, WIDTH)] * bool(self.left_out)

@@ -50,7 +50,7 @@ _CHECK_EPILOG = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    return carry_out(_parser(), _answer, arguments)
+    return carry_out(command_parser(), _answer, arguments)
 
 
 def _answer(options: argparse.Namespace) -> int:
@@ -67,7 +67,8 @@ def _answer(options: argparse.Namespace) -> int:
     return int(status)
 
 
-def _parser() -> Parser:
+def command_parser() -> Parser:
+    """All commands and their arguments."""
     parser = Parser(
         prog="analysis",
         description="What a study's scores say, and what they cannot say. RESULTS is a study's directory, a tidy CSV "

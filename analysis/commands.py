@@ -135,7 +135,13 @@ def _ratio_in_words(ratio: float | None) -> str:
 
 
 def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, seed: int = 0) -> Path:
-    """Write one self-contained HTML file and its tables as JSON beside it: see `analysis.report.report`."""
+    """Write one self-contained HTML file and its tables as JSON beside it; the path of the page.
+
+    The same scores give the same bytes.
+
+    :param rope: differences of Dice within it count as none.
+    :raises AnalysisError: FILE cannot be written, or is no name of an HTML file.
+    """
     from analysis.report.write import report as write  # here, as drawing takes a second to import
 
     return write(scores, file, rope, seed)

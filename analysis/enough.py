@@ -55,8 +55,11 @@ class EnoughAnswer:
     --until-decided` needs at most, to decide as often, and at which it stops on average); trainings (one of every cell:
     configuration, split and seed)."""
     headline: str
+    """The answer in a sentence."""
     remarks: tuple[str, ...]
+    """What it takes for granted."""
     simulated: bool = False
+    """Whether the pilot's scores were drawn, not trained for."""
 
     def text(self) -> str:
         """The headline, the rows, and how to read them."""

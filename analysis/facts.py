@@ -78,7 +78,9 @@ class Facts:
     """The rows of a study at OUT. Tables are read when asked for, and only the trials that are asked for."""
 
     results: Results
+    """Where they are read."""
     definition: Definition
+    """What was to be run."""
     trials: pd.DataFrame
     """A row for each committed trial of the definition, with halving for each whole training that has come so far, with
     the columns of OUT/trials."""

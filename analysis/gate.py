@@ -83,6 +83,7 @@ class GateAnswer:
 
     @property
     def headline(self) -> str:
+        """STABLE, NOT STABLE or CANNOT TELL, and how many checks say so."""
         counts = self.checks["decision"].value_counts()
         counted = ", ".join(f"{counts.get(name, 0)} {name}" for name in (FAILED, OPEN, MET))
         return f"{_IN_WORDS[self.status]}: of {count_of(len(self.checks), 'checks')}, {counted}."
@@ -117,7 +118,7 @@ def _how(scores: Scores, num_random: int, alpha: float, num_checks: int, *, one_
         f"failed, as {count_of(num_checks, 'checks')} share the error.) To say STABLE where some limit is truly "
         f"broken, or NOT STABLE where all are truly kept, has a chance of {in_percent(alpha, 1)} at most where scores "
         "are about normal, lie near 1, or are rounded; where some lie far out on one side, it can be two to three "
-        "times as much, and more among many checks (docs/validity.md). "
+        "times as much, and more among many checks (docs/explanation/validity.md). "
         "All that takes for granted that the splits have shown what can happen"
         f"{_unseen(num_random, alpha)}{noise * one_seed_held_out}. "
     )

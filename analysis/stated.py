@@ -28,6 +28,7 @@ class Stated:
     seed_sd: float | None = None
     """Of trainings on the same split."""
     gap: float | None = None
+    """The mean over random splits less that over held-out ones."""
     held_out: int = HELD_OUT_SPLITS
     """So many held-out splits."""
 
@@ -60,6 +61,7 @@ class Stated:
 
     @property
     def in_words(self) -> str:
+        """All that is stated, in a line."""
         said = [f"mean {self.mean:g}, SD {self.sd:g}"]
         said += [f"{self.seed_sd:g} of the seed"] if self.seed_sd is not None else []
         said += [f"gap {self.gap:g} to {self.held_out} held-out splits"] if self.gap is not None else []

@@ -58,7 +58,7 @@ def test_rungs_and_sizes() -> None:
 
 
 def test_the_documents_examples_are_so() -> None:
-    text = (Path(__file__).parent.parent / "docs/what-to-search.md").read_text()
+    text = (Path(__file__).parent.parent / "docs/how-to/what-to-search.md").read_text()
     for trials in (8, 4):
         settings = ["search.halving={rungs=[4,8,16],keep=0.5}", "training.epochs=16", f"search.trials={trials}"]
         definition = load("paper", [*settings, *HALVING[2:]])

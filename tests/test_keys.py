@@ -31,8 +31,8 @@ def test_every_key_is_explained() -> None:
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    """To bring it up to date: study keys --markdown > docs/definition.md"""
-    assert (ROOT / "docs" / "definition.md").read_text(encoding="utf-8") == in_markdown(keys()) + "\n"
+    """To bring it up to date: study keys --markdown > docs/reference/definition.md"""
+    assert (ROOT / "docs" / "reference" / "definition.md").read_text(encoding="utf-8") == in_markdown(keys()) + "\n"
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,9 +31,11 @@ class TrainedModel:
     fitting: Fitting
     """How an image gets to the size at which the networks were trained."""
     precision: torch.dtype
+    """Of the numbers of a forward pass."""
 
     @cached_property
     def device(self) -> torch.device:
+        """Where the networks are."""
         return next(self.networks[0].parameters()).device
 
     def predict(self, image_HWC: Pixels) -> Pixels:

@@ -167,7 +167,7 @@ def in_json(sections: Sequence[SectionKeys]) -> str:
 
 
 def in_markdown(sections: Sequence[SectionKeys]) -> str:
-    """For docs/definition.md."""
+    """For docs/reference/definition.md."""
     lines = [
         "# The keys of a definition",
         "",
@@ -175,7 +175,7 @@ def in_markdown(sections: Sequence[SectionKeys]) -> str:
         "`--set section.key=value`.",
         "",
         "`study keys` prints this page from the code that checks definitions: `study keys --markdown > "
-        "docs/definition.md`.",
+        "docs/reference/definition.md`.",
     ]
     for section in sections:
         lines += ["", f"## {section.name or 'Above all sections'}", "", section.about, ""]

@@ -20,10 +20,11 @@ not reproduced, bad data, an image that cannot be read), {IMPOSSIBLE} the comman
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    return carry_out(_parser(), lambda options: options.command(options, PlainConsole()), arguments)
+    return carry_out(command_parser(), lambda options: options.command(options, PlainConsole()), arguments)
 
 
-def _parser() -> Parser:
+def command_parser() -> Parser:
+    """All commands and their arguments."""
     parser = Parser(
         prog="study",
         description="Train {networks} x {losses} x {splits} and keep what comes out as Parquet.\n"
@@ -121,7 +122,7 @@ def _parser() -> Parser:
     predict.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for what is predicted")
     keys = _add(commands, "keys", answers.keys, "explain every key of a definition: what it may be, and its default")
     keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
-    keys.add_argument("--markdown", action="store_true", help="as the page docs/definition.md")
+    keys.add_argument("--markdown", action="store_true", help="as the page docs/reference/definition.md")
     for sub in (plan, status, trial, data, init, export, predict, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     parser.add_completion(commands)

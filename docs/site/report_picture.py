@@ -1,4 +1,4 @@
-"""Draws docs/report.webp from a report, in Chromium: `python docs/report_picture.py demo.html`."""
+"""Draws docs/report.webp from a report, in Chromium: `python docs/site/report_picture.py demo.html`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main() -> None:
     for place, each in enumerate(columns):
         whole.paste(each, (place * (WIDTH + 40), 0))
     whole = whole.resize((whole.width * 2 // 3, whole.height * 2 // 3), Image.Resampling.LANCZOS)
-    whole.save(Path(__file__).parent / "report.webp", quality=80, method=6)
+    whole.save(Path(__file__).parent.parent / "report.webp", quality=80, method=6)
 
 
 if __name__ == "__main__":
