@@ -25,7 +25,7 @@ def test_every_command_is_in_the_documents_and_explains_itself(capsys: pytest.Ca
     overview = capsys.readouterr().out
     listed = re.findall(r"^    ([a-z]+)(?: |$)", overview, re.MULTILINE)
     assert tuple(listed) == COMMANDS
-    shown = "".join((ROOT / page).read_text() for page in ("README.md", "docs/install.md"))
+    shown = "".join((ROOT / page).read_text() for page in ("README.md", "docs/how-to/install.md"))
     for command in listed:
         assert f"study {command}" in shown
         with pytest.raises(SystemExit) as caught:

@@ -64,5 +64,5 @@ def test_it_is_installed_first_and_kept_whatever_the_answer() -> None:
 
 
 def test_the_page_names_every_status() -> None:
-    page = (ROOT / "docs/gate.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/how-to/gate.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d) \|", page, re.MULTILINE) == ["0", "1", "3", "2"]
