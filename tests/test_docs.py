@@ -186,7 +186,7 @@ def _command(line: str, *, simulated: bool) -> list[str]:
     program, *arguments = shlex.split(line.partition(" > ")[0], comments=True)
     if program == "python":
         return [sys.executable, *arguments]
-    settings = [*SMALL, *["simulate=true"] * simulated]
+    settings = [*SMALL, *["simulate=true"] * (simulated and "--simulate" not in arguments)]
     if program == "study" and arguments[0] in ("run", "plan", "trial"):
         arguments += [part for setting in settings for part in ("--set", setting)]
     if program == "analysis" and arguments[0] in ("check", "enough") and "--assume" not in arguments:
