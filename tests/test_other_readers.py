@@ -1,4 +1,4 @@
-"""DuckDB, polars and R read OUT by the lines of docs/how-to/other-tools.md: the rows of committed trials, and no others."""
+"""DuckDB, polars and R read OUT by the lines of docs/how-to/other-tools.md: committed trials' rows alone."""
 
 from __future__ import annotations
 

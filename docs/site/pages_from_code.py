@@ -23,7 +23,7 @@ from study.results.schemas import SCHEMAS
 from study.terminal.cli import command_parser as study_parser
 
 REFERENCE = Path(__file__).parent.parent / "reference"
-TABLES_IN_ORDER = ("trials", "dice", "confusion", "history", "masks")
+TABLES_IN_ORDER = ("trials", "dice", "confusion", "boundary", "history", "masks")
 PYTHON = {
     "Scores in a notebook": (
         "What the commands of `analysis` do, as functions. Each takes what `load` gives.",
