@@ -95,7 +95,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 ABOUT = {
     "dice": "A row a trial, partition and class: the scores.",
     "confusion": "Pixels by image, truth and prediction: every score can be computed from them without training again.",
-    "boundary": "Boundary pixels by their distance from the other side's: the surface Dice at any tolerance. Not simulated.",
+    "boundary": "Boundary pixels by their distance from the other side's: the surface Dice at any tolerance.",
     "history": "A row a trial and epoch.",
     "masks": "What each trial predicted on its test images.",
     "trials": "A row a trial. It is written last and at once: a trial without a file here does not count.",
