@@ -188,6 +188,13 @@ def _command(line: str, *, simulated: bool) -> list[str]:
         return [sys.executable, *arguments]
     settings = [*SMALL, *["simulate=true"] * (simulated and "--simulate" not in arguments)]
     if program == "study" and arguments[0] in ("run", "plan", "trial"):
+        keys = {setting.partition("=")[0] for setting in settings}
+        arguments = [each for each in arguments if each.partition("=")[0] not in keys]
+        arguments = [
+            each
+            for each, after in zip(arguments, [*arguments[1:], "--set"], strict=True)
+            if (each, after) != ("--set", "--set")
+        ]
         arguments += [part for setting in settings for part in ("--set", setting)]
     if program == "analysis" and arguments[0] in ("check", "enough") and "--assume" not in arguments:
         arguments += ["--simulated"] * simulated
