@@ -30,7 +30,7 @@ def test_every_command_is_in_the_documents_and_explains_itself(capsys: pytest.Ca
         main(["--help"])
     listed = re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
     assert listed == ["tables", "stability", "compare", "report", "check", "export", "enough", "completion"]
-    shown = "".join((ROOT / page).read_text() for page in ("README.md", "docs/how-to/install.md"))
+    shown = "".join(page.read_text() for page in (ROOT / "README.md", *(ROOT / "docs/how-to").glob("*.md")))
     for command in listed:
         assert f"analysis {command}" in shown
         with pytest.raises(SystemExit) as caught:

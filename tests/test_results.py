@@ -333,6 +333,6 @@ def test_what_a_run_said_of_itself_decides_nothing(
     Results(two_trials).write_bytes(RUN_FILE, content)
     assert main(["status", str(two_trials)]) == 1
     shown = capsys.readouterr()
-    assert "2 of 24 trials done" in shown.out
+    assert "2 of 28 trials done" in shown.out
     assert "run.json says nothing of a last run" in shown.out
     assert shown.err == ""
