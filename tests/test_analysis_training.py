@@ -119,6 +119,19 @@ def test_a_quarter_of_the_trials_is_enough_to_say_first_that_training_had_not_se
     assert "settled" not in said(settled, "In short")
 
 
+def test_a_loss_is_lowest_at_the_end_of_a_learning_rate_that_falls_to_0_and_tells_nothing(tmp_path: Path) -> None:
+    Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
+    for cell, end in zip(CELLS, (0.0, 0.09, 0.09, 0.11), strict=True):  # the last one has not cooled down
+        falling = [line | {"learning_rate": 1 - (1 - end) * line["epoch"] / EPOCHS} for line in epochs(EPOCHS)]
+        commit(tmp_path, f"{cell}-t00", history=falling, selected_epoch=EPOCHS)
+    scores = load(tmp_path)
+    answer = said(scores, "Was training long enough?")
+    assert answer.startswith("In 1 of 4 trials the validation loss was lowest in one of the last 2 of 20 epochs")
+    assert "In 3 of 4 trials the learning rate fell towards 0 over the epochs" in answer
+    assert answer.endswith("A study with training.epochs = 40 can.")
+    assert said(scores, "In short").startswith("Training had not settled in 1 of 4 trials: in 1 ")
+
+
 def test_a_loss_that_jumps_had_not_settled(tmp_path: Path) -> None:
     """It falls to 1 in epoch 12, rises slowly, and once, late, by half."""
     Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
@@ -254,5 +267,5 @@ def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
 
 
 def test_a_validation_dice_that_nobody_has_is_not_told() -> None:
-    found = pd.DataFrame({"epochs": [9], "best_epoch": [9], "largest_rise": [0.0], "validation_dice": [np.nan]})
+    found = pd.DataFrame({"epochs": [9], "best_epoch": [9], "largest_rise": [0.0], "validation_dice": [np.nan]}).assign(cooled=False)
     assert "lowest at the very end. Train for more" in not_settled(found)

@@ -23,6 +23,9 @@ UNSETTLED_SHARE = 0.25
 """So many of the trials, or more, were best at the end or jumped: then training had not settled."""
 FEWEST_TO_TELL = 4
 """Epochs: a shorter training shows no lateness of its lowest loss."""
+COOLED = 0.1
+"""A learning rate that ends at this share of its highest, or below, has cooled down: the loss is then lowest at the end
+however long the training is, and says nothing of its length."""
 FEWEST_EPOCHS = 16
 """That are worth a try where a training was too short."""
 NOTHING_LEARNED = 0.01
@@ -43,8 +46,9 @@ def settling(facts: Facts) -> pd.DataFrame:
     validation_dice         in the best epoch; highest_dice: in any epoch
     loss_change             training loss at the end against that at three quarters, as a share; below 0 it still fell
     largest_rise            of the validation loss from one epoch to the next in the last quarter, as a share
+    cooled                  whether the learning rate had fallen to COOLED of its highest
     """
-    columns = ["epochs", "best_epoch", "validation_dice", "highest_dice", "loss_change", "largest_rise"]
+    columns = ["epochs", "best_epoch", "validation_dice", "highest_dice", "loss_change", "largest_rise", "cooled"]
     if facts.definition.simulate:
         return pd.DataFrame(columns=[*FACTORS, *columns])
     rows = []
@@ -55,7 +59,8 @@ def settling(facts: Facts) -> pd.DataFrame:
         row = last[FACTORS].to_dict() | {"epochs": int(last["epoch"]), "best_epoch": int(last["selected_epoch"])}
         row |= {"validation_dice": best["objective"].mean(), "highest_dice": run["objective"].max()}
         row |= {"loss_change": last["train_loss"] / loss - 1 if len(run) > 1 and loss > 0 else math.nan}
-        rows.append(row | {"largest_rise": rises.max()})
+        cooled = last["learning_rate"] <= COOLED * run["learning_rate"].max()
+        rows.append(row | {"largest_rise": rises.max(), "cooled": bool(cooled)})
     return pd.DataFrame(rows, columns=[*FACTORS, *columns])
 
 
@@ -76,6 +81,10 @@ def training(facts: Facts) -> pd.DataFrame:
 
 
 def _is_late(row: Mapping[Any, Any]) -> bool:
+    return _is_best_at_the_end(row) and not row["cooled"]
+
+
+def _is_best_at_the_end(row: Mapping[Any, Any]) -> bool:
     return bool(row["best_epoch"] > row["epochs"] - num_late(row["epochs"]))
 
 
@@ -140,9 +149,10 @@ def long_enough(scores: Scores, found: pd.DataFrame) -> Finding | None:
         return None
     marked = [found[_has(found, remark)] for remark in (TOO_SHORT, JUMPING, NOTHING, BLANK, ONE_CLASS)]
     late, jumping, nothing, blank, one_class = marked
-    points = [*_lateness(found, late), *_jumpiness(found, jumping)]
+    cooled = found[[bool(row["cooled"]) and _is_best_at_the_end(row) for row in found.to_dict("records")]]
+    points = [*_lateness(found, late), *_cooling(found, cooled), *_jumpiness(found, jumping)]
     num_settled = int((~_has(found, TOO_SHORT) & ~_has(found, JUMPING)).sum())
-    if found["epochs"].max() >= FEWEST_TO_TELL:
+    if found["epochs"].max() >= FEWEST_TO_TELL and cooled.empty:
         points.append(f"{num_settled} of {count_of(len(found), 'trials')} had settled.")
     if len(nothing):
         points.append(
@@ -172,6 +182,17 @@ def _lateness(found: pd.DataFrame, late: pd.DataFrame) -> list[str]:
         return [f"{sentence}."]
     still = f", and in {falling} of these the training loss was still falling" * (falling > 0)
     return [f"{sentence}{still}: the scores, and their spread, are those of trainings that were cut short. {advice}"]
+
+
+def _cooling(found: pd.DataFrame, cooled: pd.DataFrame) -> list[str]:
+    epochs = int(found["epochs"].max())
+    if cooled.empty or epochs < FEWEST_TO_TELL:
+        return []
+    return [
+        f"In {len(cooled)} of {len(found)} trials the learning rate fell towards 0 over the epochs, and the validation "
+        "loss was lowest at the end. So it is however long the training: whether more epochs would raise the scores, "
+        f"these curves cannot tell. A study with training.epochs = {2 * epochs} can."
+    ]
 
 
 def _jumpiness(found: pd.DataFrame, jumping: pd.DataFrame) -> list[str]:
