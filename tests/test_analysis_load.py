@@ -25,7 +25,7 @@ from trainers.dice import class_order, dice_of_shown
 CLASSES = ["bg", "bx", "cl"]
 ROOT = Path(__file__).parent.parent
 KEYS = ["model", "loss", "split", "seed", "averaging", "class"]
-GRID = ("grid.models=icnet,unet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3")
+GRID = ("grid.models=icnet,unet", "grid.losses=ce", "grid.splits=random_0,rot_0", "search.trials=3", "model.width=0.25")
 POINT = '{"augmentation.strength": 1.0, "model.width": 1.0}'
 DEFINITION = definition_file.load("demo", GRID)
 
@@ -563,5 +563,7 @@ def test_the_background_of_a_tidy_table_can_be_stated(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="paper: what the background is called is for a tidy table"):
         load("paper", background="soil")
     table.replace({"class": {"bx": "soil"}}).to_csv(path, index=False)
-    with pytest.raises(AnalysisError, match=r"class 'bg' and class 'background' both mean 'bg': keep one of them"):
+    with pytest.raises(
+        AnalysisError, match=r"class 'bg' is a background, and so is 'soil', as stated: keep one of them"
+    ):
         load(path, background="soil")

@@ -267,5 +267,7 @@ def test_nothing_was_trained_in_a_simulated_study(tmp_path: Path) -> None:
 
 
 def test_a_validation_dice_that_nobody_has_is_not_told() -> None:
-    found = pd.DataFrame({"epochs": [9], "best_epoch": [9], "largest_rise": [0.0], "validation_dice": [np.nan]}).assign(cooled=False)
+    found = pd.DataFrame({"epochs": [9], "best_epoch": [9], "largest_rise": [0.0], "validation_dice": [np.nan]}).assign(
+        cooled=False
+    )
     assert "lowest at the very end. Train for more" in not_settled(found)

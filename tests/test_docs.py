@@ -37,7 +37,8 @@ NOT_RUN = {
     r"(RAY_UP\S+ )?ray ": "starts machines",
     r"kubectl ": "needs Kubernetes",
     r".*s3://BUCKET": "needs a bucket",
-    r"pip ": "changes the environment that runs the tests",
+    r"docker ": "needs Docker",
+    r"python3 -m venv |source |pip ": "changes the environment that runs the tests",
     r"pytest ": "the tests themselves",
 }
 """Commands that begin so -> why they are left out."""

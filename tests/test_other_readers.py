@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from pages import blocks
 from test_analysis_load import DEFINITION, all_classes_shown, commit
-from test_docs import blocks
 
 from study.results import Results
 
@@ -52,9 +52,13 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def lines_in(language: str) -> list[str]:
+    return [block.code for block in blocks("docs/how-to/other-tools.md") if block.language == language]
+
+
 @pytest.mark.parametrize("library", ["duckdb", "polars"])
 def test_python(library: str, folder: Path) -> None:
-    (lines,) = (block for block in blocks("other-tools.md", "python") if f"import {library}" in block)
+    (lines,) = (code for code in lines_in("python") if f"import {library}" in code)
     assert len(lines.split("\n\n")[1].splitlines()) == 2
     names: dict[str, Any] = {}
     exec(lines, names)
@@ -65,6 +69,6 @@ def test_python(library: str, folder: Path) -> None:
 
 def test_r(folder: Path) -> None:
     """Its SQL, given to the same DuckDB from Python. (R itself is not started.)"""
-    (lines,) = blocks("other-tools.md", "r")
+    (lines,) = lines_in("r")
     (query,) = re.findall(r'dbGetQuery\(connection, "([^"]*)"\)', lines)
     pd.testing.assert_frame_equal(_sorted(duckdb.sql(query).df()), expected(folder), check_dtype=False)

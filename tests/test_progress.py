@@ -20,7 +20,9 @@ from study.terminal import view as view_module
 from study.terminal.printing import PlainConsole
 from study.terminal.view import RunView, broken, live_picture, scores_table
 
-DEFINITION = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=2"])
+DEFINITION = load(
+    "demo", ["grid.models=icnet", "grid.losses=ce,ce_dice", "grid.splits=random_0,rot_0", "search.trials=2"]
+)
 TRIAL = parse_trial("icnet-ce-random_0-s0-t01")
 IMAGES = {"random_0": 400, "rot_0": 350}
 

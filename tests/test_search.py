@@ -60,7 +60,16 @@ def run_in_any_order(definition: Definition, draw, committed=None, stop_after: i
     return known
 
 
-SMALL = load("demo", ["grid.models=icnet", "grid.splits=random_0,rot_0", "search.trials=8", "search.startup=4"])
+SMALL = load(
+    "demo",
+    [
+        "grid.models=icnet",
+        "grid.losses=ce,ce_dice",
+        "grid.splits=random_0,rot_0",
+        "search.trials=8",
+        "search.startup=4",
+    ],
+)
 
 
 @pytest.mark.slow
@@ -164,9 +173,10 @@ KNOWN = {
 }
 
 
-def test_the_demos_points_stay_as_they_are() -> None:
+def test_points_stay_as_they_are() -> None:
     """To the last bit: by the start-up sequence, by TPE after it, and after a failure."""
-    definition, outcomes = load("demo", ["search.trials=14"]), list[Outcome]()
+    widths = ["model.width=0.25", 'search.space."model.width"={low=0.2,high=0.4,log=true}']
+    definition, outcomes = load("demo", ["search.trials=14", *widths]), list[Outcome]()
     for index in range(14):
         point = suggest(definition, CELL, index, outcomes)
         width, strength = width_and_strength(point)

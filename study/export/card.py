@@ -247,7 +247,7 @@ def _making(card: Mapping[str, Any]) -> Iterator[str]:
     for member in card["members"]:
         point, epoch = str(Point(member["point"])), member["selected_epoch"]
         trained = (
-            f"all {member['num_train']} images, {counted(epoch, 'epoch')}"
+            f"all {counted(member['num_train'], 'image')}, {counted(epoch, 'epoch')}"
             if card["trained_on_all_images"]
             else f"{member['num_train']} training images of split {member['split']}, the weights of epoch {epoch}"
         )
