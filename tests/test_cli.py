@@ -76,7 +76,7 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkey
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # where all models take the same
     assert main(["plan", "demo", "--out", str(tmp_path), "--json", "--set", "search.trials=3"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["cells"], len(plan["trials"]), plan["basis"]) == (12, 36, "constants")
+    assert (plan["cells"], len(plan["trials"]), plan["basis"]) == (14, 42, "constants")
     assert plan["seconds"] > 0
     assert plan["here"]["at_once"] >= 1
     assert plan["here"]["hours"] is None, "nothing was measured here: another machine's figure says nothing of this one"

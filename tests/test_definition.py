@@ -208,7 +208,7 @@ def test_a_searched_key_may_be_written_in_any_way_that_toml_has() -> None:
     )
     assert len({parse(tomllib.loads(way)).to_toml() for way in ways}) == 1
     for setting in ('search.space."model.width".high=0.5', "search.space.model.width.high=0.5"):
-        assert load("demo", [setting]).search.space["model.width"] == Range(low=0.2, high=0.5, log=True)
+        assert load("demo", [setting]).search.space["model.width"] == Range(low=0.12, high=0.5, log=True)
 
 
 def test_a_quoted_key_of_a_setting_may_have_dots() -> None:

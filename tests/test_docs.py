@@ -37,6 +37,7 @@ NOT_RUN = {
     r"(RAY_UP\S+ )?ray ": "starts machines",
     r"kubectl ": "needs Kubernetes",
     r".*s3://BUCKET": "needs a bucket",
+    r"docker ": "needs Docker",
     r"pip ": "changes the environment that runs the tests",
     r"pytest ": "the tests themselves",
 }
