@@ -46,7 +46,7 @@ def asked_limits(max_gap: float | None, max_sd: float | None, min_dice: float | 
 
 def _valid_limit(name: str, value: float) -> float:
     if not math.isfinite(value) or not 0 <= value <= 1:
-        raise AnalysisError(f"--{name} {value:g} is no limit of a score: give a number from 0 to 1")
+        raise AnalysisError(f"--{name} {value:g} is not a limit for a score: give a number from 0 to 1")
     return value
 
 

@@ -40,7 +40,7 @@ Command = Callable[[argparse.Namespace, Scores], tuple[str, int]]
 XLSX = "xlsx"
 _EPILOG = (
     f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out, {INTERRUPTED} interrupted. "
-    "check has more: see its help."
+    "check has others: see its help."
 )
 _CHECK_EPILOG = (
     "exit status: 0 stable: every limit is met; 1 not stable: some limit has failed, by name; 2 the command could not "
@@ -71,22 +71,29 @@ def command_parser() -> Parser:
     """All commands and their arguments."""
     parser = Parser(
         prog="analysis",
-        description="What a study's scores say, and what they cannot say. RESULTS is a study's directory, a tidy CSV "
-        "or Parquet of scores (columns model, loss, split, averaging, class, dice; or iou, ...), or the word paper.",
+        description="What a study's scores say, and what they cannot say. RESULTS is a study's directory or URI, a "
+        "tidy CSV or Parquet file of scores (columns model, loss, split, averaging, class, dice; or iou, ...), or the "
+        "word paper.",
         epilog=_EPILOG,
     )
     commands = parser.add_commands()
-    shown = _add(commands, "tables", _tables, "split x class as in the paper's Tables 2-5, the worst marked")
-    shown.add_argument("--averaging", help="which, in order, e.g. pw,ew,pooled (default: pw,ew)")
+    shown = _add(
+        commands, "tables", _tables, "scores by split and class, as in the paper's Tables 2-5, the worst marked"
+    )
+    shown.add_argument("--averaging", help="which ones, in this order, e.g. pw,ew,pooled (default: pw,ew)")
     shown.add_argument("--format", choices=(*FORMATS, XLSX), default="text", help="default: %(default)s")
     shown.add_argument("--out", metavar="FILE", help="the workbook to write, for --format xlsx: scores, and all trials")
     shown.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     shown.add_argument("--decimals", type=_decimals, metavar="N", default=2, help="default: %(default)s")
-    shown.add_argument("--exact", action="store_true", help="mark by full precision, not by what is printed")
-    shown.add_argument("--audit", action="store_true", help="where printed marks are wrong (RESULTS: paper)")
+    shown.add_argument(
+        "--exact", action="store_true", help="mark the worst by full precision, not by the printed decimals"
+    )
+    shown.add_argument(
+        "--audit", action="store_true", help="say where the paper's printed marks are wrong (RESULTS: paper)"
+    )
     moved = _add(commands, "stability", _stability, "how far scores move over random splits, and on held-out ones")
     _add_json(moved)
-    paired = _add(commands, "compare", _compare, "two configurations, paired by split")
+    paired = _add(commands, "compare", _compare, "compare two configurations, paired by split")
     paired.add_argument("a", metavar="A", help="a configuration, e.g. icnet-ce_dice")
     paired.add_argument("b", metavar="B", help="the other, e.g. icnet-ce")
     _add_rope(paired)
@@ -94,31 +101,32 @@ def command_parser() -> Parser:
         "--test-to-train",
         type=_ratio,
         metavar="X",
-        help="images tested over images left to training, for the interval, e.g. 131/515 (default: as the study tells)",
+        help="images tested over images left to training, for the interval, e.g. 131/515 (default: from the study)",
     )
     _add_json(paired)
-    page = _add(commands, "report", _report, "one self-contained HTML file, and its tables as JSON beside it")
+    page = _add(commands, "report", _report, "write one self-contained HTML file, and its tables as JSON beside it")
     page.add_argument("--out", metavar="FILE", default="report.html", help="default: %(default)s")
     _add_rope(page)
     gate = _add(commands, "check", _check, "the gate: whether the scores keep within limits, decided by intervals")
     gate.epilog = _CHECK_EPILOG
     _add_limits(gate)
     _add_json(gate)
-    own = "its trials in the tools that a team has: " + ", ".join(TOOLS)
-    sent = commands.add_parser("export", help=own, description=f"Hand a study over to other tools: {own}.")
+    own = "write a study's trials for other tools: " + ", ".join(TOOLS)
+    sent = commands.add_parser("export", help=own, description=f"{own[0].upper()}{own[1:]}.", epilog=_EPILOG)
     sent.set_defaults(parser=sent)
     sent.add_argument("results", metavar="RESULTS", help="a study's directory or URI")
     sent.add_argument(
         "--to", metavar="TOOL:PLACE", required=True, help="; ".join(f"{k}: {v}" for k, v in TOOLS.items())
     )
     sent.add_argument("--follow", action="store_true", help="go on while the study runs")
-    summary = "how many random splits and seeds the gate needs, by the scores of a pilot, or by stated ones"
+    summary = "how many random splits and seeds the gate needs, from a pilot or from what you expect"
     many = _add(commands, "enough", _enough, summary, needs_results=False)
     many.add_argument(
         "--assume",
         metavar="NAME=X,...",
-        help="instead of RESULTS, of one check: mean, sd (of one training), seed-sd (the part of it that the seed "
-        f"makes), gap, held-out (so many splits; default: {HELD_OUT_SPLITS}), e.g. mean=0.8,sd=0.05,gap=0.05",
+        help="instead of RESULTS, what you expect of one check: mean, sd (of one training), seed-sd (the part of it "
+        f"that comes from the seed), gap, held-out (how many such splits; default: {HELD_OUT_SPLITS}), e.g. "
+        "mean=0.8,sd=0.05,gap=0.05",
     )
     _add_limits(many)
     _add_json(many)
@@ -132,7 +140,12 @@ def _add(commands: Any, name: str, command: Command, summary: str, *, needs_resu
     parser.set_defaults(command=command, parser=parser)
     what, count = "a study's directory, a tidy table, or the word paper", None if needs_results else "?"
     parser.add_argument("results", metavar="RESULTS", nargs=count, help=what)
-    parser.add_argument("--select", choices=("default", "tuned"), default="default", help="tuned: best by validation")
+    parser.add_argument(
+        "--select",
+        choices=("default", "tuned"),
+        default="default",
+        help="which trial of each cell: that of the default point, or the best by validation (default: %(default)s)",
+    )
     parser.add_argument(
         "--epsilon", type=float, metavar="SHARE", help="recompute the scores under this noise tolerance"
     )
@@ -155,15 +168,17 @@ def _add(commands: Any, name: str, command: Command, summary: str, *, needs_resu
 
 def _add_limits(parser: Parser) -> None:
     """What a gate may be asked, and narrowed to."""
-    parser.add_argument("--max-gap", type=float, metavar="X", help="of the mean on random less on held-out splits")
-    parser.add_argument("--max-sd", type=float, metavar="X", help="of the standard deviation over random splits")
-    parser.add_argument("--min-dice", type=float, metavar="X", help="of the mean over random splits")
-    parser.add_argument("--min-score", type=float, metavar="X", help="the same, of any --metric")
+    parser.add_argument(
+        "--max-gap", type=float, metavar="X", help="the mean on random splits minus that on held-out ones"
+    )
+    parser.add_argument("--max-sd", type=float, metavar="X", help="the SD of one training over random splits")
+    parser.add_argument("--min-dice", type=float, metavar="X", help="the mean over random splits")
+    parser.add_argument("--min-score", type=float, metavar="X", help="the same, for any --metric")
     for name in ("model", "loss", "class", "averaging"):
         parser.add_argument(
             f"--{name}", dest=f"{name}_", metavar=name.upper(), help=f"check this one only{_MEAN * (name == 'class')}"
         )
-    parser.add_argument("--simulated", action="store_true", help="judge simulated results, too (else they are refused)")
+    parser.add_argument("--simulated", action="store_true", help="judge simulated results, too (otherwise refused)")
 
 
 def _limits(options: argparse.Namespace) -> dict[str, Any]:
@@ -186,7 +201,7 @@ def _least(options: argparse.Namespace) -> float | None:
 
 def _pixels(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of pixels")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of pixels")
     return int(text)
 
 
@@ -195,7 +210,7 @@ def _number(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 <= float(text) < math.inf:
             return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
 
 
 def _ratio(text: str) -> float:
@@ -208,7 +223,7 @@ def _ratio(text: str) -> float:
 
 def _decimals(text: str) -> int:
     if not re.fullmatch("[0-9]|1[0-7]", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of decimals; a score has 0 to 17")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of decimals; a score has 0 to 17")
     return int(text)
 
 
@@ -218,12 +233,12 @@ def _add_rope(parser: Parser) -> None:
         type=_number,
         metavar="X",
         default=ROPE,
-        help="differences of a score within it count as none (default: %(default)s)",
+        help="a difference between scores of at most this counts as none (default: %(default)s)",
     )
 
 
 def _add_json(parser: Parser) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -278,7 +278,7 @@ def _label_map(png: bytes, size: Size) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
             if image.mode != "L" or image.size != size[::-1]:
-                raise AnalysisError(f"a predicted mask is no label map: mode {image.mode}, size {image.size}")
+                raise AnalysisError(f"a predicted mask is not a label map: mode {image.mode}, size {image.size}")
             return np.asarray(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise AnalysisError(f"a predicted mask cannot be decoded: {error}") from None

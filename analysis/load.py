@@ -62,9 +62,9 @@ def load(
     """
     source = os.fspath(results)
     if select not in SELECTIONS:
-        raise AnalysisError(f"{select!r} is no selection; choose one of {', '.join(SELECTIONS)}")
+        raise AnalysisError(f"{select!r} is not a selection; choose one of {', '.join(SELECTIONS)}")
     if epsilon is not None and not 0 <= epsilon < 1:
-        raise AnalysisError(f"{epsilon!r} is no noise tolerance: give a share of an image's pixels, such as 0.0015")
+        raise AnalysisError(f"{epsilon!r} is not a noise tolerance: give a share of an image's pixels, such as 0.0015")
     measured = Metric.of(metric, tolerance)
     if source == PAPER or _names_a_file(source):
         if select != "default" or epsilon is not None:
@@ -133,7 +133,8 @@ def _of_paper() -> Scores:
 def _of_study(results: Results, select: str, epsilon: float | None, metric: Metric) -> Scores:
     if results.read_text(DEFINITION_FILE) is None:
         raise AnalysisError(
-            f"{results.out} is no study (no {DEFINITION_FILE} in it), nor a CSV or Parquet file, nor the word {PAPER}"
+            f"{results.out} is not a study (no {DEFINITION_FILE} in it), nor a CSV or Parquet file, nor the word "
+            f"{PAPER}"
         )
     definition = kept_definition(results)
     committed = read_committed(results, definition).rows

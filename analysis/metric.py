@@ -28,7 +28,7 @@ class Metric:
         """Of a study. Raises AnalysisError for a name or a tolerance that there is not."""
         if name not in METRICS:
             raise AnalysisError(
-                f"{name!r} is no metric: choose one of {', '.join(METRICS)}{did_you_mean(name, METRICS)}"
+                f"{name!r} is not a metric: choose one of {', '.join(METRICS)}{did_you_mean(name, METRICS)}"
             )
         if name != SURFACE:
             if tolerance is not None:

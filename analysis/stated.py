@@ -56,7 +56,7 @@ class Stated:
         if seed_sd is not None and seed_sd > sd:
             raise AnalysisError(f"--assume: seed-sd={seed_sd:g} is a part of sd={sd:g}, and cannot be larger")
         if gap is not None and not 0 <= mean - gap <= 1:
-            raise AnalysisError(f"--assume: mean={mean:g} less gap={gap:g} is no score")
+            raise AnalysisError(f"--assume: mean={mean:g} less gap={gap:g} is not a score")
         return cls(mean, sd, seed_sd, gap, int(values.get("held-out", HELD_OUT_SPLITS)))
 
     @property

@@ -85,7 +85,7 @@ def read_tidy(
     odd = ~table["averaging"].isin(AVERAGINGS) & (table["averaging"] != "")
     problems += _problem(table, odd, "averaging", f"must be one of {', '.join(AVERAGINGS)}")
     score, is_score = _numbers(table[metric])
-    problems += _problem(table, ~is_score, metric, "is no number; leave an undefined score empty")
+    problems += _problem(table, ~is_score, metric, "is not a number; leave an undefined score empty")
     problems += _problem(table, is_score & ~score.isna() & ~score.between(0, 1), metric, "must be from 0 to 1")
     seed, _ = _numbers(table["seed"] if "seed" in table else pd.Series(0, index=table.index))
     odd_seed = ~((seed >= 0) & (seed % 1 == 0) & (seed < 2**53))
@@ -140,7 +140,7 @@ def _with_kinds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         problems = _problem(table, unknown, "split", what)
     whole = table["split"].str.extract(f"^{SHARE_NAME.pattern}$")[0]
     lost = (kind == SHARE) & ~whole.isin(table.loc[kind.isin(KINDS), "split"])
-    what = "is no share of a random or held-out split of the table, such as random_0_25pc"
+    what = "is not a share of a random or held-out split of the table, such as random_0_25pc"
     problems += _problem(table, lost, "split", what)
     axis = table["axis"].fillna("").astype(str) if "axis" in table else pd.Series("", index=table.index)
     table = table.assign(split_kind=kind, axis=axis.where(kind == HELD_OUT, ""))

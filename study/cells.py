@@ -107,8 +107,8 @@ def parse_trial(trial_id: str) -> Trial:
         if is_canonical and _is_name(trial.cell.model) and _is_name(trial.cell.loss):
             return trial
     if ":" in trial_id and _TRIAL_ID.fullmatch(in_file_names(trial_id)):
-        raise StudyError(f"{trial_id!r} is no trial's id; ~ stands for the colon in it: {in_file_names(trial_id)}")
-    raise StudyError(f"{trial_id!r} is no trial's id; one looks like icnet-ce-random_3-s0-t04")
+        raise StudyError(f"{trial_id!r} is not a trial's id; ~ stands for the colon in it: {in_file_names(trial_id)}")
+    raise StudyError(f"{trial_id!r} is not a trial's id; one looks like icnet-ce-random_3-s0-t04")
 
 
 def names_a_refit(trial_id: str) -> bool:

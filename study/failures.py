@@ -30,7 +30,7 @@ def _remedy(key: str, value: str, error: BaseException) -> str:
     if is_there:
         return f"is {shown} what it can read, such as weights of the same network, as it wants them saved?"
     if path.is_absolute() or path.suffix in _ENDINGS:
-        return f"{shown} is no file on this machine: give the absolute path of one"
+        return f"{shown} is not a file on this machine: give the absolute path of one"
     if isinstance(error, OSError):  # as libraries raise it for what they cannot download
         return f"if {shown} has to be downloaded, that takes a network: without one give the path of a copy"
     return ""

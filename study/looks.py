@@ -134,7 +134,7 @@ def read_looks(results: Results) -> Looks | None:
         return Looks(gate, planned, int(kept["taken"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StudyError(
-            f"{results.out}: {LOOKS_FILE} is no record of looks: bring it back, or use another --out"
+            f"{results.out}: {LOOKS_FILE} is not a record of looks: bring it back, or use another --out"
         ) from None
 
 

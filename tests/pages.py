@@ -12,7 +12,7 @@ from small_study import ROOT
 DOCS = ROOT / "docs"
 PAGES = tuple(sorted(path.relative_to(ROOT).as_posix() for path in DOCS.rglob("*.md")))
 """Every page in docs/, by its place in the repository."""
-LANGUAGES = {"sh", "python", "r", "toml", "csv", "yaml", "text"}
+LANGUAGES = {"sh", "python", "toml", "csv", "yaml", "text", "r"}
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]\[]*\]\(([^)\s]+)\)")
 

@@ -124,7 +124,7 @@ def test_what_the_data_cannot_carry_is_refused_with_the_remedy() -> None:
     assert two.reason == "not told apart: 2 splits have 2 seeds, 3 are needed"  # type: ignore[union-attr]
     equal = causes_of_spread(table_of(np.full((4, 2), 0.9))).iloc[0]
     assert np.isnan(equal["sd"])
-    assert "which is no certainty" in equal["note"]
+    assert "which proves nothing" in equal["note"]
     lacking = table_of(scores)
     lacking.loc[0, "dice"] = np.nan
     row = causes_of_spread(lacking).iloc[0]

@@ -100,7 +100,7 @@ def test_what_is_missing_is_said_beside_the_numbers(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tables", "/no/such/study"], ["/no/such/study", "is no study"]),
+        (["tables", "/no/such/study"], ["/no/such/study", "is not a study"]),
         (["tables", "paper", "--averaging", "xx"], ["xx", "pw"]),
         (["tables", "paper", "--select", "tuned"], ["paper", "tuned"]),
         (["compare", "paper", "icnet", "unet-ce"], ["no configuration 'icnet'; it has icnet-ce, icnet-ce_dice"]),

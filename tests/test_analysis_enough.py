@@ -179,7 +179,7 @@ def test_splits_that_are_not_trained_everywhere_are_left_out() -> None:
             "icnet ce ew class0 has no score everywhere (class0 has no score on random_1), and so stays open",
         ),
         (lambda t: t, {}, "no limit to check"),
-        (lambda t: t, {"max_sd": 2.0}, "--max-sd 2 is no limit"),
+        (lambda t: t, {"max_sd": 2.0}, "--max-sd 2 is not a limit"),
         (lambda t: t, {"max_sd": 0.1, "model": "x"}, "made has no model 'x'; it has icnet"),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_pilot_that_diverged_or_was_simulated_is_refused() -> None:
         ("mean=0.8,sd=0.05,seedsd=0.02", "did you mean seed-sd?"),
         ("mean=0.8,sd=0.05,sd=0.02", "once for each"),
         ("mean=0.8,sd=0.05,seed-sd=0.06", "seed-sd=0.06 is a part of sd=0.05"),
-        ("mean=0.8,sd=0.05,gap=0.9", "is no score"),
+        ("mean=0.8,sd=0.05,gap=0.9", "is not a score"),
         ("mean=0.8,sd=0.05,held-out=2.5", "give a whole number from 1 to 1000"),
     ],
 )

@@ -158,7 +158,7 @@ def test_csv_is_what_the_tables_are_and_no_spreadsheet_runs_it(out: Path, tmp_pa
 @pytest.mark.parametrize(
     ("to", "words"),
     [
-        ("excel:file", "names no tool and place; there are csv:PLACE, a folder"),
+        ("excel:file", "names no tool and place; give one of: csv:PLACE, a folder"),
         ("csv:", "names no tool and place"),
         ("optuna:nonsense://x", "nonsense://x takes no Optuna study"),
         ("csv:/dev/null/folder", "cannot be written"),

@@ -67,7 +67,7 @@ def test_rounding_enters_the_interval() -> None:
     flat = np.full((8, 3), 0.7), np.full((3, 3), 0.6)
     refused = change_of_gap(*flat)
     assert isinstance(refused, Refusal)
-    assert "which is no certainty" in refused.reason
+    assert "which proves nothing" in refused.reason
     rounded = change(*flat, unit=0.01)
     sds = 0.01 * np.sqrt(8 / 7), 0.01 * np.sqrt(3 / 2)
     halves = stats.t.ppf(0.975, 7) * sds[0] / np.sqrt(8), stats.t.ppf(0.975, 2) * sds[1] / np.sqrt(3)

@@ -380,9 +380,9 @@ def test_the_statuses_are_apart_from_what_could_not_be_carried_out() -> None:
     ("arguments", "message"),
     [
         ({}, "no limit to check"),
-        ({"max_gap": -0.1}, "--max-gap -0.1 is no limit"),
-        ({"max_sd": math.nan}, "--max-sd nan is no limit"),
-        ({"min_dice": 60}, "--min-dice 60 is no limit of a score: give a number from 0 to 1"),
+        ({"max_gap": -0.1}, "--max-gap -0.1 is not a limit"),
+        ({"max_sd": math.nan}, "--max-sd nan is not a limit"),
+        ({"min_dice": 60}, "--min-dice 60 is not a limit for a score: give a number from 0 to 1"),
         ({"min_dice": 0.5, "model": "vgg"}, "paper has no model 'vgg'; it has icnet, unet"),
         ({"min_dice": 0.5, "class_": "xx"}, "no class 'xx'"),
         ({"min_dice": 0.5, "averaging": "pooled"}, "no averaging 'pooled'"),

@@ -107,7 +107,7 @@ def test_a_splits_own_level_does_not_count() -> None:
         (drawn()[:, ::-1], NUMBERS, 2.0, "the mean does not rise with the images"),
         (drawn(), NUMBERS, 2.5, "more than 2 times the images that there are"),
         (drawn(sd=0.15, seed=1), NUMBERS, 2.0, "the interval of the rise would be wider than 0.1"),
-        (drawn(sd=0.0), NUMBERS, 2.0, "have the same form, which is no certainty"),
+        (drawn(sd=0.0), NUMBERS, 2.0, "have the same form, which proves nothing"),
         (np.where(np.arange(24).reshape(8, 3) == 4, np.nan, drawn()), NUMBERS, 2.0, "not every share of every split"),
     ],
 )
@@ -243,7 +243,7 @@ def test_a_tidy_table_names_shares_of_its_own_splits(tmp_path: Path) -> None:
     assert "How many more images? (how many images each split trains on is not known)" in stability(scores).left_out
     table[table["split"] != "random_3"].to_csv(tmp_path / "lost.csv", index=False)
     with pytest.raises(
-        AnalysisError, match=r"split is no share of a random or held-out split of the table.*random_3_25pc"
+        AnalysisError, match=r"split is not a share of a random or held-out split of the table.*random_3_25pc"
     ):
         load(tmp_path / "lost.csv")
 

@@ -316,12 +316,12 @@ def test_a_trial_with_a_lost_or_torn_file_is_missing(out: Path, table: str, cont
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nowhere",), r"nowhere is no study \(no study.toml in it\), nor a CSV"),
+        (("nowhere",), r"nowhere is not a study \(no study.toml in it\), nor a CSV"),
         (("nowhere.csv",), r"nowhere\.csv: cannot be read as a CSV"),
-        (("paper", "best"), "'best' is no selection; choose one of default, tuned"),
+        (("paper", "best"), "'best' is not a selection; choose one of default, tuned"),
         (("paper", "tuned"), "paper holds scores only"),
         (("paper", "default", 0.01), "paper holds scores only"),
-        (("paper", "default", math.nan), "nan is no noise tolerance"),
+        (("paper", "default", math.nan), "nan is not a noise tolerance"),
         (("odd://place",), "no place to keep results"),
     ],
 )
@@ -360,7 +360,7 @@ def test_a_tidy_csv(tmp_path: Path) -> None:
         (GOOD.replace("0.5", "50"), r"dice must be from 0 to 1: '50' in row 1 \(1 such rows\)"),
         (GOOD.replace("0.5", "-0.1"), "dice must be from 0 to 1"),
         (GOOD.replace("0.5", "inf"), "dice must be from 0 to 1"),
-        (GOOD.replace("0.5", "good"), "dice is no number; leave an undefined score empty: 'good' in row 1"),
+        (GOOD.replace("0.5", "good"), "dice is not a number; leave an undefined score empty: 'good' in row 1"),
         (GOOD.replace("icnet", ""), "model is empty"),
         (
             GOOD.replace("rot_0", "fold3"),

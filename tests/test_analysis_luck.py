@@ -60,7 +60,7 @@ def test_held_out_splits_stand_apart_and_trials_without_a_score_are_left_out() -
         0.1
     )  # the choice has an objective .1 above the default's, and the same test Dice
     assert row["held_out_luck"] == pytest.approx(0.1)
-    assert "equal on all 4 random splits, which is no certainty" in row["note"]
+    assert "equal on all 4 random splits, which proves nothing" in row["note"]
     gone = runs.copy()
     gone.loc[(gone["split"] == "random_0") & (gone["index"] == 0), "dice"] = np.nan
     assert only(gone)["num_splits"] == 3

@@ -93,7 +93,7 @@ def test_a_choice_that_hangs_on_no_split_has_no_interval() -> None:
     assert (row["optimism"], row["share_same"]) == (pytest.approx(0), 1)
     assert 0 < row["lead_luck"] < 0.1 * row["lead"]
     assert np.isnan(row["low"])
-    assert "equal on all 6 random splits, which is no certainty" in row["note"]
+    assert "equal on all 6 random splits, which proves nothing" in row["note"]
 
 
 def test_equal_candidates_leave_the_first_one_chosen() -> None:

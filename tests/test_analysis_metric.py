@@ -150,7 +150,7 @@ def test_boundaries_of_other_images_than_the_counts_are_refused(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"metric": "jaccard"}, "'jaccard' is no metric: choose one of dice, iou, precision, recall, nsd"),
+        ({"metric": "jaccard"}, "'jaccard' is not a metric: choose one of dice, iou, precision, recall, nsd"),
         ({"tolerance": 3}, "a tolerance in pixels is of the surface Dice alone: add --metric nsd"),
         (
             {"metric": SURFACE, "tolerance": MAX_DISTANCE + 1},

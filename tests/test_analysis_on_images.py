@@ -109,7 +109,7 @@ def test_what_images_cannot_carry_is_refused() -> None:
     here, there = block_of(values), block_of(values * weights, weights)
     assert intervals([here, there])[0].note == "no interval: on some split too few images count"
     equal = intervals([block_of(np.tile([0.9, 0.8], (20, 1)))])[0]
-    assert "which is no certainty" in equal.note
+    assert "which proves nothing" in equal.note
     assert equal.value == pytest.approx(0.1)
 
 

@@ -101,7 +101,7 @@ def test_without_random_splits_the_others_are_compared() -> None:
     held_out = compared(table_of(EIGHT, "held_out", "site"), None)
     assert (held_out["num_pairs"], held_out["wins"]) == (8, 7)
     assert held_out["sign_flip_p"] == pytest.approx(6 / 256)
-    assert held_out["note"] == "no interval: held-out splits are no sample of further ones"
+    assert held_out["note"] == "no interval: held-out splits are not a sample of further ones"
 
 
 def test_six_held_out_splits_have_a_p_of_their_own() -> None:

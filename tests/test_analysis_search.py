@@ -99,7 +99,7 @@ def test_a_planted_gain_is_found_exactly() -> None:
         )
         assert row["spread"] == pytest.approx(np.std([0.2, 0.3, 0.4, 0.5], ddof=1))
         assert row["gain_to_spread"] == pytest.approx(row["gain"] / row["spread"])
-        assert "no interval: equal on all 4 random splits, which is no certainty" in row["note"]
+        assert "no interval: equal on all 4 random splits, which proves nothing" in row["note"]
         assert "the gain is smaller than the SD of one default training on one random split" in row["note"]
 
 

@@ -92,7 +92,7 @@ def test_a_label_that_is_no_class_is_named(facts: Facts, monkeypatch: pytest.Mon
     shown, size = examples(image_scores(facts), CLASSES), facts.definition.training.image_size
     foreign = lambda self, trial, images: {name: np.full((size, size), 9, np.uint8) for name in images}  # noqa: E731
     monkeypatch.setattr(Facts, "masks", foreign)
-    with pytest.raises(AnalysisError, match="has label 9, which is no class"):
+    with pytest.raises(AnalysisError, match="has label 9, which is not a class"):
         strips(facts, shown)
 
 

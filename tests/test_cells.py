@@ -33,7 +33,7 @@ def test_an_id_reads_as_documented() -> None:
     ],
 )
 def test_what_is_no_id(wrong: str) -> None:
-    with pytest.raises(StudyError, match="is no trial's id"):
+    with pytest.raises(StudyError, match="is not a trial's id"):
         parse_trial(wrong)
 
 

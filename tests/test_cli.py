@@ -94,7 +94,7 @@ def test_plan_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkey
         (["status", "/no/such/study"], ["/no/such/study holds no study"]),
         (["trial", "icnt-ce-random_0-s0-t00"], ["icnt-ce-random_0-s0-t00", "did you mean icnet?"]),
         (["trial", "icnet-ce-rot_7-s0-t00"], ["'rot_7'", "splits.held_out"]),
-        (["trial", "icnet"], ["'icnet' is no trial's id"]),
+        (["trial", "icnet"], ["'icnet' is not a trial's id"]),
         (["keys", "nonsense"], ["'nonsense' is neither a section (data", "training", ") nor a key\n"]),
         (["data", "/no/such/folder"], ["/no/such/folder", "no such folder"]),
     ],

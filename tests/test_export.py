@@ -47,7 +47,7 @@ def test_one_configuration_is_chosen_from() -> None:
         ({}, "2 configurations are meant, and a model is of one: --model icnet --loss ce; --model unet --loss ce"),
         ({"model": "fcn"}, "no completed trial has this model and loss; there are: --model icnet"),
         ({"trial": "icnet-ce-random_7-s0-t00"}, "there is no completed trial icnet-ce-random_7-s0-t00; did you mean"),
-        ({"trial": "icnet"}, "is no trial's id"),
+        ({"trial": "icnet"}, "is not a trial's id"),
         ({"trial": "icnet-ce-rot_0-s0-t00", "model": "icnet"}, "leave --model, --loss, --ensemble and --refit out"),
     ],
 )
@@ -179,7 +179,7 @@ def test_new_images_are_predicted_at_their_own_sizes(undisturbed: Path, tmp_path
 
 @pytest.mark.slow
 def test_a_folder_that_is_no_model_is_refused(undisturbed: Path, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"is no exported model: there is no model\.json in it"):
+    with pytest.raises(StudyError, match=r"is not an exported model: there is no model\.json in it"):
         load_model(tmp_path)
     exported(undisturbed, tmp_path / "model", "--loss", "ce")
     weights = tmp_path / "model/model.safetensors"

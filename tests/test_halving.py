@@ -236,7 +236,7 @@ def test_what_goes_on_has_the_bits_of_a_whole_training(definition: Path, tmp_pat
     ended = next(f"icnet-ce-random_0-s0-t0{i}" for i in range(4) if f"icnet-ce-random_0-s0-t0{i}" not in rungs_of)
     refused = study("trial", ended, definition, "--out", halved, *REAL)
     assert refused.returncode == 2
-    assert f"{ended} is no trial of this study, as search.halving has ended" in refused.stderr
+    assert f"{ended} is not a trial of this study, as search.halving has ended" in refused.stderr
     again = study("trial", f"{default}-e2", definition, "--out", halved, *REAL)
     assert "the same tables, bit for bit" in again.stdout, again.stdout + again.stderr
 

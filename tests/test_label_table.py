@@ -88,7 +88,7 @@ def test_a_value_in_the_place_of_the_only_class_is_told() -> None:
         table({"background": 0, "cell": 1}).labels_of(values([0, 255], [255, 0]))
     assert caught.value.what == ("masks hold 0 and 255; did you mean cell = 255? (data.pairs.classes says cell = 1)")
     for mask in (values([0, 1, 255]), values([0, 7, 255])):  # where it has pixels, or several stand in its place
-        with pytest.raises(UnusableImage, match="values that are no class"):
+        with pytest.raises(UnusableImage, match="values that belong to no class"):
             table({"background": 0, "cell": 1}).labels_of(mask)
 
 

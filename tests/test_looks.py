@@ -96,7 +96,7 @@ def test_looks_are_kept_and_other_ones_refused(tmp_path: Path) -> None:
         ):
             refuse_other_looks(results, other)
     (tmp_path / "looks.json").write_text("{}")
-    with pytest.raises(StudyError, match=r"looks.json is no record of looks"):
+    with pytest.raises(StudyError, match=r"looks.json is not a record of looks"):
         read_looks(results)
 
 
@@ -105,7 +105,7 @@ def test_a_study_called_paper_is_asked_about_and_not_the_papers_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StudyError, match=r"`analysis check` gave no answer: .*paper is no study"):
+    with pytest.raises(StudyError, match=r"`analysis check` gave no answer: .*paper is not a study"):
         take_look("paper", Looks({"min-dice": "0.1"}, looks_up_to(8)), 1, simulated=False)
 
 

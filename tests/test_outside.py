@@ -431,7 +431,7 @@ def test_what_is_no_trials_id(name: str) -> None:
     if name == "a~b-ce":
         assert parse_trial(full).cell.model == "a:b"
         return
-    with pytest.raises(StudyError, match="no trial's id") as refused:
+    with pytest.raises(StudyError, match="not a trial's id") as refused:
         parse_trial(full)
     if name == "icnet-a:b":
         assert "~ stands for the colon in it: icnet-a~b-random_0-s0-t00" in str(refused.value)
@@ -606,7 +606,7 @@ def test_a_network_gets_the_arguments_that_it_takes() -> None:
     kind = Network("a:b", positional, frozenset({"depth"}))
     assert kind.arguments({"width": 1.0, "depth": 3}) == {"depth": 3}
     assert kind.build(4, {"width": 1.0, "depth": 3}, 0).network.kernel_size == (3, 3)  # type: ignore[union-attr]
-    with pytest.raises(TypeError, match=r"a:b makes a int, which is no torch\.nn\.Module"):
+    with pytest.raises(TypeError, match=r"a:b makes a int, which is not a torch\.nn\.Module"):
         Network("a:b", lambda num_classes: num_classes, frozenset()).build(4, {}, 0)
     assert network("torch.nn:Identity").takes is None
     for name, words in (

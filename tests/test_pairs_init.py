@@ -314,7 +314,7 @@ def test_a_value_that_is_a_class_is_not_proposed_to_be_ignored(tmp_path: Path) -
 def test_a_single_odd_mask_names_no_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = masks(tmp_path / "set", 0, 1, 2)
     save(root / "masks/b_05.png", np.tile(np.resize(np.array([0, 38, 90], np.uint8), 64), (48, 1)))
-    with pytest.raises(StudyError, match=r"masks/b_05.png \(38 in .*, 90 in .*: values that are no class"):
+    with pytest.raises(StudyError, match=r"masks/b_05.png \(38 in .*, 90 in .*: values that belong to no class"):
         init(str(root), str(tmp_path / "a.toml"))
     assert main(["data", str(root)]) == 1
     said = capsys.readouterr().out

@@ -113,7 +113,7 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "an unknown value": (
         "plain",
         lambda r: save(r / MASK, np.full((40, 80), 99, np.uint8)),
-        "values that are no class",
+        "values that belong to no class",
     ),
     "a huge image": ("plain", long_png, "pixels: reduce it"),
     "a copy": ("plain", lambda r: shutil.copy(r / IMAGE, r / f"images/{SECOND}.png"), "another size than its image"),
@@ -148,7 +148,7 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "channels of colours": (
         "nnU-Net",
         lambda r: [save(r / f"imagesTr/{name}_0001.png", SCENES[name][0]) for name in SCENES],
-        "a channel that is no grey image",
+        "a channel that is not a grey image",
     ),
     "no JSON": ("nnU-Net", lambda r: (r / "dataset.json").write_text("{"), "not valid JSON"),
     "regions": (
@@ -167,7 +167,7 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "a colour not listed": (
         "CVAT",
         lambda r: (r / "labelmap.txt").write_text("background:0,0,0::\nadapter:255,0,0::\n"),
-        "values that are no class",
+        "values that belong to no class",
     ),
     "COCO: an image is missing": ("COCO", lambda r: (r / IMAGE).unlink(), f"{FIRST}.png: there is no such image"),
     "COCO: no category": (
@@ -202,7 +202,7 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     ),
     "COCO: runs of another size": ("COCO", lambda r: outline(r, {"counts": [9], "size": [3, 3]}), "of another size"),
     "COCO: another size": ("COCO", lambda r: put_coco(r, "images", 0, height=41), "another size"),
-    "COCO: no size": ("COCO", lambda r: put_coco(r, "images", 0, height="40"), "height and width are no sides"),
+    "COCO: no size": ("COCO", lambda r: put_coco(r, "images", 0, height="40"), "height and width are not the sides"),
     "COCO: a long name": (
         "COCO",
         lambda r: put_coco(r, "images", 0, file_name="x" * 5000),
@@ -243,7 +243,7 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "Parquet: bad id2label": (
         "Hugging Face, bytes alone",
         lambda r: (r / "id2label.json").write_text('{"zero": "background"}'),
-        "is no whole number with a name",
+        "is not a whole number with a name",
     ),
     "table: a row of no image": (
         "plain",
@@ -264,7 +264,11 @@ MALFORMED: dict[str, tuple[str, Change, str]] = {
     "table: filename": ("plain", lambda r: metadata(r, "p,FileName", "1,a"), "rename the column FileName to file_name"),
     "table: two columns of one name": ("plain", lambda r: metadata(r, "file_name,p,p"), "two columns are called 'p'"),
     "table: uneven": ("plain", lambda r: metadata(r, "file_name,p", f"{FIRST}.png,1,2"), "row 2 has 3 cells"),
-    "table: no name": ("plain", lambda r: metadata(r, ",file_name", f"1,{FIRST}.png"), "is no name of a column"),
+    "table: no name": (
+        "plain",
+        lambda r: metadata(r, ",file_name", f"1,{FIRST}.png"),
+        "cannot be the name of a column",
+    ),
     "table: no text": ("plain", lambda r: (r / "metadata.csv").write_bytes(b"file_name,\xff\n"), "not text in UTF-8"),
     "table: empty": ("plain", lambda r: (r / "metadata.csv").write_bytes(b""), "it is empty"),
     "too few": (

@@ -107,7 +107,9 @@ def test_each_file_is_named_by_what_is_wrong_with_it() -> None:
     sound = encoded(IMAGE_HWC), encoded(LABELS_HW)
     assert refusal(b"words", sound[1]).startswith("images/a.png: unreadable")
     assert refusal(sound[0], b"words").startswith("masks/a.png: unreadable")
-    assert refusal(sound[0], encoded(LABELS_HW + 1)).startswith("masks/a.png (3 in 6 pixels): values that are no class")
+    assert refusal(sound[0], encoded(LABELS_HW + 1)).startswith(
+        "masks/a.png (3 in 6 pixels): values that belong to no class"
+    )
 
 
 def test_a_file_that_cannot_be_opened_is_named() -> None:

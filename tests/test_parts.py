@@ -216,7 +216,7 @@ def test_weights_that_do_not_depend_on_the_seed_are_what_was_loaded(folder: Path
     (folder / "encoder.pt").unlink()
     with pytest.raises(StudyError, match=r"models\.mine cannot be made on this machine: FileNotFoundError"):
         check_weights(definition, outside, "mine", 3)
-    gone = r"models\.mine fails: FileNotFoundError: .*; args\.weights = \".*encoder\.pt\" is no file on this machine"
+    gone = r"models\.mine fails: FileNotFoundError: .*; args\.weights = \".*encoder\.pt\" is not a file on this machine"
     with pytest.raises(StudyError, match=gone):
         try_parts(definition, SAMPLES)
     (folder / "encoder.pt").write_bytes(b"a picture of a cat")
@@ -325,8 +325,8 @@ def of_loss(make: str, **args: object) -> dict[str, Any]:
     [
         ({"models": {"icnet": {"make": "unet"}}}, ["models.icnet: icnet is a built-in one: give yours another name"]),
         ({"losses": {"ce": {"make": "focal"}}}, ["losses.ce: ce is a built-in one"]),
-        ({"models": {"my-net": {"make": "unet"}}}, ["models: 'my-net' is no name: it needs a to z first"]),
-        ({"models": {"Mine": {"make": "unet"}}}, ["models: 'Mine' is no name"]),
+        ({"models": {"my-net": {"make": "unet"}}}, ["models: 'my-net' is not a name: it needs a to z first"]),
+        ({"models": {"Mine": {"make": "unet"}}}, ["models: 'Mine' is not a name"]),
         ({"models": {"mine": {"make": "unet"}}}, ["models.mine: nothing in grid.models is called mine: add it there"]),
         ({"grid": {"models": ["mine"]}}, ["grid.models: 'mine' is neither one of icnet, "]),
         (
@@ -353,7 +353,7 @@ def of_loss(make: str, **args: object) -> dict[str, Any]:
         ),
         (
             {"grid": IN_USE, "models": {"mine": {"make": "unet", "args": {"a-b": 1}}}},
-            ["models.mine.args", "'a-b' is no name of an argument"],
+            ["models.mine.args", "'a-b' is not a name for an argument"],
         ),
         (
             {"grid": IN_USE, "models": {"mine": {"make": "unet", "args": {"x": [float("nan")]}}}},

@@ -58,7 +58,7 @@ def test_its_id_names_the_trial_that_it_is_trained_as() -> None:
 
 @pytest.mark.parametrize("wrong", ["-refit", "-refit-e0", "-refit-e03", "-e3-refit", "-refit-refit-e3"])
 def test_what_is_no_id_of_one(wrong: str) -> None:
-    with pytest.raises(StudyError, match="is no trial's id"):
+    with pytest.raises(StudyError, match="is not a trial's id"):
         parse_trial(f"icnet-ce-random_0-s0-t01{wrong}")
 
 

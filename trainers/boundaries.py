@@ -49,7 +49,7 @@ def surface_dice(counts_NK2D: Counts, tolerance: int = TOLERANCE) -> Ratio:
     """Of each class in each image: the boundary pixels, of both sides, that lie within the tolerance of the other
     side's, over all. Raises ValueError for a tolerance that is not 0 to MAX_DISTANCE."""
     if not 0 <= tolerance <= MAX_DISTANCE:
-        raise ValueError(f"{tolerance} is no tolerance: 0 to {MAX_DISTANCE} pixels")
+        raise ValueError(f"{tolerance} is not a tolerance: 0 to {MAX_DISTANCE} pixels")
     return Ratio(counts_NK2D[..., : tolerance + 1].sum((2, 3)), counts_NK2D.sum((2, 3)))
 
 

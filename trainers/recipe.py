@@ -63,7 +63,7 @@ class ModelRecipe(Section):
     def _others_are_names(self) -> Self:
         for name in self.__pydantic_extra__:
             if not (name.isascii() and name.isidentifier() and len(name) <= 64):
-                raise ValueError(f"{name[:64]!r} is no name of an argument")
+                raise ValueError(f"{name[:64]!r} is not a name for an argument")
         return self
 
 
@@ -83,44 +83,45 @@ class TrainingRecipe(Section):
     image_size: ImageSize = 128
     """Side of the square working image, or [height, width]; multiples of 16, as networks halve it up to four times."""
     resize: Resize = "stretch"
-    """How an image of another shape gets there: stretched, or its aspect kept, and ignored pixels put around it."""
+    """How an image of another shape gets that size: stretched, or with its aspect kept and ignored pixels around it."""
     counted_at: CountedAt = "working size"
     """Where test and validation pixels are counted: at the working size, or each image at its own."""
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 32
     """How often a training sees all its images. The weights of the epoch with the lowest validation loss are kept."""
     batch_size: Annotated[int, Field(ge=FEWEST_IN_A_BATCH, le=4096)] = 16
-    """Training images a step; an incomplete last batch of an epoch is dropped."""
+    """Training images per step; an incomplete last batch of an epoch is dropped."""
     learning_rate: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
-    """The highest of a training."""
+    """The highest learning rate of a training."""
     schedule: Schedule = "constant"
-    """How the learning rate goes on from step to step, over all epochs: it stays, falls to 0 along a cosine or as
+    """How the learning rate changes from step to step, over all epochs: it stays, falls to 0 along a cosine or as
     (1 - t)^0.9, or rises for three tenths of the steps and then falls, both along cosines (one_cycle)."""
     warmup_epochs: Annotated[float, Field(ge=0, le=100_000)] = 0.0
-    """The learning rate first rises evenly from about 0, for so many epochs."""
+    """For how many epochs the learning rate first rises evenly, from about 0."""
     optimizer: Optimizer = "adam"
     """Adam, Adam with decoupled weight decay, or stochastic gradient descent with momentum."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Of sgd alone: how much of the step before goes on into the next."""
+    """For sgd only: how much of each step carries over into the next."""
     weight_decay: Annotated[float, Field(ge=0, le=1e38)] = 0.0
     """The weights' pull towards 0. (With adamw it is multiplied by the learning rate alone, with the others it is added
     to the gradient.)"""
     adam_epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-7
     """Adam's constant against a division by zero."""
     gradient_clipping: Annotated[float, Field(ge=0, le=1e38)] = 0.0
-    """The greatest length of a step's gradient, of all weights together; a longer one is shortened to it. 0: none
-    is."""
+    """The greatest length of a step's gradient, over all weights together; a longer one is shortened to it. 0: no
+    clipping."""
     weight_averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Validated and tested are averaged weights: so much of the average before, the rest of the step's own (less in the
-    first steps). 0: the weights themselves."""
+    """Above 0, averaged weights are validated and tested: after each step the average is this share of the old average
+    (less in the first steps) and the rest of the new weights. 0: the weights themselves."""
     early_stopping: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """A training ends when the validation loss has found no new lowest value for so many epochs. 0: never before its
-    last epoch."""
+    """A training ends when the validation loss has reached no new lowest value for this many epochs. 0: never before
+    its last epoch."""
     output_weights: Annotated[tuple[Weight, ...], Field(max_length=16)] = ()
     """Weights of the losses of a network's outputs, the main one's first; a network that gives more outputs than there
-    are weights is refused. If not given: the network's own (its attribute output_weights), which those with auxiliary
-    losses have, and of a network without, the main output alone counts."""
+    are weights is refused. If not given: the network's own (its attribute output_weights), as networks with auxiliary
+    losses have; without any, only the main output counts."""
     epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0015
-    """Noise tolerance of the Dice (section 3.4): share of the pixels that a class absent from an image may be given."""
+    """Noise tolerance of the Dice (paper, section 3.4): if an image does not show a class, up to this share of its
+    pixels may be given to the class without counting."""
     precision: Precision = "auto"
     """auto: bfloat16 where the hardware multiplies it natively, else float32."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1

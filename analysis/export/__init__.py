@@ -14,10 +14,10 @@ from analysis.errors import AnalysisError
 from analysis.export.kept import Kept, read_kept
 
 TOOLS = {
-    "csv": "a folder for a file a table",
-    "optuna": "a storage, such as sqlite:///study.db: a study for each cell",
-    "mlflow": "a tracking URI: an experiment of a run for each trial",
-    "tensorboard": "a folder for a log of each trial",
+    "csv": "a folder, for one file per table",
+    "optuna": "a storage, such as sqlite:///study.db, for one study per cell",
+    "mlflow": "a tracking URI, for an experiment with one run per trial",
+    "tensorboard": "a folder, for one log per trial",
 }
 """Tool -> what its place is."""
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -46,7 +46,7 @@ def parsed(to: str) -> tuple[str, str]:
     tool, _, place = to.partition(":")
     if tool not in TOOLS or not place:
         known = "; ".join(f"{name}:PLACE, {what}" for name, what in TOOLS.items())
-        raise AnalysisError(f"--to {to} names no tool and place; there are {known}")
+        raise AnalysisError(f"--to {to} names no tool and place; give one of: {known}")
     return tool, place
 
 

@@ -80,7 +80,9 @@ def strips(facts: Facts, shown: pd.DataFrame) -> Strips:
             raise AnalysisError(f"{trial} has no predicted mask of {lacking[0]} in masks/: bring that table back")
         for image, mask in masks.items():
             if mask.max() >= len(source.samples.labels):
-                raise AnalysisError(f"{trial}: its predicted mask of {image} has label {mask.max()}, which is no class")
+                raise AnalysisError(
+                    f"{trial}: its predicted mask of {image} has label {mask.max()}, which is not a class"
+                )
             pictures[trial, image] = _picture(source, splits[split], image, mask, by_label)
     key = colour_key(source.samples)
     labels = source.samples.labels

@@ -70,7 +70,7 @@ def seeds_by_split(rows: pd.DataFrame) -> tuple[Floats, int] | Refusal:
     scored = rows[rows["split"].isin(whole)].dropna(subset="dice").sort_values(["split", "seed"])
     scores_SR = scored["dice"].to_numpy(float).reshape(len(whole), num_seeds)
     if np.ptp(scores_SR) < ROUNDING:
-        return Refusal("not told apart: all scores are equal, which is no certainty")
+        return Refusal("not told apart: all scores are equal, which proves nothing")
     return scores_SR, rows["split"].nunique() - len(whole)
 
 

@@ -63,7 +63,7 @@ def change_of_gap(random_SK: Floats, held_out_HK: Floats, unit: float = 0.0) -> 
     on_random, on_held_out = (each[:, -1] - each[:, 0] for each in (random_SK, held_out_HK))
     few_held_out = on_held_out.size < SPREAD_KNOWN
     if min(np.ptp(on_random), np.inf if few_held_out else np.ptp(on_held_out)) < ROUNDING and not unit:
-        return Refusal("all splits of a kind change by the same, which is no certainty")
+        return Refusal("all splits of a kind change by the same, which proves nothing")
     half = _half(on_random, unit)
     if few_held_out:
         of_held_out = NOISE_OF_HELD_OUT * half * np.sqrt(on_random.size / on_held_out.size)

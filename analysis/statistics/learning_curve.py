@@ -110,7 +110,7 @@ def _cannot_carry(scores_SK: Floats, factor: float, splits: str, fewest: int) ->
     if scores_SK[:, -1].mean() <= scores_SK[:, 0].mean() + ROUNDING:
         return Refusal("the mean does not rise with the images")
     if np.ptp(scores_SK - scores_SK.mean(axis=1, keepdims=True), axis=0).max() < ROUNDING:
-        return Refusal("the curves of all splits have the same form, which is no certainty")
+        return Refusal("the curves of all splits have the same form, which proves nothing")
     return None
 
 

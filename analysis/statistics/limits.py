@@ -9,7 +9,7 @@ the gap of means to these held-out splits.
   met with probability alpha at most (intersection-union test, Berger 1982), whatever m is.
 * Otherwise the data cannot tell, and it is *open*.
 
-Scores on random splits that are all equal, and not rounded, show no spread, which is no certainty: then there is no
+Scores on random splits that are all equal, and not rounded, show no spread, which proves nothing: then there is no
 interval, and the limit is open, unless their value breaks it.
 """
 

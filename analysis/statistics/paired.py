@@ -81,7 +81,7 @@ def interval_refusal(differences: Floats, test_to_train: float | None) -> Refusa
     if differences.size < MIN_SPLITS_FOR_SD:
         return Refusal(f"no interval: {count_of(differences.size, 'random splits')}, fewer than {MIN_SPLITS_FOR_SD}")
     if np.ptp(differences) < ROUNDING:
-        return Refusal(f"no interval: equal on all {differences.size} random splits, which is no certainty")
+        return Refusal(f"no interval: equal on all {differences.size} random splits, which proves nothing")
     if test_to_train is None:
         return Refusal("no interval: how many images were tested and trained on is not known")
     return None
@@ -239,7 +239,7 @@ def _interval_refusal(d: Floats, kind: str, splits: str, test_to_train: float | 
     if d.size < 2:
         return Refusal(f"no interval: {count_of(d.size, 'differences')} on {splits}")
     if kind not in _DRAWN:
-        return Refusal(f"no interval: {splits} are no sample of further ones")
+        return Refusal(f"no interval: {splits} are not a sample of further ones")
     if np.ptp(d) < ROUNDING:
         return Refusal(f"no interval: all {d.size} differences on {splits} are equal")
     if test_to_train is None:

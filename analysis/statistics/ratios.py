@@ -120,7 +120,7 @@ def _refusal(theta: float, se: float, num_counting: int) -> Refusal | None:
     if num_counting < MIN_CLUSTERS:
         return Refusal(f"no interval: fewer than {MIN_CLUSTERS} images (or units of images) count")
     if se < ROUNDING:
-        return Refusal("no interval: all images have the same difference, which is no certainty")
+        return Refusal("no interval: all images have the same difference, which proves nothing")
     return None
 
 

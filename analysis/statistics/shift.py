@@ -55,7 +55,7 @@ def divided_gap(random_SR: Floats, matched_HR: Floats, held_out_HR: Floats) -> d
     if random_S.size < MIN_SPLITS_FOR_SD:
         return Refusal(f"{count_of(random_S.size, 'random splits')}, where an interval needs {MIN_SPLITS_FOR_SD}")
     if np.ptp(random_S) < ROUNDING:
-        return Refusal("all random splits have the same score, which is no certainty")
+        return Refusal("all random splits have the same score, which proves nothing")
     (num_held_out, num_seeds), of_random = held_out_HR.shape, _Spread.between(random_S)
     of_shift: list[_Spread]
     if num_held_out < SPREAD_KNOWN:  # both shares of the variance are one estimate, so they are one summand

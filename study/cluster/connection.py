@@ -138,7 +138,7 @@ def _answering(address: str) -> str:
         found: str | None = services.canonicalize_bootstrap_address(address)
     except ValueError as error:
         raise StudyError(
-            f"{address!r} is no address of a Ray cluster, such as auto or 10.0.0.1:6379: {error}"
+            f"{address!r} is not an address of a Ray cluster, such as auto or 10.0.0.1:6379: {error}"
         ) from None
     if found is None:
         raise StudyError(

@@ -115,7 +115,7 @@ def whole_or_not_at_all(folder: Path) -> Iterator[Path]:
 def _refuse_what_is_there(to: Path) -> None:
     """Raises StudyError for a folder that is not empty."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise StudyError(f"{to} is there already, and is no empty folder: name another one with --to")
+        raise StudyError(f"{to} is there already, and is not an empty folder: name another one with --to")
 
 
 def _refuse_other_code(definition: Definition, trial: Trial, committed: Mapping[Trial, Row]) -> None:

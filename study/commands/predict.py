@@ -49,7 +49,7 @@ def predict(
     folder, found = _images_in(Path(images))
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StudyError(f"{out} is there already, and is no empty folder: name another one with --out")
+        raise StudyError(f"{out} is there already, and is not an empty folder: name another one with --out")
     described, loaded = read_description(Path(model)), load_model(model)
     target.mkdir(parents=True, exist_ok=True)
     done, names = Predicted(), _names(found, folder)

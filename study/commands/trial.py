@@ -131,7 +131,7 @@ def _refuse_what_halving_ended(definition: Definition, wanted: Trial, objectives
     """Raises StudyError for a training that does not come so far, by what OUT holds: nobody would count it."""
     if ended_before(definition, wanted, objectives):
         raise StudyError(
-            f"{wanted.id} is no trial of this study, as search.halving has ended {wanted.whole_id} before, by what "
+            f"{wanted.id} is not a trial of this study, as search.halving has ended {wanted.whole_id} before, by what "
             "--out holds: leave --out away to run it and keep nothing"
         )
 

@@ -54,14 +54,15 @@ class Definition(Section):
     name: str = "study"
     """What the study is called, and the folder of its results. Letters, digits, _, . and -; at most 64 of them."""
     seed: Seed = 0
-    """Of the splits, the search, and all that is drawn. (`grid.seeds` are repetitions on the same splits.)"""
+    """The seed of splits, search and all else that is drawn. (`grid.seeds` are repetitions on the same splits.)"""
     simulate: bool = False
-    """Draw plausible results instead of training, to try out a cluster, a search or a report; never mixed with real."""
+    """Draw plausible results instead of training, to try out a cluster, a search or a report; never mixed with real
+    ones."""
     data: Data = Data()
     grid: Grid = Grid()
     models: Annotated[dict[str, NamedNetwork], _words_for_own("mypkg.nets:MyNet", "depth = 3")] = {}
-    """Networks of grid.models under names of your own: what makes each (a built-in name or a dotted path), and the
-    arguments that it alone is given, over the keys of the section model."""
+    """Networks of grid.models under names of your own: what makes each (a built-in name or a dotted path), and its own
+    arguments, which override the keys of the section model."""
     losses: Annotated[dict[str, NamedLoss], _words_for_own("focal", "gamma = 1.0")] = Field({}, validate_default=True)
     """Losses of grid.losses under names of your own, likewise."""
     splits: Splits = Splits()
@@ -281,7 +282,7 @@ def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) ->
     if key in FIXED:
         return f"cannot be searched, as {FIXED[key]}"
     if not isinstance(value, bool | int | float | str):
-        return f"cannot be searched, as it is no single value: {value}"
+        return f"cannot be searched, as it is not a single value: {value}"
     for end in dimension.ends:
         try:
             recipe.at({key: end})
@@ -290,7 +291,7 @@ def _not_to_be_searched(recipe: Recipe, key: str, dimension: Range | Choices) ->
     if isinstance(dimension, Choices):
         return "" if value in dimension.choices else f"trial 0 takes the recipe's value, {value!r}: it must be a choice"
     if isinstance(value, bool | str):
-        return f"{value!r} is no number, and has no range: give choices"
+        return f"{value!r} is not a number, and has no range: give choices"
     if isinstance(value, int) and not all(isinstance(n, int) for n in (*dimension.ends, dimension.step or 1)):
         return f"the recipe's value, {value}, is a whole number: so must low, high and step be"
     return ""

@@ -73,7 +73,7 @@ class _Part(Section):
             raise ValueError(f"{counted(len(args), 'argument')}, and there can be {_MOST_ARGUMENTS}")
         for name, value in args.items():
             if not (name.isascii() and name.isidentifier() and len(name) <= 64):
-                raise ValueError(f"{brief(name)} is no name of an argument")
+                raise ValueError(f"{brief(name)} is not a name for an argument")
             if not _is_plain(value):
                 raise ValueError(
                     f"{name} must be true or false, text, a number (finite, a whole one of at most 2^53), or lists and "
@@ -120,7 +120,7 @@ def problem_of_names(section: str, used: Iterable[str], own: Mapping[str, Part])
     for name in own:
         if not is_plain_name(name):
             return (
-                f"{section}: {brief(name)} is no name: it needs a to z first, then a to z, digits or _, at most "
+                f"{section}: {brief(name)} is not a name: it needs a to z first, then a to z, digits or _, at most "
                 f"{LONGEST_NAME} of them"
             )
         if name in built_in:

@@ -19,7 +19,7 @@ class Point(Mapping[str, Value]):
         """What `to_json` gave. Raises ValueError for what it did not."""
         values = json.loads(text)
         if not isinstance(values, dict):
-            raise ValueError(f"{text[:80]!r} is no point")
+            raise ValueError(f"{text[:80]!r} is not a point")
         return cls(values)
 
     def to_json(self) -> str:

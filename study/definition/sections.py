@@ -29,9 +29,9 @@ class Data(Section):
     """What is trained on."""
 
     path: Annotated[str, Field(min_length=1, max_length=4096)] = STANDIN
-    """A folder: of cut-outs, as CLASS/ANGLE/NAME.png, or, where there is a section data.pairs, of images with label
-    maps. Or the word `standin` for the cut-outs that ship with the project. A relative path in a TOML file starts at
-    that file's folder; one given by --set, at the current folder."""
+    """The folder of the data set: cut-outs, as CLASS/ANGLE/NAME.png, or, if there is a section data.pairs, images with
+    label maps. Or the word `standin` for the cut-outs that ship with the project. A relative path in a TOML file
+    starts at that file's folder; one given by --set, at the current folder."""
 
     @field_validator("path")
     @classmethod
@@ -41,9 +41,9 @@ class Data(Section):
         return path
 
     allow_copies: bool = False
-    """True: one picture may have several names, though a split can then train on it and test on it."""
+    """True: one picture may have several names, although a split may then both train and test on it."""
     pairs: Pairs | None = None
-    """With this section the data set is images with label maps, without it cut-outs."""
+    """With this section the data set is images with label maps; without it, cut-outs."""
 
 
 TrainShare = Annotated[float, Field(ge=0.01, le=1)]
@@ -55,22 +55,22 @@ class Grid(Section):
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = ("icnet", "unet")
     """The networks: the paper's two; icnet_cascade, an ICNet with more of the original's elements; seven of the paper's
-    related work, at the scale of this study; and any that a function or class of yours, or of a library, makes of a
-    number of classes, by its dotted path, or by a name that the section models describes."""
+    related work, at the scale of this study. Or any network that a function or class of yours, or of a library, makes
+    for a number of classes: by its dotted path, or by a name that the section models describes."""
     losses: Annotated[tuple[LossName, ...], Field(min_length=1)] = ("ce", "ce_dice")
-    """Cross-entropy, also with the Dice loss added (ce_dice), class weights (ce_weighted, which needs them) or smoothed
-    labels (ce_smoothed); the focal, Tversky and Lovasz-Softmax losses; and any function of logits and labels, by its
-    dotted path, or by a name that the section losses describes."""
+    """Cross-entropy, alone or with the Dice loss added (ce_dice), class weights (ce_weighted, which needs them) or
+    smoothed labels (ce_smoothed); the focal, Tversky and Lovasz-Softmax losses. Or any function of logits and labels:
+    by its dotted path, or by a name that the section losses describes."""
     splits: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] = EIGHT_RANDOM_SPLITS
     """random_<number>; names of held-out splits; fold_<number> (splits.folds); given_<number> or given (splits.given);
     matched_<split>, a random split with as many samples of each class in train, val and test as that split. If not
     given: eight random splits, and every held-out split that the definition describes."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=10_000)] = (0,)
-    """Each trains everything anew, from other initial weights and in another order, on the same splits."""
+    """With each, all cells are trained again on the same splits, from other initial weights and in another order."""
     train_shares: Annotated[tuple[TrainShare, ...], Field(min_length=1, max_length=20)] = (1.0,)
-    """Shares of the training samples, such as [0.25, 0.5, 1.0], to see how many images would be enough. Each below 1
-    makes of every random and every held-out split another, such as random_0_25pc: it validates and tests on the same
-    samples, and trains on so many percent of each class, which lie within those of a larger share."""
+    """Shares of the training samples, such as [0.25, 0.5, 1.0], to see how many images would be enough. Each share
+    below 1 adds a split for every random and every held-out one, such as random_0_25pc: it validates and tests on the
+    same samples, and trains on that percentage of each class. A smaller share lies within a larger one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -111,7 +111,7 @@ class Halving(Section):
     """Successive halving: most trials of a cell end early, and the best go on."""
 
     rungs: Annotated[tuple[Rung, ...], Field(min_length=2, max_length=16)] = (4, 8, 16, 32)
-    """Epochs after which a cell's trials are compared, from few to many; the last ones are training.epochs."""
+    """Epochs after which a cell's trials are compared, from few to many; the last number is training.epochs."""
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of a rung's trials that goes on to the next; the default point goes on beside them."""
 
@@ -132,21 +132,21 @@ Objective = Literal["dice", "gflops", "parameters", "latency"]
 
 
 class Search(Section):
-    """The points at which the trials of a cell are run: values for some keys of the recipe, laid over it."""
+    """The points at which the trials of a cell are run: values for some keys of the recipe."""
 
     trials: Annotated[int, Field(ge=1, le=100_000)] = 1
     """Trials in every cell. May grow: what is there stays."""
     startup: Annotated[int, Field(ge=1, le=10_000)] = 8
-    """The first trials of every cell share these many points (the recipe's own, then quasi-random ones); then TPE."""
+    """So many first trials have the same points in every cell (the recipe's own, then quasi-random ones); then TPE."""
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1, max_length=2)] = ("dice",)
-    """What the search goes by: the validation Dice, and beside it, if named, a cost to be low: gflops, parameters or
-    latency. (Latency is measured, and differs from run to run: so do then the points that the search takes.)"""
+    """What the search goes by: the validation Dice and, if named, a cost that should be low: gflops, parameters or
+    latency. (Latency is measured and differs from run to run; so then do the points that the search tries.)"""
     within: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """With a cost: tuned is the cheapest of a cell's trials whose validation Dice is at most this much below the
+    """With a cost: the tuned trial of a cell is the cheapest whose validation Dice is at most this much below the
     highest."""
     halving: Halving | None = None
-    """If there is such a table: all trials are trained for the epochs of the first of `rungs`, of these the share
-    `keep`, those with the best validation Dice, to the second, and so on. The search learns from the first rung."""
+    """If there is such a table, all trials are trained for the epochs of the first of `rungs`. The share `keep` of them
+    with the best validation Dice goes on to the second, and so on. The search learns from the first rung."""
     space: Annotated[
         Space,
         Field(
@@ -186,35 +186,36 @@ MEMORY_GB: dict[ModelName, float] = {name: figures_of(name).memory_gb for name i
 
 
 class Resources(Section):
-    """Where trials run. Decides no number in the tables."""
+    """Where and how trials run. Changes no score in the tables."""
 
     workers: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Trials at once, at most; as many as the CPUs or GPUs hold if not given."""
+    """Most trials at once. If not given: as many as the CPUs or GPUs hold."""
     gpus: dict[ModelName, Annotated[float, Field(ge=0.01, le=1)]] = {}
-    """Share of a GPU that a trial takes where there are GPUs. Of a network that is not named: an eighth, if a batch has
-    as many pixels as 16 images of 128 x 128; a quarter, a half or all of it for up to twice, four times or more."""
+    """Share of a GPU that a trial takes, if there are GPUs. For a network that is not named: an eighth, if a batch has
+    at most as many pixels as 16 images of 128 x 128; a quarter or a half for up to twice or four times as many; all of
+    it for more."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    """How often a trial is tried when the machinery fails it, before its cell waits for the next run."""
+    """How often a trial is tried if the machinery fails (not the training), before its cell waits for the next run."""
     memory_gb: dict[ModelName, Annotated[float, Field(ge=0, le=1_000_000)]] = MEMORY_GB
-    """GiB of a machine's memory that a trial asks for: no more trials share it than have room in it. Of a network that
-    is not named, by its weights and what it keeps of 16 images for the backward pass, which a run measures."""
+    """GiB of memory that a trial asks for; a machine runs no more trials at once than have room. For a network that is
+    not named, a run measures it: its weights, and what it keeps of 16 images for the backward pass."""
     checkpoint_seconds: Seconds = 60.0
-    """A trial's last epoch is kept in OUT this often, at most: what a lost worker costs. 0: every epoch."""
+    """A trial's last epoch is kept in OUT at most this often; a lost worker costs no more than that. 0: every epoch."""
     hang_seconds: Annotated[float, Field(gt=0, le=YEAR)] = 3600.0
-    """A trial that ends no epoch for so long is taken to hang: its worker is killed, and the trial tried again."""
+    """A trial that ends no epoch for this long is taken to hang: its worker is killed, and the trial is tried again."""
     patience_seconds: Seconds = 600.0
     """How long a worker that has trained waits for OUT's server to take the results, before it gives the trial up."""
     mixed_versions: bool = False
-    """Also run beside trials, and on nodes, of other versions of torch, optuna and so on: not bit for bit the same."""
+    """True: trials and nodes may have different versions of torch, optuna and so on. Results then differ in bits."""
     keep_weights: Literal["best", "all", "none"] = "best"
-    """Which trained networks stay in OUT/weights: of each model and loss the one with the highest validation Dice on a
-    random split, that of every trial, or none. One that is not there can be made again, bit for bit. Those that
-    `study export --refit` trains stay in any case."""
+    """Which trained networks stay in OUT/weights: for each model and loss the one with the highest validation Dice on a
+    random split, those of all trials, or none. One that is not there can be made again, bit for bit. Those that
+    `study export --refit` trains always stay."""
     simulated_seconds: Seconds = 0.0
     """How long a simulated trial takes."""
 
     modules: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=4096)], ...], Field(max_length=16)] = ()
-    """Folders in which modules of networks and losses are looked for, after what is installed. If not given: the
+    """Folders in which modules of networks and losses are looked for, after installed ones. If not given: the
     definition file's folder, and the current one."""
 
     def memory_of(self, model: str) -> float:

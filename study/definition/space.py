@@ -18,7 +18,7 @@ FIXED = {
     "training.image_size": "all trials of a study share the images",
     "training.resize": "all trials of a study share the images",
     "training.counted_at": "all trials of a study are scored alike",
-    "training.deterministic": "it is no property of a model",
+    "training.deterministic": "it is not a property of a model",
     "training.threads": "all trials of a study share the machines",
     "training.epsilon": "all trials of a study are scored alike",
 }

@@ -37,16 +37,16 @@ Column = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Given(Section):
-    """One of the two keys says where they are."""
+    """Give one of the two keys."""
 
     file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """A JSON file such as nnU-Net's splits_final.json: a list of { "train": [...], "val": [...] } of ids or file names.
     They are the splits given_0, given_1 and so on. What nnU-Net calls val is tested, and validation samples are
-    taken from train; with "test" in an entry, val and test are what they are called. A relative path is looked for
+    taken from train; if an entry has "test", val and test are used as they are called. A relative path is looked for
     beside the definition (one given by --set, in the current folder), then in data.path."""
     column: Column | None = None
-    """A column of the samples with the values train, val and test (training, valid, validation and testing will do, in
-    any case): the one split given. Without test values, val is tested."""
+    """A column of the samples with the values train, val and test (training, valid, validation and testing work, too,
+    in capitals or not): the split given. Without test values, val is tested."""
 
     @field_validator("file")
     @classmethod
@@ -71,7 +71,7 @@ class Splits(Section):
     """How the samples are divided. Splits are seeded by the study's `seed`."""
 
     test_share: Share = 0.2
-    """Share of each class that a random split tests; share of the background groups held out for testing."""
+    """Share of each class that a random split tests; also the share of background groups held out for testing."""
     validation_share: Share = 0.15
     """Share of each class's training samples, and of the remaining background groups, kept for validation."""
     shared_backgrounds: bool = False
@@ -80,7 +80,7 @@ class Splits(Section):
     """A column of the samples, such as patient: samples that share a value are never divided between train, val and
     test, whatever the split. Shares are then met as nearly as units allow."""
     folds: Annotated[int, Field(ge=2, le=1000)] = 5
-    """So many are the splits fold_0, fold_1 and so on: their test sets are disjoint, and together all samples."""
+    """How many folds there are: fold_0, fold_1 and so on. Their test sets are disjoint, and together all samples."""
     allow_absent_classes: bool = False
     """True: a class may have no sample in a split's train or test. Its scores are undefined there."""
     given: Given | None = None
@@ -94,8 +94,8 @@ class Splits(Section):
             }
         ),
     ] = {}
-    """The held-out splits by name, below the column (the axis) that they are made by. Each tests the samples that have
-    one of its values there, and trains on all others. Classes may be tested at values of their own: `*` then stands for
+    """The held-out splits by name, under the column (the axis) by which they are made. Each tests the samples with its
+    values in that column, and trains on all others. Classes may be tested at values of their own: `*` then stands for
     every class that is not named. `study init FOLDER` proposes some."""
 
     @model_validator(mode="before")
@@ -112,7 +112,9 @@ class Splits(Section):
         axis_of: dict[str, str] = {}
         for axis, splits in held_out.items():
             if not axis.isprintable() or not 0 < len(axis) <= 100:
-                raise ValueError(f"{brief(axis)} is no name of a column: it has 1 to 100 characters, all printable")
+                raise ValueError(
+                    f"{brief(axis)} cannot be the name of a column: it has 1 to 100 characters, all printable"
+                )
             for split, tested in splits.items():
                 _check_held_out(axis, split, tested)
                 if axis_of.setdefault(split, axis) != axis:
@@ -197,8 +199,9 @@ def _check_held_out(axis: str, split: str, tested: dict[str, Any]) -> None:
     """Raises ValueError for a name that no held-out split may have, and for one that tests nothing."""
     if not HELD_OUT_SPLIT.fullmatch(split):
         raise ValueError(
-            f"{brief(split)} is no name of a held-out split: it is made of the letters a to z, digits and _, begins "
-            "with a letter, not with random_, fold_, matched_ or given, and has at most 40 characters, such as rot_0"
+            f"{brief(split)} cannot be the name of a held-out split: it is made of the letters a to z, digits and _, "
+            "begins with a letter, not with random_, fold_, matched_ or given, and has at most 40 characters, such as "
+            "rot_0"
         )
     if not any(tested.values()):
         raise ValueError(f"{split} tests no {axis}; name some, such as {split} = [30]")

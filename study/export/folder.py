@@ -103,7 +103,7 @@ def read_description(folder: Path) -> Description:
     try:
         return Description.model_validate_json(path.read_bytes(), strict=False)
     except FileNotFoundError:
-        raise StudyError(f"{folder} is no exported model: there is no {DESCRIPTION} in it") from None
+        raise StudyError(f"{folder} is not an exported model: there is no {DESCRIPTION} in it") from None
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:

@@ -277,7 +277,7 @@ def trial(options: argparse.Namespace, console: PlainConsole) -> int:
                 "reproduced": f"{out} holds this trial already; this run gave the same tables, bit for bit.",
                 "differs": f"{out} holds this trial already, and it DIFFERS in {', '.join(done.differing)}.",
             }[done.outcome],
-            *["That is no defect: training.deterministic is false."]
+            *["That is not a defect: training.deterministic is false."]
             * (done.outcome == "differs" and not definition.training.deterministic),
         )
     return NEGATIVE if done.outcome == "differs" or row["status"] == "failed" else DONE

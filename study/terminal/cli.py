@@ -43,23 +43,25 @@ def command_parser() -> Parser:
         "--until-decided",
         metavar="LIMIT=X,...",
         help="begin with 4 of the random splits, add more only while the gate cannot tell, and stop when it can: "
-        "max-gap, max-sd, min-dice as of analysis check, and class, averaging, model, loss to narrow it; all looks "
-        "together err as rarely as one",
+        "the limits max-gap, max-sd and min-dice of analysis check; class, averaging, model and loss narrow them; all "
+        "looks together are wrong as rarely as a single one",
     )
     plan = _add(commands, "plan", answers.plan, "list every cell and trial, done or missing, and estimate the cost")
     _takes_definition(plan)
     plan.add_argument(
         "--calibrate", action="store_true", help="train a few batches of each network here, for the estimate"
     )
-    plan.add_argument("--cluster", metavar="FILE", help="check a cluster.yaml offline, and say what it takes there")
+    plan.add_argument(
+        "--cluster", metavar="FILE", help="check a cluster.yaml offline, and say what a study takes there"
+    )
     plan.add_argument(
         "--gate",
         metavar="LIMIT=X,...",
         help="say instead how many random splits and seeds let the gate decide with a probability of 80 %%, and what "
-        "they take: limits as of study run --until-decided, and what narrows them",
+        "they take; limits as for study run --until-decided",
     )
     plan.add_argument(
-        "--pilot", metavar="RESULTS", help="for --gate: scores that are like those to come (default: OUT)"
+        "--pilot", metavar="RESULTS", help="for --gate: a study whose scores are like those to come (default: OUT)"
     )
     plan.add_argument(
         "--assume",
@@ -76,53 +78,57 @@ def command_parser() -> Parser:
     )
     data = _add(commands, "data", answers.data, "check and describe a data set, and propose held-out splits")
     data.add_argument(
-        "path", metavar="PATH", nargs="?", help="a folder (default: the definition's, or the set that ships with this)"
+        "path",
+        metavar="PATH",
+        nargs="?",
+        help="a folder (default: the definition's, or the set that ships with the project)",
     )
     data.add_argument(
         "--definition",
         metavar="DEFINITION",
-        help="a preset or a TOML file: check also that its splits can be made (of PATH, if given)",
+        help="a preset or a TOML file: check also that its splits can be made (from PATH, if given)",
     )
-    data.add_argument("--sheet", metavar="FILE", help="draw a contact sheet there, as PNG")
-    init = _add(commands, "init", answers.init, "look at a data set, and write a definition for it that runs")
+    data.add_argument("--sheet", metavar="FILE", help="write a contact sheet there: samples with their labels, as PNG")
+    init = _add(commands, "init", answers.init, "look at a data set, and write a definition for it that can be run")
     init.add_argument("path", metavar="PATH", help="the folder of a data set: photographs with label maps, or cut-outs")
-    init.add_argument("--to", metavar="FILE", help="the definition's file (default: the folder's name, .toml)")
+    init.add_argument("--to", metavar="FILE", help="the file to write (default: NAME.toml, NAME being the folder's)")
     init.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     for sub, more in ((data, "; with --definition any key, as of study run"), (init, "")):
-        sub.add_argument("--format", metavar="FORMAT", help="cut-outs, folders, coco or parquet, where several fit")
+        sub.add_argument("--format", metavar="FORMAT", help="cut-outs, folders, coco or parquet, if several fit")
         sub.add_argument(
             "--set",
             metavar="KEY=VALUE",
             action="append",
             default=[],
-            help="say something of the data set, e.g. --set data.pairs.ignore=255 (study keys data.pairs lists the "
+            help="say something about the data set, e.g. --set data.pairs.ignore=255 (study keys data.pairs lists the "
             "keys), or --set training.image_size=512" + more,
         )
     export = _add(
-        commands, "export", model_answers.export, "hand a trained network over, with what is known of its stability"
+        commands, "export", model_answers.export, "export a trained network, with what is known about its stability"
     )
     export.add_argument("out", metavar="OUT", help="where a study keeps its results")
     export.add_argument("--to", metavar="FOLDER", required=True, help="a new folder for the model and its card")
-    export.add_argument("--model", help="of the configuration; may be left out where there is one")
-    export.add_argument("--loss", help="likewise")
-    export.add_argument("--trial", metavar="TRIAL", help="this trial's network, and not the best by validation")
+    export.add_argument("--model", help="the configuration's model; can be left out if there is only one")
+    export.add_argument("--loss", help="the configuration's loss; likewise")
+    export.add_argument("--trial", metavar="TRIAL", help="export this trial's network, not the best by validation")
     export.add_argument(
-        "--ensemble", action="store_true", help="the networks of all random splits of the configuration, averaged"
+        "--ensemble", action="store_true", help="export the networks of all random splits; their answers are averaged"
     )
     export.add_argument(
         "--refit",
         action="store_true",
-        help="a new network, trained on all images as the configuration's trials tell; its scores are the study's",
+        help="train a new network on all images, with the point and epochs that the configuration's trials suggest; "
+        "the scores on its card are the study's",
     )
     export.add_argument("--onnx", action="store_true", help="also as ONNX, checked on the study's test images")
     export.add_argument("--torch", action="store_true", help="also for torch.export.load, checked likewise")
-    predict = _add(commands, "predict", model_answers.predict, "label maps and overlays of new images")
+    predict = _add(commands, "predict", model_answers.predict, "predict label maps of new images, and draw overlays")
     predict.add_argument("model", metavar="MODEL", help="a folder that study export wrote")
     predict.add_argument("images", metavar="IMAGES", help="an image, or a folder of images")
     predict.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for what is predicted")
     keys = _add(commands, "keys", answers.keys, "explain every key of a definition: what it may be, and its default")
     keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
-    keys.add_argument("--markdown", action="store_true", help="as the page docs/reference/definition.md")
+    keys.add_argument("--markdown", action="store_true", help="print the page docs/reference/definition.md")
     for sub in (plan, status, trial, data, init, export, predict, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     parser.add_completion(commands)
@@ -158,6 +164,6 @@ def _takes_definition(parser: Parser, out: str = _WHERE) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="put one value into the definition, e.g. --set search.trials=20 --set grid.seeds=0,1,2 (study keys "
+        help="set one value of the definition, e.g. --set search.trials=20 --set grid.seeds=0,1,2 (study keys "
         "lists the keys)",
     )

@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
 
     def add_completion(self, commands: Any) -> None:
         """The command that `carry_out` does itself, as it is the same for both programs."""
-        summary = "a script by which a shell completes this command at Tab (docs/how-to/install.md)"
+        summary = "a script with which a shell completes this command at Tab (docs/how-to/install.md)"
         epilog = f"exit status: {DONE} done, {IMPOSSIBLE} the command could not be carried out."
         parser = commands.add_parser(_COMPLETION, help=summary, description=f"Print {summary}.", epilog=epilog)
         parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))

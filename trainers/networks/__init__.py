@@ -149,7 +149,7 @@ class Network:
         named = [word for word in _WORDS_FOR_CLASSES if word in inspect.signature(self.make).parameters]
         made = self.make(**{named[0]: num_classes}, **arguments) if named else self.make(num_classes, **arguments)
         if not isinstance(made, nn.Module):
-            raise TypeError(f"{self.name} makes a {type(made).__name__}, which is no torch.nn.Module")
+            raise TypeError(f"{self.name} makes a {type(made).__name__}, which is not a torch.nn.Module")
         if not any(parameter.requires_grad for parameter in made.parameters()):
             raise ValueError(f"{self.name} has no weights that could be trained")
         return made

@@ -47,7 +47,7 @@ class CutOutWalk(Walk):
                 what = "move it into that of its angle (one folder such as 0/ will do where there are no angles)"
                 self.report(folder, f"a file where only angle folders are expected: {what}")
             elif angle is None:
-                self.report(folder, "the angle is no number of degrees: name the folder 0, 30 or 22.5, up to 360")
+                self.report(folder, "the angle is not a number of degrees: name the folder 0, 30 or 22.5, up to 360")
             else:
                 yield angle, folder
 

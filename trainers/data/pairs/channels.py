@@ -52,5 +52,7 @@ def _grey(file: Path, maximum: int) -> np.ndarray[tuple[int, ...], np.dtype[np.u
     except UnusableImage as error:
         raise UnusableImage(error.what, f"{file.name}: {error.detail}" if error.detail else file.name) from error
     if not image.is_grey:
-        raise UnusableImage("a channel that is no grey image: save every channel as one, or the image whole", file.name)
+        raise UnusableImage(
+            "a channel that is not a grey image: save every channel as one, or the image whole", file.name
+        )
     return image.pixels_HWC[..., 0]

@@ -101,7 +101,7 @@ def _refuse_regions(labels: Mapping[str, Any]) -> None:
 
 def _value(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_VALUE:
-        raise _NoClassList(f"the value of {name[:40]} is no whole number from 0 to {LARGEST_VALUE}")
+        raise _NoClassList(f"the value of {name[:40]} is not a whole number from 0 to {LARGEST_VALUE}")
     return value
 
 
@@ -144,7 +144,7 @@ def from_id2label(found: Any) -> ClassList:
     values: dict[str, MaskValue] = {}
     for value, name in found.items():
         if not re.fullmatch(r"[0-9]{1,5}", str(value)) or not isinstance(name, str) or not name:
-            raise _NoClassList(f"{str(value)[:40]!r} is no whole number with a name")
+            raise _NoClassList(f"{str(value)[:40]!r} is not a whole number with a name")
         _add(values, name, _value(name, int(value)), int(value))
     return ClassList(values)
 

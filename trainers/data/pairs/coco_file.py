@@ -113,7 +113,7 @@ def _table(file: Path, coco: CocoFile) -> dict[str, list[Any]] | None:
         return None
     for key in keys:
         if not all(isinstance(row, dict) for row in found[key]):
-            coco.report(f"an entry of {key} is no table: export it anew")
+            coco.report(f"an entry of {key} is not a table: export it again")
     return {key: [row for row in found[key] if isinstance(row, dict)] for key in keys}
 
 
@@ -142,7 +142,9 @@ def _images(rows: Iterable[dict[str, Any]], coco: CocoFile) -> dict[Any, tuple[s
         if not isinstance(id, int | str) or not isinstance(name, str) or not name:
             coco.report("an image without an id or a file_name", short(row))
         elif not (_is_id(height) and _is_id(width) and 0 < height * width <= MAX_PIXELS and min(height, width) > 0):
-            coco.report(f"height and width are no sides of an image of at most {MAX_PIXELS} pixels", place=short(name))
+            coco.report(
+                f"height and width are not the sides of an image of at most {MAX_PIXELS} pixels", place=short(name)
+            )
         elif id in found:
             coco.report("two images have one id: give each its own", f"id {short(id)}", short(name))
         elif name in names:
@@ -199,7 +201,7 @@ def _polygon(given: Any, size: Size) -> tuple[float, ...]:
         isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each) for each in given
     )
     if not is_number or len(given) < 6 or len(given) % 2:
-        raise ValueError("a polygon that is no list of at least three points, x, y, x, y, ...")
+        raise ValueError("a polygon that is not a list of at least three points, x, y, x, y, ...")
     for points, side in ((given[::2], size.width), (given[1::2], size.height)):
         if min(points) < -side or max(points) > 2 * side:
             raise ValueError("a polygon that leaves the image by more than the image's own size")

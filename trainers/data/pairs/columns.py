@@ -173,7 +173,7 @@ def read_table(file: Path) -> dict[int, dict[str, str]]:
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise ValueError(f"two columns are called {twice[0][:100]!r}: rename one")
     if bad := [name for name in header if not name.isprintable() or not 0 < len(name) <= 100]:
-        raise ValueError(f"{bad[0][:40]!r} is no name of a column: it has 1 to 100 characters, all printable")
+        raise ValueError(f"{bad[0][:40]!r} cannot be the name of a column: it has 1 to 100 characters, all printable")
     uneven = [number for number, row in enumerate(rows, 2) if len(row) != len(header)]
     if uneven:
         raise ValueError(

@@ -21,10 +21,10 @@ def _is_mask_value(given: Any) -> Any:
     if isinstance(given, str):
         if re.fullmatch(r"#[0-9a-fA-F]{6}", given):
             return given.lower()
-        raise ValueError(f"{given[:40]!r} is no colour: one looks like #ff8000 (red, green and blue)")
+        raise ValueError(f"{given[:40]!r} is not a colour: one looks like #ff8000 (red, green and blue)")
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= LARGEST_VALUE:
         return given
-    raise ValueError(f"{repr(given)[:40]} is no value of a mask's pixels: one is {_MAY_BE}")
+    raise ValueError(f"{repr(given)[:40]} is not a value of a mask's pixels: one is {_MAY_BE}")
 
 
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value), Field(json_schema_extra={"allowed": _MAY_BE})]
@@ -69,20 +69,19 @@ class Pairs(Section):
         | None
     ) = None
     """Class -> its value in the masks: a number, or a colour such as "#ff8000". A list of names has the values 0, 1,
-    and so on. If not given: as the format has them."""
+    and so on. If not given: those of the format."""
     background: Name | None = None
     """The class that is the background. If not given: one called background, _background_ or bg, if there is one."""
     ignore: tuple[MaskValue, ...] = ()
     """Values of pixels that enter neither loss nor counts, such as 255."""
     image_maximum: Annotated[int, Field(ge=1, le=LARGEST_VALUE)] | None = None
-    """The value in images of 16 bits that becomes 255, such as 4095 where their numbers have 12 bits. If not given:
-    65535."""
+    """The value in 16-bit images that becomes 255, such as 4095 if their numbers have 12 bits. If not given: 65535."""
     metadata: Place | None = None
     """A table (CSV) of columns, one of them file_name. If not given: metadata.csv, if there is one. With {part} each
     part has a table of its own, such as {part}/metadata.csv."""
     columns: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    """How an image's place is made up: with "{patient}/{visit}_{number}" the image p7/2_013.png has patient p7, visit 2
-    and number 013, each a column."""
+    """How the path of an image is made up: with "{patient}/{visit}_{number}" the image p7/2_013.png has patient p7,
+    visit 2 and number 013, each a column."""
 
     @field_validator("columns")
     @classmethod

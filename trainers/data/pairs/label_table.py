@@ -71,7 +71,7 @@ class LabelTable:
         return json.dumps([self.names, self.has_background, sorted(self.label_of.items())])
 
     def labels_of(self, mask: MaskPixels) -> Pixels:
-        """A mask's label map, shape (H, W), as it is stored. Raises UnusableImage naming values that are no class."""
+        """A mask's label map, shape (H, W), as it is stored. Raises UnusableImage naming values of no class."""
         codes_HW = self._codes_of(mask)
         labels_HW = self._labels.take(codes_HW, mode="clip")
         if (labels_HW == _UNKNOWN).any():
@@ -169,4 +169,4 @@ def _unknown(codes: NDArray[np.int64], *, colours: bool) -> UnusableImage:
         for code, count in zip(found[:UNKNOWN_TOLD].tolist(), counts.tolist(), strict=False)
     ]
     more = [f"{len(found) - UNKNOWN_TOLD} more"] if len(found) > UNKNOWN_TOLD else []
-    return UnusableImage(f"values that are no class: name them in {CLASSES} or {IGNORE}", ", ".join(told + more))
+    return UnusableImage(f"values that belong to no class: name them in {CLASSES} or {IGNORE}", ", ".join(told + more))

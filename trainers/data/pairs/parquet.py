@@ -205,7 +205,7 @@ class _Table:
             self.classes = None if given is None else from_id2label(given)
         except (ValueError, RecursionError) as error:
             self._walk.report(
-                self._file, "its id2label is no table of values and names: correct it", _first_line(error)
+                self._file, "its id2label is not a table of values and names: correct it", _first_line(error)
             )
 
 
