@@ -16,7 +16,7 @@ from study.results import tables
 from study.results.checkpoints import Checkpoints
 from study.results.digests import Row
 from study.simulation import simulate
-from trainers.outcome import Epoch, Latency, NotDeterministic, OutOfGpuMemory
+from trainers.outcome import CannotBeTrained, Epoch, Latency, OutOfGpuMemory
 
 
 def run_trial(
@@ -32,7 +32,7 @@ def run_trial(
     With `checkpoints` it goes on from the last epoch that another worker kept, and its tables are those of a trial that
     one worker has run from start to end.
     `on_trained` is given the network (a torch module) and the row of a trial that did not diverge.
-    A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory, NotDeterministic.
+    A definition with `simulate` set draws plausible results instead. Raises OutOfGpuMemory, CannotBeTrained.
     """
     if study.definition.simulate:
         return simulate(tables.Run(study, trial, point), on_epoch)
@@ -71,7 +71,7 @@ def run_trial(
 
 @contextmanager
 def refusals_of_torch(model: str, loss: str) -> Iterator[None]:
-    """What torch refuses in this block, as OutOfGpuMemory, or as NotDeterministic with the remedy."""
+    """What torch refuses in this block, as OutOfGpuMemory, or as CannotBeTrained with the remedy."""
     import torch
 
     try:
@@ -80,7 +80,12 @@ def refusals_of_torch(model: str, loss: str) -> Iterator[None]:
         raise OutOfGpuMemory(str(error).partition("\n")[0]) from None
     except RuntimeError as error:
         if operation := _without_deterministic_implementation(error):
-            raise NotDeterministic(_remedy(operation, model, loss)) from error
+            raise CannotBeTrained(_remedy(operation, model, loss)) from error
+        if "bf16 path needs the cpu support" in str(error):
+            raise CannotBeTrained(
+                'this CPU has no convolutions in bfloat16: set training.precision to "fp32", or to "auto", which '
+                "takes bfloat16 where the hardware has it"
+            ) from error
         raise
 
 

@@ -27,7 +27,7 @@ from trainers.losses.cross_entropy import cross_entropy
 from trainers.names import LOSSES, NETWORKS
 from trainers.networks import network as named
 from trainers.optimisation import mover
-from trainers.outcome import NotDeterministic
+from trainers.outcome import CannotBeTrained
 from trainers.step import prepare_process, training_step
 from trainers.train import Job, State, Trained, train
 
@@ -192,7 +192,7 @@ def test_an_operation_that_is_not_deterministic_is_named_or_allowed(
     study: Prepared, others: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = Trial(Cell("others:Refused", "ce", "random_0", 0), 0)
-    with pytest.raises(NotDeterministic, match=r"others:Refused with ce needs adaptive_avg_pool2d_backward_cuda"):
+    with pytest.raises(CannotBeTrained, match=r"others:Refused with ce needs adaptive_avg_pool2d_backward_cuda"):
         run_trial(study, trial, Point({}))
     assert trained(study, "others:Refused", deterministic=False).device.type == "cuda"
 

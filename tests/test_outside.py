@@ -32,6 +32,7 @@ from study.results import Results
 from study.results.tables import Run
 from study.simulation import simulate
 from study.splits import make_splits
+from study.trial import refusals_of_torch
 from trainers.data.cut_outs import reading
 from trainers.data.size import square
 from trainers.data.table import Samples
@@ -40,7 +41,7 @@ from trainers.losses.cross_entropy import cross_entropy
 from trainers.names import NotFound
 from trainers.networks import Network, network
 from trainers.networks.adapter import Adapted, outputs_of
-from trainers.outcome import Epoch
+from trainers.outcome import CannotBeTrained, Epoch
 from trainers.train import Job, State, train
 
 PARTS = '''
@@ -679,3 +680,11 @@ def test_a_loss_may_be_a_function_or_a_class() -> None:
     for name in ("absent:x", "math:pi"):
         with pytest.raises(NotFound):
             loss_named(name)
+
+
+def test_a_precision_that_this_cpu_lacks_is_told_with_the_remedy() -> None:
+    with (
+        pytest.raises(CannotBeTrained, match=r"no convolutions in bfloat16: set training\.precision to \"fp32\""),
+        refusals_of_torch("icnet", "ce"),
+    ):
+        raise RuntimeError("mkldnn_convolution: bf16 path needs the cpu support avx_ne_convert or avx512bw")

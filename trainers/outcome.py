@@ -12,8 +12,9 @@ class OutOfGpuMemory(Exception):
     """The GPU, or what of it others had left, was too small: a fact of the machine, not of the trial."""
 
 
-class NotDeterministic(Exception):
-    """The network or loss does what this device cannot do in the same order every time. The message names it."""
+class CannotBeTrained(Exception):
+    """This device cannot do what the network, the loss or the precision asks for, or not with the same bits every time.
+    The message names it, and the remedy."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from study.results.checkpoints import Checkpoints
 from study.results.weights import keeper, remove_all
 from study.selection import cost_column
 from study.trial import run_trial
-from trainers.outcome import Epoch, NotDeterministic, OutOfGpuMemory
+from trainers.outcome import CannotBeTrained, Epoch, OutOfGpuMemory
 
 SECONDS_BETWEEN_REPORTS = 5.0
 
@@ -58,7 +58,7 @@ def train(config: dict[str, Any], study: Prepared, out: str, home: str) -> None:
         except OutOfGpuMemory as error:
             ray.tune.report({"out_of_memory": str(error)})
             return
-        except NotDeterministic as error:
+        except CannotBeTrained as error:
             ray.tune.report({"cannot_be_trained": str(error)})
             return
         try:

@@ -90,11 +90,11 @@ def trial(
         raise StudyError(f"there is no {trial_id}: its recipe has {most} epochs")
 
     from study.trial import run_trial
-    from trainers.outcome import NotDeterministic, OutOfGpuMemory
+    from trainers.outcome import CannotBeTrained, OutOfGpuMemory
 
     try:
         tables = run_trial(study, wanted, point, on_epoch, on_trained=keep)
-    except (NotDeterministic, OutOfGpuMemory) as error:
+    except (CannotBeTrained, OutOfGpuMemory) as error:
         raise StudyError(f"{trial_id} cannot be trained here: {error}") from error
     if results is None:
         return TrialRun(tables, "not kept", [], in_definition)

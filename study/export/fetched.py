@@ -75,7 +75,7 @@ def trained(
     Raises StudyError if it cannot be trained here.
     """
     from study.trial import run_trial
-    from trainers.outcome import NotDeterministic, OutOfGpuMemory
+    from trainers.outcome import CannotBeTrained, OutOfGpuMemory
     from trainers.weights import weights_in_bytes
 
     made: list[bytes] = []
@@ -86,7 +86,7 @@ def trained(
 
     try:
         tables = run_trial(prepared, trial, point, on_epoch, checkpoints, keep)
-    except (NotDeterministic, OutOfGpuMemory) as error:
+    except (CannotBeTrained, OutOfGpuMemory) as error:
         raise StudyError(f"{trial.id} cannot be trained here: {error}") from error
     return tables, Weights(made[0], samples.labels, samples.has_background) if made else None
 

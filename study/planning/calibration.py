@@ -56,7 +56,7 @@ def factors_of(speeds: list[Speed]) -> Factors:
 
 def _speed(study: Prepared, model: str, point: Point) -> Speed:
     from study.trial import refusals_of_torch
-    from trainers.outcome import NotDeterministic, OutOfGpuMemory
+    from trainers.outcome import CannotBeTrained, OutOfGpuMemory
     from trainers.train import (  # torch takes seconds to import: not for those who only want the classes
         Diverged,
         Job,
@@ -71,7 +71,7 @@ def _speed(study: Prepared, model: str, point: Point) -> Speed:
     try:
         with refusals_of_torch(model, name_of_loss):
             seconds = [line.seconds for line in train(job, study.source, split).history]
-    except (NotDeterministic, OutOfGpuMemory, Diverged) as error:
+    except (CannotBeTrained, OutOfGpuMemory, Diverged) as error:
         raise StudyError(f"the speed of {model} cannot be measured: {error}") from error
     taken = sum(seconds[1:]) / (EPOCHS - 1)
     expected = (seconds_at(network, recipe, len(split.train)) - SECONDS_PER_TRIAL) / EPOCHS
