@@ -75,7 +75,8 @@ def rows_to_check(scores: Scores, wide: pd.DataFrame, asked: Mapping[str, str | 
     levels = {name: wide.index.get_level_values(name) for name in asked}
     wanted = dict(asked)
     if (class_ := asked["class"]) is not None and class_ not in levels["class"]:
-        wanted["class"] = MACRO if class_ == MEAN else _background_of(levels["class"], known_class(class_))
+        known = BACKGROUNDS[0] if class_ == scores.background else known_class(class_)
+        wanted["class"] = MACRO if class_ == MEAN else _background_of(levels["class"], known)
     for name, value in wanted.items():
         if value is not None and value not in levels[name]:
             there = ", ".join(dict.fromkeys(map(str, levels[name])))

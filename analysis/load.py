@@ -98,6 +98,7 @@ def _of_table(path: str, background: str | None, metric: Metric) -> Scores:
         divisions=divisions,
         simulated=simulated,
         metric=metric,
+        background=background,
     )
 
 

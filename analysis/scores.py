@@ -83,6 +83,8 @@ class Scores:
     """What the study keeps beside its scores; None where there is no study."""
     metric: Metric = DICE
     """What the scores measure."""
+    background: str | None = None
+    """What a tidy table calls its background, where that was stated."""
 
     @property
     def test_to_train(self) -> float | None:

@@ -56,6 +56,14 @@ def test_without_a_split_in_common_none_leads() -> None:
     assert words == "No answer: on no random split has every configuration a score."
 
 
+def test_where_one_configuration_alone_has_a_mean_it_is_said_that_none_leads() -> None:
+    known = scores({"a": EASY, "b": EASY})
+    no_pen = (known.table["model"] == "b") & (known.table["class"] == "pen")
+    known = replace(known, table=known.table.assign(dice=known.table["dice"].mask(no_pen)))
+    assert said(known)[BEST] == "No answer: on random splits, a ce alone has a mean of the classes."
+    assert BEST not in said(scores({"a": EASY})), "nothing to compare"
+
+
 @pytest.mark.parametrize("value", [1.0, 0.95, 0.0])
 def test_equal_scores_neither_rise_nor_lead(value: float) -> None:
     splits = dict.fromkeys([f"random_{i}" for i in range(6)] + ["rot_0", "rot_1"], value)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from analysis.axes import HeldOut
 from analysis.classes import MACRO
 from analysis.errors import AnalysisError
+from analysis.gate import check
 from analysis.load import load, reference_marks
 from analysis.scores import Scores, by_split
 from study.cells import parse_trial
@@ -558,6 +559,10 @@ def test_the_background_of_a_tidy_table_can_be_stated(tmp_path: Path) -> None:
     )
     pd.testing.assert_frame_equal(found, expected)
     assert not by_split(load(path).table).xs(MACRO, level="class").equals(expected)
+    stated = load(path, background="soil")
+    for name in ("soil", "bg", "background"):
+        checks = check(stated, min_dice=0.5, class_=name).checks
+        assert set(checks["class"]) == {"background"}, name
     with pytest.raises(AnalysisError, match=r"no class is called 'earth', to be the background; there are ad, all, bo"):
         load(path, background="earth")
     with pytest.raises(AnalysisError, match="paper: what the background is called is for a tidy table"):

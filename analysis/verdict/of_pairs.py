@@ -22,9 +22,13 @@ def best(scores: Scores, table: pd.DataFrame, rope: float) -> Finding | None:
     :param table: the scores under one averaging.
     """
     question = "Which configuration is best on random splits?"
-    means = of_kind(by_split(table), RANDOM).xs(MACRO, level="class").droplevel("averaging").dropna(how="all")
-    if len(means) < 2:
+    of_all = of_kind(by_split(table), RANDOM).xs(MACRO, level="class").droplevel("averaging")
+    means = of_all.dropna(how="all")
+    if len(of_all) < 2 or means.empty:
         return None
+    if len(means) < 2:
+        (alone,) = (" ".join(map(str, name)) for name in means.index)
+        return Finding(question, (f"No answer: on random splits, {alone} alone has a mean of the classes.",))
     shared = means.dropna(axis=1)
     if shared.empty:
         return Finding(question, ("No answer: on no random split has every configuration a score.",))
