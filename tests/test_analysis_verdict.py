@@ -68,7 +68,7 @@ def test_the_papers_verdict() -> None:
     assert "In 17 of 24 columns (a class of a configuration) the lowest score is on a held-out angle split" in rotation
     assert "icnet ce: 0.660 on random, 0.557 on held-out angle splits; it drops by 0.104 (95 % interval" in rotation
     assert "keeps" not in rotation
-    assert "at most 2 times as much as one on a random split, the p-values take it to scatter as much" in rotation
+    assert "at most 2 times as much as one on a random split; the p-values assume that it scatters equally" in rotation
     assert "so an interval may reach 0 beside a small p. A second seed of every split would measure it." in rotation
     assert "bx in 42 %, cl in 40 %" in words["Which class can be trusted least?"]
     best = words["Which configuration is best on random splits?"]
