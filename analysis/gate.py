@@ -112,15 +112,14 @@ def _how(scores: Scores, num_random: int, alpha: float, num_checks: int, *, one_
         f"; that a training on a held-out split scatters at most {NOISE_OF_HELD_OUT:g} times as much as on a random one"
     )
     told = (
-        "How this was decided: a score is not known exactly, so behind each value stands the range in which it may "
-        "truly lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if the "
-        f"range reaches over it. (Its ends are one-sided bounds, of {passing} towards met and of {failing} towards "
-        f"failed, as {count_of(num_checks, 'checks')} share the error.) To say STABLE where some limit is truly "
-        f"broken, or NOT STABLE where all are truly kept, has a chance of {in_percent(alpha, 1)} at most where scores "
-        "are about normal, lie near 1, or are rounded; where some lie far out on one side, it can be two to three "
-        "times as much, and more among many checks (docs/explanation/validity.md). "
-        "All that takes for granted that the splits have shown what can happen"
-        f"{_unseen(num_random, alpha)}{noise * one_seed_held_out}. "
+        "How this was decided: a score is not known exactly, so each value comes with the range in which the true "
+        "one may lie. A limit is met if the whole range keeps it, failed if the whole range breaks it, and open if "
+        f"the range reaches over it. (Its ends are one-sided bounds, of {passing} towards met and of {failing} "
+        f"towards failed, as {count_of(num_checks, 'checks')} share the error.) The chance of saying STABLE although "
+        f"some limit is truly broken, or NOT STABLE although all are truly kept, is {in_percent(alpha, 1)} at most if "
+        "scores are about normal, lie near 1, or are rounded; if some lie far out on one side, it can be two to "
+        "three times as much, and more among many checks (docs/explanation/validity.md). All that takes for granted "
+        f"that the splits have shown what can happen{_unseen(num_random, alpha)}{noise * one_seed_held_out}. "
     )
     return told + _one_division(num_random) * scores.one_division + _looking(scores.looks, num_random)
 

@@ -255,7 +255,7 @@ def test_every_failed_limit_is_named_with_value_interval_and_limit() -> None:
     assert text.splitlines()[0] == "NOT STABLE: of 2 checks, 2 failed, 0 open, 0 met."
     assert re.search(r"failed: max-gap 0, icnet ce ew bx: gap random - held-out 0.310 \[0.\d+, 0.\d+\]", text)
     assert re.search(r"failed: min-dice 0.75, icnet ce ew bx: mean over random splits 0.630 \[0.\d+, 0.\d+\]", text)
-    assert "behind each value stands the range in which it may truly lie" in text
+    assert "each value comes with the range in which the true one may lie" in text
     assert "what comes in fewer than 53 % of trainings, such as a collapse, may be unseen in 4 random splits" in text
 
 
@@ -345,7 +345,7 @@ def test_a_seed_without_a_score_is_not_averaged_around() -> None:
 def test_how_it_was_decided_says_what_its_ranges_are_and_when_they_hold() -> None:
     text = check(given(), max_gap=0.3, max_sd=0.2, class_="bx").text()
     assert "one-sided bounds, of 95.0 % towards met and of 97.5 % towards failed, as 2 checks share the error" in text
-    assert "about normal, lie near 1, or are rounded; where some lie far out on one side, it can be two to" in text
+    assert "about normal, lie near 1, or are rounded; if some lie far out on one side, it can be two to" in text
     assert check(given(), max_gap=0.3, class_="bx").headline.startswith("STABLE: of one check, ")
     assert "divide the images in the same way" not in text
     same = dataclasses.replace(given(), divisions=dict.fromkeys([f"random_{i}" for i in range(4)], "x"))

@@ -168,7 +168,7 @@ def test_the_words() -> None:
     said = said_of(np.column_stack([a, b]))
     assert "its lead is probably overstated: by estimate all of its 0.017 is luck." in said
     assert "had no say (each of 6 left out in turn), scores 0.667 instead of 0.717." in said
-    assert "So much, +0.050 (95 % interval -0." in said
+    assert "is too high by that: +0.050 (95 % interval -0." in said
     plain = said_of(drawn(0, 2) + np.array([0.0, 0.3]))
     assert "Without any one of the 6 random splits the choice would be the same" in plain
     assert plain.endswith("that its score owes nothing to luck.")

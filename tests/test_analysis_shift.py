@@ -156,7 +156,7 @@ def test_without_matched_splits_it_is_said_how_to_tell() -> None:
     (finding,) = images_in_words(scores, "ew")
     assert finding.points == (
         "Random splits have 500 images to train on (those for validation among them), angle_0 400, angle_1 400, "
-        "angle_2 400: what scores differ by there is of both, the number of images and the shift. To tell them "
+        "angle_2 400: a difference in scores may come from both, the number of images and the shift. To tell them "
         "apart, add random splits of the same size to grid.splits: matched_angle_0, matched_angle_1, matched_angle_2.",
     )
     alike = dataclasses.replace(scores, num_train=dict.fromkeys(scores.num_train, 480))

@@ -196,7 +196,7 @@ def test_splits_that_test_the_same_images_tell_of_trainings_own_chance(tmp_path:
     alone = dataclasses.replace(scores, table=scores.table[scores.table["class"] == "bx"])
     assert f"Training's own chance moves the mean Dice by {apart.max():.2f}" in said(alone, "In short")
     assert f"({apart.idxmax()} ce: " in said(alone, "In short")
-    assert "test the same images and train on as many others: random_0 = rot_0." in said(alone, "In short")
+    assert "test the same images and train on equally many others: random_0 = rot_0." in said(alone, "In short")
     assert "random splits are held-out ones, too" in said(alone, "In short")
     fewer = dataclasses.replace(alone, num_train=scores.num_train | {"rot_0": 11})
     assert "own chance" not in said(fewer, "In short")

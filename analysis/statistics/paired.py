@@ -41,12 +41,12 @@ BETTER, EQUAL, WORSE, OPEN = "better", "equal", "worse", "open"
 _DRAWN = (RANDOM, FOLD)
 """Kinds of splits that stand for others like them: their differences have an interval."""
 HOW_TO_READ = (
-    "Differences are paired by split; of several seeds a split's score is the mean. {intervals} p_better, p_equal and "
-    "p_worse are the probabilities of a difference above, within and below what counts as none, and answer is what the "
-    "interval says: better or worse where all of it is beyond what counts as none, equal where all is within, else "
-    "open. held_out_p is sign_flip_p over the held-out splits; interaction is the difference there less that on "
-    "random splits, with its exact two-sided permutation p-value. All p-values are two-sided and of one row: of many "
-    "rows some are small by chance."
+    "Differences are paired by split; of several seeds a split's score is the mean. {intervals} p_better, p_equal "
+    "and p_worse are the probabilities of a difference above, within and below what counts as none, and answer is "
+    "what the interval says: better or worse if all of it is beyond what counts as none, equal if all of it is "
+    "within, else open. held_out_p is sign_flip_p over the held-out splits; interaction is the difference there "
+    "minus that on random splits, with its exact two-sided permutation p-value. All p-values are two-sided and of "
+    "one row: among many rows some are small by chance."
 )
 """{intervals} are the words of `intervals_in_words`."""
 _NUMBERS = ["low", "high", "naive_p", "nb_p", "sign_flip_p", "p_better", "p_equal", "p_worse"]

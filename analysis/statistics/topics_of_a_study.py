@@ -52,9 +52,10 @@ OF_A_STUDY = (
         "the choice depends on the split.",
         "Each cell searches for itself, by validation images. The regret is what the choice of another split would "
         "have cost. If tuning gains less than the spread (the SD of one training), you cannot count on the gain. low "
-        "and high are a two-sided 95 % interval. Of one point for all cells, left_out is what the other splits choose, "
-        "judged on each split left out, and optimism what the choice of all splits has beyond it: on average over "
-        "studies that is what the rule flatters by, on other splits of these images. The importance of a key is over "
+        "and high are a two-sided 95 % interval. Of one point for all cells: left_out is the score, on each split "
+        "left out in turn, of what the other splits choose; optimism is how much higher the choice of all splits "
+        "scores. By so much, on average over studies, the rule makes scores too high, for other splits of these "
+        "images. The importance of a key is over "
         "the cells of all splits together.",
         (
             Statistic(

@@ -93,15 +93,15 @@ OF_SCORES = (
     Topic(
         "held_out",
         "From random to held-out splits",
-        "Which classes fall on {samples}?",
-        "Left: random splits, a dot each, and their mean. Right: the same of each {split}. A line that falls from its "
-        "bar to below it is a class that loses more than random splits differ.",
-        "The difference is the mean on random splits less the mean on held-out splits. p is an exact one-sided "
-        "permutation p-value (the names of the splits are exchanged in every way there is): how often a difference as "
-        "large would come up if held-out splits were like random ones in every respect. Held-out splits that only "
-        "vary more, with the same mean, get a p below 0.05 in up to 20 % of cases instead of 5 %. p-values of many "
-        "columns are exploratory: some are small by chance; holm is p after Holm's correction for all of them. A "
-        "column is a class of a configuration.",
+        "Which classes lose on {samples}?",
+        "Left: random splits, a dot each, and their mean. Right: the same of each {split}. A line that ends lower "
+        "than its bar on the left is a class that loses more than random splits differ.",
+        "The difference is the mean on random splits minus the mean on held-out splits. p is an exact one-sided "
+        "permutation p-value (over all ways to exchange the names of the splits): how often a difference this large, "
+        "or larger, would come up if held-out splits were like random ones in every respect. Held-out splits that "
+        "only vary more, with the same mean, get a p below 0.05 in up to 20 % of cases instead of 5 %. p-values of "
+        "many columns are exploratory: some are small by chance; holm is p after Holm's correction for all of them. "
+        "A column is a class of a configuration.",
         (
             Statistic(
                 "Are held-out splits harder? All columns together",
@@ -132,8 +132,8 @@ OF_SCORES = (
         "learning_curve",
         "How many more images?",
         "Would more training images help, and which class?",
-        "A dot is a random split trained on a share of its training images, the line their mean. Behind the last dot, "
-        "dashed: what a power law makes of the curve, with the 95 % interval of its end. A curve of the gap (random "
+        "A dot is a random split trained on a share of its training images, the line their mean. After the last dot, "
+        "dashed: how the curve goes on by a power law, with the 95 % interval of its end. A curve of the gap (random "
         "less held-out, mean of the classes) has its 95 % interval at each share.",
         "Every split is tested on the same images whatever its share. The error, 1 - {metric}, is taken to fall as a + "
         "b n^-c with the number n of training images; the interval covers every c from 0.1 to 2 that the curvature "
@@ -183,16 +183,17 @@ OF_SCORES = (
         "Does the loss, or the network, make a difference that lasts over splits?",
         "A dot is the difference on a random split (a score is {score}); the bar is their mean with its 95 % interval, "
         "the band around zero the differences that count as none (±{rope:g}). An interval wholly beyond the band says "
-        "that one is better; an interval wholly within it says that they are as good as equal; any other leaves it "
+        "that one is better; an interval wholly within it says that they are practically equal; any other leaves it "
         "open.",
         f"The pairs differ in the network or in the loss, not in both. Where there are more than {MOST_PAIRS}, the "
         "configuration with the highest mean is compared with those next to it in the ranking. `analysis compare` does "
         f"the same for any two. {paired.HOW_TO_READ} On the same "
         "test images it is asked what other images like these would give with the same trained models: interval and p "
         "are of a studentised bootstrap over the images (or their units), holm is p allowing for so many classes. "
-        "Of the best, left_out_mean is what the other splits choose, judged on each split left out, and optimism what "
-        "the choice of all splits has beyond it: on average over studies that is what the rule flatters by, on other "
-        "splits of these images. lead_luck is how much of this lead over the second is by estimate (shrinkage) luck.",
+        "Of the best: left_out_mean is the score, on each split left out in turn, of what the other splits choose; "
+        "optimism is how much higher the choice of all splits scores. By so much, on average over studies, the rule "
+        "makes scores too high, for other splits of these images. lead_luck is the part of the lead over the second "
+        "that is estimated (by shrinkage) to be luck.",
         (
             Statistic("Each pair, by averaging and class", "pairs", _pairs, report_only=True, of_all=True),
             Statistic(

@@ -122,8 +122,8 @@ def _what_was_measured(scores: Scores, averaging: str, rule: str) -> Finding:
             else f"{'No trial' if undefined else 'Nothing'} is missing.",
             *undefined,
             *looked_at(scores),
-            f"These words speak of the {AVERAGINGS.get(averaging, averaging)} {scores.metric.in_full} on test images, "
-            "mean of the classes; the tables have every class and averaging. All intervals are two-sided.",
+            f"These sentences are about the {AVERAGINGS.get(averaging, averaging)} {scores.metric.in_full} on test "
+            "images, mean of the classes; the tables have every class and averaging. All intervals are two-sided.",
             *[rule] * bool(rule),
             *["Trained with operations that are not deterministic: the same trials, trained again, have other scores."]
             * (scores.facts is not None and not scores.facts.definition.training.deterministic),
@@ -157,7 +157,7 @@ def cannot_say(scores: Scores) -> Finding:
         points += _of_held_out(num_random, num_of_axis, splits := f"{HeldOut.of(part).split}s")
         unattainable = [note for note in columns_against_held_out(part)["note"] if note.startswith("no column can")]
         points += [
-            f"Which single columns (a class of a configuration) fall on {splits}: {note}." for note in unattainable[:1]
+            f"Which single columns (a class of a configuration) drop on {splits}: {note}." for note in unattainable[:1]
         ]
     if not scores.one_division and seeds_of(scores.table)[1] < 2:
         points.append(
@@ -173,7 +173,10 @@ def cannot_say(scores: Scores) -> Finding:
 
 def _of_other_images(one_division: bool) -> str:
     if one_division:
-        return "Whether other images would give the same picture: every interval speaks of these images, so divided."
+        return (
+            "Whether other images would give the same picture: every interval speaks of these images, divided in this "
+            "way."
+        )
     return (
         "Whether other images would give the same picture: all splits re-use these, and intervals of means, SDs and "
         "drops speak of new random splits of them. Only the interval of a difference between two configurations is "

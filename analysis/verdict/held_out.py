@@ -36,9 +36,9 @@ def does_it_hold(scores: Scores, table: pd.DataFrame, macro: pd.DataFrame) -> Fi
     ]
     if macro["gap_low"].notna().any() and one_seed_held_out(table):
         points.append(
-            f"These intervals take a training on a {held_out.split} to scatter at most {NOISE_OF_HELD_OUT:g} times as "
-            "much as one on a random split, the p-values take it to scatter as much: so an interval may reach 0 beside "
-            "a small p. A second seed of every split would measure it."
+            f"These intervals assume that a training on a {held_out.split} scatters at most {NOISE_OF_HELD_OUT:g} "
+            "times as much as one on a random split; the p-values assume that it scatters equally. So an interval "
+            "can reach 0 although p is small. A second seed of every split would measure that scatter."
         )
     points += [_over_all(tests, held_out), *_sizes(scores, table, held_out), *_where_the_lowest_lie(table, held_out)]
     if scores.one_division:
@@ -97,8 +97,8 @@ def own_chance(scores: Scores, table: pd.DataFrame) -> list[str]:
     listed = ", ".join(f"{value:.2f} on {split}" for split, value in values.items())
     return [
         f"Training's own chance moves the mean {scores.metric.in_words} by {apart:.2f}: that is how far splits differ "
-        f"that test the same images and train on as many others ({name}: {listed}). Read every drop and difference "
-        "beside it."
+        f"that test the same images and train on equally many others ({name}: {listed}). Compare every drop and "
+        "difference with that."
     ]
 
 
@@ -172,8 +172,8 @@ def _over_all(tests: pd.DataFrame, held_out: HeldOut) -> str:
     if overall["note"]:
         return f"{moved}; {overall['note']}."
     return (
-        f"{moved}; {_p(overall['p'])}: were these splits like random ones in every respect, they would score so low, "
-        f"or lower, in {in_percent(overall['p'], 1)} of cases."
+        f"{moved}; {_p(overall['p'])}: if these splits were like random ones in every respect, they would score this "
+        f"low, or lower, in {in_percent(overall['p'], 1)} of cases."
     )
 
 

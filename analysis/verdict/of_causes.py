@@ -21,8 +21,8 @@ from trainers.printable import in_percent
 
 CAUSES = "What is the spread made of, and what should be added next?"
 ASSUMED = (
-    "These intervals allow for scores with heavy tails, but not for trainings that fail outright once in twenty times: "
-    "so few cannot show how often that happens."
+    "These intervals allow for scores with heavy tails, but not for the case that one training in twenty fails "
+    "outright: so few trainings cannot show how often that happens."
 )
 WORTH_SAYING = 0.05
 """Of the test images' share of the variance."""
@@ -66,7 +66,9 @@ def _made_of(row: pd.Series[float]) -> str:
     if not row.share_images >= WORTH_SAYING:
         return told
     alone = in_percent(row.share_images)
-    return f"{told} The test images alone make {alone} of it: only more test images shrink that."
+    return (
+        f"{told} The test images alone make up {alone} of the variance: only more test images would shrink that part."
+    )
 
 
 def _next(offers: pd.DataFrame, row: pd.Series[float]) -> str:
@@ -77,8 +79,8 @@ def _next(offers: pd.DataFrame, row: pd.Series[float]) -> str:
     seed = f"one more seed on each split ({splits} trials) {se[SEED]:.3f}"
     best = "the split" if gained[SPLIT] >= gained[SEED] else "the seed"
     told = (
-        f"The mean's standard error is {se[NOW]:.3f} for other random splits of these images; {split}, {seed}: for "
-        f"each trial {best} gains more."
+        f"The mean's standard error is {se[NOW]:.3f} for other random splits of these images; {split}, {seed}: per "
+        f"trial, {best} gains more."
     )
     if not row.share_images >= WORTH_SAYING:
         return told

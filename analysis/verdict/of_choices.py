@@ -53,6 +53,6 @@ def _judged(row: Any, what: str, score: float, left_out: float) -> str:
     interval = "" if np.isnan(row["low"]) else f" (95 % interval {row['low']:+.3f} to {row['high']:+.3f})"
     return (
         f"{what}, judged on splits that had no say (each of {row['num_splits']:.0f} left out in turn), scores "
-        f"{left_out:.3f} instead of {score:.3f}. So much, {row['optimism']:+.3f}{interval}, such a choice flatters a "
-        "score on average over splits of these images."
+        f"{left_out:.3f} instead of {score:.3f}. On average over splits of these images, the score of such a choice is "
+        f"too high by that: {row['optimism']:+.3f}{interval}."
     )

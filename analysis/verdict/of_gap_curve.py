@@ -18,10 +18,10 @@ from analysis.statistics.paired import BETTER, EQUAL, WORSE, answer
 
 QUESTION = "Does the drop on held-out splits shrink with more images?"
 HOW = (
-    "That is the mean {metric} on random splits less that on held-out ones; a split and its shares test the same "
-    "images, and numbers of training images are those of random splits. "
-    "Intervals are of 95 %: of what was seen, over re-splits and trainings of these images with these held-out splits; "
-    "of more images than there are, by a power law for each kind of splits, over images like these."
+    "The drop is the mean {metric} on random splits minus that on held-out ones. A split and its shares test the "
+    "same images; numbers of training images are those of random splits. Intervals are of 95 %. Those of what was "
+    "seen speak of new random splits and trainings of these images, with these held-out splits; those of more images "
+    "than there are speak of images like these, by a power law for each kind of split."
 )
 
 

@@ -47,8 +47,8 @@ def _how_many_more(scores: Scores, table: pd.DataFrame) -> Finding | None:
     points += [f"{listed(names)}: no answer for the mean of the classes, as {why}." for why, names in refusals.items()]
     points.append(
         "All this holds for images like these, of all classes in the same proportion, and trained for as many epochs "
-        f"(so that more images mean more steps). It goes on from the shares of the training images by a power law, at "
-        f"most to {FACTORS[-1]:g} times their number; intervals are of 95 %."
+        f"(so that more images mean more steps). It extends the scores at the shares of the training images by a "
+        f"power law, to at most {FACTORS[-1]:g} times their number; intervals are of 95 %."
     )
     return Finding("How many more images?", tuple(points))
 
@@ -70,16 +70,16 @@ def _of_classes(rows: pd.DataFrame, name: str) -> Iterator[str]:
     most = known.loc[known["rise"].idxmax()]
     interval = f"(95 % interval {most['rise_low']:.3f} to {most['rise_high']:.3f})"
     if most["rise_low"] <= 0:
-        first = f"{most['class']} comes first, {most['rise']:.3f} {interval}"
-        yield f"{name}: of no class is it sure that more images help; {first}."
+        first = f"the highest estimate is that of {most['class']}, {most['rise']:.3f} {interval}"
+        yield f"{name}: for no class is it certain that more images help; {first}."
         return
     unknown = len(classes) - len(known)
     of = f"of {len(known)} classes"
     if unknown:
         of = f"of those whose curve could be continued ({len(known)} of {len(classes)})"
     yield (
-        f"{name}: {of}, {most['class']} would gain most, {most['rise']:.3f} {interval}. (It is named because it comes "
-        "first, so this is probably too much.)"
+        f"{name}: {of}, {most['class']} would gain most, {most['rise']:.3f} {interval}. (It is named because its "
+        "estimate is the highest, so that is probably too high.)"
     )
 
 
@@ -92,8 +92,8 @@ def _shift_or_fewer(scores: Scores, table: pd.DataFrame) -> Finding | None:
     points += [f"Assumed: {note}." for note in dict.fromkeys(divided["note"]) if note] if len(divided) else []
     if len(divided):
         points.append(
-            "Intervals are of 95 %, over re-splits and trainings of these images. An interval that holds 0 means that "
-            "this part may be nothing."
+            "Intervals are of 95 %, over re-splits and trainings of these images. If an interval contains 0, "
+            "that part may be nothing."
         )
     points += _not_told_apart(scores, table)
     return Finding(question, tuple(points)) if points else None
@@ -133,7 +133,7 @@ def _not_told_apart(scores: Scores, table: pd.DataFrame) -> Iterator[str]:
         told = listed(f"{split} {number}" for split, number in apart.items())
         names = ", ".join(f"{MATCHED_PREFIX}{split}" for split in apart)
         yield (
-            f"Random splits have {usual:.0f} images to train on (those for validation among them), {told}: what scores "
-            "differ by there is of both, the number of images and the shift. To tell them apart, add random splits of "
-            f"the same size to grid.splits: {names}."
+            f"Random splits have {usual:.0f} images to train on (those for validation among them), {told}: a "
+            "difference in scores may come from both, the number of images and the shift. To tell them apart, add "
+            f"random splits of the same size to grid.splits: {names}."
         )

@@ -109,7 +109,7 @@ def _in_words(row: pd.Series[float], names: list[tuple[str, str]], rope: float) 
     yield {
         BETTER: f"{a} is better: the whole interval is above {rope:g}, up to which a difference counts as none.",
         WORSE: f"{b} is better: the whole interval is below -{rope:g}, up to which a difference counts as none.",
-        EQUAL: f"They are as good as equal: the whole interval is within ±{rope:g}, which counts as no difference.",
+        EQUAL: f"They are practically equal: the whole interval is within ±{rope:g}, which counts as no difference.",
     }.get(
         str(row["answer"]),
         f"That leaves it open which is better: the interval is neither wholly beyond ±{rope:g}, up to which a "

@@ -11,7 +11,7 @@ def looked_at(scores: Scores) -> list[str]:
     if scores.looks is None:
         return []
     return [
-        f"The study was looked at while it grew, at {scores.looks.taken_in_words}, and could end by what it showed: "
+        f"The study was looked at while it grew, at {scores.looks.taken_in_words}, and what was seen could end it: "
         "`analysis check` allows for that, intervals and p-values here do not."
     ]
 
@@ -22,11 +22,11 @@ def same_test_images(scores: Scores) -> list[str]:
     groups = list(dict.fromkeys(tuple(names) for _, _, names in alike(scores)))
     if not groups:
         return []
-    said = f"Some splits test the same images and train on as many others: {listed(map(' = '.join, groups))}."
+    said = f"Some splits test the same images and train on equally many others: {listed(map(' = '.join, groups))}."
     kinds = scores.table.drop_duplicates("split").set_index("split")["split_kind"]
     if any(set(KINDS) <= set(kinds.reindex(names)) for names in groups):
         said += (
-            " Those random splits are held-out ones, too: how the two kinds differ, and its p, says nothing of samples "
-            "of a kind that was not trained on."
+            " So some random splits are held-out ones, too: the difference between the two kinds, and its p, say "
+            "nothing about samples of a kind that was not trained on."
         )
     return [said]

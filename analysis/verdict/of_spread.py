@@ -66,7 +66,7 @@ def how_far(scores: Scores, macro: pd.DataFrame) -> Finding | None:
             points.append(f"{name}: no mean over the classes, as not all have a score; see its table.")
         elif np.isnan(row.expected_within) and not refusal:
             points.append(f"{name}: {row.mean:.3f} on each of {row.num_splits} random splits.")
-            refusals.append("No interval is given where all splits gave the same: that is no certainty.")
+            refusals.append("No interval is given if all splits gave the same score: that proves nothing.")
         elif refusal:
             points.append(f"{name}: mean {row.mean:.3f}{of_fewer}.")
             refusals.append(f"No spread is given: {refusal.reason}.")
@@ -82,8 +82,8 @@ def _spread(row: Any, one_division: bool) -> str:
     low, high = max(0.0, row.mean - row.expected_within), min(1.0, row.mean + row.expected_within)
     where = "on this division" if one_division else "on a new random split"
     return (
-        f"SD {row.sd:.3f} (95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}); expect {low:.2f} to {high:.2f} of one "
-        f"more training {where} (95 %)"
+        f"SD {row.sd:.3f} (95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}); expect one more "
+        f"training {where} to score {low:.2f} to {high:.2f} (95 %)"
     )
 
 
