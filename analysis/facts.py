@@ -91,6 +91,7 @@ class Facts:
     epsilon: float | None = None
     """The noise tolerance that was asked for; None: the study's."""
     metric: Metric = DICE
+    """What the scores measure."""
 
     @property
     def noise_tolerance(self) -> float:

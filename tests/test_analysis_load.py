@@ -563,5 +563,7 @@ def test_the_background_of_a_tidy_table_can_be_stated(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="paper: what the background is called is for a tidy table"):
         load("paper", background="soil")
     table.replace({"class": {"bx": "soil"}}).to_csv(path, index=False)
-    with pytest.raises(AnalysisError, match=r"class 'bg' and class 'background' both mean 'bg': keep one of them"):
+    with pytest.raises(
+        AnalysisError, match=r"class 'bg' is a background, and so is 'soil', as stated: keep one of them"
+    ):
         load(path, background="soil")
