@@ -145,7 +145,7 @@ def refuse_other_looks(results: Results, looks: Looks) -> None:
         asked = ",".join(f"{name}={value}" for name, value in before.gate.items())
         raise StudyError(
             f"{results.out} was looked at with --until-decided {asked} and up to {before.planned[-1].num_random} "
-            "random splits: go on so, or use another --out"
+            "random splits: give the same again, or use another --out"
         )
 
 

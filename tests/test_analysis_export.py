@@ -31,7 +31,7 @@ HISTORY = [
 ]
 STARTED, FINISHED = (pd.Timestamp(f"2026-01-02 03:0{minute}:05", tz="UTC") for minute in (4, 5))
 STARTED_SECONDS = int(STARTED.timestamp())
-POINT = '{"augmentation.strength": 0.5, "model.width": 0.25}'
+POINT = '{"augmentation.strength": 0.5, "model.width": 0.15}'
 
 
 def committed(out: Path, trial_id: str, **more: object) -> None:
@@ -62,7 +62,7 @@ def test_optuna_reads_what_was_searched(out: Path, tmp_path: Path) -> None:
     study = optuna.load_study(study_name="icnet-ce-random_0-s0", storage=storage)
     assert [trial.value for trial in study.trials] == [0.5, 0.6]
     assert study.best_trial.user_attrs["trial"] == TRIALS[1]
-    assert study.best_params == {"augmentation.strength": 0.5, "model.width": 0.25}
+    assert study.best_params == {"augmentation.strength": 0.5, "model.width": 0.15}
     assert study.best_trial.intermediate_values == {1: 0.1, 2: 0.2, 3: 0.3}
     scores = {name.removeprefix("test_dice_ew "): value for name, value in study.best_trial.user_attrs.items()}
     assert {name: scores[name] for name in ("bx", "cl")} == pytest.approx(
@@ -96,7 +96,7 @@ def test_distributions_hold_the_recipes_own_value() -> None:
     space = {
         "training.epochs": "{low=40,high=64}",
         "training.optimizer": '{choices=["sgd","adam"]}',
-        "model.width": "{low=0.25,high=0.5,log=true}",
+        "model.width": "{low=0.12,high=0.2,log=true}",
     }
     definition = load("paper", ["search.trials=2", *(f'search.space."{key}"={value}' for key, value in space.items())])
     found = distributions_of(definition)
@@ -118,7 +118,7 @@ def test_mlflow_reads_runs_with_curves_and_scores(out: Path, tmp_path: Path) -> 
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     assert set(runs) == {*TRIALS, FAILED}
     run = runs[TRIALS[1]]
-    assert run.data.params["model.width"] == "0.25"
+    assert run.data.params["model.width"] == "0.15"
     assert run.data.params["split"] == "random_0"
     assert run.data.metrics["test_dice_ew/bx"] == pytest.approx(dice_of(out, TRIALS[1])["bx"])
     curve = client.get_metric_history(run.info.run_id, "val_loss")

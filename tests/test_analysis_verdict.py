@@ -69,7 +69,10 @@ def test_the_papers_verdict() -> None:
     assert "icnet ce: 0.660 on random, 0.557 on held-out angle splits; it drops by 0.104 (95 % interval" in rotation
     assert "keeps" not in rotation
     assert "at most 2 times as much as one on a random split; the p-values assume that it scatters equally" in rotation
-    assert "so an interval may reach 0 beside a small p. A second seed of every split would measure it." in rotation
+    assert (
+        "So an interval can reach 0 although p is small. A second seed of every split would measure that scatter."
+        in rotation
+    )
     assert "bx in 42 %, cl in 40 %" in words["Which class can be trusted least?"]
     best = words["Which configuration is best on random splits?"]
     assert "icnet ce_dice leads icnet ce by 0.010 (95 % interval -0.045 to 0.064, of trainings on one" in best

@@ -190,7 +190,7 @@ def _expectation(expected: Mapping[str, Any]) -> Iterator[str]:
     if expected["expected_within"] is not None:
         low, high = (expected["mean"] + sign * expected["expected_within"] for sign in (-1, 1))
         within = f"{max(low, 0):.2f} to {min(high, 1):.2f}"
-        yield f"Expect of one more training, on a new random split of these images: {within} (95 %)."
+        yield f"Expect one more training on a new random split of these images to score {within} (95 %)."
     if expected["note"]:
         yield f"({expected['note']}.)"
 

@@ -97,7 +97,7 @@ def _head(progress: Progress) -> str:
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     if progress.resting:
-        parts.append(f"{counted(len(progress.resting), 'cell')} at rest")
+        parts.append(f"{counted(len(progress.resting), 'cell')} waiting for the next run")
     if progress.images_per_second:  # unknown between two trials
         parts.append(f"{progress.images_per_second:.0f} images/s")
     left = progress.seconds_left
