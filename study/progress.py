@@ -113,7 +113,7 @@ class Progress:
         self,
         trial: Trial,
         epoch: int,
-        images_per_second: float,
+        images_per_second: float | None,
         host: str,
         seconds: float = 0.0,
         *,

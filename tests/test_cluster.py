@@ -96,6 +96,9 @@ def test_the_first_estimate_is_by_an_epoch_that_is_not_the_first_of_its_worker()
         assert len(said) == expected
     assert str(said[0]).startswith("By the first epochs here this run takes about")
     assert progress.work["icnet"].took == 9.0
+    assert progress.images_per_second == pytest.approx(100 / 9)
+    reporter.on_trial_result(0, [], trial, {"epoch": 1, "seconds": 0.0, "hostname": "here"})
+    assert progress.running[FIRST.id].images_per_second is None, "of what takes no time, as when it is drawn"
 
 
 MESSAGE = """2 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 127.0.0.1) was 2.85GB

@@ -109,11 +109,10 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
             self._estimate_by_the_first_epochs()
 
     def _epoch(self, ours: Trial, actor: str, result: dict[str, Any]) -> None:
-        speed, is_first = self._num_train(ours) / max(result["seconds"], 1e-9), actor not in self._trained
+        seconds, is_first = result["seconds"], actor not in self._trained
         self._trained.add(actor)
-        self._progress.epoch(
-            ours, result["epoch"], speed, result["hostname"], result["seconds"], first_of_worker=is_first
-        )
+        speed = self._num_train(ours) / seconds if seconds else None  # simulated epochs take no time
+        self._progress.epoch(ours, result["epoch"], speed, result["hostname"], seconds, first_of_worker=is_first)
 
     def _estimate_by_the_first_epochs(self) -> None:
         """Where there was no estimate that was of these machines."""
