@@ -86,7 +86,11 @@ def test_any_order_and_any_interruption_give_the_same_points(seed: int, stop: in
 def test_a_larger_definition_adds_and_changes_nothing() -> None:
     small = run_in_any_order(SMALL, lambda n: 0)
     larger = load(
-        "demo", ["grid.models=icnet", "grid.splits=random_0,random_1,rot_0", "search.trials=10", "search.startup=4"]
+        "demo",
+        [
+            *("grid.models=icnet", "grid.losses=ce,ce_dice", "grid.splits=random_0,random_1,rot_0"),
+            *("search.trials=10", "search.startup=4"),
+        ],
     )
     grown = run_in_any_order(larger, lambda n: 0, committed=small)
     assert grown == run_in_any_order(larger, lambda n: 0)
