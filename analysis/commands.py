@@ -62,7 +62,7 @@ def remarks(scores: Scores) -> list[str]:
     if scores.facts and scores.facts.epsilon is not None:
         found.append(f"Scores computed anew under a noise tolerance of {scores.facts.epsilon:g} (--epsilon).")
     if scores.metric.tolerance is not None:
-        found.append(f"Boundaries agree where they lie within {scores.metric.tolerance} pixels (--tolerance).")
+        found.append(f"Boundaries agree where they lie within {scores.metric.tolerance_in_words} (--tolerance).")
     return [*found, *filter(None, [not_settled(settling(scores.facts)) if scores.facts else ""])]
 
 
@@ -139,8 +139,8 @@ def report(scores: Scores, file: str | os.PathLike[str], rope: float = ROPE, see
 
     The same scores give the same bytes.
 
-    :param rope: differences of Dice within it count as none.
-    :raises AnalysisError: FILE cannot be written, or is no name of an HTML file.
+    :param rope: differences of a score within it count as none.
+    :raises AnalysisError: FILE cannot be written, or is not the name of an HTML file.
     """
     from analysis.report.write import report as write  # here, as drawing takes a second to import
 

@@ -95,7 +95,7 @@ class Facts:
 
     @property
     def noise_tolerance(self) -> float:
-        """Under which scores are computed."""
+        """The noise tolerance under which scores are computed."""
         return self.definition.training.epsilon if self.epsilon is None else self.epsilon
 
     @property
@@ -139,10 +139,7 @@ class Facts:
 
     def counts(self, trial_ids: Collection[str]) -> dict[str, Counted]:
         """Trial -> what is counted in its test images. Raises AnalysisError for a trial of which that is not kept."""
-        columns = ["trial", "partition", "image", "truth", "predicted", "pixels"]
-        rows = self.results.read("confusion", trial_ids, columns).filter(pc.field("partition") == "test")
-        frame = rows.to_pandas(categories=["trial", "image", "truth", "predicted"])
-        of_trial = {str(trial): part for trial, part in frame.groupby("trial", observed=True, sort=False)}
+        of_trial = self._counted_rows("confusion", trial_ids, ["trial", "image", "truth", "predicted"])
         if lacking := [trial for trial in trial_ids if trial not in of_trial]:
             raise AnalysisError(
                 f"{self.results.out}: {lacking[0]} has no pixel counts in confusion/: bring that table back, or ask "
@@ -160,12 +157,18 @@ class Facts:
             found[trial] = Counted(images, shown_names, pixels, self.metric.ratio(pixels, boundaries))
         return found
 
+    def _counted_rows(
+        self, table: str, trial_ids: Collection[str], names: list[str], numbers: Sequence[str] = ()
+    ) -> dict[str, pd.DataFrame]:
+        """Trial -> its rows of a table of pixels, of test images: these columns, and pixels."""
+        columns = [*names, "partition", *numbers, "pixels"]
+        rows = self.results.read(table, trial_ids, columns).filter(pc.field("partition") == "test")
+        frame = rows.to_pandas(categories=names)
+        return {str(trial): part for trial, part in frame.groupby("trial", observed=True, sort=False)}
+
     def _boundary_rows(self, trial_ids: Collection[str]) -> dict[str, pd.DataFrame]:
         """Trial -> its rows of `boundary`, of test images. Raises AnalysisError for a trial that has none."""
-        columns = ["trial", "partition", "image", "class", "side", "distance", "pixels"]
-        rows = self.results.read("boundary", trial_ids, columns).filter(pc.field("partition") == "test")
-        frame = rows.to_pandas(categories=["trial", "image", "class", "side"])
-        of_trial = {str(trial): part for trial, part in frame.groupby("trial", observed=True, sort=False)}
+        of_trial = self._counted_rows("boundary", trial_ids, ["trial", "image", "class", "side"], ["distance"])
         if lacking := [trial for trial in trial_ids if trial not in of_trial]:
             why = "simulated trials have none" if self.definition.simulate else "an earlier version ran them"
             raise AnalysisError(

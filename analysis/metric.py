@@ -9,6 +9,7 @@ from analysis.errors import AnalysisError
 from study.errors import did_you_mean
 from trainers.boundaries import MAX_DISTANCE, TOLERANCE, surface_dice
 from trainers.dice import OVERLAPS, Counts, ImageCounts, Ratio
+from trainers.printable import counted
 
 SURFACE = "nsd"
 METRICS = {"dice": "Dice", "iou": "IoU", "precision": "precision", "recall": "recall", SURFACE: "surface Dice"}
@@ -58,13 +59,14 @@ class Metric:
         """e.g. `normalised surface Dice at a tolerance of 2 pixels`."""
         if self.name != SURFACE:
             return self.in_words
-        return f"normalised surface Dice{self._at}"
+        known = self.tolerance is not None
+        return "normalised surface Dice" + f" at a tolerance of {self.tolerance_in_words}" * known
 
     @property
-    def _at(self) -> str:
-        if self.tolerance is None:
-            return ""
-        return f" at a tolerance of {self.tolerance} pixel{'s' * (self.tolerance != 1)}"
+    def tolerance_in_words(self) -> str:
+        """e.g. `1 pixel`; of a metric whose tolerance is known."""
+        assert self.tolerance is not None
+        return counted(self.tolerance, "pixel")
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "tolerance": self.tolerance}

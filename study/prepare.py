@@ -137,8 +137,8 @@ def provenance() -> Provenance:
 @cache
 def versions() -> dict[str, str]:
     """What is installed here, by name; this project among it, where it is: its code may have been sent here."""
-    ours = {name: metadata.version(name) for name in (_PROJECT,) if any(metadata.distributions(name=name))}
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES} | ours
+    names = (*_PACKAGES, *[_PROJECT] * any(metadata.distributions(name=_PROJECT)))
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
 
 @cache
