@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from study.cells import Trial, cells
 from study.definition import Definition
 from study.halving import decided_trials, undecided_trials
-from study.planning.cost import SECONDS_PER_TRIAL, NumTrain, readable, trial_seconds
+from study.planning.cost import SECONDS_PER_TRIAL, NumTrain, readable, training_seconds
 from study.results.committed import objectives
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
@@ -36,7 +36,7 @@ class Running:
 
     trial: str
     epochs: int
-    work: float  # estimated worker-seconds
+    work: float  # estimated worker-seconds of its epochs
     host: str = ""
     epoch: int = 0
     work_done: float = 0.0
@@ -45,7 +45,7 @@ class Running:
 
 @dataclass
 class Work:
-    """Of one network: worker-seconds as estimated for the reference machine, and how long some of them took here."""
+    """Of one network: worker-seconds of epochs as estimated for the reference machine, and how long some took here."""
 
     total: float = 0.0
     done: float = 0.0
@@ -91,7 +91,7 @@ class Progress:
             failed=sum(committed[trial]["status"] == "failed" for trial in done),
             trials_of={cell.configuration: (0, 0) for cell in cells(definition)},
         )
-        seconds_of = trial_seconds(definition, num_train)
+        seconds_of = training_seconds(definition, num_train)
         for trial in planned:
             progress._count(trial, done=trial in committed)
             if trial in committed:
@@ -127,9 +127,7 @@ class Progress:
         work.done += work_done - running.work_done  # less, where a trial that is tried again starts over
         if not first_of_worker:
             work.took = KEPT * work.took + seconds
-            work.for_work = KEPT * work.for_work + (
-                (running.work - SECONDS_PER_TRIAL) / running.epochs if seconds else 0
-            )
+            work.for_work = KEPT * work.for_work + (running.work / running.epochs if seconds else 0)
         running.epoch, running.work_done, running.images_per_second = epoch, work_done, images_per_second
 
     def finish(self, trial: Trial, objective: float | None) -> None:
@@ -173,7 +171,8 @@ class Progress:
         paces = {model: work.took / work.for_work for model, work in self.work.items() if work.for_work}
         if paces:
             usual = sum(paces.values()) / len(paces)
-            return sum(seconds * paces.get(model, usual) for model, seconds in left.items()) / max(self.at_once, 1)
+            epochs = sum(seconds * paces.get(model, usual) for model, seconds in left.items())
+            return (epochs + SECONDS_PER_TRIAL * (self.total - self.done)) / max(self.at_once, 1)
         done, total = sum(work.done for work in self.work.values()), sum(work.total for work in self.work.values())
         if not done or done < _TELLING_SHARE * total:
             return None

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from study.cells import parse_trial, trials
 from study.definition.file import load
-from study.planning.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, trial_seconds
+from study.planning.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, training_seconds
 from study.progress import Progress, Work
 from study.summary import Summary
 from study.terminal import view as view_module
@@ -77,23 +77,25 @@ def test_time_left_is_by_the_work_done_where_nothing_is_trained() -> None:
 
 
 def test_time_left_is_by_what_epochs_take_here() -> None:
-    """Each network by its own, one that has none by the others'; the first epoch, with what comes before, apart."""
+    """Each network by its own, one that has none by the others'; the first epoch, with what comes before, apart. What a
+    trial takes beside its epochs is no longer where epochs are slow."""
     progress = a_run()
+    beside = SECONDS_PER_TRIAL * 6  # of eight trials two are done
     progress.work = {"icnet": Work(total=100.0), "unet": Work(total=50.0)}
     for trial in (TRIAL, parse_trial("icnet-ce-rot_0-s0-t01")):
-        progress.start(trial, epochs=20, work=40.0 + SECONDS_PER_TRIAL)  # 2 s an epoch, estimated
+        progress.start(trial, epochs=20, work=40.0)  # 2 s an epoch, estimated
         progress.epoch(trial, 1, 300.0, "here", seconds=60.0, first_of_worker=True)
         assert progress.seconds_by_epochs is None
     progress.epoch(TRIAL, 2, 300.0, "here", seconds=6.0)  # three times that
     done = progress.work["icnet"].done
-    assert progress.seconds_left == pytest.approx(3 * (150.0 - done) / 2)
+    assert progress.seconds_left == pytest.approx((3 * (150.0 - done) + beside) / 2)
     progress.updated = progress.started + 30
-    assert progress.seconds_by_epochs == pytest.approx(30 + 3 * (150.0 - done) / 2)
+    assert progress.seconds_by_epochs == pytest.approx(30 + (3 * (150.0 - done) + beside) / 2)
     of_unet = parse_trial("unet-ce-random_0-s0-t00")
-    progress.start(of_unet, epochs=1, work=10.0 + SECONDS_PER_TRIAL)  # the only one counts
+    progress.start(of_unet, epochs=1, work=10.0)  # the only one counts
     progress.epoch(of_unet, 1, 300.0, "here", seconds=50.0)
     left = {name: work.total - work.done for name, work in progress.work.items()}
-    assert progress.seconds_left == pytest.approx((3 * left["icnet"] + 5 * left["unet"]) / 3)
+    assert progress.seconds_left == pytest.approx((3 * left["icnet"] + 5 * left["unet"] + beside) / 3)
 
 
 def test_a_workers_first_epoch_tells_nothing_even_if_it_is_a_trials_only_one() -> None:
@@ -218,26 +220,31 @@ def test_folds_have_a_mean_and_a_spread_of_their_own() -> None:
 def test_estimates_grow_with_the_work_and_follow_what_was_measured() -> None:
     planned = trials(DEFINITION)
     rough = estimate(DEFINITION, planned, {}, num_train=IMAGES)
+    in_epochs = sum(map(training_seconds(DEFINITION, IMAGES), planned))
     assert rough.basis == "constants"
-    assert rough.seconds == pytest.approx(sum(map(trial_seconds(DEFINITION, IMAGES), planned)))
+    assert rough.seconds == pytest.approx(in_epochs + SECONDS_PER_TRIAL * len(planned))
     expected = seconds_at(DEFINITION.network("icnet"), DEFINITION.recipe.at({"model.width": 0.5}), 100)
-    slow = estimate(DEFINITION, planned[1:], {planned[0]: row(train_seconds=3 * expected)}, num_train=IMAGES)
+    rest = planned[1:]
+    slow = estimate(DEFINITION, rest, {planned[0]: row(train_seconds=3 * expected)}, num_train=IMAGES)
     assert slow.basis == "measured"
-    assert slow.seconds == pytest.approx(3 * sum(map(trial_seconds(DEFINITION, IMAGES), planned[1:])))
+    assert slow.seconds == pytest.approx(
+        3 * sum(map(training_seconds(DEFINITION, IMAGES), rest)) + SECONDS_PER_TRIAL * len(rest)
+    )
 
 
 def test_an_estimate_goes_by_each_models_own_trials_then_by_its_calibration() -> None:
     grid = load("demo", ["grid.models=icnet,unet,icnet_cascade", "grid.splits=random_0", "search.trials=1"])
     planned = trials(grid)
-    by_constants = estimate(grid, planned, {}, IMAGES).seconds_of
+    beside = SECONDS_PER_TRIAL * len(planned) / 3  # of each model
+    in_epochs = {model: seconds - beside for model, seconds in estimate(grid, planned, {}, IMAGES).seconds_of.items()}
     of_icnet = next(trial for trial in planned if trial.cell.model == "icnet")
     took = 3 * seconds_at(grid.network("icnet"), grid.recipe.at({"model.width": 0.5}), 100)
     found = estimate(grid, planned, {of_icnet: row(train_seconds=took)}, IMAGES, calibrated={"unet": 5.0, "icnet": 7.0})
     assert found.seconds_of == pytest.approx(
         {
-            "icnet": 3 * by_constants["icnet"],  # its own trial
-            "unet": 5 * by_constants["unet"],  # its calibration
-            "icnet_cascade": 3 * by_constants["icnet_cascade"],  # neither: as the others
+            "icnet": beside + 3 * in_epochs["icnet"],  # its own trial
+            "unet": beside + 5 * in_epochs["unet"],  # its calibration
+            "icnet_cascade": beside + 3 * in_epochs["icnet_cascade"],  # neither: as the others
         }
     )
     assert found.basis == "measured"

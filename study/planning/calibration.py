@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from study.definition import Definition
 from study.definition.point import Point
 from study.errors import StudyError
-from study.planning.cost import SECONDS_PER_TRIAL, Factors, seconds_at
+from study.planning.cost import Factors, seconds_at
 from study.prepare import Prepared, prepare
 from study.search import middle_point
 from trainers.data.split import Split
@@ -25,7 +25,7 @@ class Speed:
     images_per_second: float
     """Training images over the time of whole epochs, validation included."""
     factor: float
-    """The seconds of a trial as a multiple of those on the reference machine."""
+    """The seconds of its epochs as a multiple of those on the reference machine."""
 
     @property
     def in_words(self) -> str:
@@ -74,7 +74,7 @@ def _speed(study: Prepared, model: str, point: Point) -> Speed:
     except (CannotBeTrained, OutOfGpuMemory, Diverged) as error:
         raise StudyError(f"the speed of {model} cannot be measured: {error}") from error
     taken = sum(seconds[1:]) / (EPOCHS - 1)
-    expected = (seconds_at(network, recipe, len(split.train)) - SECONDS_PER_TRIAL) / EPOCHS
+    expected = seconds_at(network, recipe, len(split.train)) / EPOCHS
     return Speed(model, point, len(split.train) / taken, taken / expected)
 
 

@@ -23,6 +23,7 @@ from trainers.recipe import Recipe
 
 SECONDS_PER_AUGMENTED_IMAGE = 0.0007  # of one core of the reference machine
 SECONDS_PER_TRIAL = 1.0
+"""Beside its epochs: the test and the commit. A machine that is slow at training is not as slow at these."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Estimate:
 NumTrain = Mapping[str, int]
 """Split -> its number of training images."""
 Factors = Mapping[str, float]
-"""Model -> seconds that a trial of it takes here, as a multiple of those on the reference machine."""
+"""Model -> seconds that its epochs take here, as a multiple of those on the reference machine."""
 
 
 def images_to_train_on(splits: Mapping[str, Split]) -> dict[str, int]:
@@ -66,10 +67,11 @@ Costs = Mapping[str, TrainingCost]
 """Model -> its cost, as it has been measured with the recipe's own values; of networks that are not built in."""
 
 
-def trial_seconds(
+def training_seconds(
     definition: Definition, num_train: NumTrain, costs: Costs = MappingProxyType({})
 ) -> Callable[[Trial], float]:
-    """A function of trials that are still to be run: the seconds that each takes one core of the reference machine.
+    """A function of trials that are still to be run: the seconds that the epochs of each take one core of the reference
+    machine.
 
     Where TPE will choose the point, it is the mean over the space. What trials have in common is computed once.
     """
@@ -113,7 +115,7 @@ def seconds_at(
     else:  # whatever width it has is in its cost
         step = Figures(cost).seconds_per_image(1.0)
     step /= training.threads
-    return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * (epochs or training.epochs) + SECONDS_PER_TRIAL
+    return (step + SECONDS_PER_AUGMENTED_IMAGE) * area * num_train * (epochs or training.epochs)
 
 
 def estimate(
@@ -128,11 +130,11 @@ def estimate(
     else by its calibration, else by what other models' trials took."""
     measured = _measured(definition, committed, costs)
     others = sum(measured.values()) / len(measured) if measured else 1.0
-    seconds, seconds_of = dict.fromkeys(definition.grid.models, 0.0), trial_seconds(definition, num_train, costs)
+    seconds, seconds_of = dict.fromkeys(definition.grid.models, 0.0), training_seconds(definition, num_train, costs)
     for trial in missing:
         model = trial.cell.model
         factor = measured.get(model, calibrated.get(model, others))
-        seconds[model] += seconds_of(trial) * factor
+        seconds[model] += seconds_of(trial) * factor + SECONDS_PER_TRIAL
     unknown = seconds.keys() - measured.keys() - calibrated.keys() - costs.keys()
     unmeasured = tuple(
         model for model in seconds if model in unknown and not figures_of(definition.network(model).make).is_measured
