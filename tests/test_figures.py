@@ -16,8 +16,9 @@ from study.definition.file import load
 from study.planning.cost import estimate, images_to_train_on
 from study.planning.figures import figures_of
 from study.prepare import prepare
-from trainers.costs import built_in_costs, measured_anew
+from trainers.costs import built_in_costs
 from trainers.names import NETWORKS
+from trainers.networks.measure_costs import measured_costs
 
 ADDED = """
 import sys
@@ -75,8 +76,8 @@ def test_what_is_not_known_is_taken_for_the_costliest() -> None:
 
 @pytest.mark.slow
 def test_the_costs_that_are_kept_are_those_that_the_networks_have() -> None:
-    """If this fails: python -m trainers.costs > trainers/costs.json."""
-    assert built_in_costs() == measured_anew()
+    """If this fails: python -m trainers.networks.measure_costs > trainers/costs.json."""
+    assert built_in_costs() == measured_costs()
 
 
 def test_figures_follow_from_costs_alone() -> None:

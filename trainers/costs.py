@@ -1,19 +1,16 @@
 """What each built-in network costs to train, measured on the meta device and kept beside this file: whoever plans a
-study needs no network library. `python -m trainers.costs > trainers/costs.json` measures anew. Imports nothing heavy.
+study needs no network library. `trainers.networks.measure_costs` measures anew. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from trainers.data.size import square
-from trainers.names import NETWORKS
-
-NUM_CLASSES, IMAGE_SIZE = 7, 128
-"""At which the costs are measured: the paper's."""
+IMAGE_SIZE = 128
+"""At which costs are measured: the paper's."""
 _FILE = Path(__file__).with_suffix(".json")
 
 
@@ -33,14 +30,3 @@ class TrainingCost:
 def built_in_costs() -> dict[str, TrainingCost]:
     """Built-in network -> its cost at width 1."""
     return {name: TrainingCost(**cost) for name, cost in json.loads(_FILE.read_text()).items()}
-
-
-def measured_anew() -> dict[str, TrainingCost]:
-    """The same, by the networks themselves."""
-    from trainers.networks import network
-
-    return {name: network(name).training_cost(NUM_CLASSES, {}, square(IMAGE_SIZE)) for name in NETWORKS}
-
-
-if __name__ == "__main__":
-    print(json.dumps({name: asdict(cost) for name, cost in measured_anew().items()}, indent=1))
