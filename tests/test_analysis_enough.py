@@ -15,7 +15,8 @@ import pytest
 from analysis.cli import main
 from analysis.enough import EnoughAnswer, enough
 from analysis.errors import AnalysisError
-from analysis.gate import STABLE, check
+from analysis.gate import check
+from analysis.gate_answer import STABLE
 from analysis.load import load
 from analysis.scores import Scores
 from analysis.stated import Stated

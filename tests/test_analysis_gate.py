@@ -18,7 +18,8 @@ from scipy import stats
 
 from analysis.classes import MACRO
 from analysis.errors import AnalysisError
-from analysis.gate import CANNOT_TELL, STABLE, UNSTABLE, GateAnswer, check
+from analysis.gate import check
+from analysis.gate_answer import CANNOT_TELL, STABLE, UNSTABLE, GateAnswer
 from analysis.load import load
 from analysis.scores import Scores
 from analysis.statistics.bounds import gap_bounds, mean_bounds, sd_bounds

@@ -23,7 +23,8 @@ from analysis.answer import (
     records,
 )
 from analysis.commands import stability
-from analysis.gate import CANNOT_TELL, check
+from analysis.gate import check
+from analysis.gate_answer import CANNOT_TELL
 from analysis.load import load
 from analysis.scores import Scores, main_averaging
 from analysis.statistics.catalogue import TOPICS

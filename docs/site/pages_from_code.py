@@ -35,7 +35,7 @@ PYTHON = {
         *(
             "analysis.answer.Answer",
             "analysis.answer.Finding",
-            "analysis.gate.GateAnswer",
+            "analysis.gate_answer.GateAnswer",
             "analysis.enough.EnoughAnswer",
         ),
         *("analysis.stated.Stated", "analysis.export.export", "analysis.export.follow"),

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.table import Table
 
-from study.cells import cells
 from study.definition import SIMULATED, Definition
 from study.definition.file import load
 from study.definition.point import Point
-from study.errors import StudyError
-from study.halving import halving_in_words, num_trials
+from study.halving import num_trials
 from study.outside import outside_of
-from study.planning.capacity import Forecast
-from study.planning.cost import Estimate, readable
 from study.progress import Progress
 from study.results import RUN_FILE
 from study.results.place import open_place
@@ -28,27 +23,27 @@ from trainers.dice import AVERAGINGS
 from trainers.printable import counted
 
 
-def _definition(options: argparse.Namespace) -> Definition:
+def asked_definition(options: argparse.Namespace) -> Definition:
     return load(options.definition, options.set)
 
 
-def _out(options: argparse.Namespace, definition: Definition) -> str:
+def asked_out(options: argparse.Namespace, definition: Definition) -> str:
     return f"results/{definition.name}{'-simulated' * definition.simulate}" if options.out is None else str(options.out)
 
 
-def _shown(out: str) -> str:
+def shown_out(out: str) -> str:
     """OUT as people see it, without credentials."""
     return open_place(out).shown
 
 
 def _as_results(out: str) -> str:
     """OUT as `analysis` takes it: the word paper means the paper's own tables."""
-    return "./paper" if out == "paper" else _shown(out)
+    return "./paper" if out == "paper" else shown_out(out)
 
 
 def run(options: argparse.Namespace, console: PlainConsole) -> int:
     definition = load(options.definition, [*options.set, *(["simulate=true"] if options.simulate else [])])
-    out = _out(options, definition)
+    out = asked_out(options, definition)
     if options.until_decided:
         return _run_until_decided(definition, out, options, console)
     return _run_once(definition, out, options, console)
@@ -77,7 +72,7 @@ def _run_until_decided(definition: Definition, out: str, options: argparse.Names
 def _run_once(definition: Definition, out: str, options: argparse.Namespace, console: PlainConsole) -> int:
     planned = counted(num_trials(definition), "trial")
     outside_of(definition)  # whose code is not there is told so at once
-    console.say(f"Study {definition.name}: {planned}, to be kept in {_shown(out)} ...")
+    console.say(f"Study {definition.name}: {planned}, to be kept in {shown_out(out)} ...")
     from study.commands.run import run  # takes seconds, after which the data set is read
     from study.prepare import prepare
     from study.summary import trade_in_words
@@ -93,7 +88,7 @@ def _run_once(definition: Definition, out: str, options: argparse.Namespace, con
         from study.results import Results
 
         kept = len(Results(out).audit().rows)
-        committed = f"{counted(kept, 'trial')} {'is' if kept == 1 else 'are'} committed in {_shown(out)}"
+        committed = f"{counted(kept, 'trial')} {'is' if kept == 1 else 'are'} committed in {shown_out(out)}"
         console.say(f"Interrupted. {committed}; the same command goes on from there.")
         return INTERRUPTED
     console.say(*[SIMULATED] * definition.simulate, "Mean example-wise Dice over the classes, test images:")
@@ -105,7 +100,7 @@ def _run_once(definition: Definition, out: str, options: argparse.Namespace, con
         console.say(f"not run: {trial}: {reason}")
     if done.progress and done.progress.verdict_on_the_estimate:
         console.say(done.progress.verdict_on_the_estimate)
-    console.say(f"Results: {_shown(out)}", f"Next:    {_next(out, definition)}")
+    console.say(f"Results: {shown_out(out)}", f"Next:    {_next(out, definition)}")
     if done.unfinished:
         console.say("Run the same command again, or with --retry-failed, to try what could not be run.")
     return NEGATIVE if done.unfinished else DONE
@@ -113,88 +108,6 @@ def _run_once(definition: Definition, out: str, options: argparse.Namespace, con
 
 def _next(out: str, definition: Definition) -> str:
     return f"analysis report {shell_word(_as_results(out))} --out {shell_word(f'{definition.name}.html')}"
-
-
-def plan(options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.commands.plan import plan, plan_cluster, plan_here
-    from study.planning.calibration import calibrate, factors_of
-
-    definition = _definition(options)
-    out = _out(options, definition)
-    if options.gate or options.pilot or options.assume:
-        return _plan_gate(definition, out, options, console)
-    planned, speeds = plan(definition, out), []
-    if options.calibrate and planned.missing:
-        speeds = calibrate(definition)
-        planned = plan(definition, out, factors_of(speeds))
-    on_cluster = plan_cluster(planned, options.cluster) if options.cluster else None
-    try:
-        here, why_not_here = plan_here(planned), ""
-    except StudyError as error:  # the plan may be meant for a cluster
-        here, why_not_here = None, str(error)
-    if options.json:
-        answer = {"out": out, **planned.to_json()}
-        answer |= {"speeds": [asdict(speed) | {"point": dict(speed.point)} for speed in speeds]}
-        unknown = {"hours": None, "gpu_hours": None} if planned.estimate.basis == "constants" else {}
-        answer |= {"here": {**asdict(here), **unknown} if here else None}
-        print(json.dumps(answer | ({"cluster": asdict(on_cluster)} if on_cluster else {})))
-        return DONE
-    console.say(*planned.in_lines(), *planned.notes)
-    if options.calibrate and not planned.missing:
-        console.say("Nothing is missing, so nothing was trained to estimate it (--calibrate).")
-    for speed in speeds:
-        console.say(speed.in_words)
-    console.say(
-        f"{counted(len(cells(definition)), 'cell')}, {counted(num_trials(definition), 'trial')}: "
-        f"{len(planned.trials) - len(planned.missing):,} done, "
-        f"{len(planned.missing) + planned.num_undecided:,} missing in {_shown(out)}.",
-        *filter(None, [halving_in_words(definition)]),
-        f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
-    )
-    if options.cluster:
-        console.say(_on_cluster(options.cluster, on_cluster))
-    elif planned.missing:
-        text = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
-        console.say(*text.split("\n"))
-    return DONE
-
-
-def _plan_gate(definition: Definition, out: str, options: argparse.Namespace, console: PlainConsole) -> int:
-    from study.commands.plan_gate import plan_gate
-    from study.looks import parsed_gate
-    from study.planning.calibration import calibrate, factors_of
-    from study.terminal.gate_plan import gate_plan_in_lines
-
-    if not options.gate:
-        raise StudyError("--pilot and --assume are for --gate: say which limits, e.g. --gate max-gap=0.1,max-sd=0.05")
-    if options.pilot and options.assume:
-        raise StudyError("give --pilot or --assume, not both: scores are measured or stated")
-    gate = parsed_gate(options.gate, "--gate")
-    calibrated = factors_of(calibrate(definition)) if options.calibrate else {}
-    found = plan_gate(definition, out, gate, options.pilot, options.assume, calibrated)
-    if options.json:
-        print(json.dumps({"out": out, **found.to_json()}))
-    else:
-        console.say(*[SIMULATED] * definition.simulate, *gate_plan_in_lines(found, options.cluster))
-    return DONE
-
-
-def _on_cluster(file: str, found: Forecast | None) -> str:
-    if found is None:
-        return f"{file}: sound. What its machines hold, Ray will find out when it starts there."
-    return f"{file}: sound. {_forecast_in_words(found)}"
-
-
-def _here_in_words(cost: Estimate, here: Forecast) -> str:
-    if cost.basis == "constants":
-        how_to_know = "To know how long that takes here, add --calibrate, which trains a few batches of each network."
-        return f"This machine: {counted(here.at_once, 'trial')} at once. {how_to_know}"
-    return f"This machine: {_forecast_in_words(here)}"
-
-
-def _forecast_in_words(found: Forecast) -> str:
-    gpus = f", {found.gpu_hours:.1f} GPU hours" if found.gpu_hours else ""
-    return f"{counted(found.at_once, 'trial')} at once, about {readable(3600 * found.hours)}{gpus}, at that speed."
 
 
 def status(options: argparse.Namespace, console: PlainConsole) -> int:
@@ -209,7 +122,7 @@ def status(options: argparse.Namespace, console: PlainConsole) -> int:
         return DONE if not now.missing else NEGATIVE
     console.say(*[SIMULATED] * now.definition.simulate)
     done_of_all = f"{done:,} of {counted(now.total, 'trial')} done"
-    console.say(f"{_shown(options.out)}: {done_of_all}: {now.num_completed:,} completed, {now.num_failed:,} failed.")
+    console.say(f"{shown_out(options.out)}: {done_of_all}: {now.num_completed:,} completed, {now.num_failed:,} failed.")
     for trial, reason in now.failed.items():
         console.say(f"failed: {trial.id}: {reason}")
     for name, unfinished in now.unfinished.items():
@@ -251,7 +164,7 @@ def trial(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.cells import parse_trial
     from study.commands.trial import trial
 
-    definition = _definition(options)
+    definition = asked_definition(options)
     epochs = parse_trial(options.trial).epochs or definition.training.epochs
 
     def show(epoch: Any) -> None:
@@ -268,7 +181,7 @@ def trial(options: argparse.Namespace, console: PlainConsole) -> int:
     else:
         console.say(*[SIMULATED] * definition.simulate)
         _print_trial(console, row, done.test_scores)
-        out = "" if options.out is None else _shown(options.out)
+        out = "" if options.out is None else shown_out(options.out)
         console.say(*["The definition has no such trial: no run of it makes this one."] * (not done.in_definition))
         console.say(
             {
@@ -306,7 +219,7 @@ def _print_trial(console: PlainConsole, row: dict[str, Any], test: list[dict[str
 def data(options: argparse.Namespace, console: PlainConsole) -> int:
     from study.commands.data import describe_data
 
-    definition = _definition(options) if options.definition else None
+    definition = asked_definition(options) if options.definition else None
     settings = [] if options.definition else options.set
     report = describe_data(options.path, definition, options.sheet, format=options.format, settings=settings)
     if options.json:

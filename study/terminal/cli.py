@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from study.definition import PRESETS
-from study.terminal import answers, model_answers
+from study.terminal import answers, model_answers, plan_answers
 from study.terminal.command_line import DONE, IMPOSSIBLE, INTERRUPTED, NEGATIVE, Parser, carry_out
 from study.terminal.printing import PlainConsole
 
@@ -46,7 +46,9 @@ def command_parser() -> Parser:
         "the limits max-gap, max-sd and min-dice of analysis check; class, averaging, model and loss narrow them; all "
         "looks together are wrong as rarely as a single one",
     )
-    plan = _add(commands, "plan", answers.plan, "list every cell and trial, done or missing, and estimate the cost")
+    plan = _add(
+        commands, "plan", plan_answers.plan, "list every cell and trial, done or missing, and estimate the cost"
+    )
     _takes_definition(plan)
     plan.add_argument(
         "--calibrate", action="store_true", help="train a few batches of each network here, for the estimate"
