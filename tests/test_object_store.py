@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from small_study import ROOT, assert_same_facts, environment, started, study, wait_for
 
 from study.results import Results
+from study.results.schemas import SCHEMAS
 
 pytestmark = pytest.mark.slow
 BUCKET = "studies"
@@ -22,7 +24,9 @@ BUCKET = "studies"
 class Gate:
     """Passes connections on to a server, or refuses them."""
 
-    def __init__(self, to: int) -> None:
+    def __init__(self, to: int, log: Path) -> None:
+        self.log = log
+        """In which the server notes each request."""
         self._to, self._listener = to, socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -65,7 +69,8 @@ class Gate:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("s3") / "log").open("wb")
+    place = tmp_path_factory.mktemp("s3") / "log"
+    log = place.open("wb")
     process = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(port)], stdout=log, stderr=log)
 
     def answers() -> bool:
@@ -73,7 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     wait_for(answers)
-    gate = Gate(port)
+    gate = Gate(port, place)
     yield gate
     gate.shut()
     process.kill()
@@ -105,6 +110,23 @@ def test_a_study_in_a_bucket(definition: Path, undisturbed: Path, out: str) -> N
     assert "16 of 16 trials done" in status.stdout
     analysed = [sys.executable, "-m", "analysis", "tables", out]
     assert "mug" in subprocess.run(analysed, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+
+
+def test_a_commit_is_one_request_a_file(undisturbed: Path, out: str, server: Gate) -> None:
+    """No folder is made, and no upload in parts, which would be left behind by a writer that is killed."""
+    trial_id = "icnet-ce-random_0-s0-t00"
+    tables = {name: Results(undisturbed).read(name, [trial_id]) for name in SCHEMAS}
+    results, before = Results(out), len(_written(server))
+    results.commit(tables)
+    wait_for(lambda: len(_written(server)) - before >= len(tables))
+    prefix = out.removeprefix("s3:/")
+    assert _written(server)[before:] == [f"PUT {prefix}/{name}/{trial_id}.parquet" for name in SCHEMAS]
+    assert results.sound_row(trial_id) is not None
+
+
+def _written(server: Gate) -> list[str]:
+    """What was asked of the server, other than to read."""
+    return re.findall(r'"((?:PUT|POST|DELETE|HEAD) [^ ]+)', server.log.read_text(encoding="utf-8"))
 
 
 def test_two_drivers_at_once_in_a_bucket(definition: Path, out: str) -> None:

@@ -81,7 +81,16 @@ def _open_uri(named: str, scheme: str, rest: str) -> Place:
         reason = str(error).replace(uri, shown)
         reason = reason.replace(credentials, "***") if credentials else reason
         raise StudyError(f"{shown}: no place to keep results: {reason}") from None
-    return Place(files, root.rstrip("/"), named, shown)
+    return Place(_writing_at_once(files), root.rstrip("/"), named, shown)
+
+
+def _writing_at_once(files: pyarrow.fs.FileSystem) -> pyarrow.fs.FileSystem:
+    """S3, so that a small file is one request: otherwise it is an upload in parts, which stays behind, and is paid for,
+    where a writer is killed. (A URI cannot say so.)"""
+    if not isinstance(files, pyarrow.fs.S3FileSystem):
+        return files
+    rebuild, (options,) = files.__reduce__()
+    return rebuild({**options, "allow_delayed_open": True})
 
 
 def _read_in_two_ways(path: str, options: str) -> str:

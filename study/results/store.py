@@ -251,10 +251,9 @@ class Results:
         return None
 
     def _write(self, name: str, content: bytes) -> None:
-        """Whole or not at all: on disks by an atomic rename, in object stores by the upload's completion."""
+        """Whole or not at all: on disks by an atomic rename, in object stores, which need no folder, by one upload."""
         path = self._path(name)
         if not self._is_local:
-            self._files.create_dir(path.rpartition("/")[0], recursive=True)
             with self._files.open_output_stream(path) as stream:
                 stream.write(content)
             return
