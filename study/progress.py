@@ -100,6 +100,13 @@ class Progress:
                 progress._work_of(trial).total += seconds_of(trial)
         return progress
 
+    def __post_init__(self) -> None:
+        self._began = time.monotonic()
+
+    def come_to_now(self) -> None:
+        """How long a run takes is not by the clock on the wall, which may be set meanwhile."""
+        self.updated = self.started + time.monotonic() - self._began
+
     def expect(self, seconds: float, by: str) -> None:
         """Note the estimate, to be held against what it will have been."""
         self.expected_seconds, self.expected_by = seconds, by

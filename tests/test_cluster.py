@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -99,6 +100,22 @@ def test_the_first_estimate_is_by_an_epoch_that_is_not_the_first_of_its_worker()
     assert progress.images_per_second == pytest.approx(100 / 9)
     reporter.on_trial_result(0, [], trial, {"epoch": 1, "seconds": 0.0, "hostname": "here"})
     assert progress.running[FIRST.id].images_per_second is None, "of what takes no time, as when it is drawn"
+
+
+def test_a_clock_that_is_set_back_stops_no_look_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    from study.cluster.reporter import Reporter
+
+    progress, seconds, looks = Progress.of(DEFINITION, {}, {"random_0": 100, "rot_0": 100}), [0.0], list[float]()
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + seconds[0])
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    work: Any = SimpleNamespace(study=None, results=None, progress=progress, watch=lambda now, line: None)
+    reporter = Reporter(work, {}, lambda: None)
+    monkeypatch.setattr(reporter, "_refuse_without_nodes", lambda: looks.append(seconds[0]))
+    monkeypatch.setattr(reporter, "_end_what_hangs", lambda trials: None)
+    for seconds[0] in (0.0, 6.0, 7.0, 12.0):
+        reporter.on_step_end(0, [])
+    assert looks == [6.0, 12.0]
+    assert progress.updated - progress.started == pytest.approx(12, abs=1)
 
 
 MESSAGE = """2 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 127.0.0.1) was 2.85GB

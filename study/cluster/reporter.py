@@ -35,7 +35,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
         self._study, self._results, self._progress, self._watch = work.study, work.results, work.progress, work.watch
         self._failures, self._stop_if_asked = failures, stop_if_asked
         self._out_takes_nothing = ""  # or why not
-        self._looked_around = time.time()
+        self._looked_around = work.progress.updated
         self._heard: dict[str, float] = {}  # Tune's trial -> when it last gave a sign of life
         self._hung: set[str] = set()
         self._finished: set[Trial] = set()
@@ -52,7 +52,7 @@ class Reporter(ray.tune.Callback):  # type: ignore[misc]
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """Here a run can be ended by an error: one that is raised when a result comes is wrapped into Tune's own."""
-        self._progress.updated = time.time()
+        self._progress.come_to_now()
         if self._out_takes_nothing:
             raise StudyError(
                 f"{self._results.out} takes no more results: {self._out_takes_nothing}. The run ends here, and what is "
