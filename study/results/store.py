@@ -7,14 +7,14 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet as pq
 
@@ -24,13 +24,16 @@ from study.errors import StudyError
 from study.results.bounded import MOST_BYTES, read_bounded
 from study.results.digests import Row, digest_of_file, digests_in, with_digests
 from study.results.layout import DEFINITION_FILE, FOLDERS, LOOKS_FILE, RUN_FILE, is_trial_file
+from study.results.packs import Pack, Packs, is_pack, loose_in
 from study.results.place import open_place
-from study.results.reading import NOT_OURS, read_files, row_in
+from study.results.reading import NOT_OURS, in_order_of_trials, read_dataset, read_files, row_in
 from study.results.schemas import SCHEMAS, parquet_bytes
 
 _UNFINISHED = ".unfinished-"
 _REQUESTS_AT_ONCE = 32
 _ABANDONED_AFTER_SECONDS = 3600.0
+_LOOKS = 5
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Results:
     def __init__(self, out: str | os.PathLike[str]) -> None:
         self._place = open_place(out)
         self._files, self._root = self._place.files, self._place.root
+        self._packs = Packs(lambda table: self.names(table, ".parquet"), self.read_bytes)
         self.out = self._place.shown
         """OUT as people see it, without credentials."""
 
@@ -71,15 +75,23 @@ class Results:
 
         Raises StudyError for a file that is none of ours, or that an earlier version of this project wrote.
         """
-        found_ids = [name.removesuffix(".parquet") for name in self.names("trials", ".parquet")]
-        trial_ids = [trial_id for trial_id in found_ids if names_a_refit(trial_id) == of_refits]
-        with self._reading_many() as look_at_all:
+        trial_ids = [trial_id for trial_id in self.loose_trials() if names_a_refit(trial_id) == of_refits]
+        with self._many_at_once() as look_at_all:
             found = dict(zip(trial_ids, look_at_all(self._sound_row, trial_ids), strict=True))
-        rows = {trial_id: row for trial_id, row in found.items() if isinstance(row, dict)}
+        if not of_refits:
+            for trial_id in [trial_id for trial_id, what in found.items() if isinstance(what, str)]:
+                if self._kind(f"trials/{trial_id}.parquet") == pyarrow.fs.FileType.NotFound:
+                    del found[trial_id]  # packed meanwhile, and so found now
+            found = self._settled(self._packs.audited) | found
+        rows = {trial_id: what for trial_id, what in found.items() if isinstance(what, dict)}
         return Audit(rows, {trial_id: what for trial_id, what in found.items() if isinstance(what, str)})
 
+    def loose_trials(self) -> list[str]:
+        """Those that are committed by themselves, and not in a pack."""
+        return loose_in(self.names("trials", ".parquet"))
+
     def sound_row(self, trial_id: str) -> Row | None:
-        """The row of a trial that is committed and whole, else None."""
+        """The row of a trial that is committed by itself, as a worker leaves it, and whole; else None."""
         row = self._sound_row(trial_id)
         return row if isinstance(row, dict) else None
 
@@ -105,29 +117,68 @@ class Results:
     def tables_of(self, trial_id: str) -> set[str]:
         """The tables that the trial was committed with, whether or not its files are as they were; all where its row
         does not tell."""
-        content = self.read_bytes(f"trials/{trial_id}.parquet")
-        row = None if content is None else row_in(content, f"{self.out}/trials/{trial_id}.parquet")
+        if pack := self._packs_of_trials().get(trial_id):
+            row: Row | None = self._packs.rows(pack)[trial_id]
+        else:
+            content = self.read_bytes(f"trials/{trial_id}.parquet")
+            row = None if content is None else row_in(content, f"{self.out}/trials/{trial_id}.parquet")
         digests = None if row is None else digests_in(row)
         return {*SCHEMAS} if digests is None else {*digests, "trials"}
 
     def read(self, name: str, trial_ids: Collection[str] | None = None, columns: list[str] | None = None) -> pa.Table:
         """A table: of all trials, committed or not, or of those named that are there; all columns, or some."""
-        paths = self._list(name)
+        return self._settled(lambda: self._read(name, trial_ids, columns or SCHEMAS[name].names))
+
+    def read_own(self, name: str, trial_ids: Collection[str]) -> pa.Table:
+        """A table of trials that all have files of their own; FileNotFoundError if one has not."""
+        paths = [self._path(f"{name}/{trial_id}.parquet") for trial_id in sorted(trial_ids)]
+        return self._read_files(paths, name, SCHEMAS[name].names)
+
+    def whole_packs(self) -> list[Pack]:
+        """The packs of which every file is as it was written."""
+        return [pack for pack in self._packs.by_name().values() if pack and not self._packs.what_is_wrong(pack)]
+
+    def _read(self, name: str, trial_ids: Collection[str] | None, columns: list[str]) -> pa.Table:
+        found = self._list(name)  # first: a file that is packed after this is missed when it is read
+        paths = {path.rpartition("/")[2].removesuffix(".parquet"): path for path in found if not is_pack(path)}
+        packs = self._packs_of_trials()
         if trial_ids is not None:
-            wanted = {f"{trial_id}.parquet" for trial_id in trial_ids}
-            paths = [path for path in paths if path.rpartition("/")[2] in wanted]
+            wanted = set(trial_ids)
+            paths = {trial_id: path for trial_id, path in paths.items() if trial_id in wanted}
+            packs = {trial_id: pack for trial_id, pack in packs.items() if trial_id in wanted}
+        loose = [path for trial_id, path in paths.items() if trial_id not in packs]
+        if not packs:
+            return self._read_files(loose, name, columns)
+        of_pack: dict[Pack, list[str]] = defaultdict(list)
+        for trial_id, pack in packs.items():
+            of_pack[pack].append(trial_id)
+        read = [*columns, *["trial"] * ("trial" not in columns)]
+        tables = [self._packs.read(pack, name, read, ids) for pack, ids in of_pack.items()]
+        return in_order_of_trials([self._read_files(loose, name, read), *tables]).select(columns)
+
+    def _read_files(self, paths: list[str], name: str, columns: list[str]) -> pa.Table:
         if not paths:
-            return SCHEMAS[name].empty_table().select(columns or SCHEMAS[name].names)
+            return SCHEMAS[name].empty_table().select(columns)
         if self._is_local:  # half the time of a dataset, for thousands of files
-            return read_files(paths, name, columns or SCHEMAS[name].names)
-        try:
-            dataset = pyarrow.dataset.dataset(paths, filesystem=self._files, format="parquet", schema=SCHEMAS[name])
-            return dataset.to_table(columns=columns)
-        except (pa.ArrowException, OSError) as error:
-            raise StudyError(f"{self._first_unreadable(paths) or self.out}: cannot be read: {error}") from None
+            return read_files(paths, name, columns)
+        return read_dataset(self._files, paths, name, columns)
+
+    def _packs_of_trials(self) -> dict[str, Pack]:
+        """Of the trials that are not committed by themselves."""
+        loose, packs = set(self.loose_trials()), self._packs.by_trial()  # in this order: what is packed is not missed
+        return {trial_id: pack for trial_id, pack in packs.items() if trial_id not in loose}
+
+    def _settled(self, look: Callable[[], Answer]) -> Answer:
+        """Look again where files have gone into a pack meanwhile."""
+        for _ in range(_LOOKS):
+            with contextlib.suppress(FileNotFoundError):
+                return look()
+        raise StudyError(f"{self.out}: files come and go there while they are read; wait until what changes them ends")
 
     def read_trial(self, name: str, trial_id: str, most_bytes: int = MOST_BYTES) -> pa.Table:
         """One trial's rows of a table. Raises StudyError: they are lost, take more memory, or cannot be read."""
+        if pack := self._packs_of_trials().get(trial_id):
+            return self._settled(lambda: self._packs.read(pack, name, SCHEMAS[name].names, [trial_id]))
         path = self._path(f"{name}/{trial_id}.parquet")
         try:
             with self._files.open_input_file(path) as file:
@@ -139,6 +190,8 @@ class Results:
 
     def recipe_of(self, trial_id: str) -> dict[str, Any]:
         """The recipe that a committed trial was run with, as its file's metadata keeps it."""
+        if pack := self._packs_of_trials().get(trial_id):
+            return dict(pack.recipes[self._packs.rows(pack)[trial_id]["recipe_digest"]])
         with self._files.open_input_file(self._path(f"trials/{trial_id}.parquet")) as file:
             metadata = pq.read_schema(file).metadata or {}
         recipe: dict[str, Any] = json.loads(metadata.get(b"recipe", b"{}"))
@@ -180,7 +233,12 @@ class Results:
         where no study was run before, anything else. Hidden files apart, as no reader of tables sees them."""
         no_folders = [name for name in FOLDERS if self._kind(name) == pyarrow.fs.FileType.File]
         folders = [name for name in SCHEMAS if name not in no_folders]
-        found = [f"{name}/{entry}" for name in folders for entry in self._entries(name) if not is_trial_file(entry)]
+        found = [
+            f"{name}/{entry}"
+            for name in folders
+            for entry in self._entries(name)
+            if not (is_trial_file(entry) or is_pack(entry))
+        ]
         definition = self.read_text(DEFINITION_FILE) or ""
         if not definition.startswith(DEFINITION_HEADER):
             found += [entry for entry in self._entries("") if entry not in (*FOLDERS, RUN_FILE, LOOKS_FILE)]
@@ -191,6 +249,10 @@ class Results:
         if self._kind(name) == pyarrow.fs.FileType.File:
             with contextlib.suppress(FileNotFoundError):  # another has removed it meanwhile
                 self._files.delete_file(self._path(name))
+
+    def remove_all(self, names: Collection[str]) -> None:
+        with self._many_at_once() as do_all:
+            list(do_all(self.remove, names))
 
     def remove_if_empty(self, folder: str = "") -> None:
         """Leave no trace of a place that was only tried out. (Object stores have no empty folders.)"""
@@ -234,21 +296,13 @@ class Results:
         return sorted(p for p in names if p.endswith(suffix) and not p.rpartition("/")[2].startswith((".", "_")))
 
     @contextlib.contextmanager
-    def _reading_many(self) -> Iterator[Any]:
-        """`map` for readers of many small files: on a disk one after the other, from a server many at once."""
+    def _many_at_once(self) -> Iterator[Any]:
+        """`map` for many small files: on a disk one after the other, of a server many at once."""
         if self._is_local:
             yield map
             return
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
             yield pool.map
-
-    def _first_unreadable(self, paths: list[str]) -> str | None:
-        for path in paths:
-            try:
-                pq.read_schema(path, filesystem=self._files)
-            except (pa.ArrowException, OSError):
-                return f"{path} ({NOT_OURS})"
-        return None
 
     def _write(self, name: str, content: bytes) -> None:
         """Whole or not at all: on disks by an atomic rename, in object stores, which need no folder, by one upload."""
