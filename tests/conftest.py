@@ -18,7 +18,7 @@ settings.register_profile(
     "project",
     deadline=None,
     derandomize=True,
-    max_examples=100 if os.environ.get("CI") else 10,  # on every save a glance, in CI a good look
+    max_examples=40 if os.environ.get("CI") else 10,  # on every save a glance, in CI a good look
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("project")

@@ -86,7 +86,7 @@ def test_what_is_said_is_what_the_gate_itself_decides(seeds: int, number: int, m
     """Shares of `check`, on tables of two classes and their mean, drawn by hand from a pilot's parts."""
     monkeypatch.setattr(Estimate, "splits_needed", lambda self: math.nan)  # takes its time, and is of no use here
     monkeypatch.setattr(Estimate, "splits_of_each_needed", lambda self: math.nan)
-    rng, times = np.random.default_rng(seeds), 150
+    rng, times = np.random.default_rng(seeds), 80
     of_split, of_training = rng.normal(0, 0.012, (2, 5)), rng.normal(0, 0.006, (2, 5))
     mean, held_out = np.array([0.8, 0.78]), np.array([[0.77, 0.78, 0.76], [0.75, 0.74, 0.76]])
     with_macro = [np.vstack([part, part.mean(0)]) for part in (held_out, of_split, of_training)]

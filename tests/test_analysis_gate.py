@@ -438,7 +438,7 @@ def answers(draws: int, mean: float, gap: float, sd: float, classes: int, models
     return found
 
 
-DRAWS = 400
+DRAWS = 200
 
 
 @pytest.mark.slow
@@ -477,7 +477,7 @@ def test_where_a_limit_is_truly_broken_it_is_hardly_ever_called_stable() -> None
 
 @pytest.mark.slow
 def test_it_finds_what_is_plain() -> None:
-    broken = answers(100, mean=0.6, gap=0.3, sd=0.03, classes=3, models=2, max_gap=0.1)
-    sound = answers(100, mean=0.8, gap=0.0, sd=0.02, classes=3, models=2, max_gap=0.12, max_sd=0.12, min_dice=0.6)
-    assert broken[UNSTABLE] >= 99, broken
-    assert sound[STABLE] >= 95, sound
+    broken = answers(40, mean=0.6, gap=0.3, sd=0.03, classes=3, models=2, max_gap=0.1)
+    sound = answers(40, mean=0.8, gap=0.0, sd=0.02, classes=3, models=2, max_gap=0.12, max_sd=0.12, min_dice=0.6)
+    assert broken[UNSTABLE] >= 39, broken
+    assert sound[STABLE] >= 38, sound

@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.classes import MACRO
-from analysis.scores import COLUMN, CONFIGURATION, HELD_OUT, KINDS, Floats, of_kind, seeds_of, variances_over_seeds
+from analysis.scores import (
+    COLUMN,
+    CONFIGURATION,
+    HELD_OUT,
+    KINDS,
+    Floats,
+    configurations,
+    of_kind,
+    seeds_of,
+    variances_over_seeds,
+)
 from analysis.statistics.bounds import unit_of
 
 
@@ -28,6 +38,9 @@ def over_seeds(rows: pd.DataFrame, columns: pd.Index | None = None) -> tuple[Ove
     :param rows: as `means_by_split` takes them.
     :param columns: of `means_by_split`: the splits that count, if not all.
     """
+    if rows["seed"].nunique() < 2:  # as in most studies: nothing to measure
+        num_rows = len(configurations(rows)) * rows["averaging"].nunique() * rows["class"].nunique()
+        return OverSeeds(np.zeros(num_rows), np.ones(num_rows)), OverSeeds(np.zeros(num_rows), np.ones(num_rows))
     variances = variances_over_seeds(rows)
     counts = rows.dropna(subset="dice").groupby([*COLUMN, "split_kind", "split"], observed=True)["dice"].size()
     wide = counts.unstack(["split_kind", "split"]).reindex(index=variances.index, columns=variances.columns)
