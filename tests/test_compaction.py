@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import random
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from simulated_study import write_study
+from small_study import assert_same_facts, started, study, wait_for
 from test_results import tables
 
+from study.definition.file import load
 from study.errors import StudyError
 from study.results import Audit, Results
 from study.results.compaction import compact
 from study.results.packs import is_pack
 from study.results.schemas import SCHEMAS
+from study.terminal.cli import main
 
 TRIALS = [
     f"icnet-ce-random_{split}-s{seed}-t{index:02}" for split in range(3) for seed in range(2) for index in range(2)
@@ -242,3 +249,51 @@ def test_packs_are_no_foreign_files(out: Path) -> None:
     assert Results(out).foreign() == []
     (out / "dice" / "pack-1.parquet").write_bytes(b"")
     assert Results(out).foreign() == ["dice/pack-1.parquet"]
+
+
+SIMULATED = ("simulate=true", "grid.models=icnet", "training.image_size=32")
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = write_study(tmp_path / "out", load("demo", [*SIMULATED, "grid.splits=random_0,random_1,rot_0"]))
+    assert main(["compact", str(out)]) == 0
+    assert " ".join(capsys.readouterr().out.split()) == f"{out}: 6 trials in 2 packs; 30 files removed."
+    assert main(["compact", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"trials": 6, "packs": 2, "removed": 0}
+    assert main(["status", str(out)]) == 0
+    assert main(["compact", str(tmp_path)]) == 2
+    assert "holds no study" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_packs_what_it_leaves(tmp_path: Path) -> None:
+    """And a study that has been packed grows, and is the same as one that has not."""
+    settings = [word for each in (*SIMULATED, "grid.splits=random_0,rot_0") for word in ("--set", each)]
+    for more in ("search.trials=2", "search.trials=3"):
+        for out, limit in (("loose", 0), ("packed", 1)):
+            words = [*settings, "--set", more, "--set", f"resources.compact_above={limit}"]
+            done = study("run", "demo", "--out", tmp_path / out, *words)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert ("Packing" in done.stdout) == (out == "packed")
+    assert all(is_pack(path.name) for path in (tmp_path / "packed" / "trials").iterdir())
+    assert_same_facts(tmp_path / "packed", tmp_path / "loose")
+    done = study("run", "demo", "--out", tmp_path / "packed", *settings, "--set", "search.trials=3")
+    assert done.returncode == 0
+    assert "Packing" not in done.stdout
+
+
+@pytest.mark.slow
+def test_killed_at_a_random_moment(tmp_path: Path) -> None:
+    splits = ",".join(f"random_{i}" for i in range(30))
+    whole = write_study(tmp_path / "whole", load("demo", [*SIMULATED, f"grid.splits={splits}"]))
+    out = Path(shutil.copytree(whole, tmp_path / "out"))
+    for seed in range(3):
+        with started("compact", out) as driver:
+            wait_for(lambda: list((out / "claims").glob("*.json")) or driver.poll() is not None)
+            time.sleep(random.Random(seed).uniform(0, 1.0))
+            driver.kill()
+        assert_same_facts(out, whole)
+    done = study("compact", out)
+    assert done.returncode == 0, done.stderr
+    assert_same_facts(out, whole)
+    assert len(list((out / "dice").iterdir())) == 1

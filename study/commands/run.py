@@ -15,6 +15,7 @@ from study.progress import Progress
 from study.results import DEFINITION_FILE, Results
 from study.results.claim import claimed
 from study.results.committed import check_same_inputs, objectives, refuse_foreign_files
+from study.results.compaction import compact
 from study.results.digests import Row
 from study.results.kept import Committed, missing, read_committed
 from study.results.unfinished import read_unfinished
@@ -63,6 +64,7 @@ def run(
         if not todo:
             results.write_text(DEFINITION_FILE, definition.to_toml())
             remove_beaten(results, definition, committed.rows)
+            _compact_many(results, definition, progress, watch)
             return replace(finished(definition, results, committed.rows), notes=study.notes)
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
@@ -73,7 +75,16 @@ def run(
         rows = read_committed(results, definition).rows
         remove_beaten(results, definition, rows)
         done = finished(definition, results, rows, progress.given_up)
+        if not done.unfinished:
+            _compact_many(results, definition, progress, watch)
         return replace(done, progress=progress, notes=study.notes)
+
+
+def _compact_many(results: Results, definition: Definition, progress: Progress, watch: Watch) -> None:
+    limit, there = definition.resources.compact_above, len(results.loose_trials())
+    if limit and there > limit:
+        watch(progress, f"Packing {there:,} trials, more than resources.compact_above ...")
+        compact(results)
 
 
 def _todo(planned: Iterable[Trial], results: Results, committed: Committed, retry_failed: bool) -> list[Trial]:

@@ -211,6 +211,9 @@ class Resources(Section):
     """Which trained networks stay in OUT/weights: for each model and loss the one with the highest validation Dice on a
     random split, those of all trials, or none. One that is not there can be made again, bit for bit. Those that
     `study export --refit` trains always stay."""
+    compact_above: Annotated[int, Field(ge=0, le=10**9)] = 1000
+    """A run that ends with more trials than this in files of their own puts them into packs of some hundred: the same
+    tables in fewer files. 0: never; `study compact` does it at any time."""
     simulated_seconds: Seconds = 0.0
     """How long a simulated trial takes."""
 

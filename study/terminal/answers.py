@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -244,6 +245,20 @@ def init(options: argparse.Namespace, console: PlainConsole) -> int:
 
 def _plan_and_run(file: str) -> str:
     return f"study plan {shell_word(file)}, then study run {shell_word(file)}"
+
+
+def compact(options: argparse.Namespace, console: PlainConsole) -> int:
+    from study.commands.compact import compact
+
+    done = compact(options.out, PlainConsole(stderr=True).say)
+    if options.json:
+        print(json.dumps(asdict(done)))
+    else:
+        console.say(
+            f"{shown_out(options.out)}: {counted(done.trials, 'trial')} in {counted(done.packs, 'pack')}; "
+            f"{counted(done.removed, 'file')} removed."
+        )
+    return DONE
 
 
 def keys(options: argparse.Namespace, console: PlainConsole) -> int:

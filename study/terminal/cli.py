@@ -128,10 +128,12 @@ def command_parser() -> Parser:
     predict.add_argument("model", metavar="MODEL", help="a folder that study export wrote")
     predict.add_argument("images", metavar="IMAGES", help="an image, or a folder of images")
     predict.add_argument("--out", metavar="FOLDER", required=True, help="a new folder for what is predicted")
+    packs = _add(commands, "compact", answers.compact, "put the trials at OUT into few large files; they stay the same")
+    packs.add_argument("out", metavar="OUT", help="where a study keeps its results")
     keys = _add(commands, "keys", answers.keys, "explain every key of a definition: what it may be, and its default")
     keys.add_argument("section", metavar="SECTION", nargs="?", help="one section alone, e.g. training")
     keys.add_argument("--markdown", action="store_true", help="print the page docs/reference/definition.md")
-    for sub in (plan, status, trial, data, init, export, predict, keys):
+    for sub in (plan, status, trial, data, init, export, predict, packs, keys):
         sub.add_argument("--json", action="store_true", help="answer in JSON")
     parser.add_completion(commands)
     return parser

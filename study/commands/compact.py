@@ -1,0 +1,23 @@
+"""`study compact`: the many small files of a study into few large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from study.results import Results
+from study.results.claim import claimed
+from study.results.compaction import Compacted
+from study.results.compaction import compact as compact_claimed
+from study.results.kept import kept_definition
+
+
+def compact(out: str, say: Callable[[str], None]) -> Compacted:
+    """Put the trials of the study at OUT into packs.
+
+    :raises StudyError: before anything is changed: there is no study, another driver is at work there, or a trial is
+        damaged.
+    """
+    results = Results(out)
+    kept_definition(results)
+    with claimed(results, say):
+        return compact_claimed(results)
