@@ -330,7 +330,10 @@ def test_lost_and_torn_files_are_named_and_made_again(definition: Path, undistur
 
 def test_no_cluster_at_the_address(definition: Path, tmp_path: Path) -> None:
     began = time.monotonic()
-    for address, words in (("127.0.0.1:1", "no Ray cluster answers at"), ("nonsense", "is not an address of a Ray cluster")):
+    for address, words in (
+        ("127.0.0.1:1", "no Ray cluster answers at"),
+        ("nonsense", "is not an address of a Ray cluster"),
+    ):
         done = study("run", definition, "--out", tmp_path / "out", "--address", address)
         assert done.returncode == 2
         assert words in done.stderr

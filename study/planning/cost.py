@@ -47,7 +47,9 @@ class Estimate:
             "calibrated": "by the speed of a few batches here",
             "constants": f"by the speed of {REFERENCE}: this machine may take several times as long",
         }[self.basis]
-        guessed = f"; not measured yet, and taken for as costly as the costliest of ours: {', '.join(self.unmeasured)}"
+        guessed = (
+            f"; not measured yet, so taken for as slow as the slowest built-in network: {', '.join(self.unmeasured)}"
+        )
         return basis + guessed * bool(self.unmeasured)
 
 
