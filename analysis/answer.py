@@ -6,6 +6,7 @@ import html
 import math
 import re
 import textwrap
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +130,8 @@ def _decimals(column: pd.Series[Any]) -> int:
 def _cell(value: Any, decimals: int) -> str:
     if isinstance(value, tuple | list):
         return ", ".join(_cell(each, DECIMALS) for each in value)
+    if value is None:
+        return "-"
     if isinstance(value, str | bool) or not pd.api.types.is_number(value):
         return printable(value)
     return "-" if math.isnan(value) else f"{value:z,.{decimals}f}"
@@ -176,8 +179,22 @@ def frame_text(frame: pd.DataFrame) -> str:
 
 def frame_html(frame: pd.DataFrame) -> str:
     shown, notes = for_people(frame)
-    table = [shown.to_html(index=False, border=0, classes="numbers")] * bool(len(shown) or not notes)
+    words = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
+    table = [_table_html(shown, set(map(printable, words)))] * bool(len(shown) or not notes)
     return "".join([*table, *(f'<p class="note">{with_code(note[0].upper() + note[1:])}</p>' for note in notes)])
+
+
+def _table_html(shown: pd.DataFrame, words: Collection[str]) -> str:
+    """A table of strings, in which columns of words are told from columns of numbers: they are read from the left."""
+    kinds = [' class="text"' if name in words else "" for name in shown]
+
+    def row(cells: Iterable[str], tag: str) -> str:
+        made = (f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
+        return f"<tr>{''.join(made)}</tr>"
+
+    body = "\n".join(row(cells, "td") for cells in shown.itertuples(index=False))
+    head = row(map(str, shown), "th")
+    return f'<table class="dataframe numbers"><thead>{head}</thead>\n<tbody>{body}</tbody></table>'
 
 
 def difference_in_words(difference: float) -> str:

@@ -30,7 +30,7 @@ class Leak:
         """What is to be known of it, in words that are the same for all splits that have such images."""
         one, other = self.pairs[0]
         like = "an identical" if self.is_identical else "a near-identical"
-        what = f"test images with {like} image among those trained on or validated with: {remedy}"
+        what = f"test images with {like} image among those trained on or validated with; {remedy}"
         return Problem(f"split {self.split}", what, f"{len(self.pairs)} of {self.num_test}, e.g. {one} and {other}")
 
 
@@ -113,7 +113,7 @@ def _unit_to_set(column: str | None) -> str:
 def near_notes(near: Sequence[tuple[str, str]], samples: Samples) -> list[str]:
     """What near-identical images mean for splits that are still to be made."""
     what = (
-        "near-identical images, of which a split that divides them tests one beside the other that it trained on: "
+        "near-identical images, of which a split that divides them tests one beside the other that it trained on; "
         f"{_unit_to_set(column_that_keeps(near, samples))}"
     )
     return in_lines(Problem(f"{one} and {other}", what) for one, other in near)

@@ -16,6 +16,7 @@ from study.cells import Trial, cells
 from study.definition import Definition
 from study.halving import decided_trials, undecided_trials
 from study.planning.cost import SECONDS_PER_TRIAL, NumTrain, readable, training_seconds
+from study.planning.figures import figures_of
 from study.results.committed import objectives
 
 SECONDS_BETWEEN_HEARTBEATS = 5.0
@@ -51,6 +52,7 @@ class Work:
     done: float = 0.0
     took: float = 0.0  # seconds, of epochs, the last ones above all
     for_work: float = 0.0  # what had been estimated for these epochs
+    is_guessed: bool = False  # nothing is known of this network's cost: its pace says nothing of others
 
 
 @dataclass
@@ -97,7 +99,9 @@ class Progress:
             if trial in committed:
                 progress._note_best(trial, committed[trial]["objective"])
             else:
-                progress._work_of(trial).total += seconds_of(trial)
+                work = progress._work_of(trial)
+                work.total += seconds_of(trial)
+                work.is_guessed = not figures_of(definition.network(trial.cell.model).make).is_measured
         return progress
 
     def __post_init__(self) -> None:
@@ -173,11 +177,16 @@ class Progress:
     @property
     def seconds_left(self) -> float | None:
         """By what epochs took; until that is known, and where none is trained, by the share of the work that is done
-        since the first trial began. None before there is enough of it to tell."""
+        since the first trial began. None before there is enough of it to tell.
+
+        A network without an epoch is taken to have the pace of the others, unless nothing is known of their costs."""
         left = {model: max(work.total - work.done, 0.0) for model, work in self.work.items()}
         paces = {model: work.took / work.for_work for model, work in self.work.items() if work.for_work}
         if paces:
-            usual = sum(paces.values()) / len(paces)
+            telling = [pace for model, pace in paces.items() if not self.work[model].is_guessed]
+            if not telling and any(seconds and model not in paces for model, seconds in left.items()):
+                return None
+            usual = sum(telling) / max(len(telling), 1)
             epochs = sum(seconds * paces.get(model, usual) for model, seconds in left.items())
             return (epochs + SECONDS_PER_TRIAL * (self.total - self.done)) / max(self.at_once, 1)
         done, total = sum(work.done for work in self.work.values()), sum(work.total for work in self.work.values())

@@ -73,6 +73,28 @@ def test_dots_are_the_scores_and_the_bar_is_the_interval() -> None:
     assert Counter(texts(figure)) == Counter(["0", "1", "2"] * 9)
 
 
+def test_many_held_out_splits_that_end_in_words_are_diamonds() -> None:
+    """Four words still fit beside each other."""
+    places = ["bridge", "dawn", "forest", "night", "sky"]
+    for number in (4, 5):
+        rows = [
+            {"model": "icnet", "loss": "ce", "split": f"scene_{name}", "split_kind": "held_out", "axis": "scene"}
+            | {"seed": 0, "averaging": "ew", "class": "mug", "dice": 0.1 + place / 10}
+            for place, name in enumerate(places[:number])
+        ]
+        figure = figures.dots(pd.DataFrame(rows), *OURS, "ew")
+        legend = figure.axes[0].get_legend()
+        assert legend is not None
+        (said,) = (text.get_text() for text in legend.get_texts())
+        diamonds = sorted({x[0] for x, _ in lines(figure, "d")})  # of the class, and of the mean of classes
+        if number == 4:
+            assert (sorted(set(texts(figure))), diamonds) == (["brid", "dawn", "fore", "nigh"], [])
+            assert said == "held-out scene split, by the end of its name"
+        else:
+            assert (texts(figure), said) == ([], "held-out scene split")
+            assert diamonds == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+
+
 def test_every_kind_of_split_has_a_colour_and_a_mark_of_its_own() -> None:
     kinds = {
         "random_0": "random",

@@ -92,6 +92,12 @@ def test_a_failure_among_many_checks_takes_a_wider_bound_and_a_pass_does_not() -
     np.testing.assert_allclose(twins["high"], alone["high"])
 
 
+def test_more_splits_are_asked_for_than_are_there() -> None:
+    """Four like these decide four times in five, and these have not."""
+    row = one(given(random=[0.209, 0.141, 0.271, 0.272]), min_dice=0.01)
+    assert (row["decision"], row["splits_needed"]) == ("open", 5)
+
+
 def test_so_many_splits_decide_four_times_in_five() -> None:
     """The number that is said, tried with other draws of the mean and SD that were seen."""
     verdict = check(given(random=EXACT), min_dice=0.6, class_="bx")

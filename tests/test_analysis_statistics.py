@@ -319,7 +319,7 @@ def test_three_rotation_splits_get_sentences(paper: pd.DataFrame) -> None:
         "3 random splits are too few for a standard deviation",
         "the true spread may be 0.52 to 6.3 times the one that they show",
     )
-    assert "3 held-out splits are too few for a standard deviation" in spread(paper).loc[0, "note"]
+    assert not spread(paper)["note"].any()  # 8 random splits have an SD, and of held-out ones the table gives none
 
 
 def test_every_deviation_has_its_interval(paper: pd.DataFrame) -> None:

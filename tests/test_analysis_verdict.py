@@ -59,7 +59,7 @@ def test_the_papers_verdict() -> None:
         "4 configurations on 8 random splits and 3 held-out angle splits, one seed each" in words["What was measured?"]
     )
     spread = words["How good is it, and how far would another training move it?"]
-    assert "icnet ce: mean 0.660, SD 0.037 (95 % interval 0.019 to 0.129); " in spread
+    assert "icnet ce: mean 0.660; SD 0.037, its 95 % interval 0.019 to 0.129; " in spread
     assert "expect one more training on this division to score 0.57 to 0.75 (95 %)" in spread
     rotation = words["Does it hold on samples whose angle was not trained on?"]
     assert "score 0.084 lower than random ones; exact one-sided permutation p = 0.0061" in rotation

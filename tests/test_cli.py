@@ -16,7 +16,7 @@ from study.definition import Definition
 from study.prepare import Prepared, Provenance
 from study.terminal.cli import main
 
-COMMANDS = ("run", "plan", "status", "trial", "data", "init", "export", "predict", "keys", "completion")
+COMMANDS = ("run", "plan", "status", "trial", "data", "init", "export", "predict", "compact", "keys", "completion")
 
 
 def test_every_command_is_in_the_documents_and_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from small_study import study
 
 from study import load_model
 from study.cells import Cell, Trial, trials
+from study.commands.export import export
 from study.definition.file import load
 from study.errors import StudyError
 from study.export.choice import choose
+from study.export.other_formats import refuse_what_is_not_installed
 from study.prepare import prepare
 
 SETTINGS = ["grid.models=icnet,unet", "grid.losses=ce", "grid.splits=random_0,random_1,rot_0", "search.trials=2"]
@@ -44,7 +47,7 @@ def test_one_configuration_is_chosen_from() -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({}, "2 configurations are meant, and a model is of one: --model icnet --loss ce; --model unet --loss ce"),
+        ({}, "a model is of one; add one of these: --model icnet --loss ce; --model unet --loss ce"),
         ({"model": "fcn"}, "no completed trial has this model and loss; there are: --model icnet"),
         ({"trial": "icnet-ce-random_7-s0-t00"}, "there is no completed trial icnet-ce-random_7-s0-t00; did you mean"),
         ({"trial": "icnet"}, "is not a trial's id"),
@@ -62,6 +65,14 @@ def test_without_a_validation_score_none_is_the_best() -> None:
         choose(DEFINITION, rows, model="unet")
     with pytest.raises(StudyError, match="an ensemble is of several networks, and unet ce has 0"):
         choose(DEFINITION, rows, model="unet", ensemble=True)
+
+
+def test_onnx_is_refused_by_name_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("onnxscript", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+    refuse_what_is_not_installed(["torch"])
+    with pytest.raises(StudyError, match=r"^--onnx needs onnxscript, onnxruntime: pip install onnxscript onnxruntime$"):
+        export(str(tmp_path / "nowhere"), str(tmp_path / "model"), print, formats=["onnx"])
 
 
 OWN_NETWORK = """
@@ -92,7 +103,7 @@ def test_a_model_predicts_what_its_study_kept(copied: Path, tmp_path: Path) -> N
     assert "made again" not in str(first["said"])
     shutil.rmtree(copied / "weights")
     again = exported(copied, tmp_path / "again", "--loss", "ce")
-    assert "is not kept, and made again. That took" in str(again["said"])
+    assert "is not kept, and made again. The first time that took" in str(again["said"])
     (trial,) = first["trials"]  # type: ignore[misc, attr-defined]
     assert again["trials"] == [trial]
     contents = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("kept", "again")]

@@ -161,12 +161,12 @@ def test_the_words_for_it() -> None:
     (problem,) = leak_problems(found, parse({}))
     assert str(problem).startswith(
         "split divided (1 of 4, e.g. b and a): test images with an identical image among those trained on or validated "
-        "with: keep one of them"
+        "with; keep one of them"
     )
     assert str(problem).endswith("keep one of them, or set data.allow_copies = true"), "no column is there to be named"
     assert leak_notes(found, parse({})) == [
         "split divided (3 of 4, e.g. c and a): test images with a near-identical image among those trained on or "
-        "validated with: if they belong together, give them a column that says so (in metadata.csv), and set "
+        "validated with; if they belong together, give them a column that says so (in metadata.csv), and set "
         "splits.unit to it"
     ]
     several = leaks(FOUND, [replace(DIVIDED, name=f"random_{i}") for i in range(5)])
@@ -198,9 +198,9 @@ def test_the_column_that_keeps_such_images_together_is_named() -> None:
     (problem,) = leak_problems(found, parse({}))
     assert 'keep one of them, set splits.unit = "number", a column that all such images share, or set' in str(problem)
     (of_all,) = near_notes(FOUND.near, samples)
-    assert of_all.endswith('that it trained on: set splits.unit = "patient", a column that all such images share')
+    assert of_all.endswith('that it trained on; set splits.unit = "patient", a column that all such images share')
     (note,) = leak_notes(found, parse({"splits": {"unit": "number"}}))
-    assert note.endswith('validated with: set splits.unit = "patient", a column that all such images share')
+    assert note.endswith('validated with; set splits.unit = "patient", a column that all such images share')
 
 
 @dataclass

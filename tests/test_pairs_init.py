@@ -257,7 +257,7 @@ def test_identical_images_at_the_working_size_are_problems(tmp_path: Path, capsy
     assert main(asked) == 2
     said = capsys.readouterr().err
     assert "nothing was written" in said
-    assert "test images with an identical image among those trained on or validated with: keep one of them" in said
+    assert "test images with an identical image among those trained on or validated with; keep one of them" in said
     assert not target.exists()
     assert main([*asked, "--set", "data.allow_copies=true"]) == 0
     assert "test images with an identical image" in capsys.readouterr().out
@@ -279,7 +279,7 @@ def test_near_identical_images_are_a_warning_with_its_remedy(tmp_path: Path) -> 
     look = init(str(root), str(tmp_path / "a.toml"), settings=["training.image_size=512"])
     (note,) = [note for note in look.notes if "near-identical" in note]
     assert note.startswith("split random_0 (")
-    assert note.endswith('validated with: set splits.unit = "number", a column that all such images share.')
+    assert note.endswith('validated with; set splits.unit = "number", a column that all such images share.')
     definition = load(str(tmp_path / "a.toml"))
     assert [f"{each}." for each in prepare(definition).notes] == [note]
 

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from study.cells import parse_trial, trials
-from study.definition.file import load
+from study.definition.file import load, parse
 from study.planning.cost import SECONDS_PER_TRIAL, estimate, readable, seconds_at, training_seconds
 from study.progress import Progress, Work
 from study.summary import Summary
@@ -98,6 +98,25 @@ def test_time_left_is_by_what_epochs_take_here() -> None:
     assert progress.seconds_left == pytest.approx((3 * left["icnet"] + 5 * left["unet"] + beside) / 3)
 
 
+def test_the_pace_of_a_network_of_unknown_cost_says_nothing_of_others() -> None:
+    progress = a_run()
+    progress.work = {"icnet": Work(total=100.0, is_guessed=True), "unet": Work(total=50.0)}
+    progress.start(TRIAL, epochs=20, work=40.0)
+    progress.epoch(TRIAL, 1, 300.0, "here", seconds=0.02)  # a hundredth of the guess
+    assert progress.seconds_left is progress.seconds_by_epochs is None
+    of_unet = parse_trial("unet-ce-random_0-s0-t00")
+    progress.start(of_unet, epochs=1, work=10.0)
+    progress.epoch(of_unet, 1, 300.0, "here", seconds=50.0)
+    left = {name: work.total - work.done for name, work in progress.work.items()}
+    assert progress.seconds_left == pytest.approx((0.01 * left["icnet"] + 5 * left["unet"] + SECONDS_PER_TRIAL * 6) / 2)
+
+
+def test_networks_of_unknown_cost_are_known_as_such() -> None:
+    own = parse({"grid": {"models": ["icnet", "mine:Net"], "losses": ["ce"], "splits": ["random_0"]}})
+    work = Progress.of(own, {}, {"random_0": 100}).work
+    assert {model: each.is_guessed for model, each in work.items()} == {"icnet": False, "mine:Net": True}
+
+
 def test_a_workers_first_epoch_tells_nothing_even_if_it_is_a_trials_only_one() -> None:
     progress = a_run()
     progress.start(TRIAL, epochs=1, work=10.0)
@@ -148,7 +167,7 @@ def test_the_live_picture_names_what_matters() -> None:
         "2 of 8 trials",
         "1 failed",
         "123 images/s",
-        "about 2 min left",
+        "about 1.7 min left",
         TRIAL.id,
         "3 of 20",
         "10.0.0.7",
@@ -256,11 +275,20 @@ def test_a_run_says_how_good_its_estimate_was() -> None:
     assert progress.verdict_on_the_estimate is None
     progress.expect(100.0, "roughly")
     progress.updated = progress.started + 150
-    assert progress.verdict_on_the_estimate == "It took 2 min; 2 min had been estimated (roughly): 1.50 times that."
+    assert progress.verdict_on_the_estimate == "It took 2.5 min; 1.7 min had been estimated (roughly): 1.50 times that."
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(7, "7 s"), (99, "99 s"), (300, "5 min"), (9000, "2 h 30 min"), (180000, "2 d 2 h")]
+    ("seconds", "text"),
+    [
+        (7, "7 s"),
+        (99, "99 s"),
+        (100, "1.7 min"),
+        (300, "5 min"),
+        (599, "10 min"),
+        (9000, "2 h 30 min"),
+        (180000, "2 d 2 h"),
+    ],
 )
 def test_readable_times(seconds: float, text: str) -> None:
     assert readable(seconds) == text

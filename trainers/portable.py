@@ -44,6 +44,8 @@ def exported_program(model: TrainedModel, size: Size) -> torch.export.ExportedPr
     """For batches of any number of images. Raises what torch does where a network cannot be one graph."""
     example = torch.zeros(2, *size, 3, dtype=torch.uint8)
     portable = Portable(model).cpu().eval()
+    with torch.no_grad():
+        portable(example)  # what a network makes at its first use and keeps, such as matrices, must not be a tracer's
     with _flags_as_torch_starts():
         return torch.export.export(portable, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
 

@@ -173,7 +173,7 @@ def _strips(material: Material) -> Drawn:
 
 
 def _picture(strip: Strip, metric: str) -> Picture:
-    false = f"; falsely predicted: {strip.false_classes}" if strip.false_classes else ""
+    false = f"; falsely predicted: {', '.join(strip.false_classes.split())}" if strip.false_classes else ""
     caption = f"{strip.class_}, {strip.rank}: {metric} {strip.dice:.2f}, {strip.split}{false}"
     alt = f"Image, truth and prediction of {strip.image}: {caption}"
     return Picture(caption, alt, base64.b64encode(strip.png).decode())

@@ -85,8 +85,9 @@ class Estimate:
 
     def splits_needed(self) -> float:
         """About how many random splits would decide with probability POWER, were the mean, the spread and the gap truly
-        what they seem to be; NaN beyond MOST_SPLITS."""
-        return self._fewest(lambda n: len(self.held_out))
+        what they seem to be: more than there are, as these have not decided; NaN beyond MOST_SPLITS."""
+        found = self._fewest(lambda n: len(self.held_out))
+        return found if math.isnan(found) else max(found, len(self.random) + 1)
 
     def splits_of_each_needed(self) -> float:
         """The same of a gap, with as many held-out splits as random ones; NaN of another limit."""

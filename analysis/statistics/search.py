@@ -112,8 +112,8 @@ def _gain_row(
     low, high = np.nan, np.nan
     if refusal is None and test_to_train is not None:
         low, high = interval_of_difference(gains, test_to_train)
-    of_spread = sd_refusal(len(default), "random splits")
-    notes = [*(each.reason for each in (refusal, of_spread) if each), _verdict(gain, spread, may_lose)]
+    lacks = refusal or sd_refusal(len(default), "random splits")  # too few for one are too few for the other
+    notes = [lacks.reason if lacks else "", _verdict(gain, spread, may_lose)]
     return {
         "num_splits": gains.size,
         "gain": gain,

@@ -160,7 +160,7 @@ def spread(table: pd.DataFrame) -> pd.DataFrame:
     refusals = [equal_refusal(row) for row in random.to_numpy(float)]
     of_none = result["mean_low"].isna()  # equal scores that were rounded have one
     equal = [refusal.reason if refusal and none else "" for refusal, none in zip(refusals, of_none, strict=True)]
-    few = [_notes(*counts) for counts in zip(n, result["num_held_out"], strict=True)]
+    few = [refusal.reason if (refusal := sd_refusal(count, "random splits")) else "" for count in n]
     notes = zip(few, equal, without_score(wide), strict=True)
     result["note"] = ["; ".join(filter(None, each)) for each in notes]
     return result.reset_index()
@@ -220,8 +220,3 @@ def _logit(dice: pd.Series[float]) -> pd.Series[float]:
     inside = dice.where((dice > 0) & (dice < 1))
     logits: pd.Series[float] = np.log(inside / (1 - inside))
     return logits
-
-
-def _notes(num_random: int, num_held_out: int) -> str:
-    found = [sd_refusal(num_random, "random splits"), sd_refusal(num_held_out, "held-out splits")]
-    return "; ".join(refusal.reason for refusal in found if refusal)

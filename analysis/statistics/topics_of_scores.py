@@ -72,7 +72,7 @@ OF_SCORES = (
         "Spread over random splits",
         "How far does {again} move a score?",
         "Each dot is a random split, {score}; the bar is their mean with its 95 % interval (from four splits on). "
-        "Every {split} is a marker: what its name ends in.",
+        "Every {split} is a marker: what its name ends in, or a diamond where many words would cover each other.",
         "Means and SDs over random splits come with two-sided 95 % intervals (from four splits on). mean is over "
         "splits, and over the seeds of a split; sd is of one training on one random split, and so is expected_within: "
         "one more training should come out within so much of the mean (95 %). If that is more than the difference you "

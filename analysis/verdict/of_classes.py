@@ -105,9 +105,13 @@ def weakest(table: pd.DataFrame, metric: str) -> Finding | None:
             more = f", and {len(names) - MOST_NAMED} more classes" * (len(names) > MOST_NAMED)
             number = int(shares["num_runs"].iloc[0])
             which = "of the other classes" if nothing else "of a class"
+            whole = number * shares["hardest"]
+            equal = " (classes that are equally low share the pair)" * bool(
+                (abs(whole - whole.round()) > ROUNDING).any()
+            )
             points.append(
                 f"Of {count_of(number, 'pairs')} of a configuration and a split, the lowest score {which} is that of "
-                f"{', '.join(names[:MOST_NAMED])}{more}."
+                f"{', '.join(names[:MOST_NAMED])}{more}{equal}."
             )
     return Finding("Which class can be trusted least?", tuple(points)) if points else None
 

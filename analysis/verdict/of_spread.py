@@ -71,7 +71,7 @@ def how_far(scores: Scores, macro: pd.DataFrame) -> Finding | None:
             points.append(f"{name}: mean {row.mean:.3f}{of_fewer}.")
             refusals.append(f"No spread is given: {refusal.reason}.")
         else:
-            points.append(f"{name}: mean {row.mean:.3f}{of_fewer}, {_spread(row, scores.one_division)}.")
+            points.append(f"{name}: mean {row.mean:.3f}{of_fewer}; {_spread(row, scores.one_division)}.")
     of_seeds = _of_seeds(scores.table) if any("SD" in point for point in points) else []
     moved = "another training" if scores.one_division else "another split"
     question = f"How good is it, and how far would {moved} move it?"
@@ -82,7 +82,7 @@ def _spread(row: Any, one_division: bool) -> str:
     low, high = max(0.0, row.mean - row.expected_within), min(1.0, row.mean + row.expected_within)
     where = "on this division" if one_division else "on a new random split"
     return (
-        f"SD {row.sd:.3f} (95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}); expect one more "
+        f"SD {row.sd:.3f}, its 95 % interval {row.sd_low:.3f} to {row.sd_high:.3f}; expect one more "
         f"training {where} to score {low:.2f} to {high:.2f} (95 %)"
     )
 

@@ -19,7 +19,7 @@ from study.export.card import write_card
 from study.export.choice import Choice, choose
 from study.export.fetched import fetch
 from study.export.folder import write_model
-from study.export.other_formats import write_formats
+from study.export.other_formats import refuse_what_is_not_installed, write_formats
 from study.export.refit import refuse_diverged, train_refit
 from study.outside import outside_of
 from study.prepare import Prepared, prepare
@@ -65,6 +65,7 @@ def export(
     :param formats: keys of `other_formats.FILES`; they are checked on test images, which takes the data set.
     """
     results, folder = Results(out), Path(to)
+    refuse_what_is_not_installed(formats)
     definition = kept_definition(results)
     if definition.simulate:
         raise StudyError(f"{results.out} is simulated: no network was trained there")

@@ -150,7 +150,7 @@ def _text(card: Mapping[str, Any], definition: Definition) -> Iterator[str]:
     elif not card["trained_on_all_images"]:
         yield _own(card)
     yield ""
-    yield "| class | mean Dice | one more training within | lowest on a random split |"
+    yield "| class | mean Dice (95 % interval) | one more training within | lowest on a random split |"
     yield "|---|---|---|---|"
     yield from (_row(name, each) for name, each in card["classes"].items())
     yield ""
@@ -186,7 +186,8 @@ def _expectation(expected: Mapping[str, Any]) -> Iterator[str]:
     if expected["mean"] is None:
         yield f"No mean of classes: {expected['note']}."
         return
-    yield f"Mean Dice of the classes, over {expected['num_splits']} random splits: **{_interval(expected, 'mean')}**."
+    over = counted(expected["num_splits"], "random split")
+    yield f"Mean Dice of the classes, over {over}, with its 95 % interval: **{_interval(expected, 'mean')}**."
     if expected["expected_within"] is not None:
         low, high = (expected["mean"] + sign * expected["expected_within"] for sign in (-1, 1))
         within = f"{max(low, 0):.2f} to {min(high, 1):.2f}"

@@ -82,7 +82,9 @@ def _configuration(completed: Iterable[Trial], model: str | None, loss: str | No
     shown = "; ".join(f"--model {of_model} --loss {of_loss}" for of_model, of_loss in meant or there)
     if not meant:
         raise StudyError(f"no completed trial has this model and loss; there are: {shown or 'none at all'}")
-    raise StudyError(f"{counted(len(meant), 'configuration')} are meant, and a model is of one: {shown}")
+    raise StudyError(
+        f"{counted(len(meant), 'configuration')} are meant, and a model is of one; add one of these: {shown}"
+    )
 
 
 def _one_of_each_split(definition: Definition, completed: Mapping[Trial, Row], configuration: Configuration) -> Choice:

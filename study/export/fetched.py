@@ -53,6 +53,8 @@ def fetch(
         say(_what_it_takes(lacking, [committed[trial] for trial in lacking]))
         prepared = prepare()
         for trial in lacking:
+            if len(lacking) > 1:
+                say(f"{trial.id}:")
             kept[trial] = _made_again(prepared, results, trial, committed[trial], on_epoch)
     return {trial: weights for trial, weights in kept.items() if weights is not None}
 
@@ -105,7 +107,8 @@ def _read(content: bytes, row: Row) -> Weights | None:
 def _what_it_takes(lacking: Sequence[Trial], rows: Sequence[Row]) -> str:
     seconds, where = sum(row["train_seconds"] or 0.0 for row in rows), sorted({row["device"] for row in rows})
     which = f"{counted(len(lacking), 'network')} are" if len(lacking) > 1 else f"The network of {lacking[0].id} is"
-    return f"{which} not kept, and made again. That took {readable(seconds)} of training on {', '.join(where)}."
+    took = f"The first time that took {readable(seconds)} of training on {', '.join(where)}."
+    return f"{which} not kept, and made again. {took}"
 
 
 def _made_again(

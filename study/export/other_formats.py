@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ FILES = {"onnx": "model.onnx", "torch": "model.pt2"}
 TIE = 1e-4
 """Two classes whose probabilities differ by less are as good as equal: rounding decides between them."""
 _AT_ONCE = 8
+_OF_ONNX = ("onnx", "onnxscript", "onnxruntime")
+"""The extra `export`; named one by one, as an installed wheel lies on no index."""
 
 Probabilities = NDArray[np.float32]
 Run = Callable[["Pixels"], Probabilities]
@@ -54,6 +57,13 @@ class Agreement:
         )
 
 
+def refuse_what_is_not_installed(formats: Collection[str]) -> None:
+    """Raises StudyError, before anything is trained or made, if these formats need packages that are not there."""
+    lacking = [name for name in _OF_ONNX if "onnx" in formats and find_spec(name) is None]
+    if lacking:
+        raise StudyError(f"--onnx needs {', '.join(lacking)}: pip install {' '.join(lacking)}")
+
+
 def write_formats(folder: Path, formats: Collection[str], prepared: Prepared, trial: Trial) -> list[Agreement]:
     """Write the model of a folder in these formats (keys of FILES), too, and compare each with it.
 
@@ -66,8 +76,6 @@ def write_formats(folder: Path, formats: Collection[str], prepared: Prepared, tr
     try:
         program = exported_program(model, model.fitting.size)
         made = {name: (in_onnx if name == "onnx" else in_torch_format)(program) for name in formats}
-    except ImportError as error:
-        raise StudyError(f"ONNX needs more packages ({error}): pip install 'segmentation-stability[export]'") from error
     except Exception as error:  # whatever torch finds in a network of somebody else's
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise StudyError(f"this network cannot be written as one graph: {said}") from error

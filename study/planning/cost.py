@@ -48,7 +48,9 @@ class Estimate:
             "calibrated": "by the speed of a few batches here",
             "constants": f"by the speed of {REFERENCE}: this machine may take several times as long",
         }[self.basis]
-        guessed = f"; not measured yet, and taken for as costly as the costliest of ours: {', '.join(self.unmeasured)}"
+        guessed = (
+            f"; not measured yet, so taken for as slow as the slowest built-in network: {', '.join(self.unmeasured)}"
+        )
         return basis + guessed * bool(self.unmeasured)
 
 
@@ -157,10 +159,12 @@ def _measured(definition: Definition, committed: Mapping[Trial, Mapping[str, Any
 
 
 def readable(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`, `4 d 2 h`."""
+    """`45 s`, `2.5 min`, `12 min`, `3 h 20 min`, `4 d 2 h`."""
     minutes, hours = round(seconds / 60), round(seconds / 3600)
     if seconds < 99.5:
         return f"{seconds:.0f} s"
+    if minutes < 10:
+        return f"{seconds / 60:.1f}".removesuffix(".0") + " min"
     if minutes < 100:
         return f"{minutes} min"
     if hours < 48:
