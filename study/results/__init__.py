@@ -1,7 +1,8 @@
 """What a study leaves at OUT: a trial's tables, committed atomically and read back; a lost or altered file is seen.
 
-OUT is a directory or a URI. A trial's tables are one small Parquet file each, until many are packed; the file in `trials/` is written last and
-is the commit: it holds a digest of each of the others, and rows of the other tables without it are to be ignored.
+OUT is a directory or a URI. A trial's tables are one small Parquet file each, until many trials are packed; the file in
+`trials/` is written last and is the commit: it holds a digest of each of the others, and rows of the other tables
+without it are to be ignored.
 
 store       OUT itself: commit, audit, read            layout      what lies where in OUT
 tables      a trial's facts as rows                    schemas     the columns of the tables
