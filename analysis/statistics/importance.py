@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache, partial
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,9 @@ from analysis.scores import CELL, CONFIGURATION, of_configuration
 from analysis.statistics.search import hyperparameters, trials_of
 from analysis.statistics.spread import Refusal
 from study.definition.space import Choices, Range
+
+if TYPE_CHECKING:
+    import optuna
 
 PED_ANOVA, FANOVA = "PED-ANOVA", "fANOVA"
 TOP_QUANTILE = 0.1  # PED-ANOVA asks what the best tenth of the trials have in common
@@ -46,10 +51,11 @@ def importance(runs: pd.DataFrame, space: Space, seed: int = 0) -> pd.DataFrame:
     for key in runs[CONFIGURATION].drop_duplicates().itertuples(index=False, name=None):
         own = of_configuration(judged, *key)
         num_points = _num_points(own)
+        study = cache(partial(_optuna_study, own, space))  # where one is needed, made once
         sizes = {"num_trials": len(own), "num_cells": len(own[CELL].drop_duplicates()), "num_points": num_points}
         for evaluator in _evaluators():
             refusal = _importance_refusal(own, space, evaluator)
-            found = dict.fromkeys(space, np.nan) if refusal else _importances(own, space, evaluator, seed)
+            found = dict.fromkeys(space, np.nan) if refusal else _importances(study(), space, evaluator, seed)
             rough = f"importances of {num_points} points are rough" if num_points < ROUGH_BELOW else ""
             place = {**dict(zip(CONFIGURATION, key, strict=True)), "evaluator": evaluator, **sizes}
             rows.append(place | found | {"note": refusal.reason if refusal else rough})
@@ -83,10 +89,9 @@ def _importance_refusal(trials: pd.DataFrame, space: Space, evaluator: str) -> R
     return None
 
 
-def _importances(trials: pd.DataFrame, space: Space, evaluator: str, seed: int) -> dict[str, float]:
-    """The importance of every hyperparameter for a high `effect`; they sum to 1."""
+def _optuna_study(trials: pd.DataFrame, space: Space) -> optuna.Study:
+    """The trials, each with its `effect` as what was to be maximised."""
     import optuna
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 
     tried, distributions = pd.DataFrame(index=trials.index), dict[str, optuna.distributions.BaseDistribution]()
     for name, dimension in space.items():
@@ -106,7 +111,14 @@ def _importances(trials: pd.DataFrame, space: Space, evaluator: str, seed: int) 
         optuna.logging.set_verbosity(before)
     for params, effect in zip(tried.to_dict("records"), trials["effect"], strict=True):
         study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=float(effect)))
+    return study
+
+
+def _importances(study: optuna.Study, space: Space, evaluator: str, seed: int) -> dict[str, float]:
+    """The importance of every hyperparameter for a high `effect`; they sum to 1."""
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+
     ped_anova = PedAnovaImportanceEvaluator(target_quantile=TOP_QUANTILE)
     chosen = ped_anova if evaluator == PED_ANOVA else FanovaImportanceEvaluator(**FOREST, seed=seed)
-    found = optuna.importance.get_param_importances(study, evaluator=chosen)
+    found = get_param_importances(study, evaluator=chosen)
     return {name: float(found[name]) for name in space}
