@@ -197,7 +197,6 @@ def test_a_tidy_table_has_the_scores_in_a_column_of_the_metrics_name(
 
 OF_THE_DICE_ITSELF = re.compile(
     "[Vv]alidation Dice|validation scores are Dice|the Dice alone|surface Dice|Dice and cost"
-    "|example-wise Dice below the pixel-wise one"
 )
 """What is said of the Dice whatever the metric: the search goes by it."""
 
