@@ -131,7 +131,7 @@ class Kept:
         }
 
 
-def training_of(row: Mapping[str, Any]) -> str:
+def training_of(row: dict[str, Any]) -> str:
     """A digest of what a row of `trials` says of the training: trials of two studies may have one name."""
     return hashlib.sha256(json.dumps(facts_of(row), sort_keys=True).encode()).hexdigest()[:12]
 
