@@ -7,13 +7,15 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from small_study import study
+from small_study import environment, study
 
 from study import load_model
 from study.cells import Cell, Trial, trials
@@ -274,6 +276,19 @@ def test_a_model_of_your_own_travels_with_its_code(definition: Path, tmp_path: P
     done = study("predict", tmp_path / "model", image, "--out", tmp_path / "predicted")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "predicted/labels/image.png").is_file()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "nets_to_export.py").write_text(OWN_NETWORK.replace("num_classes, 1)", "num_classes, 1, bias=True)"))
+    load = f"from study import load_model; load_model({str(tmp_path / 'model')!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", load], cwd=elsewhere, env=environment(), capture_output=True, text=True
+    )
+    assert "comes with its own nets_to_export, and Python has found another one first" in done.stderr
+    (elsewhere / "nets_to_export.py").write_text(OWN_NETWORK)
+    done = subprocess.run(
+        [sys.executable, "-c", load], cwd=elsewhere, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
     with (tmp_path / "model/modules/nets_to_export.py").open("a") as file:
         file.write("\n# another line\n")
     altered = study("predict", tmp_path / "model", image, "--out", tmp_path / "again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,7 @@ def load_model(folder: str | Path) -> TrainedModel:
         except (NotFound, NotWeights, ValueError, TypeError) as error:
             raise StudyError(f"{place}: {described.make} cannot be made: {error}") from error
         networks.append(made.eval().to(device))
+    _refuse_code_from_elsewhere(place, described)
     size = described.image_size
     working = Size(*size) if isinstance(size, tuple) else Size(size, size)
     as_trained = described.precision == "float32" or multiplies_bfloat16(device)
@@ -174,6 +176,21 @@ def _refuse_altered_code(place: Path, described: Description) -> None:
         each if isinstance(each, str) else each["code"] for each in of_network_and_loss
     ]:
         raise StudyError(f"{folder} does not hold the code that was exported: export the model again")
+
+
+def _refuse_code_from_elsewhere(place: Path, described: Description) -> None:
+    """Raises StudyError if Python has found another module of the name first: one of another model that this process
+    has loaded, or one in the current folder."""
+    if not is_dotted_path(described.make):
+        return
+    module = module_of(described.make)
+    inside, ran = place / MODULES / module.replace(".", "/"), Path(sys.modules[module].__file__ or "")
+    for own in (inside.with_name(f"{inside.name}.py"), inside / "__init__.py"):
+        if own.is_file() and ran.read_bytes() != own.read_bytes():
+            raise StudyError(
+                f"{place} comes with its own {module}, and Python has found another one first, {ran}: load the model "
+                "in a process of its own, where that file is not found"
+            )
 
 
 def _sound(place: Path, member: Member) -> bytes:
