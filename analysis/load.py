@@ -138,7 +138,8 @@ def _of_study(results: Results, select: str, epsilon: float | None, metric: Metr
             f"{PAPER}"
         )
     definition = kept_definition(results)
-    committed = read_committed(results, definition).rows
+    kept = read_committed(results, definition)
+    committed = kept.rows
     _check_one_study(results.out, committed)
     known = objectives(committed)
     decided = decided_trials(definition, known)
@@ -160,7 +161,7 @@ def _of_study(results: Results, select: str, epsilon: float | None, metric: Metr
             "chosen as the tuned one: read the default ones (--select default)"
         )
     if not _any_object(scored):
-        raise AnalysisError(_nothing_scored(results.out, len(wanted), len(completed), failed))
+        raise AnalysisError(_nothing_scored(results.out, len(wanted), len(completed), failed, kept.damaged))
     undecided = {trial.cell for trial in completed} - {trial.cell for trial in chosen}
     undecided |= {trial.cell for trial in undecided_trials(definition, known)}
     lacking = [*missing(wanted, committed), *(missing(decided, committed) if definition.search.halving else ())]
@@ -193,7 +194,9 @@ def _cells_by_id(wanted: Iterable[Trial]) -> dict[str, Cell]:
     return found | {cell.id: cell for cell in found.values()}
 
 
-def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mapping[str, str]) -> str:
+def _nothing_scored(
+    out: str, num_wanted: int, num_completed: int, failed: Mapping[str, str], damaged: Mapping[Trial, str]
+) -> str:
     """Why a study has nothing to be analysed, in one sentence."""
     if num_completed:
         done = f"{num_completed} of {num_wanted} trials are done"
@@ -201,6 +204,12 @@ def _nothing_scored(out: str, num_wanted: int, num_completed: int, failed: Mappi
     if failed:
         trial, reason = next(iter(failed.items()))
         return f"{out}: no trial has scores: {len(failed)} of {num_wanted} failed ({trial}, for one: {reason})"
+    if damaged:
+        first, what = next(iter(damaged.items()))
+        return (
+            f"{out}: no trial has scores: {len(damaged)} are damaged ({first.id}, for one: {what}); run the study "
+            "again, which makes them anew"
+        )
     return f"{out}: no trial is done yet, of {num_wanted}; there is nothing to analyse before one is"
 
 

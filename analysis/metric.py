@@ -59,8 +59,8 @@ class Metric:
         """e.g. `normalised surface Dice at a tolerance of 2 pixels`."""
         if self.name != SURFACE:
             return self.in_words
-        known = self.tolerance is not None
-        return "normalised surface Dice" + f" at a tolerance of {self.tolerance_in_words}" * known
+        within = "" if self.tolerance is None else f" at a tolerance of {self.tolerance_in_words}"
+        return f"normalised surface Dice{within}"
 
     @property
     def tolerance_in_words(self) -> str:

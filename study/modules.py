@@ -59,14 +59,14 @@ def _source_of(top: str, folders: Iterable[Path], *, must_be_there: bool) -> tup
         if spec.submodule_search_locations is None:
             return origins[0].parent, origins[:1]
         package = Path(next(iter(spec.submodule_search_locations)))
-        return package.parent, sorted(path for path in package.rglob("*") if _belongs(path.relative_to(package), path))
+        return package.parent, sorted(path for path in package.rglob("*") if belongs(path.relative_to(package), path))
     if must_be_there:
         where = ", ".join(map(str, folders)) or "no folder is named in resources.modules"
         raise StudyError(f"there is no module {top}: it is not installed, and not in {where}")
     return None
 
 
-def _belongs(inside: Path, path: Path) -> bool:
+def belongs(inside: Path, path: Path) -> bool:
     """Whether it is a file of a package: neither a cache nor hidden."""
     is_cache = "__pycache__" in inside.parts or path.suffix in (".pyc", ".pyo")
     return not is_cache and not any(part.startswith(".") for part in inside.parts) and path.is_file()

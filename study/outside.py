@@ -104,7 +104,7 @@ def outside_of(definition: Definition) -> Outside:
         if is_dotted_path(part.make):
             own_versions, own_files = code_of(module_of(part.make), folders)
             _check_defined(label, part.make, own_files)
-            identities[label] = {**identities[label], "code": _identity(own_versions, own_files)}
+            identities[label] = {**identities[label], "code": identity_of_code(own_versions, own_files)}
             versions, files = versions | own_versions, files | own_files
     refuse_too_much(", ".join(identities), sum(map(len, files.values())))
     return Outside(identities, versions, files)
@@ -129,7 +129,11 @@ def _in_words(facts: Facts, key: str) -> str:
     return json.dumps(facts[key]) if key in facts else "nothing"
 
 
-def _identity(versions: Mapping[str, str], files: Mapping[str, bytes]) -> str:
+def identity_of_code(versions: Mapping[str, str], files: Mapping[str, bytes]) -> str:
+    """What rows call code: a digest of its files, or where there are none its distributions and their versions.
+
+    :param files: path from a folder of modules -> content.
+    """
     if not files:
         return ", ".join(f"{name} {version}" for name, version in versions.items())
     digest = hashlib.sha256()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,6 +154,38 @@ def test_csv_is_what_the_tables_are_and_no_spreadsheet_runs_it(out: Path, tmp_pa
     with (tmp_path / "csv/trials.csv").open(newline="") as file:
         assert not [cell for row in csv.reader(file) for cell in row if cell.startswith(("=", "@"))]
     assert export(str(out), f"csv:{tmp_path / 'csv'}") == 0
+
+
+@pytest.mark.filterwarnings("ignore")  # what MLflow asks of SQLAlchemy
+@pytest.mark.parametrize(
+    "to", ["csv:{}/a", "tensorboard:{}/a", "optuna:sqlite:///{}/study.db", "mlflow:sqlite:///{}/mlflow.db"]
+)
+def test_trials_of_another_study_with_the_same_names_are_not_passed_over(out: Path, tmp_path: Path, to: str) -> None:
+    other, place = tmp_path / "other", to.format(tmp_path)
+    Results(other).write_text("study.toml", DEFINITION.to_toml())
+    committed(other, TRIALS[3], objective=0.1, data_fingerprint="of other images")
+    assert export(str(out), place) == 5
+    with pytest.raises(AnalysisError, match=f"holds another study's trial of the name {TRIALS[3]}: name another"):
+        export(str(other), place)
+    assert export(str(out), place) == 0
+
+
+def test_csv_is_not_written_over_by_another_study(out: Path, tmp_path: Path) -> None:
+    other, place = tmp_path / "other", f"csv:{tmp_path / 'csv'}"
+    Results(other).write_text("study.toml", DEFINITION.to_toml())
+    committed(other, "unet-ce-rot_0-s0-t00")
+    export(str(out), place)
+    with pytest.raises(AnalysisError, match="holds another study, and would be written over"):
+        export(str(other), place)
+
+
+def test_what_an_interrupted_export_left_is_not_shown_beside_the_whole_log(out: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    export(str(out), f"tensorboard:{logs}")
+    shutil.copytree(logs / TRIALS[0], logs / f".{TRIALS[1]}.unfinished")
+    shutil.rmtree(logs / TRIALS[1])
+    assert export(str(out), f"tensorboard:{logs}") == 1
+    assert len(list((logs / TRIALS[1]).iterdir())) == 1
 
 
 @pytest.mark.parametrize(

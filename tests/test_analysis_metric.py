@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,13 @@ def test_a_study_without_boundaries_is_read_as_before(earlier: Path) -> None:
         load(earlier, metric=SURFACE)
 
 
+def test_a_study_whose_files_are_lost_is_not_said_to_be_without_trials(out: Path) -> None:
+    shutil.rmtree(out / "boundary")
+    words = "no trial has scores: 4 are damaged (icnet-ce-random_0-s0-t00, for one: boundary is lost); run the study"
+    with pytest.raises(AnalysisError, match=re.escape(words)):
+        load(out)
+
+
 def test_boundaries_of_other_images_than_the_counts_are_refused(tmp_path: Path) -> None:
     Results(tmp_path).write_text("study.toml", DEFINITION.to_toml())
     trial = f"{CELLS[0]}-t00"
@@ -195,9 +203,23 @@ def test_a_tidy_table_has_the_scores_in_a_column_of_the_metrics_name(
     assert load(table, metric="iou").metric.in_full == "IoU"
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_command_takes_a_tidy_table_of_every_metric(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], metric: str
+) -> None:
+    """Of the surface Dice the table does not tell the tolerance."""
+    table, asked = tmp_path / "scores.csv", ("--metric", metric)
+    table.write_text(said(capsys, "tables", out, *asked, "--format", "csv"))
+    for command in (("tables",), ("stability",), ("compare", "icnet-ce", "unet-ce")):
+        assert said(capsys, command[0], table, *command[1:], *asked)
+    words = said(capsys, "check", table, *asked, "--max-sd", 0.5, status=3)
+    assert metric == "dice" or METRICS[metric] in words
+    plain = json.loads(said(capsys, "check", table, *asked, "--max-sd", 0.5, "--json", status=3))
+    assert plain["metric"] == {"name": metric, "tolerance": None}
+
+
 OF_THE_DICE_ITSELF = re.compile(
     "[Vv]alidation Dice|validation scores are Dice|the Dice alone|surface Dice|Dice and cost"
-    "|example-wise Dice below the pixel-wise one"
 )
 """What is said of the Dice whatever the metric: the search goes by it."""
 

@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from simulated_study import write_study
 from small_study import ROOT, write_data
 
 from study.cells import Cell, Trial
 from study.commands.plan import _ranges
 from study.commands.run import Finished
 from study.definition import Definition
+from study.definition.file import load
 from study.prepare import Prepared, Provenance
 from study.terminal.cli import main
 
@@ -49,6 +51,23 @@ def test_plan_of_the_paper(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert "by the speed of an Intel Xeon with AMX: this machine may take several times as long" in shown
     assert re.search(r"\nThis machine: \d+ trials? at once\. To know how long that takes here, add --calibrate", shown)
     assert not (tmp_path / "none").exists(), "a plan writes nothing"
+
+
+def test_a_plan_says_nothing_of_time_where_nothing_is_trained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    simulated = load("demo", ["simulate=true", "search.trials=1", "grid.models=icnet", "grid.splits=random_0"])
+    (tmp_path / "demo.toml").write_text(simulated.to_toml())
+    command = ["plan", str(tmp_path / "demo.toml"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "1 missing in" in said
+    assert "It is simulated: no network is trained, so no time is estimated." in said
+    write_study(tmp_path / "out", simulated)
+    assert main(command) == 0
+    again = capsys.readouterr().out
+    assert "1 done, 0 missing in" in again
+    assert "of one worker" not in said + again
 
 
 def test_a_plan_says_what_this_machine_cannot_hold(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

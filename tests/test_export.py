@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from small_study import study
+from small_study import environment, study
 
 from study import load_model
 from study.cells import Cell, Trial, trials
-from study.commands.export import export
+from study.commands.export import export, whole_or_not_at_all
+from study.commands.predict import _names
 from study.definition.file import load
 from study.errors import StudyError
 from study.export.choice import choose
@@ -96,6 +98,58 @@ def exported(out: Path, to: Path, *how: str) -> dict[str, object]:
     return answer | {"said": done.stderr}
 
 
+def test_a_folder_that_is_there_stays_the_folder_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current one, or a mount, cannot be exchanged for another."""
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    with whole_or_not_at_all(Path()) as unfinished:
+        (unfinished / "model.json").touch()
+        (unfinished / "README.md").touch()
+        assert [path.name for path in tmp_path.iterdir()] == [unfinished.name]
+    assert {path.name for path in tmp_path.iterdir()} == {"model.json", "README.md"}
+    assert tmp_path.stat().st_ino == before
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_of_what_fails_nothing_stays(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "a model: ü"
+    if is_there:
+        folder.mkdir()
+
+    def write() -> None:
+        with whole_or_not_at_all(folder) as unfinished:
+            (unfinished / "model.json").touch()
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(StudyError, match="cannot be written: No space"):
+        write()
+    assert list(tmp_path.rglob("*")) == [folder] * is_there
+
+
+def test_predictions_of_two_images_are_two_files() -> None:
+    """Also of an image that is called as another one's prediction would be."""
+    folder = Path("images")
+    names = ("a.png", "a.jpg", "a.png.png", "b.tif", "more/a.png", "c.png.png")
+    found = _names([folder / name for name in names], folder)
+    assert [str(place) for place in found.values()] == [
+        *("a.png.png", "a.jpg.png", "a.png.png.png", "b.png", "more/a.png", "c.png.png")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"make": "icn', r"model\.json: no JSON that can be read \(Unterminated string"),
+        ("[]", r"model\.json: no JSON object: export the model again"),
+        ("{}", r"model\.json: lacks make; lacks members"),
+    ],
+)
+def test_an_altered_description_is_refused(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(StudyError, match=words):
+        load_model(tmp_path)
+
+
 @pytest.mark.slow
 def test_a_model_predicts_what_its_study_kept(copied: Path, tmp_path: Path) -> None:
     """Its label maps of the test images are those in the tables, also where the network was made again."""
@@ -165,10 +219,16 @@ def test_new_images_are_predicted_at_their_own_sizes(undisturbed: Path, tmp_path
     for name, size in sizes.items():
         Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(images / name)
     (images / "torn.png").write_bytes((images / "a.png").read_bytes()[:50])
+    (images / "odd\x07name.png").touch()
     done = study("predict", tmp_path / "model", images, "--out", tmp_path / "predicted")
     assert done.returncode == 1
     assert "3 images predicted" in done.stdout
     assert "torn.png was not: unreadable or truncated" in done.stdout
+    assert "odd\\x07name.png was not: the name holds characters that cannot be printed" in done.stdout
+    nowhere = study("predict", tmp_path / "model", images, "--out", images / "a.png/x")
+    assert nowhere.returncode == 2
+    assert "study predict: " in nowhere.stderr
+    assert "a.png/x cannot be written: Not a directory" in nowhere.stderr
     model = load_model(tmp_path / "model")
     with (tmp_path / "predicted/pixels.csv").open() as file:
         counted = {row.pop("image"): row for row in csv.DictReader(file)}
@@ -197,6 +257,10 @@ def test_a_folder_that_is_no_model_is_refused(undisturbed: Path, tmp_path: Path)
     weights.write_bytes(weights.read_bytes() + b" ")
     with pytest.raises(StudyError, match="is not the file that was exported"):
         load_model(tmp_path / "model")
+    described = json.loads((tmp_path / "model/model.json").read_text())
+    (tmp_path / "model/model.json").write_text(json.dumps(described | {"colours": ["#000000"]}))
+    with pytest.raises(StudyError, match="colours: 1 of them, for 3 labels"):
+        load_model(tmp_path / "model")
     (tmp_path / "model/model.json").write_text('{"version": 2}')
     with pytest.raises(StudyError, match=r"model\.json: version"):
         load_model(tmp_path / "model")
@@ -221,3 +285,21 @@ def test_a_model_of_your_own_travels_with_its_code(definition: Path, tmp_path: P
     done = study("predict", tmp_path / "model", image, "--out", tmp_path / "predicted")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "predicted/labels/image.png").is_file()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "nets_to_export.py").write_text(OWN_NETWORK.replace("num_classes, 1)", "num_classes, 1, bias=True)"))
+    load = f"from study import load_model; load_model({str(tmp_path / 'model')!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", load], cwd=elsewhere, env=environment(), capture_output=True, text=True
+    )
+    assert "comes with its own nets_to_export, and Python has found another one first" in done.stderr
+    (elsewhere / "nets_to_export.py").write_text(OWN_NETWORK)
+    done = subprocess.run(
+        [sys.executable, "-c", load], cwd=elsewhere, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "model/modules/nets_to_export.py").open("a") as file:
+        file.write("\n# another line\n")
+    altered = study("predict", tmp_path / "model", image, "--out", tmp_path / "again")
+    assert altered.returncode == 2
+    assert "modules does not hold the code that was exported: export the model again" in altered.stderr

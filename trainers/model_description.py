@@ -46,7 +46,7 @@ class Description(Section):
     """At which the network works: [height, width], or the side of a square."""
     resize: Resize
     """How an image gets there."""
-    image_maximum: int | None = None
+    image_maximum: Annotated[int, Field(ge=1, le=65535)] | None = None
     """What becomes 255 of an image of 16 bits a channel; None: 65535."""
     mean_rgb: tuple[float, float, float]
     sd_rgb: tuple[float, float, float]

@@ -1,7 +1,8 @@
 """A study in the tools that a team already has, by its committed trials: `analysis export RESULTS --to TOOL:PLACE`.
 
 Each tool is one module with one function, `write(kept, place) -> how many trials were new`. What is there stays, and is
-not written twice: so an export can be repeated, or follow a study that runs.
+not written twice: so an export can be repeated, or follow a study that runs. A place that holds trials of another study
+under the same names is refused.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from study.definition import Definition
 from study.errors import StudyError
 from study.results import Results
 from study.results.kept import kept_definition, read_committed
+from study.results.weights import facts_of
 
 TABLES = ("trials", "dice", "history", "confusion")
 """Those that are numbers and words; the masks are pictures."""
@@ -43,6 +45,10 @@ class KeptTrial:
     @property
     def has_failed(self) -> bool:
         return bool(self.row["status"] == "failed")
+
+    @property
+    def training(self) -> str:
+        return training_of(self.row)
 
     @property
     def cell(self) -> str:
@@ -90,10 +96,22 @@ class Kept:
         """One of TABLES, of these trials."""
         return self.results.read(name, list(self.rows)).to_pandas()
 
-    def trials(self, without: frozenset[str] = frozenset()) -> Iterator[KeptTrial]:
-        """But for those named."""
+    def refuse_others(self, place: str, there: Mapping[str, str | None]) -> None:
+        """Raises AnalysisError if one of these trials is there of another study.
+
+        :param there: trial -> `training_of` it; None if it is not known.
+        """
         for trial, row in self.rows.items():
-            if trial not in without:
+            if trial in there and there[trial] != training_of(row):
+                raise AnalysisError(
+                    f"{place} holds another study's trial of the name {trial}: name another place with --to"
+                )
+
+    def trials(self, without: Iterable[str] = ()) -> Iterator[KeptTrial]:
+        """But for those named."""
+        passed_over = frozenset(without)
+        for trial, row in self.rows.items():
+            if trial not in passed_over:
                 history, scores = (self._rows_of(name, trial) for name in ("history", "dice"))
                 test = scores[scores["partition"] == "test"]
                 about = row | {"simulated": True} if self.definition.simulate else row
@@ -111,6 +129,11 @@ class Kept:
             name: ({str(trial): rows for trial, rows in table.groupby("trial", sort=False)}, table.iloc[:0])
             for name, table in tables.items()
         }
+
+
+def training_of(row: dict[str, Any]) -> str:
+    """A digest of what a row of `trials` says of the training: trials of two studies may have one name."""
+    return hashlib.sha256(json.dumps(facts_of(row), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read_kept(results: str) -> Kept:

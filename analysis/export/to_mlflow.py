@@ -14,6 +14,8 @@ from analysis.export.kept import CURVES, NAMING, Kept, KeptTrial
 
 TRIAL = "segmentation_stability.trial"
 """The tag that names a run's trial."""
+_TRAINING = "segmentation_stability.training"
+"""The tag that tells trials of one name apart."""
 _TAGS = ("device", "recipe_digest", "error", "simulated")
 _COSTS = ("parameters", "gflops", "latency_ms_median", "train_seconds", "images_per_second")
 _AT_ONCE = 900
@@ -26,7 +28,8 @@ def write(kept: Kept, place: str) -> int:
         client = MlflowClient(place)
         experiment = _experiment(client, kept.definition.name)
         there = _finished(client, experiment)
-        new = list(kept.trials(without=frozenset(there)))
+        kept.refuse_others(place, there)
+        new = list(kept.trials(without=there))
         for trial in new:
             _write(client, experiment, trial)
     except (MlflowException, OSError) as error:
@@ -39,16 +42,16 @@ def _experiment(client: MlflowClient, name: str) -> str:
     return str(found.experiment_id if found else client.create_experiment(name))
 
 
-def _finished(client: MlflowClient, experiment: str) -> set[str]:
-    """Trials of its whole runs; the others are removed."""
-    trials, token = set[str](), None
+def _finished(client: MlflowClient, experiment: str) -> dict[str, str | None]:
+    """Trial -> which training it is of, of its whole runs; the others are removed."""
+    trials, token = dict[str, str | None](), None
     while True:
         page = client.search_runs([experiment], f"tags.`{TRIAL}` != ''", page_token=token)
         for run in page:
             if run.info.status == "RUNNING":
                 client.delete_run(run.info.run_id)
             else:
-                trials.add(run.data.tags[TRIAL])
+                trials[run.data.tags[TRIAL]] = run.data.tags.get(_TRAINING)
         if not (token := page.token):
             return trials
 
@@ -56,7 +59,8 @@ def _finished(client: MlflowClient, experiment: str) -> set[str]:
 def _write(client: MlflowClient, experiment: str, trial: KeptTrial) -> None:
     row = trial.row
     started, finished = (_milliseconds(row[name]) for name in ("started", "finished"))
-    run = client.create_run(experiment, start_time=started, tags={TRIAL: trial.id}, run_name=trial.id).info.run_id
+    named = {TRIAL: trial.id, _TRAINING: trial.training}
+    run = client.create_run(experiment, start_time=started, tags=named, run_name=trial.id).info.run_id
     params = [Param(key, str(value)) for key, value in {**trial.facts(NAMING), **trial.point}.items()]
     tags = [RunTag(name, str(value)) for name, value in trial.facts(_TAGS).items()]
     client.log_batch(run, params=params, tags=tags)

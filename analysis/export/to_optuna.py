@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.errors import AnalysisError
 from analysis.export.kept import NAMING, Kept, KeptTrial
+from study.cells import parse_trial
 from study.definition import Definition
 from study.definition.space import Choices, Range
 from study.selection import cost_column
@@ -25,26 +26,37 @@ def write(kept: Kept, place: str) -> int:
     """A study for each cell, called as the cell; its trials in the order of their indices, as far as they are done."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     column, distributions = cost_column(kept.definition.search.objectives), distributions_of(kept.definition)
-    num_new, studies = 0, dict[str, tuple[optuna.Study, set[str]]]()
+    num_new, studies = 0, dict[str, optuna.Study]()
     try:
         storage = optuna.storages.get_storage(place)
-        for trial in kept.trials():
+        there = _there(storage, kept)
+        kept.refuse_others(place, there)
+        for trial in kept.trials(without=there):
             if trial.cell not in studies:
                 studies[trial.cell] = _study_of(trial, storage, column)
-            study, there = studies[trial.cell]
-            if trial.id not in there:
-                study.add_trial(_made(trial, column, distributions))
-                num_new += 1
+            studies[trial.cell].add_trial(_made(trial, column, distributions))
+            num_new += 1
+    except AnalysisError:
+        raise
     except Exception as error:  # whatever the storage raises
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise AnalysisError(f"{place} takes no Optuna study: {said}") from None
     return num_new
 
 
-def _study_of(
-    trial: KeptTrial, storage: optuna.storages.BaseStorage, column: str | None
-) -> tuple[optuna.Study, set[str]]:
-    """The study of a trial's cell, and the trials that it has.
+def _there(storage: optuna.storages.BaseStorage, kept: Kept) -> dict[str, str | None]:
+    """Trial -> which training it is of, of the trials in the studies of these cells."""
+    cells = {parse_trial(trial).cell.id for trial in kept.rows}
+    studies = [
+        optuna.load_study(study_name=name, storage=storage)
+        for name in sorted(cells.intersection(optuna.get_all_study_names(storage)))
+    ]
+    attributes = [trial.user_attrs for study in studies for trial in study.get_trials(deepcopy=False)]
+    return {each["trial"]: each.get("training") for each in attributes if "trial" in each}
+
+
+def _study_of(trial: KeptTrial, storage: optuna.storages.BaseStorage, column: str | None) -> optuna.Study:
+    """The study of a trial's cell.
 
     :param column: of `trials`, the cost that is searched for as well, if one is.
     """
@@ -54,7 +66,7 @@ def _study_of(
         study.set_metric_names(["validation Dice", *([column] if column else [])])
     for name, value in trial.facts(_OF_A_CELL).items():
         study.set_user_attr(name, value)
-    return study, {each.user_attrs.get("trial", "") for each in study.get_trials(deepcopy=False)}
+    return study
 
 
 def _made(trial: KeptTrial, column: str | None, distributions: dict[str, BaseDistribution]) -> FrozenTrial:
@@ -85,7 +97,7 @@ def _local(time: datetime) -> datetime:
 
 def _attributes(trial: KeptTrial) -> dict[str, Any]:
     scores = {f"test_dice_ew {name}": dice for averaging, name, dice in trial.test_scores() if averaging == "ew"}
-    return {"trial": trial.id, **trial.facts(_FACTS), **scores}
+    return {"trial": trial.id, "training": trial.training, **trial.facts(_FACTS), **scores}
 
 
 def distributions_of(definition: Definition) -> dict[str, BaseDistribution]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
@@ -18,7 +19,8 @@ def write(kept: Kept, place: str) -> int:
     """A folder for each trial, called as the trial; one that is there is left as it is."""
     folder = Path(place)
     try:
-        there = frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+        there = {path.name: _training_in(path) for path in folder.iterdir()} if folder.is_dir() else {}
+        kept.refuse_others(place, there)
         new = list(kept.trials(without=there))
         for trial in new:
             _write(trial, folder / trial.id)
@@ -27,11 +29,17 @@ def write(kept: Kept, place: str) -> int:
     return len(new)
 
 
+def _training_in(folder: Path) -> str | None:
+    """Which training a log is of: the end of its file's name."""
+    return next((path.suffix[1:] for path in folder.glob("events.*")), None)
+
+
 def _write(trial: KeptTrial, folder: Path) -> None:
     """Under a hidden name until it is whole, so that an interrupted export is made again."""
     unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)  # else what an interrupted export wrote would be shown twice
     times = trial.ended()
-    with SummaryWriter(str(unfinished)) as log:
+    with SummaryWriter(str(unfinished), filename_suffix=f".{trial.training}") as log:
         for column in CURVES:
             for epoch, value in trial.curve(column).items():
                 log.add_scalar(NAMES.get(column, column), value, epoch, walltime=times.get(epoch))

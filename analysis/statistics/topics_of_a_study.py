@@ -141,8 +141,8 @@ OF_A_STUDY = (
         "Each number is a percentage of the test images that show the one class and not the other; of fewer than "
         f"{false_classes.MIN_IMAGES} images it is the count, such as 1/2.",
         "A row is the class in the image, a column a class that is not in it. An image counts where more pixels than "
-        "the tolerance are given to that class. The class then scores 0 in the image, which pulls the example-wise "
-        "Dice below the pixel-wise one.",
+        "the tolerance are given to that class. The class then scores 0 in the image (but for the recall, which such "
+        "an image has not), and that pulls the example-wise mean below the pixel-wise one.",
         (
             Statistic(
                 "Rate by class, mean and extremes over trials",

@@ -18,7 +18,7 @@ from study.errors import StudyError
 from study.export.card import write_card
 from study.export.choice import Choice, choose
 from study.export.fetched import fetch
-from study.export.folder import write_model
+from study.export.folder import DESCRIPTION, write_model
 from study.export.other_formats import refuse_what_is_not_installed, write_formats
 from study.export.refit import refuse_diverged, train_refit
 from study.outside import outside_of
@@ -99,14 +99,21 @@ def export(
 
 @contextmanager
 def whole_or_not_at_all(folder: Path) -> Iterator[Path]:
-    """A folder beside it, which takes its place at the end of the block, or is removed."""
-    unfinished = folder.with_name(f".{folder.name}.unfinished-{uuid.uuid4().hex[:8]}")
+    """A folder beside it, which takes its place at the end of the block, or is removed.
+
+    One that is there, and empty, may be the current one or a mount, and stays: it is filled at the end of the block,
+    with DESCRIPTION last, without which there is no model.
+    """
+    is_there, place, name = folder.exists(), folder.resolve(), f".unfinished-{uuid.uuid4().hex[:8]}"
+    unfinished = place / name if is_there else place.with_name(f".{place.name}{name}")
     try:
         unfinished.mkdir(parents=True)
         yield unfinished
-        if folder.exists():
-            folder.rmdir()  # it is empty
-        unfinished.rename(folder)
+        if is_there:
+            for path in sorted(unfinished.iterdir(), key=lambda path: path.name == DESCRIPTION):
+                path.rename(place / path.name)
+        else:
+            unfinished.rename(place)
     except OSError as error:
         raise StudyError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,20 +43,20 @@ def predict(
     """Predict an image, or all images in a folder and its folders: `labels/` has a palette PNG of each at its own size,
     `overlays/` the same over the image, `pixels.csv` the pixels of each class.
 
-    One image that cannot be read stops none of the others. Raises StudyError: no images, no model, OUT is not empty.
+    One image that cannot be read stops none of the others. Raises StudyError: no images, no model, OUT is not empty, or
+    cannot be written.
 
     :param on_image: called before each with its number from 1, how many there are, and its place.
     """
-    folder, found = _images_in(Path(images))
+    folder, found, passed_over = _images_in(Path(images))
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StudyError(f"{out} is there already, and is not an empty folder: name another one with --out")
     described, loaded = read_description(Path(model)), load_model(model)
-    target.mkdir(parents=True, exist_ok=True)
-    done, names = Predicted(), _names(found, folder)
-    with (target / PIXELS).open("w", newline="", encoding="utf-8") as file:
+    done, names = Predicted(failed=passed_over), _names(found, folder)
+    with _writable(target), (target / PIXELS).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["image", *described.labels])
+        table.writerow(["image", *map(without_formula, described.labels)])
         for number, path in enumerate(found, start=1):
             place = path.relative_to(folder).as_posix()
             on_image(number, len(found), place)
@@ -73,20 +74,30 @@ def predict(
     return done
 
 
-def _images_in(place: Path) -> tuple[Path, list[Path]]:
-    """The folder that places are relative to, and the files. Raises StudyError if there are none."""
+@contextmanager
+def _writable(target: Path) -> Iterator[None]:
+    """The folder is made. Raises StudyError if it, or a file in it, cannot be written."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise StudyError(f"{error.filename or target} cannot be written: {error.strerror or error}") from error
+
+
+def _images_in(place: Path) -> tuple[Path, list[Path], dict[str, str]]:
+    """The folder that places are relative to, the files, and place -> why it is passed over, of what cannot be
+    followed. Raises StudyError if there are no files."""
     if place.is_file():
-        return place.parent, [place]
+        return place.parent, [place], {}
     if not place.is_dir():
         raise StudyError(f"there is no {place}")
     walk = Walk(place)
     found = list(_walked(walk, place))
-    if walk.problems:
-        problem = walk.problems[0]
-        raise StudyError(f"{place}/{problem.place}: {problem.what}")
+    passed_over = {problem.place: problem.what for problem in walk.problems}
     if not found:
-        raise StudyError(f"{place} holds no images (PNG, JPEG, BMP, WEBP, TIFF)")
-    return place, found
+        why = [f"; {name}: {what}" for name, what in passed_over.items()]
+        raise StudyError(f"{place} holds no images (PNG, JPEG, BMP, WEBP, TIFF){''.join(why[:1])}")
+    return place, found, passed_over
 
 
 def _walked(walk: Walk, folder: Path) -> Iterator[Path]:
@@ -105,13 +116,12 @@ def _read(path: Path, described: Description) -> Pixels:
 
 
 def _names(found: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Of each image the place of what is predicted: its own, as PNG; behind its whole name where two would be one."""
+    """Of each image the place of what is predicted: its own, as PNG; behind its whole name where two could be one."""
     places = {path: path.relative_to(folder) for path in found}
-    counted = Counter(place.with_suffix("") for place in places.values())
-    return {
-        path: place.with_suffix(".png") if counted[place.with_suffix("")] == 1 else place.with_name(f"{place.name}.png")
-        for path, place in places.items()
-    }
+    short = {path: place.with_suffix(".png") for path, place in places.items()}
+    whole = {path: place.with_name(f"{place.name}.png") for path, place in places.items()}
+    taken = Counter([*short.values(), *whole.values()])  # of a.png and a.png.png too
+    return {path: short[path] if taken[short[path]] == 1 else whole[path] for path in found}
 
 
 def _write(target: Path, name: Path, image_HWC: Pixels, labels_HW: Pixels, described: Description) -> None:

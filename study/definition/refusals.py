@@ -109,7 +109,7 @@ def _explain(place: _Place, problems: Sequence[Any]) -> str:
         case "of_the_whole":  # names its keys itself
             return str(message)
         case "missing" if isinstance(place[-1], str):
-            return f"{_key(place[:-1])}: lacks {place[-1]}"
+            return f"{_key(place[:-1])}: lacks {place[-1]}".removeprefix(": ")
         case "missing":  # of a list of so many values
             return f"{_key(place[:-1])}: too few values: {value}"
     return f"{key}: {_in_words(problems)}"

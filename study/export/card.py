@@ -16,6 +16,8 @@ from study.definition import Definition
 from study.definition.point import Point
 from study.export.choice import Choice
 from study.results.digests import Row
+from trainers.data.class_names import names_in_tables
+from trainers.dice import ALL
 from trainers.model_description import Description
 from trainers.printable import counted
 
@@ -78,6 +80,7 @@ def card_of(
         "chosen": choice.why,
         "members": [{"trial": trial.id, **_of_training(committed[trial])} for trial in choice.trials],
         "labels": description.labels,
+        "labels_in_tables": names_in_tables(description.labels),
         "expected": _expected(of_classes.pop(_MEAN_OF_CLASSES)),
         "held_out": [_of_axis(each) for each in scores if each["class"] == _MEAN_OF_CLASSES and each["num_held_out"]],
         "classes": {name: _expected(each) for name, each in of_classes.items()},
@@ -152,7 +155,8 @@ def _text(card: Mapping[str, Any], definition: Definition) -> Iterator[str]:
     yield ""
     yield "| class | mean Dice (95 % interval) | one more training within | lowest on a random split |"
     yield "|---|---|---|---|"
-    yield from (_row(name, each) for name, each in card["classes"].items())
+    labels = dict(zip(card["labels_in_tables"], card["labels"], strict=True)) | {ALL: "all pixels"}
+    yield from (_row(_named(name, labels[name]), each) for name, each in card["classes"].items())
     yield ""
     yield from _of_false_classes(card["false_classes"])
     yield "## The verdict on the study"
@@ -215,6 +219,11 @@ def _own(card: Mapping[str, Any]) -> str:
     member = card["members"][0]
     objective = "none" if member["objective"] is None else f"{member['objective']:.3f}"
     return f"Its own validation Dice, by which it was chosen and which is therefore probably too high: {objective}."
+
+
+def _named(name: str, label: str) -> str:
+    """A class by its label, and by what the study's tables and the verdict call it, where that is another name."""
+    return label if name == label else f"{label} ({name})"
 
 
 def _row(name: str, row: Mapping[str, Any]) -> str:

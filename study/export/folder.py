@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,7 +17,8 @@ from study.definition.point import Point
 from study.definition.refusals import refusals
 from study.errors import StudyError
 from study.export.fetched import Weights
-from study.modules import code_of, search_in
+from study.modules import belongs, code_of, search_in
+from study.outside import identity_of_code
 from study.results.digests import Row
 from trainers.data.palette import label_colours
 from trainers.data.size import Size
@@ -101,7 +104,7 @@ def read_description(folder: Path) -> Description:
     """Raises StudyError if the folder is none that `study export` wrote."""
     path = folder / DESCRIPTION
     try:
-        return Description.model_validate_json(path.read_bytes(), strict=False)
+        described = Description.model_validate(_object_in(path), strict=False)
     except FileNotFoundError:
         raise StudyError(f"{folder} is not an exported model: there is no {DESCRIPTION} in it") from None
     except OSError as error:
@@ -109,6 +112,20 @@ def read_description(folder: Path) -> Description:
     except ValidationError as error:
         problems = "; ".join(refusals(error.errors(include_url=False))[:3])
         raise StudyError(f"{path}: {problems}") from None
+    if len(described.colours) != len(described.labels):
+        raise StudyError(f"{path}: colours: {len(described.colours)} of them, for {len(described.labels)} labels")
+    return described
+
+
+def _object_in(path: Path) -> dict[str, Any]:
+    """Raises StudyError if the file holds no JSON object."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise StudyError(f"{path}: no JSON that can be read ({error}): export the model again") from None
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: no JSON object: export the model again")
+    return content
 
 
 def load_model(folder: str | Path) -> TrainedModel:
@@ -129,6 +146,7 @@ def load_model(folder: str | Path) -> TrainedModel:
     place = Path(folder)
     described = read_description(place)
     if (place / MODULES).is_dir():
+        _refuse_altered_code(place, described)
         search_in([str((place / MODULES).resolve())])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     networks = []
@@ -140,11 +158,39 @@ def load_model(folder: str | Path) -> TrainedModel:
         except (NotFound, NotWeights, ValueError, TypeError) as error:
             raise StudyError(f"{place}: {described.make} cannot be made: {error}") from error
         networks.append(made.eval().to(device))
+    _refuse_code_from_elsewhere(place, described)
     size = described.image_size
     working = Size(*size) if isinstance(size, tuple) else Size(size, size)
     as_trained = described.precision == "float32" or multiplies_bfloat16(device)
     precision = getattr(torch, described.precision) if as_trained else torch.float32
     return TrainedModel(tuple(networks), described.labels, Fitting(working, described.resize), precision)
+
+
+def _refuse_altered_code(place: Path, described: Description) -> None:
+    """Raises StudyError if the files of MODULES are not those that were exported."""
+    folder = place / MODULES
+    inside = ((path.relative_to(folder), path) for path in folder.rglob("*"))
+    files = {name.as_posix(): path.read_bytes() for name, path in inside if belongs(name, path)}
+    of_network_and_loss = json.loads(described.code or "{}").values()
+    if identity_of_code({}, files) not in [
+        each if isinstance(each, str) else each["code"] for each in of_network_and_loss
+    ]:
+        raise StudyError(f"{folder} does not hold the code that was exported: export the model again")
+
+
+def _refuse_code_from_elsewhere(place: Path, described: Description) -> None:
+    """Raises StudyError if Python has found another module of the name first: one of another model that this process
+    has loaded, or one in the current folder."""
+    if not is_dotted_path(described.make):
+        return
+    module = module_of(described.make)
+    inside, ran = place / MODULES / module.replace(".", "/"), Path(sys.modules[module].__file__ or "")
+    for own in (inside.with_name(f"{inside.name}.py"), inside / "__init__.py"):
+        if own.is_file() and ran.read_bytes() != own.read_bytes():
+            raise StudyError(
+                f"{place} comes with its own {module}, and Python has found another one first, {ran}: load the model "
+                "in a process of its own, where that file is not found"
+            )
 
 
 def _sound(place: Path, member: Member) -> bytes:

@@ -52,11 +52,16 @@ def plan(options: argparse.Namespace, console: PlainConsole) -> int:
         f"{len(planned.trials) - len(planned.missing):,} done, "
         f"{len(planned.missing) + planned.num_undecided:,} missing in {shown_out(out)}.",
         *filter(None, [halving_in_words(definition)]),
-        f"The missing ones take {readable(planned.estimate.seconds)} of one worker ({planned.estimate.in_words}).",
     )
+    takes_time = bool(planned.missing) and not definition.simulate
+    if takes_time:
+        seconds, by = readable(planned.estimate.seconds), planned.estimate.in_words
+        console.say(f"The missing ones take {seconds} of one worker ({by}).")
+    if definition.simulate:
+        console.say("It is simulated: no network is trained, so no time is estimated.")
     if options.cluster:
         console.say(_on_cluster(options.cluster, on_cluster))
-    elif planned.missing:
+    elif takes_time:
         text = _here_in_words(planned.estimate, here) if here else f"Not on this machine: {why_not_here}"
         console.say(*text.split("\n"))
     return DONE
