@@ -35,9 +35,10 @@ from analysis.report.drawing import (
 )
 from analysis.report.svg import FAINT, INK
 from analysis.scores import HELD_OUT, RANDOM, of_configuration
-from analysis.statistics.false_classes import MIN_IMAGES, FalseClasses
+from analysis.statistics.false_classes import FalseClasses
 from analysis.statistics.search import hyperparameters
 from study.definition.space import Choices, Range
+from study.summary import MIN_IMAGES
 
 MARKERS = ("o", "D", "s", "^", "v", "P")  # of random splits, then of the held-out ones of each axis
 MOST_KEYS = 6

@@ -17,9 +17,10 @@ from analysis.scores import CELL, CONFIGURATION, capitalised, main_averaging, tu
 from analysis.shown import MOST_CLASSES, class_rule
 from analysis.statistics import front, lacking
 from analysis.statistics.costs import COSTS, non_dominated, trade_off
-from analysis.statistics.false_classes import MIN_IMAGES, FalseClasses, false_class_matrices
+from analysis.statistics.false_classes import FalseClasses, false_class_matrices
 from analysis.statistics.material import Material
 from study.errors import StudyError
+from study.summary import MIN_IMAGES
 
 
 def _trade_off(material: Material) -> Drawn:

@@ -15,8 +15,6 @@ from analysis.facts import Facts
 from analysis.scores import CONFIGURATION
 from trainers.dice import Counts, class_order
 
-MIN_IMAGES = 5
-"""A share of fewer test images is told as a count, and heads nothing."""
 IMAGE = ["image", "class"]
 _SPLITS = [*CONFIGURATION, "split_kind", "axis"]
 OfSplits = tuple[str, str, str, str]

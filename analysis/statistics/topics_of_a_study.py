@@ -14,6 +14,7 @@ from analysis.statistics.luck_of_choice import luck_of_common_point
 from analysis.statistics.material import Material
 from analysis.statistics.topic import Statistic, Topic
 from analysis.statistics.training import training
+from study.summary import MIN_IMAGES
 
 NUM_WORST = 20
 
@@ -139,7 +140,7 @@ OF_A_STUDY = (
         "Classes that are not there",
         "What is seen that is not there, and in images of what?",
         "Each number is a percentage of the test images that show the one class and not the other; of fewer than "
-        f"{false_classes.MIN_IMAGES} images it is the count, such as 1/2.",
+        f"{MIN_IMAGES} images it is the count, such as 1/2.",
         "A row is the class in the image, a column a class that is not in it. An image counts where more pixels than "
         "the tolerance are given to that class. The class then scores 0 in the image (but for the recall, which such "
         "an image has not), and that pulls the example-wise mean below the pixel-wise one.",

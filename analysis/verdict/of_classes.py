@@ -19,8 +19,9 @@ from analysis.scores import (
     count_of,
     listed,
 )
-from analysis.statistics.false_classes import MIN_IMAGES, false_classes
+from analysis.statistics.false_classes import false_classes
 from analysis.statistics.ranks import extreme_classes
+from study.summary import MIN_IMAGES
 from trainers.printable import in_percent
 
 MOST_NAMED = 8  # classes, in a sentence

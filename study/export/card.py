@@ -16,6 +16,7 @@ from study.definition import Definition
 from study.definition.point import Point
 from study.export.choice import Choice
 from study.results.digests import Row
+from study.summary import MIN_IMAGES
 from trainers.data.class_names import names_in_tables
 from trainers.dice import ALL
 from trainers.model_description import Description
@@ -241,7 +242,7 @@ def _interval(row: Mapping[str, Any], name: str) -> str:
 
 
 def _of_false_classes(rows: list[dict[str, Any]]) -> Iterator[str]:
-    seen = [row for row in rows if row["num_false"]]
+    seen = [row for row in rows if row["num_false"] and row["num_images"] >= MIN_IMAGES]
     if not seen:
         return
     yield "Predicted where it is not there, most often:"
