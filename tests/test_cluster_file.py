@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -126,9 +127,28 @@ def test_nothing_but_ssh_is_open_and_the_token_is_asked_for_everywhere() -> None
         assert len(started) == 2
         assert all(command.startswith("RAY_AUTH_MODE=token ") for command in started)
         assert "--dashboard-host=127.0.0.1" in started[0]
-    kuberay = yaml.safe_load((ROOT / "docs" / "kuberay.yaml").read_text())["spec"]["rayClusterSpec"]
-    assert kuberay["authOptions"] == {"mode": "token"}
-    assert kuberay["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+
+
+def test_on_kubernetes_the_submitter_reaches_the_dashboard_and_others_do_not() -> None:
+    job, policy = yaml.safe_load_all((ROOT / "docs" / "kuberay.yaml").read_text())
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    assert cluster["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0"}, (
+        "KubeRay's own dashboard-host: another pod asks"
+    )
+    assert policy["spec"]["podSelector"] == {"matchLabels": {"ray.io/is-ray-node": "yes"}}
+    assert policy["spec"]["ingress"][0]["from"][0] == {"podSelector": {}}
+    assert job["spec"]["activeDeadlineSeconds"] > 0
+
+
+@pytest.mark.parametrize(("status", "again"), [(0, False), (1, False), (2, True), (130, True)])
+def test_on_kubernetes_a_bad_trial_starts_no_other_cluster(tmp_path: Path, status: int, again: bool) -> None:
+    job, _ = yaml.safe_load_all((ROOT / "docs" / "kuberay.yaml").read_text())
+    program = tmp_path / "study"
+    program.write_text(f"#!/bin/sh\nexit {status}\n")
+    program.chmod(0o755)
+    run = subprocess.run(["sh", "-c", job["spec"]["entrypoint"]], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert (run.returncode != 0) == again
 
 
 class Metadata(http.server.BaseHTTPRequestHandler):
