@@ -133,7 +133,8 @@ def test_on_kubernetes_the_submitter_reaches_the_dashboard_and_others_do_not() -
     job, policy = yaml.safe_load_all((ROOT / "docs" / "kuberay.yaml").read_text())
     cluster = job["spec"]["rayClusterSpec"]
     assert cluster["authOptions"] == {"mode": "token"}
-    assert cluster["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0"}, (
+    params = cluster["headGroupSpec"]["rayStartParams"]
+    assert params == {"num-cpus": "0"}, "dashboard-host is KubeRay's own: another pod asks"
         "KubeRay's own dashboard-host: another pod asks"
     )
     assert policy["spec"]["podSelector"] == {"matchLabels": {"ray.io/is-ray-node": "yes"}}
