@@ -135,8 +135,6 @@ def test_on_kubernetes_the_submitter_reaches_the_dashboard_and_others_do_not() -
     assert cluster["authOptions"] == {"mode": "token"}
     params = cluster["headGroupSpec"]["rayStartParams"]
     assert params == {"num-cpus": "0"}, "dashboard-host is KubeRay's own: another pod asks"
-        "KubeRay's own dashboard-host: another pod asks"
-    )
     assert policy["spec"]["podSelector"] == {"matchLabels": {"ray.io/is-ray-node": "yes"}}
     assert policy["spec"]["ingress"][0]["from"][0] == {"podSelector": {}}
     assert job["spec"]["activeDeadlineSeconds"] > 0
