@@ -38,6 +38,7 @@ NOT_RUN = {
     r"kubectl ": "needs Kubernetes",
     r".*s3://BUCKET": "needs a bucket",
     r"docker ": "needs Docker",
+    r"sbatch ": "needs Slurm",
     r"pip ": "changes the environment that runs the tests",
     r"pytest ": "the tests themselves",
 }
