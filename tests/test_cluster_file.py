@@ -122,6 +122,7 @@ def test_what_is_no_cluster_file(tmp_path: Path, text: str) -> None:
 def test_nothing_but_ssh_is_open_and_the_token_is_asked_for_everywhere() -> None:
     rules = AWS["provider"]["security_group"]["IpPermissions"]
     assert [(rule["FromPort"], rule["ToPort"], rule["IpProtocol"]) for rule in rules] == [(22, 22, "tcp")]
+    assert all(each["CidrIp"] != "0.0.0.0/0" for rule in rules for each in rule["IpRanges"])
     for config in (AWS, LOCAL):
         started = [c for key in ("head", "worker") for c in config[f"{key}_start_ray_commands"] if "ray start" in c]
         assert len(started) == 2

@@ -39,6 +39,7 @@ NOT_RUN = {
     r".*s3://BUCKET": "needs a bucket",
     r"docker ": "needs Docker",
     r"sbatch ": "needs Slurm",
+    r"sky ": "starts machines",
     r"pip ": "changes the environment that runs the tests",
     r"pytest ": "the tests themselves",
 }
