@@ -76,7 +76,8 @@ def test_a_run_is_interrupted_at_a_random_moment(
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["study plan paper", "analysis tables paper"])
 def test_a_command_is_interrupted_while_it_imports(command: str) -> None:
-    for moment in (0.2, 0.35, 0.5):
+    answers = 0
+    for moment in (0.2, 0.35, 0.5, 1.0, 2.0):
         with subprocess.Popen(
             [sys.executable, "-m", *command.split()],
             stdout=subprocess.PIPE,
@@ -88,7 +89,11 @@ def test_a_command_is_interrupted_while_it_imports(command: str) -> None:
             time.sleep(moment)
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)
+        if b"init_import_site" in said:  # on a busy machine Python itself had not started yet
+            continue
         assert (process.returncode, said) in ((INTERRUPTED, b"Interrupted.\n"), (0, b""))
+        answers += 1
+    assert answers
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from trainers.data.size import Size
 from trainers.data.table import Samples
 from trainers.model_description import Description, Member
 from trainers.names import is_dotted_path, module_of
+from trainers.printable import counted
 
 if TYPE_CHECKING:
     from trainers.trained import TrainedModel
@@ -113,7 +114,8 @@ def read_description(folder: Path) -> Description:
         problems = "; ".join(refusals(error.errors(include_url=False))[:3])
         raise StudyError(f"{path}: {problems}") from None
     if len(described.colours) != len(described.labels):
-        raise StudyError(f"{path}: colours: {len(described.colours)} of them, for {len(described.labels)} labels")
+        labels = counted(len(described.labels), "label")
+        raise StudyError(f"{path}: colours: {len(described.colours)} of them, for {labels}")
     return described
 
 
