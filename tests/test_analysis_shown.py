@@ -62,6 +62,7 @@ def test_pairs_grow_no_further_than_their_bound() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_page_of_many_draws_no_more_than_a_page_of_some(tmp_path: Path) -> None:
     pages = [report(many(*size), tmp_path / f"{size[0]}.html") for size in ((5, 5), (10, 10))]
     texts = [page.read_text() for page in pages]

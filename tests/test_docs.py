@@ -48,8 +48,17 @@ NEEDS = {"segformer.toml": "transformers", "timm": "timm", "sqlite:///mlflow.db"
 """What a command or a block of Python names -> the library without which it is left out."""
 ANSWERS = {"analysis check": {0, 1, 3}}
 """Beginning of a command -> its exit statuses, where 0 is not the only one: a gate answers by it."""
-ASKED = ("docs/how-to/ask-the-scores.md", "docs/how-to/gate.md", "docs/how-to/notebook.md")
+ASKED = ("docs/how-to/ask-the-scores.md", "docs/how-to/gate.md", "docs/how-to/notebook.md", "docs/how-to/slurm.md")
 """Pages that ask results/demo and results/paper, and leave to others how these are made."""
+
+LONG = tuple(
+    f"docs/{name}.md"
+    for name in (
+        *("explanation/metrics", "how-to/how-many-images", "how-to/how-many-splits"),
+        *("how-to/model-out", "how-to/other-tools"),
+    )
+)
+"""Pages whose commands take minutes."""
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -68,7 +77,12 @@ def test_every_block_can_be_read(page: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if {"sh", "python"} & {each.language for each in blocks(page)}]
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.long] * (page in LONG))
+        for page in PAGES
+        if {"sh", "python"} & {each.language for each in blocks(page)}
+    ],
 )
 def test_every_command_and_all_python_runs(page: str, tmp_path: Path, asked: Path) -> None:
     """In a folder with the blocks that are files, photographs, cut-outs, and, where it is asked, a study."""
@@ -94,7 +108,7 @@ def test_what_is_left_out_or_simulated_is_there() -> None:
     code = [block.code for page in PAGES for block in blocks(page)]
     assert all(any(re.match(beginning, line) for line in lines) for beginning in NOT_RUN)
     assert all(any(name in each for each in code) for name in NEEDS)
-    assert {*SIMULATED, *ASKED} <= {*PAGES}
+    assert {*SIMULATED, *ASKED, *LONG} <= {*PAGES}
 
 
 @pytest.mark.parametrize("page", [*PAGES, "README.md", "SECURITY.md", "CHANGELOG.md", "benchmarks/README.md"])

@@ -21,6 +21,7 @@ from trainers.evaluate import evaluate
 from trainers.train import Job, train
 
 pytestmark = pytest.mark.slow
+COSTLY = ("fcn", "pspnet", "refinenet", "wide_resnet")
 RELATED = ("fcn", "pspnet", "refinenet", "wide_resnet", "duc_hdc", "bisenet", "swiftnet")
 SETTINGS = (
     "training.image_size=64",
@@ -69,7 +70,7 @@ def learned(study: Prepared, model: str, seed: int = 0) -> float:
     return macro(dice_of_shown(counts, study.definition.training.epsilon).ew[1:])[0]
 
 
-@pytest.mark.parametrize("model", RELATED)
+@pytest.mark.parametrize("model", [pytest.param(each, marks=[pytest.mark.long] * (each in COSTLY)) for each in RELATED])
 def test_it_learns(study: Prepared, model: str) -> None:
     assert learned(study, model) > 0.4  # one that finds a single class of six has 0.17 at most
 

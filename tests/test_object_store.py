@@ -139,6 +139,7 @@ def test_two_drivers_at_once_in_a_bucket(definition: Path, out: str) -> None:
     assert Results(out).names("claims", ".json") == []
 
 
+@pytest.mark.long
 def test_the_server_refuses_for_a_while(definition: Path, undisturbed: Path, out: str, server: Gate) -> None:
     with started("run", definition, "--out", out) as driver:
         wait_for(lambda: num_committed(out) >= 3)
