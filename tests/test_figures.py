@@ -103,7 +103,10 @@ def test_somebodys_network_gets_room_by_its_measured_cost(tmp_path: Path, monkey
     settings = [*models, "grid.splits=random_0", "search.trials=1", "search.space={}", "grid.losses=ce"]
     definition = load(str(file), settings)
     assert plan(definition, str(tmp_path / "out")).estimate.unmeasured == ("copied:ICNet", "copied:UNet")
-    assert "taken for as costly" in plan(definition, str(tmp_path / "out")).estimate.in_words
+    assert (
+        "so taken for as slow as the slowest built-in network"
+        in plan(definition, str(tmp_path / "out")).estimate.in_words
+    )
     assert plan(load(str(file)), str(tmp_path / "out")).estimate.unmeasured == ()
     study = prepare(definition)
     of_a_run = estimate(definition, trials(definition), {}, images_to_train_on(study.splits), costs=study.costs)

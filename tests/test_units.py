@@ -32,6 +32,13 @@ def test_no_split_divides_a_unit(samples: Samples, seed: int) -> None:
         assert_a_division(split, samples, "patient")
 
 
+def test_a_matched_split_that_few_units_leave_without_a_part_is_refused() -> None:
+    """The nearest divisions of these four patients leave nobody to validate with."""
+    samples = by_patient(["l"], ["l"], ["l"] * 6, ["l", "l", "l", "s"])
+    with pytest.raises(StudyError, match="matched_fold_1: no other values of patient"):
+        make_split("matched_fold_1", defined(["matched_fold_1"], folds=4, seed=0, **ANY), samples)
+
+
 @given(tables, st.randoms())
 def test_the_order_of_rows_is_irrelevant(samples: Samples, order: random.Random) -> None:
     rows = list(samples.rows)

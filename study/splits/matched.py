@@ -33,7 +33,8 @@ def matched(
     is_exact = definition.splits.unit is None and samples.is_stratified
     for attempt in range(ATTEMPTS):
         train, val, test = (_drawn if is_exact else _nearest)(name, attempt, other, definition, samples)
-        if test != set(other.test):
+        none_is_empty = all(map(bool, (train, val, test)))  # of few units the nearest ones may leave a part without any
+        if none_is_empty and test != set(other.test):
             return Division(test, train | val, val)
     others = "samples" if definition.splits.unit is None else f"values of {definition.splits.unit}"
     what = (
