@@ -20,9 +20,9 @@ from study.selection import best_by_validation, cost_column
 from trainers.dice import NOT_OBJECTS, mean_of_objects
 
 MIN_SPLITS_FOR_SD = 4
+"""Fewer say next to nothing of how far scores move: the analysis gives no standard deviation of them, either."""
 MIN_IMAGES = 5
 """A share of fewer test images is told as a count, and heads nothing."""
-"""Fewer say next to nothing of how far scores move: the analysis gives no standard deviation of them, either."""
 
 
 @dataclass(frozen=True)
