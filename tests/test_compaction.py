@@ -18,8 +18,10 @@ from simulated_study import write_study
 from small_study import assert_same_facts, started, study, wait_for
 from test_results import tables
 
+from study.commands.run import run
 from study.definition.file import load
 from study.errors import StudyError
+from study.prepare import prepare
 from study.results import Audit, Results
 from study.results.compaction import compact
 from study.results.packs import is_pack
@@ -263,6 +265,22 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["status", str(out)]) == 0
     assert main(["compact", str(tmp_path)]) == 2
     assert "holds no study" in capsys.readouterr().err
+
+
+def test_a_run_with_nothing_to_do_packs_unless_a_trial_is_damaged(tmp_path: Path) -> None:
+    definition = load("demo", [*SIMULATED, "grid.splits=random_0,random_1", "resources.compact_above=1"])
+    out, said = write_study(tmp_path / "out", definition), list[str | None]()
+    lost = next((out / "dice").iterdir())
+    content = lost.read_bytes()
+    lost.unlink()
+    prepared = prepare(definition)
+    run(prepared, str(out), lambda progress, line: said.append(line), retry_failed=True)
+    assert said == []
+    lost.write_bytes(content)
+    run(prepared, str(out), lambda progress, line: said.append(line))
+    assert said == ["Packing 4 trials into fewer files (resources.compact_above) ..."]
+    assert len(Results(out).audit().rows) == 4
+    assert Results(out).loose_trials() == []
 
 
 @pytest.mark.slow

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from study.results import Results
+from study.results import Results, compaction
 from study.results.claim import claimed
-from study.results.compaction import Compacted
-from study.results.compaction import compact as compact_claimed
 from study.results.kept import kept_definition
 
 
-def compact(out: str, say: Callable[[str], None]) -> Compacted:
+def compact(out: str, say: Callable[[str], None]) -> compaction.Compacted:
     """Put the trials of the study at OUT into packs.
 
     :raises StudyError: before anything is changed: there is no study, another driver is at work there, or a trial is
@@ -20,4 +18,4 @@ def compact(out: str, say: Callable[[str], None]) -> Compacted:
     results = Results(out)
     kept_definition(results)
     with claimed(results, say):
-        return compact_claimed(results)
+        return compaction.compact(results)

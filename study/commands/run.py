@@ -64,7 +64,7 @@ def run(
         if not todo:
             results.write_text(DEFINITION_FILE, definition.to_toml())
             remove_beaten(results, definition, committed.rows)
-            _compact_many(results, definition, progress, watch)
+            _compact_many(results, definition, committed, progress, watch)
             return replace(finished(definition, results, committed.rows), notes=study.notes)
         for damaged, what in committed.damaged.items():
             watch(progress, f"{damaged.id} is made again: {what}")
@@ -72,18 +72,21 @@ def run(
         only = todo if retry_failed else None
         cost = estimate(definition, ahead, committed.rows, images_to_train_on(study.splits), costs=study.costs)
         run_all(Work(study, results, progress, watch), claim, committed.rows, only, cost, address, ray_log=ray_log)
-        rows = read_committed(results, definition).rows
-        remove_beaten(results, definition, rows)
-        done = finished(definition, results, rows, progress.given_up)
+        committed = read_committed(results, definition)
+        remove_beaten(results, definition, committed.rows)
+        done = finished(definition, results, committed.rows, progress.given_up)
         if not done.unfinished:
-            _compact_many(results, definition, progress, watch)
+            _compact_many(results, definition, committed, progress, watch)
         return replace(done, progress=progress, notes=study.notes)
 
 
-def _compact_many(results: Results, definition: Definition, progress: Progress, watch: Watch) -> None:
+def _compact_many(
+    results: Results, definition: Definition, committed: Committed, progress: Progress, watch: Watch
+) -> None:
+    """Not while a trial is damaged: that of another definition is not made again here, and is no reason to fail."""
     limit, there = definition.resources.compact_above, len(results.loose_trials())
-    if limit and there > limit:
-        watch(progress, f"Packing {there:,} trials, more than resources.compact_above ...")
+    if limit and there > limit and not committed.damaged:
+        watch(progress, f"Packing {there:,} trials into fewer files (resources.compact_above) ...")
         compact(results)
 
 

@@ -58,7 +58,8 @@ def compact(results: Results) -> Compacted:
         for trial_id, row in rows.items():
             if row["recipe_digest"] not in recipes:
                 recipes[row["recipe_digest"]] = results.recipe_of(trial_id)
-        for file, content in packed(_tables(results, rows, loose), recipes).items():
+        own = {row["recipe_digest"]: recipes[row["recipe_digest"]] for row in rows.values()}
+        for file, content in packed(_tables(results, rows, loose), own).items():
             results.write_bytes(file, content)
             written.add(file)
     removed = 0

@@ -22,7 +22,7 @@ from study.errors import StudyError
 from study.results.bounded import read_bounded
 from study.results.digests import Row, digest_of_file
 from study.results.reading import NOT_OURS, rows_in
-from study.results.schemas import SCHEMAS
+from study.results.schemas import SCHEMAS, parquet_bytes
 
 TRIALS_A_PACK = 256
 _NAME = re.compile(r"pack-([0-9a-f]{64})\.parquet")
@@ -50,18 +50,14 @@ def packed(tables: Mapping[str, pa.Table], recipes: Mapping[str, Any]) -> dict[s
 
     :param recipes: digest of a recipe -> the keys that decide these trials.
     """
-    contents = {name: _pack(tables[name]) for name in SCHEMAS if name != "trials" and tables[name].num_rows}
+    contents = {
+        name: parquet_bytes(tables[name], "zstd") for name in SCHEMAS if name != "trials" and tables[name].num_rows
+    }
     names = {name: name_of_pack(content) for name, content in contents.items()}
     files = {f"{name}/{names[name]}": content for name, content in contents.items()}
     told = {"packs": json.dumps(names), "recipes": json.dumps(recipes)}
-    commit = _pack(tables["trials"].replace_schema_metadata(told))
+    commit = parquet_bytes(tables["trials"].replace_schema_metadata(told), "zstd")
     return files | {f"trials/{name_of_pack(commit)}": commit}
-
-
-def _pack(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,18 +152,16 @@ class Packs:
         return {row["trial"]: row for row in table.to_pylist()}
 
     def read(self, pack: Pack, name: str, columns: list[str], trial_ids: Iterable[str]) -> pa.Table:
-        """The rows of some of a pack's trials.
+        """The rows of some of a pack's trials; `columns` has the trial among them.
 
         Raises FileNotFoundError if the pack is gone: another holds its trials.
         """
         if name not in pack.files:
             return SCHEMAS[name].empty_table().select(columns)
-        wanted = set(trial_ids)
         content = self._read(f"{name}/{pack.files[name]}")
         if content is None:
             raise FileNotFoundError(f"{name}/{pack.files[name]}")
-        table = rows_in(content, name, [*columns, *["trial"] * ("trial" not in columns)], pack.files[name])
-        wanted = set(trial_ids)
+        table, wanted = rows_in(content, name, columns, pack.files[name]), set(trial_ids)
         if wanted < set(pack.trial_ids):
             table = table.filter(pc.is_in(table["trial"], pa.array(sorted(wanted), pa.string())))
-        return table.select(columns)
+        return table

@@ -85,8 +85,8 @@ def _open_uri(named: str, scheme: str, rest: str) -> Place:
 
 
 def _writing_at_once(files: pyarrow.fs.FileSystem) -> pyarrow.fs.FileSystem:
-    """S3, so that a small file is one request: otherwise it is an upload in parts, which stays behind, and is paid for,
-    where a writer is killed. (A URI cannot say so.)"""
+    """On S3 a small file is then one request. Otherwise it is uploaded in parts, which stay there, and are paid for,
+    when a writer is killed. (A URI cannot ask for it.)"""
     if not isinstance(files, pyarrow.fs.S3FileSystem):
         return files
     rebuild, (options,) = files.__reduce__()

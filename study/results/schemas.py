@@ -127,9 +127,10 @@ def table_of(name: str, rows: list[dict[str, Any]], recipe: Mapping[str, Any] | 
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
+def parquet_bytes(table: pa.Table, compression: str = "snappy") -> bytes:
     """The file of a table."""
     sink = pa.BufferOutputStream()
-    # Not zstd: in files this small it saves nothing but in `confusion`, and takes two to four times as long to read.
-    pq.write_table(table, sink, compression="snappy")
+    # Not zstd for one trial: in files this small it saves nothing but in `confusion`, and takes two to four times as
+    # long to read.
+    pq.write_table(table, sink, compression=compression)
     return bytes(sink.getvalue())

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from study.cells import names_a_refit
 from study.definition import DEFINITION_HEADER
 from study.errors import StudyError
-from study.results.bounded import MOST_BYTES, read_bounded
+from study.results.bounded import MOST_BYTES, read_bounded, too_large
 from study.results.digests import Row, digest_of_file, digests_in, with_digests
 from study.results.layout import DEFINITION_FILE, FOLDERS, LOOKS_FILE, RUN_FILE, is_trial_file
 from study.results.packs import Pack, Packs, is_pack, loose_in
@@ -83,6 +83,7 @@ class Results:
                 if self._kind(f"trials/{trial_id}.parquet") == pyarrow.fs.FileType.NotFound:
                     del found[trial_id]  # packed meanwhile, and so found now
             found = self._settled(self._packs.audited) | found
+        found = dict(sorted(found.items()))
         rows = {trial_id: what for trial_id, what in found.items() if isinstance(what, dict)}
         return Audit(rows, {trial_id: what for trial_id, what in found.items() if isinstance(what, str)})
 
@@ -177,13 +178,21 @@ class Results:
 
     def read_trial(self, name: str, trial_id: str, most_bytes: int = MOST_BYTES) -> pa.Table:
         """One trial's rows of a table. Raises StudyError: they are lost, take more memory, or cannot be read."""
-        if pack := self._packs_of_trials().get(trial_id):
-            return self._settled(lambda: self._packs.read(pack, name, SCHEMAS[name].names, [trial_id]))
+        return self._settled(lambda: self._read_trial(name, trial_id, most_bytes))
+
+    def _read_trial(self, name: str, trial_id: str, most_bytes: int) -> pa.Table:
         path = self._path(f"{name}/{trial_id}.parquet")
+        if pack := self._packs_of_trials().get(trial_id):
+            table = self._packs.read(pack, name, SCHEMAS[name].names, [trial_id])
+            if table.nbytes > most_bytes:
+                raise StudyError(f"{path} ({NOT_OURS}): {too_large(most_bytes)}")
+            return table
         try:
             with self._files.open_input_file(path) as file:
                 return read_bounded(file, most_bytes=most_bytes)
         except FileNotFoundError:
+            if trial_id in self._packs_of_trials():  # packed meanwhile
+                raise
             raise StudyError(f"{path} is lost: bring that file back") from None
         except (pa.ArrowException, OSError) as error:
             raise StudyError(f"{path} ({NOT_OURS}): cannot be read: {error}") from None

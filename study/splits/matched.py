@@ -33,8 +33,9 @@ def matched(
     is_exact = definition.splits.unit is None and samples.is_stratified
     for attempt in range(ATTEMPTS):
         train, val, test = (_drawn if is_exact else _nearest)(name, attempt, other, definition, samples)
-        none_is_empty = all(map(bool, (train, val, test)))  # of few units the nearest ones may leave a part without any
-        if none_is_empty and test != set(other.test):
+        parts = zip((train, val, test), (other.train, other.val, other.test), strict=True)
+        is_whole = all(part or not wanted for part, wanted in parts)  # few units may leave a part without any
+        if is_whole and test != set(other.test):
             return Division(test, train | val, val)
     others = "samples" if definition.splits.unit is None else f"values of {definition.splits.unit}"
     what = (
