@@ -190,7 +190,7 @@ def _cooling(found: pd.DataFrame, cooled: pd.DataFrame) -> list[str]:
         return []
     return [
         f"In {len(cooled)} of {len(found)} trials the learning rate fell towards 0 over the epochs, and the validation "
-        "loss was lowest at the end. So it is however long the training: whether more epochs would raise the scores, "
+        "loss was lowest at the end. That is so with any number of epochs: whether more would raise the scores, "
         f"these curves cannot tell. A study with training.epochs = {2 * epochs} can."
     ]
 
